@@ -1,0 +1,490 @@
+//! The compiled form: everything a proxy needs to decide, immutable behind one pointer.
+//!
+//! Nothing in here changes while it serves. What must outlive a swap (counters, health, pools) lives beside
+//! the config under the stable slots that are handed out here: a slot belongs to one key for the life of the
+//! compiler, so a proxy may index plain vectors with it and never hashes a name on the path of a request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::matching::ListenerTable;
+
+/// One compiled epoch.
+#[derive(Debug)]
+pub struct Config {
+    /// Number of the change this config was compiled from; grows by at least one per compile.
+    pub epoch: u64,
+    /// Every address to listen on, sorted by address then port.
+    pub ports: Vec<Arc<Port>>,
+    /// Destinations by [`ClusterSlot`]; `None` where a slot is not in use in this epoch.
+    pub clusters: Vec<Option<Arc<Cluster>>>,
+}
+
+impl Config {
+    /// The cluster in a slot, if this epoch has one.
+    #[must_use]
+    pub fn cluster(&self, slot: ClusterSlot) -> Option<&Arc<Cluster>> {
+        self.clusters.get(slot.0 as usize)?.as_ref()
+    }
+}
+
+/// Stable index of a rule, for counters. Never reused for another rule while the compiler lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleSlot(pub u32);
+
+/// Stable index of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClusterSlot(pub u32);
+
+/// Stable index of an endpoint (one address of one cluster), for pools, health and load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointSlot(pub u32);
+
+/// One socket to listen on and what is served there.
+#[derive(Debug)]
+pub struct Port {
+    /// Address and port to bind. An unspecified address was already replaced by the default bind address.
+    pub address: BindAddress,
+    /// Whether connections start with a TLS handshake.
+    pub security: Security,
+    /// Hostname → listener → routes.
+    pub table: ListenerTable,
+    /// Settings of the Gateway that owns the port (of the oldest one, where several share it).
+    pub settings: Arc<Settings>,
+}
+
+/// Where a port is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BindAddress {
+    /// The local address.
+    pub ip: IpAddr,
+    /// The local port.
+    pub port: u16,
+}
+
+/// How connections of a port begin.
+#[derive(Debug)]
+pub enum Security {
+    /// Cleartext: HTTP/1.1, or HTTP/2 with prior knowledge.
+    Plain,
+    /// TLS; the listener is chosen by SNI.
+    Tls(TlsPort),
+}
+
+/// Certificates of a TLS port.
+#[derive(Debug)]
+pub struct TlsPort {
+    /// One entry per hostname; the most specific matching one is used, see [`TlsPort::select`].
+    pub hosts: Vec<TlsHost>,
+}
+
+/// What is shown to clients that ask for one hostname.
+#[derive(Debug)]
+pub struct TlsHost {
+    /// The pattern as in the listener: exact, `*.suffix`, or `None` for any name and for no SNI.
+    pub hostname: Option<Arc<str>>,
+    /// Name of the listener, for logs.
+    pub listener: Arc<str>,
+    /// Certificates in the order given; empty when none is usable (the handshake is then refused).
+    pub certificates: Vec<Arc<KeyPair>>,
+}
+
+impl TlsPort {
+    /// The entry for a server name: exact first, then the longest wildcard, then the catch-all.
+    #[must_use]
+    pub fn select(&self, sni: Option<&str>) -> Option<&TlsHost> {
+        let name = sni.unwrap_or("");
+        self.hosts
+            .iter()
+            .filter_map(|host| Some((specificity(host.hostname.as_deref(), name)?, host)))
+            .max_by_key(|(rank, _)| *rank)
+            .map(|(_, host)| host)
+    }
+}
+
+/// How well a hostname pattern fits a name; `None` when it does not. Larger is more specific.
+#[must_use]
+pub fn specificity(pattern: Option<&str>, name: &str) -> Option<usize> {
+    match pattern {
+        None => Some(0),
+        Some(pattern) => match pattern.strip_prefix('*') {
+            Some(suffix) => (name.len() > suffix.len() && name.ends_with(suffix)).then_some(pattern.len()),
+            None => (pattern == name).then_some(usize::MAX),
+        },
+    }
+}
+
+/// A certificate chain with its key, already checked to belong together.
+pub struct KeyPair {
+    /// Stable name for logs: `namespace/name` of the Secret.
+    pub name: Arc<str>,
+    /// Leaf first, DER.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// Private key, DER. Never logged, never dumped.
+    pub key: rustls_pki_types::PrivateKeyDer<'static>,
+}
+
+impl std::fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyPair").field("name", &self.name).field("chain", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+/// One rule of a route, compiled: what happens to a request that matched it.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable index for counters.
+    pub slot: RuleSlot,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Filters on the request and response, in the one documented order.
+    pub filters: Vec<Filter>,
+    /// What answers.
+    pub action: Action,
+    /// Bounds of time.
+    pub timeouts: Timeouts,
+}
+
+/// Where a rule comes from: for logs, metrics and `selvedge explain`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// `HTTPRoute`.
+    pub kind: &'static str,
+    /// `namespace/name`.
+    pub route: Arc<str>,
+    /// Position of the rule in the route.
+    pub rule: u16,
+    /// Position of the match within the rule.
+    pub matched: u16,
+    /// The rule's own name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// File and line the route was read from, when it came from a file.
+    pub source: Option<Arc<str>>,
+}
+
+/// What a matched rule does.
+#[derive(Debug)]
+pub enum Action {
+    /// Forward to one of the backends by weight.
+    Forward(Backends),
+    /// Answer with a redirect; no upstream is asked.
+    Redirect(Redirect),
+    /// The rule cannot work (no backends, invalid filter): answer with this status. Failure closes.
+    Refuse {
+        /// Status to answer, in practice 500.
+        status: u16,
+        /// Reason for the log, stable snake_case.
+        reason: &'static str,
+    },
+}
+
+/// Weighted backends. The sum of weights is at least one.
+#[derive(Debug)]
+pub struct Backends {
+    /// The choices in the order written.
+    pub choices: Vec<Backend>,
+    /// Sum of all weights, those of invalid backends included.
+    pub weight_total: u32,
+}
+
+/// One weighted backend.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its share of `weight_total`.
+    pub weight: u32,
+    /// Where it leads.
+    pub target: Target,
+    /// Filters that apply only when this backend is chosen.
+    pub filters: Vec<Filter>,
+}
+
+/// Where a backend leads.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A known destination.
+    Cluster(ClusterSlot),
+    /// The reference does not resolve: answer 500 for its share of the weights.
+    Invalid {
+        /// Reason for the log, stable snake_case (`backend_not_found`, `ref_not_permitted`, `invalid_kind`).
+        reason: &'static str,
+    },
+}
+
+/// Bounds of time of a rule; `None` means no bound of its own (the proxy's idle limits always hold).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of the request to the last byte of the response.
+    pub request: Option<Duration>,
+    /// One attempt at the upstream, from connect to the end of its response.
+    pub backend_request: Option<Duration>,
+}
+
+/// Everything that may be done to a request or response on its way, one variant a kind. The order of the
+/// variants is the order in which they run on the request ([`Filter::ORDER`]); responses run it backwards.
+#[derive(Clone, Debug)]
+pub enum Filter {
+    /// Cross-origin resource sharing (answers preflights itself).
+    Cors(Cors),
+    /// Set, add, remove request header fields.
+    RequestHeaders(HeaderEdits),
+    /// Replace host or path for the upstream.
+    Rewrite(Rewrite),
+    /// Send a copy elsewhere and ignore what comes back.
+    Mirror(Mirror),
+    /// Set, add, remove response header fields.
+    ResponseHeaders(HeaderEdits),
+}
+
+impl Filter {
+    /// Names in the order they run on the request.
+    pub const ORDER: [&'static str; 5] =
+        ["cors", "request_headers", "rewrite", "mirror", "response_headers"];
+
+    /// Position in [`Filter::ORDER`].
+    #[must_use]
+    pub fn position(&self) -> usize {
+        match self {
+            Filter::Cors(_) => 0,
+            Filter::RequestHeaders(_) => 1,
+            Filter::Rewrite(_) => 2,
+            Filter::Mirror(_) => 3,
+            Filter::ResponseHeaders(_) => 4,
+        }
+    }
+}
+
+/// Header edits. Names are lower case. Applied as: remove, then set (replacing all values), then add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Fields that are given exactly this value.
+    pub set: Vec<(Arc<[u8]>, Arc<[u8]>)>,
+    /// Fields that get one more value.
+    pub add: Vec<(Arc<[u8]>, Arc<[u8]>)>,
+    /// Fields that are taken out.
+    pub remove: Vec<Arc<[u8]>>,
+}
+
+/// URL rewrite towards the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// New `Host`.
+    pub hostname: Option<Arc<str>>,
+    /// New path.
+    pub path: Option<PathEdit>,
+}
+
+/// How a path is replaced; the query is always kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathEdit {
+    /// The whole path.
+    Full(Arc<str>),
+    /// The prefix that the rule matched, by whole segments; never leaves `//` or nothing.
+    Prefix {
+        /// The matched prefix, without a trailing slash (empty for `/`).
+        matched: Arc<str>,
+        /// What replaces it.
+        replacement: Arc<str>,
+    },
+}
+
+impl PathEdit {
+    /// The new path for `path`, appended to `out`.
+    pub fn write(&self, path: &[u8], out: &mut Vec<u8>) {
+        match self {
+            PathEdit::Full(new) => out.extend_from_slice(new.as_bytes()),
+            PathEdit::Prefix { matched, replacement } => {
+                let rest = path.get(matched.len()..).unwrap_or(b"");
+                let head = replacement.as_bytes().strip_suffix(b"/").unwrap_or(replacement.as_bytes());
+                out.extend_from_slice(head);
+                if !rest.is_empty() && !rest.starts_with(b"/") {
+                    out.push(b'/');
+                }
+                out.extend_from_slice(rest);
+                if head.is_empty() && rest.is_empty() {
+                    out.push(b'/');
+                }
+            }
+        }
+    }
+}
+
+/// A redirect answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// New scheme; the request's own when absent.
+    pub scheme: Option<Arc<str>>,
+    /// New host; the request's own when absent.
+    pub hostname: Option<Arc<str>>,
+    /// Port to show, already computed (scheme's own and listener's rules applied); `None` leaves it out.
+    pub port: Option<u16>,
+    /// New path; the request's own when absent.
+    pub path: Option<PathEdit>,
+}
+
+/// Where copies of requests go, and how many of them.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    /// Destination of the copies.
+    pub target: Target,
+    /// Share of requests copied, `numerator / denominator`.
+    pub numerator: u32,
+    /// See `numerator`; at least one.
+    pub denominator: u32,
+}
+
+/// Cross-origin rules of a route (Fetch standard, CORS protocol).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Allowed origins in lower case: exact, with one leading `*` in the host, or the single `*`.
+    pub allow_origins: Vec<Arc<str>>,
+    /// Whether credentials are allowed.
+    pub allow_credentials: bool,
+    /// Allowed methods, or the single `*`.
+    pub allow_methods: Vec<Arc<str>>,
+    /// Allowed request fields, or the single `*`.
+    pub allow_headers: Vec<Arc<str>>,
+    /// Response fields shown to scripts, or the single `*`.
+    pub expose_headers: Vec<Arc<str>>,
+    /// How long a preflight answer may be kept, in seconds.
+    pub max_age_seconds: u32,
+}
+
+/// A destination: one or more endpoints that serve the same thing.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Stable index.
+    pub slot: ClusterSlot,
+    /// Stable name for logs and metrics: `Service/namespace/name:port` or `Backend/namespace/name`.
+    pub name: Arc<str>,
+    /// What is spoken to its endpoints.
+    pub protocol: UpstreamProtocol,
+    /// TLS towards the endpoints; `None` means cleartext.
+    pub tls: Option<Arc<UpstreamTls>>,
+    /// Addresses that may take requests now. Empty: 503.
+    pub endpoints: Vec<Endpoint>,
+    /// DNS names whose addresses the proxy resolves and adds to `endpoints`.
+    pub names: Vec<DnsEndpoint>,
+    /// When set, requests are refused with this status instead of being sent (an invalid BackendTLSPolicy).
+    pub refuse: Option<&'static str>,
+    /// Longest time to connect, TLS handshake included.
+    pub connect_timeout: Duration,
+}
+
+/// One address of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Stable index.
+    pub slot: EndpointSlot,
+    /// Where to connect.
+    pub address: std::net::SocketAddr,
+}
+
+/// A DNS name in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsEndpoint {
+    /// Name to resolve.
+    pub name: Arc<str>,
+    /// Port of every address found.
+    pub port: u16,
+}
+
+/// What is spoken to endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, with prior knowledge over cleartext and by ALPN over TLS.
+    Http2,
+    /// Whatever ALPN settles on, HTTP/1.1 over cleartext; a gRPC or HTTP/2 request does not change it.
+    Auto,
+}
+
+/// TLS towards endpoints.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Sent as SNI and verified against the certificate.
+    pub hostname: Arc<str>,
+    /// Extra names of which one must match instead of `hostname`, when not empty.
+    pub subject_alt_names: Vec<Arc<str>>,
+    /// Trust anchors, DER. Empty means the system's well-known roots.
+    pub roots: Vec<rustls_pki_types::CertificateDer<'static>>,
+}
+
+/// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many proxies in front of us may be believed about `X-Forwarded-*`. 0: nobody is.
+    pub trusted_hops: u8,
+    /// What to do with paths that can be read in two ways.
+    pub path_policy: PathPolicy,
+    /// What to do with header names that contain an underscore.
+    pub underscores: UnderscorePolicy,
+    /// Whether one line per request is logged.
+    pub access_log: bool,
+    /// Bounds that a Gateway may lower or raise; everything else stands in the proxy's limit table.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            trusted_hops: 0,
+            path_policy: PathPolicy::Reject,
+            underscores: UnderscorePolicy::Reject,
+            access_log: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds a Gateway may set for its listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body in bytes; 0 means no bound. Past it: 413.
+    pub request_body_bytes_max: u64,
+    /// Longest time between two requests on a connection.
+    pub idle_timeout: Duration,
+    /// Longest time to receive a whole request head.
+    pub head_timeout: Duration,
+    /// Most connections on one port, per worker. Past it new ones are closed at once.
+    pub connections_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_body_bytes_max: 0,
+            idle_timeout: Duration::from_secs(75),
+            head_timeout: Duration::from_secs(10),
+            connections_max: 65_536,
+        }
+    }
+}
+
+/// What to do with a path that different servers would read differently (`//`, `%2f`, `\`, `;` in a dot
+/// segment, encoded dots).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// Refuse with 400. The default.
+    Reject,
+    /// Answer 308 to the canonical spelling where there is one; refuse the rest.
+    Redirect,
+    /// Use the canonical spelling everywhere, upstream included; refuse what has none.
+    Decode,
+    /// Leave escapes of `/` and `\` and double slashes as they are; dot segments are still resolved.
+    Keep,
+}
+
+/// What to do with header names that contain `_`, which some servers read as `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnderscorePolicy {
+    /// Refuse the request with 400. The default.
+    Reject,
+    /// Take the field out.
+    Drop,
+    /// Leave it.
+    Keep,
+}

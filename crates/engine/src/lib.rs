@@ -1,0 +1,13 @@
+//! One decision engine for every door.
+//!
+//! The proxy runs on it, the control plane dry-runs it before it accepts a change, and `selvedge explain`
+//! explains with it: what was accepted is what will run. Everything here is pure: resources in, an immutable
+//! [`Config`] and the conditions of every resource out. No sockets, no clocks, no tasks.
+
+pub mod config;
+pub mod matching;
+pub mod request;
+
+pub use config::Config;
+pub use matching::Verdict;
+pub use request::{HeaderView, RequestView};
