@@ -127,7 +127,10 @@ pub struct KeyPair {
 
 impl std::fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyPair").field("name", &self.name).field("chain", &self.chain.len()).finish_non_exhaustive()
+        f.debug_struct("KeyPair")
+            .field("name", &self.name)
+            .field("chain", &self.chain.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -238,8 +241,7 @@ pub enum Filter {
 
 impl Filter {
     /// Names in the order they run on the request.
-    pub const ORDER: [&'static str; 5] =
-        ["cors", "request_headers", "rewrite", "mirror", "response_headers"];
+    pub const ORDER: [&'static str; 5] = ["cors", "request_headers", "rewrite", "mirror", "response_headers"];
 
     /// Position in [`Filter::ORDER`].
     #[must_use]

@@ -25,7 +25,11 @@ pub enum Verdict<'c> {
 impl ListenerTable {
     /// The rule for a request. `sni_listener` is the name of the TLS listener that SNI selected, if any.
     #[must_use]
-    pub fn find<H: HeaderView>(&self, request: &RequestView<'_, H>, sni_listener: Option<&str>) -> Verdict<'_> {
+    pub fn find<H: HeaderView>(
+        &self,
+        request: &RequestView<'_, H>,
+        sni_listener: Option<&str>,
+    ) -> Verdict<'_> {
         let _ = (request, sni_listener);
         Verdict::NoMatch
     }

@@ -1,0 +1,118 @@
+//! Every failure: code, status, who is to blame, whether a retry is safe. One line each, in one table.
+//!
+//! Status, gRPC code, log field, metric label, retry decision and `docs/failures.md` all come from here, so a
+//! failure cannot be called one thing in the log and another in the metrics.
+
+/// Who caused a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The client sent something we refuse.
+    Client,
+    /// The upstream failed or misbehaved.
+    Upstream,
+    /// The configuration says so, or cannot work.
+    Config,
+    /// Ourselves.
+    Proxy,
+}
+
+/// Whether another attempt may be made after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Never.
+    Never,
+    /// Nothing of the request was sent, so another endpoint may always be tried.
+    Always,
+    /// The request may have been seen; only an idempotent one with its body still at hand may be sent again.
+    IfReplayable,
+}
+
+/// The facts of one failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Stable snake_case code: log field and metric label.
+    pub code: &'static str,
+    /// HTTP status answered.
+    pub status: u16,
+    /// gRPC status code answered to gRPC requests.
+    pub grpc: u8,
+    /// Who caused it.
+    pub blame: Blame,
+    /// Whether another attempt may be made.
+    pub retry: Retry,
+    /// One sentence for the client and for `docs/failures.md`.
+    pub sentence: &'static str,
+}
+
+macro_rules! failures {
+    ($($name:ident => $code:literal, $status:literal, $grpc:literal, $blame:ident, $retry:ident, $sentence:literal;)*) => {
+        /// A failure of one request or connection.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Failure {
+            $(#[doc = $sentence] $name,)*
+        }
+
+        impl Failure {
+            /// Every failure, in the order of the table.
+            pub const ALL: &'static [Failure] = &[$(Failure::$name),*];
+
+            /// The facts of this failure.
+            #[must_use]
+            pub const fn facts(self) -> Facts {
+                match self {
+                    $(Failure::$name => Facts {
+                        code: $code, status: $status, grpc: $grpc,
+                        blame: Blame::$blame, retry: Retry::$retry, sentence: $sentence,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+#[rustfmt::skip] // the table is the point
+failures! {
+    // name              => code                       status grpc blame     retry         sentence
+    BadRequestLine       => "bad_request_line",         400, 13, Client,   Never,        "the request line is not `METHOD target HTTP/1.1` with single spaces";
+    BadVersion           => "bad_version",              505, 13, Client,   Never,        "only HTTP/1.0 and HTTP/1.1 are spoken on this connection";
+    BadTarget            => "bad_target",               400, 13, Client,   Never,        "the request target is not a path or URL we accept";
+    AmbiguousPath        => "ambiguous_path",           400, 13, Client,   Never,        "the path could be read in two ways by different servers";
+    BadHeader            => "bad_header",               400, 13, Client,   Never,        "a header line is malformed";
+    HeaderUnderscore     => "header_underscore",        400, 13, Client,   Never,        "a header name contains `_`, which some servers read as `-`";
+    BadHost              => "bad_host",                 400, 13, Client,   Never,        "the host is missing, repeated, or not a host name";
+    BadFraming           => "bad_framing",              400, 13, Client,   Never,        "Content-Length and Transfer-Encoding do not say one thing";
+    BadChunk             => "bad_chunk",                400, 13, Client,   Never,        "a chunk of the body is malformed";
+    BadExpectation       => "bad_expectation",          417, 13, Client,   Never,        "only `Expect: 100-continue` is understood";
+    BadUpgrade           => "bad_upgrade",              400, 13, Client,   Never,        "the upgrade request is malformed or carries a body";
+    MethodRefused        => "method_refused",           405, 12, Client,   Never,        "this method is not carried";
+    HeadTooLarge         => "head_too_large",           431,  8, Client,   Never,        "the request line and headers are too large";
+    HeadersTooMany       => "headers_too_many",         431,  8, Client,   Never,        "there are too many headers";
+    TargetTooLong        => "target_too_long",          414,  8, Client,   Never,        "the request target is too long";
+    BodyTooLarge         => "body_too_large",           413,  8, Client,   Never,        "the request body is larger than this gateway allows";
+    HeadTimeout          => "head_timeout",             408,  4, Client,   Never,        "the request head did not arrive in time";
+    BodyTimeout          => "body_timeout",             408,  4, Client,   Never,        "the request body did not arrive in time";
+    ClientClosed         => "client_closed",            499,  1, Client,   Never,        "the client closed the connection before it was answered";
+    ClientStalled        => "client_stalled",           499,  1, Client,   Never,        "the client stopped reading its response";
+    Misdirected          => "misdirected",              421, 12, Client,   Never,        "the connection was opened for another host";
+    TlsHandshake         => "tls_handshake",            400, 14, Client,   Never,        "the TLS handshake failed";
+    ConnectionLimit      => "connection_limit",         503, 14, Client,   Never,        "too many connections are open on this port";
+    Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
+    Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
+    NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
+    RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
+    BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
+    BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";
+    NoEndpoint           => "no_endpoint",              503, 14, Upstream, Never,        "the backend has no ready endpoint";
+    ConnectRefused       => "connect_refused",          503, 14, Upstream, Always,       "no endpoint of the backend accepted a connection";
+    ConnectTimeout       => "connect_timeout",          504, 14, Upstream, Always,       "no endpoint of the backend accepted a connection in time";
+    UpstreamTls          => "upstream_tls",             502, 14, Upstream, Always,       "the TLS handshake with the upstream failed or its certificate does not verify";
+    UpstreamReset        => "upstream_reset",           502, 14, Upstream, IfReplayable, "the upstream closed the connection before it answered";
+    UpstreamProtocol     => "upstream_protocol",        502, 14, Upstream, Never,        "the upstream's response is malformed or ambiguous";
+    UpstreamHeadTooLarge => "upstream_head_too_large",  502, 14, Upstream, Never,        "the upstream's response headers are too large";
+    UpstreamTruncated    => "upstream_truncated",       502, 14, Upstream, Never,        "the upstream closed the connection inside its response";
+    UpstreamTimeout      => "upstream_timeout",         504,  4, Upstream, Never,        "the upstream did not answer in time";
+    RequestTimeout       => "request_timeout",          504,  4, Upstream, Never,        "the request took longer than the route allows";
+    Overloaded           => "overloaded",               503, 14, Proxy,    Never,        "a limit of this proxy was reached";
+    Draining             => "draining",                 503, 14, Proxy,    Never,        "this proxy is shutting down";
+    Panicked             => "panicked",                 500, 13, Proxy,    Never,        "an internal error ended this request";
+}

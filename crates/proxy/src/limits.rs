@@ -1,0 +1,72 @@
+//! Every bound of the data path: name, unit, default, consequence. `docs/limits.md` is generated from here.
+//!
+//! What a Gateway may change stands in [`engine::config::Limits`]; the rest are constants of the binary, so
+//! that memory per connection can be reasoned about.
+
+/// One row of `docs/limits.md`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// The constant's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What happens past it.
+    pub consequence: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:ident: $type:ty = $value:expr, $unit:literal, $consequence:literal;)*) => {
+        $(#[doc = concat!("In ", $unit, ". Past it: ", $consequence, ".")] pub const $name: $type = $value;)*
+
+        /// Every bound, in the order of the table.
+        pub const ALL: &[Bound] = &[
+            $(Bound { name: stringify!($name), value: $value as u64, unit: $unit, consequence: $consequence },)*
+        ];
+    };
+}
+
+const KIB: usize = 1024;
+
+#[rustfmt::skip] // the table is the point
+limits! {
+    REQUEST_HEAD_BYTES_MAX: usize = 32 * KIB,        "bytes",        "431 `head_too_large`";
+    REQUEST_TARGET_BYTES_MAX: usize = 8 * KIB,       "bytes",        "414 `target_too_long`";
+    REQUEST_HEADERS_MAX: usize = 128,                "fields",       "431 `headers_too_many`";
+    RESPONSE_HEAD_BYTES_MAX: usize = 32 * KIB,       "bytes",        "502 `upstream_head_too_large`";
+    RESPONSE_HEADERS_MAX: usize = 128,               "fields",       "502 `upstream_head_too_large`";
+    INTERIM_RESPONSES_MAX: usize = 8,                "responses",    "502 `upstream_protocol`: more 1xx answers than that before the final one";
+    CHUNK_SIZE_DIGITS_MAX: usize = 15,               "hex digits",   "400 `bad_chunk` (502 `upstream_protocol` from an upstream)";
+    CHUNK_EXTENSION_BYTES_MAX: usize = 256,          "bytes a chunk","400 `bad_chunk` (502 `upstream_protocol` from an upstream)";
+    TRAILERS_BYTES_MAX: usize = 8 * KIB,             "bytes",        "400 `bad_chunk` (502 `upstream_protocol` from an upstream)";
+    TRAILERS_MAX: usize = 32,                        "fields",       "400 `bad_chunk` (502 `upstream_protocol` from an upstream)";
+    HEAD_BUFFER_BYTES: usize = 32 * KIB,             "bytes",        "the head does not fit: see REQUEST_HEAD_BYTES_MAX";
+    BODY_BUFFER_BYTES: usize = 64 * KIB,             "bytes",        "the body is carried in pieces of at most this size";
+    BUFFERS_KEPT_MAX: usize = 256,                   "buffers a worker and size", "returned buffers are freed";
+    BODY_IDLE_SECONDS: u32 = 60,                     "seconds",      "408 `body_timeout`: no byte of the request body for that long";
+    WRITE_STALL_SECONDS: u32 = 60,                   "seconds",      "the connection is closed, `client_stalled`: the client read nothing for that long";
+    UPSTREAM_IDLE_SECONDS: u32 = 60,                 "seconds",      "504 `upstream_timeout`: no byte from the upstream for that long";
+    TUNNEL_IDLE_SECONDS: u32 = 3600,                 "seconds",      "an upgraded connection without a byte either way is closed";
+    TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
+    POOL_IDLE_SECONDS: u32 = 60,                     "seconds",      "an idle upstream connection is closed";
+    POOL_CONNECTIONS_MAX: usize = 256,               "idle connections a worker and endpoint", "the connection is closed after its response";
+    CONNECT_ATTEMPTS_MAX: usize = 3,                 "attempts",     "the last connect failure is answered";
+    DRAINED_BODY_BYTES_MAX: usize = 64 * KIB,        "bytes",        "an answered request whose body is longer closes the connection";
+    HTTP2_STREAMS_MAX: u32 = 128,                    "streams a connection", "further streams are refused (REFUSED_STREAM)";
+    HTTP2_HEADER_LIST_BYTES_MAX: u32 = 32 * 1024,    "bytes",        "431, or the stream is reset";
+    HTTP2_WINDOW_BYTES: u32 = 256 * 1024,            "bytes a stream", "the peer must wait: back-pressure";
+    HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024,"bytes a connection", "the peer must wait: back-pressure";
+    HTTP2_RESETS_MAX: usize = 100,                   "resets in 30 s a connection", "GOAWAY ENHANCE_YOUR_CALM";
+    HTTP2_CONTROL_FRAMES_MAX: usize = 500,           "PING, SETTINGS, PRIORITY, WINDOW_UPDATE beyond need and empty DATA frames in 30 s a connection", "the connection is closed, `http2_abuse`";
+    DRAIN_SECONDS: u32 = 30,                         "seconds",      "what is still open is closed";
+    LISTENER_BACKLOG: i32 = 4096,                    "connections",  "the kernel refuses or delays connects";
+    LOG_BUFFER_BYTES: usize = 32 * KIB,              "bytes a worker", "the log buffer is handed to the writer";
+    LOG_BUFFERS_WAITING_MAX: usize = 64,             "buffers",      "log lines are dropped and counted (`selvedge_log_lines_dropped_total`)";
+    MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
+    MIRROR_BODY_BYTES_MAX: usize = 64 * KIB,         "bytes",        "a request with a longer body is not copied, and counted";
+}
+
+const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= HEAD_BUFFER_BYTES);
+const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= HEAD_BUFFER_BYTES);
+const _: () = assert!(TRAILERS_BYTES_MAX <= BODY_BUFFER_BYTES);
