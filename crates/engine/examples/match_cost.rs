@@ -2,7 +2,7 @@
 //!
 //! `match_cost ROUTES SHAPE [FINDS]` builds a table and asks it `FINDS` times (10,000 unless told). `SHAPE`
 //! is `spread` (10 routes a host) or `one-host`. The questions are asked in [`finds`], which is never inlined,
-//! so `valgrind --tool=callgrind --toggle-collect='*finds*'` counts them without the building.
+//! so `valgrind --tool=callgrind --toggle-collect=match_cost::finds` counts them without the building.
 
 use std::process::ExitCode;
 use std::sync::Arc;
