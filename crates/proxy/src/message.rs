@@ -231,11 +231,12 @@ pub struct FieldsView<'a> {
     pub bytes: &'a [u8],
 }
 
+/// A field that ends here is not seen by rules either: what is matched on is what travels on.
 impl engine::HeaderView for FieldsView<'_> {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         self.fields
             .iter()
-            .find(|field| field.name.of(self.bytes) == name)
+            .find(|field| field.known != Known::Listed && field.name.of(self.bytes) == name)
             .map(|field| field.value.of(self.bytes))
     }
 }
