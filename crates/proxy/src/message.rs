@@ -294,11 +294,12 @@ impl<'a> FieldsView<'a> {
     }
 }
 
+/// A field that ends here is not seen by rules either: what is matched on is what travels on.
 impl engine::HeaderView for FieldsView<'_> {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         self.fields
             .iter()
-            .find(|field| field.name.of(self.bytes) == name)
+            .find(|field| field.known != Known::Listed && field.name.of(self.bytes) == name)
             .map(|field| field.value.of(self.bytes))
     }
 }
