@@ -55,7 +55,9 @@ pub fn host(bytes: &mut [u8]) -> Result<Authority, Failure> {
     };
     let port = port.ok_or(Failure::BadHost)?;
     let length = kept + bytes.len() - end;
-    bytes.copy_within(end.., kept);
+    if kept < end {
+        bytes.copy_within(end.., kept);
+    }
     Ok(Authority { host: kept, port: Some(port), length })
 }
 

@@ -44,39 +44,48 @@ pub fn path(bytes: &mut [u8], policy: PathPolicy) -> Result<Canonical, Failure> 
         .run()
 }
 
-/// Byte classes of [`is_plain`].
-const SLASH: u8 = 1;
-const DOT: u8 = 2;
-const ODD: u8 = 4;
-
-static CLASS: [u8; 256] = {
-    let mut table = [ODD; 256];
-    let mut byte = 0x21;
-    while byte < 0x7f {
-        table[byte] = match byte as u8 {
-            b'/' => SLASH,
-            b'.' => DOT,
-            b'%' | b'\\' | b'?' | b'#' => ODD,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    table
-};
-
-/// Whether a path is canonical at first sight: no escape, no `//`, no segment that begins with a dot. Nearly
-/// every path is, and then nothing is written.
+/// Whether a path is canonical at first sight: no escape, no backslash, no `//`, no segment that begins with a
+/// dot, nothing but visible ASCII. Nearly every path is, and then nothing is written. A doubt is a no.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    let mut odd = 0;
-    let mut before = 0;
-    for &byte in bytes {
-        let class = CLASS[byte as usize];
-        odd |= class & ODD;
-        odd |= (before & SLASH) & (class | class >> 1);
-        before = class;
+    if bytes.first() != Some(&b'/') {
+        return false;
     }
-    odd == 0 && bytes.first() == Some(&b'/')
+    let (words, _) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else { return is_plain_short(bytes) };
+    let mut slash_before = 0;
+    let mut doubts = 0;
+    for word in words {
+        let (doubt, slashes) = doubts_of(u64::from_le_bytes(*word), slash_before);
+        doubts |= doubt;
+        slash_before = slashes >> 56;
+    }
+    // The last word overlaps the one before it and so sees every pair of bytes that the loop did not.
+    doubts |= doubts_of(u64::from_le_bytes(*last), 0).0;
+    doubts == 0
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Flags in the high bits of bytes: those that make a path doubtful, and the slashes. A flag above another may
+/// be wrong, which costs no more than a closer look.
+#[inline(always)]
+fn doubts_of(word: u64, slash_before: u64) -> (u64, u64) {
+    let equals = |byte: u8| {
+        let difference = word ^ (ONES * u64::from(byte));
+        difference.wrapping_sub(ONES) & !difference & HIGH
+    };
+    let slashes = equals(b'/');
+    let after_slash = slashes << 8 | slash_before;
+    let invisible = (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES)) & HIGH;
+    let odd = equals(b'%') | equals(b'\\') | equals(b'?') | equals(b'#');
+    (invisible | odd | after_slash & (slashes | equals(b'.')), slashes)
+}
+
+fn is_plain_short(bytes: &[u8]) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'%' | b'\\' | b'?' | b'#');
+    bytes.iter().all(is_plain) && !bytes.windows(2).any(|two| matches!(two, [b'/', b'/' | b'.']))
 }
 
 /// Writes the canonical path over the path it reads. `write` never overtakes `read`.
