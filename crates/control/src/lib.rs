@@ -7,5 +7,11 @@
 
 pub mod apply;
 pub mod files;
+pub mod plane;
+pub mod snapshot;
 pub mod sources;
+pub mod status;
 pub mod watch;
+
+pub use plane::{ControlPlane, Options};
+pub use snapshot::Snapshot;

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::compile::Compiler;
+use engine::compile::{CompileOptions, Compiler};
 use identity::Keyring;
 use model::Resources;
 use model::kinds::Secret;
+use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::violation::Violations;
 
 use crate::apply;
@@ -36,7 +37,8 @@ impl ControlPlane {
     #[must_use]
     pub fn new(options: Options) -> ControlPlane {
         let Options { bind } = options;
-        let (mut compiler, mut keyring) = (Compiler::new(bind), Keyring::new());
+        let compile = CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
+        let (mut compiler, mut keyring) = (Compiler::new(compile), Keyring::new());
         let compiled = compiler.compile(&Resources::new(), &mut keyring);
         let current = Arc::new(Snapshot {
             change: 0,

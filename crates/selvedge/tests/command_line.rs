@@ -109,3 +109,12 @@ fn colours_only_appear_when_they_are_forced() {
         .expect("the binary runs");
     assert!(forced.stderr.contains(&0x1b));
 }
+
+#[test]
+fn every_example_applies_cleanly() {
+    let output = selvedge(&["validate", "../../../../examples/hello"]);
+
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("ok  HTTPRoute default/hello") && !said.contains("!!"), "{said}");
+}
