@@ -68,7 +68,7 @@ impl Walk<'_> {
             (Shape::Any, _) => {}
             (shape, other) => {
                 let problem = format!("must be {}, but is {}", wanted(shape), type_of(other));
-                return self.add(problem, type_remedy(shape, other));
+                return self.add(problem, type_remedy(shape, &schema.bounds, other));
             }
         }
         self.choices(&schema.bounds.choices, value);
@@ -80,7 +80,9 @@ impl Walk<'_> {
 
     fn object(&mut self, object: &ObjectShape, map: &serde_json::Map<String, Value>) {
         for name in object.required.iter().filter(|name| !map.contains_key(&***name)) {
-            self.within(Step::Field(name.clone()), |walk| walk.add("is missing", None));
+            let wants = object.fields.get(name).map_or("a value", |field| wanted(&field.shape));
+            let remedy = format!("add `{name}:` with {wants}");
+            self.within(Step::Field(name.clone()), |walk| walk.add("is missing", Some(remedy)));
         }
         if object.size_max.is_some_and(|most| map.len() > most) {
             self.add(
@@ -144,7 +146,10 @@ impl Walk<'_> {
             };
             if let Some(first) = seen.insert(key, position) {
                 self.within(Step::Index(position), |walk| {
-                    walk.add(format!("{words} stands at position {first} already"), None)
+                    walk.add(
+                        format!("{words} stands at position {first} already"),
+                        Some("remove one of the two".to_owned()),
+                    )
                 });
             }
         }

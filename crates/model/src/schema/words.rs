@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Shape;
+use super::{Bounds, Pattern, Shape};
 
 /// Longest piece of a value that a message repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -61,10 +61,19 @@ pub fn wanted(shape: &Shape) -> &'static str {
     }
 }
 
-/// What helps when a value has the wrong type.
-pub fn type_remedy(shape: &Shape, value: &Value) -> Option<String> {
+/// What helps when a value has the wrong type. Quotes help only where the text in them would be right.
+pub fn type_remedy(shape: &Shape, bounds: &Bounds, value: &Value) -> Option<String> {
+    let fits = |pattern: &Pattern| pattern.regex.is_match(&value.to_string());
     match (shape, value) {
-        (Shape::Text, Value::Bool(_) | Value::Number(_)) => Some("put it in quotes".to_owned()),
+        (Shape::Text, Value::Bool(_) | Value::Number(_)) => {
+            let formed = bounds.format.and_then(|format| format.problem(&value.to_string())?.remedy);
+            let matched = bounds
+                .pattern
+                .as_ref()
+                .filter(|pattern| !fits(pattern))
+                .map(|pattern| pattern_remedy(&pattern.text));
+            formed.or(matched).or_else(|| Some("put it in quotes".to_owned()))
+        }
         (Shape::Integer | Shape::Number | Shape::Boolean, Value::String(_)) => {
             Some("write it without quotes".to_owned())
         }

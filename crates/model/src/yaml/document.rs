@@ -122,7 +122,8 @@ fn identify(value: &Value) -> Result<KindName, (&'static str, Problem)> {
     let Some(meant) = KindName::ALL.iter().copied().find(|known| known.as_str() == kind) else {
         let known = KindName::ALL.iter().map(|known| known.as_str());
         let problem = Problem::new(format!("the kind {} is not known", crate::schema::quoted(kind)));
-        return Err(("kind", Problem { remedy: suggest::did_you_mean(kind, known), ..problem }));
+        let all = || format!("known are {}", known.clone().collect::<Vec<_>>().join(", "));
+        return Err(("kind", problem.remedy(suggest::did_you_mean(kind, known.clone()).unwrap_or_else(all))));
     };
     let api_version = word("apiVersion", &meant.api_version())?;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -61,7 +61,11 @@ fn findings(written: &Written, reading: &Reading) -> Vec<Finding> {
     let metadata = FieldPath::root().field("metadata");
     let mut found = match written.value.get("metadata") {
         None => {
-            vec![Finding { field: metadata.field("name"), problem: "is missing".to_owned(), remedy: None }]
+            vec![Finding {
+                field: metadata.field("name"),
+                problem: "is missing".to_owned(),
+                remedy: Some("add `name:` with text".to_owned()),
+            }]
         }
         Some(value) => schema::metadata().check(metadata.clone(), value, &reading.judge),
     };
