@@ -37,7 +37,8 @@ impl ControlPlane {
     #[must_use]
     pub fn new(options: Options) -> ControlPlane {
         let Options { bind } = options;
-        let compile = CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
+        let compile =
+            CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
         let (mut compiler, mut keyring) = (Compiler::new(compile), Keyring::new());
         let compiled = compiler.compile(&Resources::new(), &mut keyring);
         let current = Arc::new(Snapshot {

@@ -47,7 +47,12 @@ impl Snapshot {
         let mut addresses: Vec<BindAddress> = ips(found.content, self.bind)
             .into_iter()
             .flat_map(|ip| {
-                found.content.spec.listeners.iter().map(move |listener| BindAddress { ip, port: listener.port })
+                found
+                    .content
+                    .spec
+                    .listeners
+                    .iter()
+                    .map(move |listener| BindAddress { ip, port: listener.port })
             })
             .collect();
         addresses.sort();

@@ -93,7 +93,10 @@ impl Certificates for Keyring {
 
 impl Held {
     fn state(&self) -> PairState {
-        PairState { usable: self.good.as_ref().map(|(pair, _)| Arc::clone(pair)), problem: self.problem.clone() }
+        PairState {
+            usable: self.good.as_ref().map(|(pair, _)| Arc::clone(pair)),
+            problem: self.problem.clone(),
+        }
     }
 }
 

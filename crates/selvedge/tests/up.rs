@@ -114,13 +114,17 @@ fn an_edit_of_a_file_is_live_once_it_is_told() {
     let (tell, told) = mpsc::channel();
     let source = Source::Files(vec![root.path().join("gateway.yaml")]);
     let options = UpOptions { source, ..UpOptions::default() };
-    let running = Running::start_with(options, Box::new(move |event| tell.send(event.clone()).expect("a test")));
+    let running =
+        Running::start_with(options, Box::new(move |event| tell.send(event.clone()).expect("a test")));
     let _running = running.expect("it starts");
     assert_eq!(name_behind(address), "one");
 
     replace(&yaml(address, two.address()).replace("kind: Backend\n", "kind: Backnd\n"));
     let event = told.recv_timeout(PATIENCE).expect("an event");
-    assert!(matches!(&event, Event::Refused(violations) if violations.to_string().contains("Backnd")), "{event}");
+    assert!(
+        matches!(&event, Event::Refused(violations) if violations.to_string().contains("Backnd")),
+        "{event}"
+    );
     assert_eq!(name_behind(address), "one");
 
     replace(&yaml(address, two.address()));
@@ -193,7 +197,8 @@ impl Process {
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
+        let status =
+            Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(status.success());
     }
 }
@@ -223,7 +228,8 @@ fn without_any_argument_it_prints_a_line_that_works_and_a_signal_drains_it() {
     assert!(body.contains("\"name\":\"hello-v"), "{body}");
 
     let admin = admin.split_once("http://").and_then(|(_, rest)| rest.split('/').next()).expect("an address");
-    let (status, _) = get(admin.parse().expect("an address"), &format!("GET /ready HTTP/1.1\r\nHost: {admin}"));
+    let (status, _) =
+        get(admin.parse().expect("an address"), &format!("GET /ready HTTP/1.1\r\nHost: {admin}"));
     assert_eq!(status, 200);
 
     process.signal("-TERM");

@@ -56,7 +56,9 @@ enum Admin {
 fn admin_address(text: &str) -> Result<Admin, String> {
     match text {
         "off" => Ok(Admin::Off),
-        text => text.parse().map(Admin::At).map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:19000".to_owned()),
+        text => {
+            text.parse().map(Admin::At).map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:19000".to_owned())
+        }
     }
 }
 
@@ -76,7 +78,13 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if !bound.is_empty() && bound.iter().all(|result| result.error.is_some()) {
         return Err(nothing_bound(&bound));
     }
-    let started = Started { snapshot: &snapshot, bound: &bound, admin: running.admin(), took: began.elapsed(), workers };
+    let started = Started {
+        snapshot: &snapshot,
+        bound: &bound,
+        admin: running.admin(),
+        took: began.elapsed(),
+        workers,
+    };
     output::error(announce::lines(&started));
     if let Some(example) = &example {
         output::note("  example  no -f given: running examples/hello with sample services in this process");
@@ -133,7 +141,9 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
         StartError::Machine { what, error } => {
             let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
             let hint = match (in_use, arguments.admin) {
-                (true, Admin::At(_)) => "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port",
+                (true, Admin::At(_)) => {
+                    "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port"
+                }
                 _ => "see what the system said above; --admin, --access-log and --workers can be changed",
             };
             Failure::machine(format!("{what}: {error}"), hint)
@@ -154,26 +164,29 @@ fn nothing_bound(bound: &[control::status::BindResult]) -> Failure {
 /// The first signal drains, the second ends at once.
 fn until_stopped(running: Running) -> Result<Exit, Failure> {
     let no_signals = |error: std::io::Error| {
-        Failure::machine(format!("cannot wait for signals: {error}"), "check the limits of this user (ulimit -a)")
+        Failure::machine(
+            format!("cannot wait for signals: {error}"),
+            "check the limits of this user (ulimit -a)",
+        )
     };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        output::note(format_args!("{name}: draining; a second signal ends at once"));
-        let drained = tokio::task::spawn_blocking(move || running.stop());
-        tokio::select! {
-            _ = drained => output::note("drained"),
-            _ = terminate.recv() => output::note("ended without draining"),
-            _ = interrupt.recv() => output::note("ended without draining"),
-        }
-        Ok(Exit::Success)
-    })
-    // Leaving through `main` would wait for the blocking task; the process ends when it returns its code.
-    .inspect(|_| runtime.shutdown_background())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
+    runtime
+        .block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            output::note(format_args!("{name}: draining; a second signal ends at once"));
+            let drained = tokio::task::spawn_blocking(move || running.stop());
+            tokio::select! {
+                _ = drained => output::note("drained"),
+                _ = terminate.recv() => output::note("ended without draining"),
+                _ = interrupt.recv() => output::note("ended without draining"),
+            }
+            Ok(Exit::Success)
+        })
+        // Leaving through `main` would wait for the blocking task; the process ends when it returns its code.
+        .inspect(|_| runtime.shutdown_background())
 }

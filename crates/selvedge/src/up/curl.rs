@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::SystemTime;
 
 use control::Snapshot;
-use engine::config::{Action, BindAddress, Port, Security, Target};
+use engine::config::{Action, Backends, BindAddress, Port, Security, Target};
 use engine::{RequestView, Verdict};
 use model::kinds::http_route::{HttpMatch, HttpRoute, Method, PathMatchType, ValueMatch, ValueMatchType};
 
@@ -107,17 +107,24 @@ fn answers(snapshot: &Snapshot, port: &Port, candidate: &Candidate) -> bool {
     };
     match port.table.find(&view, listener) {
         Verdict::Rule(rule) => match &rule.action {
-            Action::Forward(backends) => backends.choices.iter().any(|choice| match choice.target {
-                Target::Cluster(slot) => snapshot
-                    .config
-                    .cluster(slot)
-                    .is_some_and(|cluster| !cluster.endpoints.is_empty() || !cluster.names.is_empty()),
-                Target::Invalid { .. } => false,
-            }),
+            Action::Forward(backends) => is_served(snapshot, backends),
             Action::Redirect(_) | Action::Refuse { .. } => false,
         },
         Verdict::NoMatch | Verdict::Misdirected => false,
     }
+}
+
+/// Whether every backend that may be chosen has somebody behind it.
+fn is_served(snapshot: &Snapshot, backends: &Backends) -> bool {
+    let mut chosen = backends.choices.iter().filter(|choice| choice.weight > 0).peekable();
+    chosen.peek().is_some()
+        && chosen.all(|choice| match &choice.target {
+            Target::Cluster(slot) => snapshot
+                .config
+                .cluster(*slot)
+                .is_some_and(|cluster| !cluster.endpoints.is_empty() || !cluster.names.is_empty()),
+            Target::Redirect(_) | Target::Invalid { .. } => false,
+        })
 }
 
 impl Candidate {
