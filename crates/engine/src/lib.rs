@@ -6,6 +6,8 @@
 
 pub mod compile;
 pub mod config;
+pub mod dump;
+pub mod explain;
 pub mod matching;
 pub mod request;
 pub mod status;

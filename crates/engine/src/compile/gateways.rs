@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use model::kinds::GatewayClass;
 use model::kinds::gateway::{AddressType, Gateway, GatewayAddress};
-use model::kinds::{GatewayClass, KindName};
 use model::resources::Typed;
 use model::{Resource, Resources};
 
-use super::listeners::{Family, Judged, Lookup, join};
+use super::listeners::{Family, Judged, Lookup};
 use super::settings;
 use crate::config::{BindAddress, Settings};
 use crate::matching::HostPattern;

@@ -40,7 +40,7 @@ use changes::{Change, Watched};
 use clusters::{ClusterBook, Sources};
 use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
-use policies::PolicyTable;
+use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
@@ -219,7 +219,7 @@ impl Compiler {
             })
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
-        let policies = self.policies.statuses(&self.controller, |service| self.gateways_of(service));
+        let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
         let policies =
             policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
@@ -245,20 +245,27 @@ impl Compiler {
         counts
     }
 
-    /// Gateways with routes that lead to a Service.
-    fn gateways_of(&self, service: &(Arc<str>, Arc<str>)) -> BTreeSet<(Arc<str>, Arc<str>)> {
-        let leads_there = |route: &&routes::RouteState| {
-            route.clusters().any(|slot| match self.book.key(slot) {
-                ClusterKey::Service { namespace, name, port: _ } => {
-                    *namespace == service.0 && *name == service.1
+    /// Gateways with routes that lead to a Service, for the Services that policies are about.
+    fn gateways_by_service(&self) -> HashMap<ServicePlace, BTreeSet<ServicePlace>> {
+        let targets = self.policies.targets();
+        let mut gateways: HashMap<ServicePlace, BTreeSet<ServicePlace>> = HashMap::new();
+        if targets.is_empty() {
+            return gateways;
+        }
+        let of_listener: HashMap<&Arc<str>, &ListenerView> =
+            self.views.iter().map(|view| (&view.unique, view)).collect();
+        for route in self.routes.iter() {
+            for slot in route.clusters() {
+                let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
+                let service = (namespace.clone(), name.clone());
+                if targets.contains(&service) {
+                    let views = route.attachment.listeners().filter_map(|listener| of_listener.get(listener));
+                    let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
+                    gateways.entry(service).or_default().extend(places);
                 }
-                ClusterKey::Backend { .. } => false,
-            })
-        };
-        let routes = self.routes.iter().filter(leads_there);
-        let names: HashSet<&Arc<str>> = routes.flat_map(|route| route.attachment.listeners()).collect();
-        let views = self.views.iter().filter(|view| names.contains(&view.unique));
-        views.map(|view| (view.namespace.clone(), view.gateway.clone())).collect()
+            }
+        }
+        gateways
     }
 }
 

@@ -3,7 +3,7 @@
 //! A policy that is broken refuses the traffic of its target. It never falls back to the system's roots, to no
 //! verification, or to cleartext.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::backend_tls_policy::{BackendTlsPolicy, BackendTlsValidation, SubjectAltName};
@@ -88,7 +88,8 @@ fn refuse(why: (Reason, String), unresolved: Option<(Reason, String)>) -> Valida
     Validated { tls: Tls::Refuse(BACKEND_TLS_INVALID), refused: Some(why), unresolved }
 }
 
-type ServicePlace = (Arc<str>, Arc<str>);
+/// Namespace and name.
+pub(super) type ServicePlace = (Arc<str>, Arc<str>);
 
 /// All policies, judged.
 #[derive(Debug, Default)]
@@ -185,18 +186,25 @@ impl PolicyTable {
         own.or_else(|| winners.iter().find(|(section, _)| section.is_none())).map(|(_, tls)| tls)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.judged.is_empty()
+    /// Every Service that some policy is about.
+    pub(super) fn targets(&self) -> HashSet<&ServicePlace> {
+        self.judged.iter().flat_map(|policy| &policy.targets).collect()
     }
 
     /// Statuses, given the Gateways through which each Service is reached.
     pub(super) fn statuses(
         &self,
         controller: &Arc<str>,
-        gateways_of: impl Fn(&ServicePlace) -> BTreeSet<ServicePlace>,
+        gateways_of: &HashMap<ServicePlace, BTreeSet<ServicePlace>>,
     ) -> Vec<(Arc<Resource>, PolicyStatus)> {
         let status = |policy: &JudgedPolicy| {
-            let gateways: BTreeSet<ServicePlace> = policy.targets.iter().flat_map(&gateways_of).collect();
+            let gateways: BTreeSet<ServicePlace> = policy
+                .targets
+                .iter()
+                .filter_map(|target| gateways_of.get(target))
+                .flatten()
+                .cloned()
+                .collect();
             let conditions = policy.conditions();
             let ancestors = gateways.into_iter().map(|(namespace, name)| AncestorStatus {
                 ancestor_ref: gateway_ref(namespace, name),
