@@ -4,6 +4,7 @@
 //! only as finished [`engine::Config`]s and knows nothing of where they come from: a gateway listener, a
 //! sidecar's inbound and its outbound feed the same pipeline.
 
+pub mod codec;
 pub mod failure;
 pub mod limits;
 pub mod message;
