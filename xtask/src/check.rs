@@ -48,6 +48,12 @@ pub fn run() -> Result<String, String> {
         }),
         step("tidy", tidy::run),
         step("gen", || pages::run(pages::Mode::Compare)),
+        step("bench", || {
+            let arguments = ["-m", "unittest", "--quiet", "test_bench"];
+            let mut python = child::command("python3", &arguments);
+            python.current_dir(child::root().join("bench")).env("PYTHONDONTWRITEBYTECODE", "1");
+            child::run(python).map(|()| String::new())
+        }),
     ];
 
     let mut tally = Tally::default();
@@ -67,7 +73,7 @@ pub fn run() -> Result<String, String> {
     Err(String::new())
 }
 
-/// The test runs: the workspace, and the benchmark tools that live outside of it.
+/// The test runs that are counted: the workspace, and the benchmark tools that live outside of it.
 const TESTS: &[(&str, &[&str])] = &[
     ("tests", &["test", "--workspace", "--no-fail-fast"]),
     ("bench tools", &["test", "--quiet", "--manifest-path", "bench/tools/Cargo.toml"]),

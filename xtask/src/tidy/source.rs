@@ -21,7 +21,7 @@ pub struct Source {
     pub tokens: Vec<Token>,
     /// Lines that are compiled for tests only.
     pub test_lines: Vec<RangeInclusive<usize>>,
-    /// Lines that rustfmt was told to leave alone.
+    /// Lines that rustfmt was told to leave alone, and macro definitions, which it cannot format.
     pub table_lines: Vec<RangeInclusive<usize>>,
 }
 
@@ -41,11 +41,11 @@ impl Source {
         let stream = TokenStream::from_str(text).map_err(|problem| format!("{path}: {problem}"))?;
         let mut tokens = Vec::new();
         flatten(stream, &mut tokens);
-        let lines_of = |wanted: fn(&syn::Attribute) -> bool| {
-            let marked = syntax.items.iter().filter(|item| attributes(item).iter().any(wanted));
-            marked.map(lines).collect::<Vec<_>>()
+        let lines_of = |wanted: fn(&syn::Item) -> bool| {
+            syntax.items.iter().filter(|item| wanted(item)).map(lines).collect::<Vec<_>>()
         };
-        let (test_lines, table_lines) = (lines_of(is_test_only), lines_of(is_table));
+        let test_lines = lines_of(|item| attributes(item).iter().any(is_test_only));
+        let table_lines = lines_of(|item| is_macro_definition(item) || attributes(item).iter().any(is_table));
         Ok(Source { path: path.to_owned(), text: text.to_owned(), syntax, tokens, test_lines, table_lines })
     }
 
@@ -138,6 +138,10 @@ fn is_test_only(attribute: &syn::Attribute) -> bool {
 fn is_table(attribute: &syn::Attribute) -> bool {
     let path = attribute.path();
     path.segments.len() == 2 && path.segments[0].ident == "rustfmt" && path.segments[1].ident == "skip"
+}
+
+fn is_macro_definition(item: &syn::Item) -> bool {
+    matches!(item, syn::Item::Macro(item) if item.mac.path.is_ident("macro_rules"))
 }
 
 fn attributes(item: &syn::Item) -> &[syn::Attribute] {
