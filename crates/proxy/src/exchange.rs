@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use engine::RequestView;
-use engine::config::{Cors, HeaderEdits, Rewrite, Rule, Settings};
+use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 
 use crate::buffer::Text;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ pub struct Exchange<'c> {
     /// The config pinned for it.
     pub pinned: &'c Pinned,
     /// Who sent it.
-    pub peer: &'c Peer,
+    pub peer: &'c Rc<Peer>,
     /// What was sent.
     pub request: Request,
     /// Its id, in logs, towards the upstream and in the answer.
@@ -63,6 +63,10 @@ pub struct Exchange<'c> {
     pub rewrite: Option<&'c Rewrite>,
     /// Cross-origin rules, when the request's origin is allowed by them.
     pub cors: Option<&'c Cors>,
+    /// Where copies of it go.
+    pub mirrors: Vec<&'c Mirror>,
+    /// Whether it is a copy itself, of which nothing is told.
+    pub is_copy: bool,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -90,7 +94,7 @@ impl<'c> Exchange<'c> {
         worker: &'c Rc<Worker>,
         port: &'c Rc<PortState>,
         pinned: &'c Pinned,
-        peer: &'c Peer,
+        peer: &'c Rc<Peer>,
         request: Request,
     ) -> Exchange<'c> {
         let outcome = Outcome { request_bytes: request.head_bytes, ..Outcome::default() };
@@ -106,6 +110,8 @@ impl<'c> Exchange<'c> {
             response_edits: [None; 2],
             rewrite: None,
             cors: None,
+            mirrors: Vec::new(),
+            is_copy: false,
             outcome,
         }
     }

@@ -82,7 +82,12 @@ impl Io {
     }
 
     /// Writes one slice, or two at once.
-    pub fn poll_write_both(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = match (first.is_empty(), second.is_empty()) {
             (_, true) => ready!(each!(self, stream => Pin::new(stream).poll_write(cx, first)))?,
             (true, false) => ready!(each!(self, stream => Pin::new(stream).poll_write(cx, second)))?,
@@ -91,7 +96,11 @@ impl Io {
                 ready!(each!(self, stream => Pin::new(stream).poll_write_vectored(cx, &slices)))?
             }
         };
-        if written == 0 { Poll::Ready(Err(io::ErrorKind::WriteZero.into())) } else { Poll::Ready(Ok(written)) }
+        if written == 0 {
+            Poll::Ready(Err(io::ErrorKind::WriteZero.into()))
+        } else {
+            Poll::Ready(Ok(written))
+        }
     }
 }
 

@@ -82,6 +82,14 @@ impl Default for Fields {
     }
 }
 
+impl Clone for Fields {
+    fn clone(&self) -> Fields {
+        let mut fields = Fields::default();
+        fields.extend_from_slice(&self.0);
+        fields
+    }
+}
+
 impl Drop for Fields {
     fn drop(&mut self) {
         let mut list = std::mem::take(&mut self.0);
@@ -218,7 +226,7 @@ pub enum Version {
 }
 
 /// A request's head. All spans point into the buffer that was parsed; it is reused from request to request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     /// Version it arrived in.
     pub version: Version,

@@ -13,19 +13,21 @@ use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, Retry};
-use crate::filters::{self, Flow, redirect};
+use crate::filters::{self, Flow, mirror, redirect};
 use crate::message::{Framing, ResponseHead};
 use crate::respond::Answer;
 use crate::route;
 use crate::state::clusters::{ClusterState, InFlight};
-use crate::stream::{Sink, Transfer};
+use crate::stream::{Copy, Sink, Tee, Transfer};
 use crate::tunnel;
 use crate::upstream::{Upstream, acquire};
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, mut exchange: Exchange<'_>) {
     let done = match decide(&mut exchange) {
-        Ok(Decision::Forward(cluster, rule)) => within(rule, forward(downstream, &mut exchange, &cluster, rule)).await,
+        Ok(Decision::Forward(cluster, rule)) => {
+            within(rule, forward(downstream, &mut exchange, &cluster, rule)).await
+        }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
     };
@@ -134,12 +136,15 @@ async fn forward(
     rule: &Rule,
 ) -> Result<(), Failure> {
     downstream.invite_body(exchange);
+    let mut copy = mirror::prepare(exchange);
     let mut fresh = false;
     loop {
-        let attempt = attempt(downstream, exchange, cluster, fresh);
+        let attempt = attempt(downstream, exchange, cluster, &mut copy, fresh);
         let done = match rule.timeouts.backend_request {
             None => attempt.await,
-            Some(limit) => tokio::time::timeout(limit, attempt).await.unwrap_or(Err(Stopped::at(Failure::UpstreamTimeout))),
+            Some(limit) => tokio::time::timeout(limit, attempt)
+                .await
+                .unwrap_or(Err(Stopped::at(Failure::UpstreamTimeout))),
         };
         match done {
             Ok(()) => return Ok(()),
@@ -173,6 +178,7 @@ async fn attempt(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,
     cluster: &Rc<ClusterState>,
+    copy: &mut Option<Copy>,
     fresh: bool,
 ) -> Result<(), Stopped> {
     let (in_flight, mut upstream) = acquire(exchange, cluster, fresh).await.map_err(Stopped::at)?;
@@ -183,12 +189,15 @@ async fn attempt(
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
     };
     let mut head = ResponseHead::default();
-    let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, exchange).await {
+    let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, copy, exchange).await {
         Ok(received) => received,
         Err(failure) => return Err(Stopped { failure, stale: upstream.may_be_stale() }),
     };
     if head.status == 101 {
         return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
+    }
+    if let Some(copy) = copy.take() {
+        mirror::send(exchange, copy);
     }
     relay(downstream, exchange, upstream, upload, &head, received, &in_flight).await.map_err(Stopped::at)
 }
@@ -199,6 +208,7 @@ async fn await_head(
     upstream: &mut Upstream,
     upload: &mut Transfer,
     head: &mut ResponseHead,
+    copy: &mut Option<Copy>,
     exchange: &Exchange<'_>,
 ) -> Result<Buffer, Failure> {
     let method = exchange.request.head.method;
@@ -206,7 +216,8 @@ async fn await_head(
     poll_fn(|cx| {
         if broken.is_none()
             && !upload.is_done()
-            && let Poll::Ready(Err(failure)) = upload.poll(cx, downstream, upstream)
+            && let Poll::Ready(Err(failure)) =
+                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_mut() }, upstream)
         {
             // An upstream that stops reading may have answered already: its answer is worth more than the error.
             if failure.facts().blame == crate::failure::Blame::Client {
@@ -218,6 +229,9 @@ async fn await_head(
             && let Poll::Ready(Err(failure)) = downstream.poll_flush(cx)
         {
             return Poll::Ready(Err(failure));
+        }
+        if downstream.poll_given_up(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientClosed));
         }
         upstream.poll_response(cx, head, method)
     })

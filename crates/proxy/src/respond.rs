@@ -144,7 +144,8 @@ pub fn reason(status: u16) -> &'static str {
 /// Writes a status line (RFC 9112 section 4).
 pub fn write_status(status: u16, reason: &[u8], out: &mut Text) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    let digits = [b'0' + (status / 100) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8, b' '];
+    let digits =
+        [b'0' + (status / 100) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8, b' '];
     out.extend_from_slice(&digits);
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");

@@ -35,7 +35,9 @@ pub async fn accept(
 ) -> Result<Accepted, Failure> {
     let limit = Duration::from_secs(u64::from(TLS_HANDSHAKE_SECONDS));
     let handshake = TlsAcceptor::from(context).accept(stream);
-    let Ok(Ok(stream)) = tokio::time::timeout(limit, handshake).await else { return Err(Failure::TlsHandshake) };
+    let Ok(Ok(stream)) = tokio::time::timeout(limit, handshake).await else {
+        return Err(Failure::TlsHandshake);
+    };
     let session = stream.get_ref().1;
     let http2 = session.alpn_protocol() == Some(b"h2");
     let Security::Tls(port) = &pinned.port().security else { return Err(Failure::TlsHandshake) };

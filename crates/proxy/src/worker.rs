@@ -63,6 +63,23 @@ pub enum Order {
         /// Dropped when all connections are gone.
         done: oneshot::Sender<()>,
     },
+    /// End, whatever is still open.
+    Stop,
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    #[must_use]
+    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log) -> Worker {
+        Worker {
+            clock,
+            random: Random::new(),
+            deadlines: Rc::default(),
+            clusters: Clusters::default(),
+            metrics,
+            log,
+        }
+    }
 }
 
 struct Serving {
@@ -89,13 +106,9 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Drain { done } => {
                 retiring.extend(serving.drain().map(|(_, serving)| retire(&worker, serving)));
-                while retiring.iter().any(|port| port.connections.get() > 0) {
-                    worker.deadlines.end_idle();
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                worker.log.flush();
-                drop(done);
+                tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
             }
+            Order::Stop => break,
         }
     }
     ticking.abort();
@@ -112,7 +125,8 @@ fn swap_ports(
     let index_of = |address: &BindAddress| next.config.ports.iter().position(|port| port.address == *address);
     let gone: Vec<BindAddress> =
         serving.keys().filter(|address| index_of(address).is_none()).copied().collect();
-    let retired = gone.iter().filter_map(|address| serving.remove(address)).map(|gone| retire(worker, gone)).collect();
+    let retired =
+        gone.iter().filter_map(|address| serving.remove(address)).map(|gone| retire(worker, gone)).collect();
     for (address, entry) in serving.iter() {
         if let Some(index) = index_of(address) {
             entry.port.swap(Pinned::new(next.clone(), index));
@@ -134,6 +148,16 @@ fn retire(worker: &Rc<Worker>, serving: Serving) -> Rc<PortState> {
     serving.port.drain();
     worker.deadlines.end_idle_of(&serving.port);
     serving.port
+}
+
+/// Waits until the last connection has ended.
+async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sender<()>) {
+    while ports.iter().any(|port| port.connections.get() > 0) {
+        worker.deadlines.end_idle();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    worker.log.flush();
+    drop(done);
 }
 
 /// Once a second: deadlines, pools, the log.

@@ -7,3 +7,4 @@
 
 pub mod canonical;
 pub mod http1;
+pub mod http2;

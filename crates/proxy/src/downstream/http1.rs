@@ -5,7 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::buffer::{Buffer, Text};
@@ -60,8 +60,13 @@ pub async fn serve<F: Future<Output = After>>(
 ) {
     let deadline = worker.deadlines.register(io.socket());
     let stream = Http1Stream::new(io, deadline, Blame::Client, BODY_IDLE_SECONDS, WRITE_STALL_SECONDS);
-    let mut connection =
-        Box::new(Http1Downstream { stream, peer: Rc::new(peer), modern: true, closing: false, aborted: false });
+    let mut connection = Box::new(Http1Downstream {
+        stream,
+        peer: Rc::new(peer),
+        modern: true,
+        closing: false,
+        aborted: false,
+    });
     let mut received = received;
     loop {
         let pinned = port.pin();
@@ -126,8 +131,12 @@ async fn refuse_head(
     pinned: &Pinned,
 ) {
     let peer = connection.peer.clone();
-    let request =
-        Request { head: RequestHead::default(), text: Text::empty(), started: worker.clock.now(), head_bytes: 0 };
+    let request = Request {
+        head: RequestHead::default(),
+        text: Text::empty(),
+        started: worker.clock.now(),
+        head_bytes: 0,
+    };
     let mut exchange = Exchange::new(worker, port, pinned, &peer, request);
     exchange.fail(failure);
     let mut downstream = super::Downstream::Http1(connection);

@@ -1,6 +1,5 @@
 //! A client's HTTP/2 connection: many requests at once, each a task of its own.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -104,7 +103,7 @@ fn builder() -> h2::server::Builder {
 async fn one_stream(
     request: http::Request<h2::RecvStream>,
     respond: SendResponse<Bytes>,
-    peer: &Peer,
+    peer: &Rc<Peer>,
     worker: &Rc<Worker>,
     port: &Rc<PortState>,
 ) {
@@ -116,7 +115,8 @@ async fn one_stream(
     let parsed = http2::request(&parts, body.is_end_stream(), settings, &mut text);
     let limit = settings.limits.request_body_bytes_max;
     let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
-    let mut downstream = super::Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
+    let mut downstream =
+        super::Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
     let head_bytes = text.len() as u64;
     let (head, failure) = match parsed {
         Ok(head) => (head, None),
@@ -185,7 +185,8 @@ impl Http2Downstream {
 
 fn put(fields: &mut http::HeaderMap, name: &[u8], value: &[u8]) {
     // Both were validated when they were parsed; what cannot be expressed is left out rather than mangled.
-    if let (Ok(name), Ok(value)) = (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value)) {
+    if let (Ok(name), Ok(value)) = (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value))
+    {
         fields.append(name, value);
     }
 }
@@ -229,7 +230,11 @@ struct Rewound {
 }
 
 impl AsyncRead for Rewound {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let Some(received) = &mut self.received else { return Pin::new(&mut self.io).poll_read(cx, room) };
         let count = received.len().min(room.remaining());
         room.put_slice(&received.filled()[..count]);
@@ -266,4 +271,3 @@ impl AsyncWrite for Rewound {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
-

@@ -51,6 +51,15 @@ impl Downstream {
         }
     }
 
+    /// Whether the client has given this request up. HTTP/1 cannot say so: a client that has ended its side may
+    /// still wait for the answer.
+    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Downstream::Http1(_) => Poll::Pending,
+            Downstream::Http2(downstream) => downstream.poll_given_up(cx),
+        }
+    }
+
     /// Prepares an upstream's answer and says in which form its body is wanted.
     pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], from: Form) -> Form {
         each!(self, downstream => downstream.begin(exchange, head, bytes, from))

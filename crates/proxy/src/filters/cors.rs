@@ -18,8 +18,8 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
     let headers = exchange.view().headers;
     let Some(origin) = headers.known(Known::Origin) else { return Flow::Continue };
     let allowed = allows_origin(rules, origin);
-    let is_preflight =
-        exchange.request.head.method == Method::Options && headers.first(b"access-control-request-method").is_some();
+    let is_preflight = exchange.request.head.method == Method::Options
+        && headers.first(b"access-control-request-method").is_some();
     if !is_preflight {
         if allowed {
             exchange.cors = Some(rules);

@@ -17,7 +17,13 @@ pub struct Moment {
 }
 
 /// Appends the line of an exchange.
-pub fn write(out: &mut Vec<u8>, moment: &mut Moment, began: Duration, lasted: Duration, exchange: &Exchange<'_>) {
+pub fn write(
+    out: &mut Vec<u8>,
+    moment: &mut Moment,
+    began: Duration,
+    lasted: Duration,
+    exchange: &Exchange<'_>,
+) {
     let (head, text, outcome) = (&exchange.request.head, &exchange.request.text, &exchange.outcome);
     let view = exchange.view();
     out.extend_from_slice(b"{\"time\":\"");

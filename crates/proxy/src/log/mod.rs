@@ -48,7 +48,8 @@ impl Writer {
             LogSink::File(path) => Box::new(std::fs::File::options().create(true).append(true).open(path)?),
         };
         let (sender, receiver) = sync_channel(LOG_BUFFERS_WAITING_MAX);
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver))?;
+        let thread =
+            std::thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver))?;
         Ok(Writer { sender: Some(sender), thread: Some(thread) })
     }
 
@@ -128,6 +129,9 @@ impl Log {
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
+        if self.is_copy {
+            return;
+        }
         let worker = self.worker;
         let duration = worker.clock.now().saturating_duration_since(self.request.started);
         let cells = match self.rule {

@@ -58,7 +58,9 @@ impl Clusters {
             let known = by_slot[index].take();
             by_slot[index] = cluster.as_ref().map(|cluster| match known {
                 Some(known) if Arc::ptr_eq(&known.cluster, cluster) => known,
-                known => Rc::new(ClusterState::new(cluster, prepared.client_tls[index].clone(), known.as_deref())),
+                known => {
+                    Rc::new(ClusterState::new(cluster, prepared.client_tls[index].clone(), known.as_deref()))
+                }
             });
         }
     }
@@ -82,10 +84,13 @@ impl Clusters {
 }
 
 impl ClusterState {
-    fn new(cluster: &Arc<Cluster>, tls: Option<Arc<rustls::ClientConfig>>, known: Option<&ClusterState>) -> Self {
-        let same_manner = known.filter(|known| {
-            known.cluster.protocol == cluster.protocol && known.cluster.tls == cluster.tls
-        });
+    fn new(
+        cluster: &Arc<Cluster>,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        known: Option<&ClusterState>,
+    ) -> Self {
+        let same_manner = known
+            .filter(|known| known.cluster.protocol == cluster.protocol && known.cluster.tls == cluster.tls);
         let resolved = known
             .filter(|known| known.cluster.names == cluster.names)
             .map(|known| known.resolved.borrow().clone())
@@ -108,7 +113,8 @@ impl ClusterState {
 
     fn rebuild(&self, known: &[Rc<EndpointState>]) {
         let resolved = self.resolved.borrow();
-        let mut addresses: Vec<SocketAddr> = self.cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
+        let mut addresses: Vec<SocketAddr> =
+            self.cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
         for address in resolved.iter() {
             if !addresses.contains(address) {
                 addresses.push(*address);

@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_duration_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
-        for (micros, bucket) in [(0, 0), (64, 0), (65, 1), (128, 1), (129, 2), (1 << 26, 20), ((1 << 26) + 1, 21)] {
+        for (micros, bucket) in
+            [(0, 0), (64, 0), (65, 1), (128, 1), (129, 2), (1 << 26, 20), ((1 << 26) + 1, 21)]
+        {
             assert_eq!(duration_bucket(micros), bucket, "{micros} µs");
         }
         assert_eq!(duration_bucket(u64::MAX), DURATION_BUCKETS - 1);

@@ -8,10 +8,12 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use crate::buffer::{Buffer, Text};
-use crate::codec::http1::{Body, BodyState, LAST_CHUNK, chunk_header, parse_trailers};
+use crate::codec::http1::{
+    Body, BodyState, LAST_CHUNK, Parsed, Resume, Sender, chunk_header, parse_trailers,
+};
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
-use crate::limits::{TRAILERS_BYTES_MAX, TUNNEL_IDLE_SECONDS};
+use crate::limits::TUNNEL_IDLE_SECONDS;
 use crate::message::Framing;
 use crate::state::deadlines::Deadline;
 use crate::stream::{Next, Piece, Sink, Source, Trailers};
@@ -62,9 +64,15 @@ struct Reading {
     idle_seconds: u32,
     /// Bytes of body that may still come.
     allowance: u64,
-    /// Text of a trailer section that has begun.
-    trailers: Option<Text>,
+    /// A trailer section that has begun.
+    trailers: Option<Section>,
     done: bool,
+}
+
+#[derive(Debug, Default)]
+struct Section {
+    trailers: Box<Trailers>,
+    resume: Resume,
 }
 
 #[derive(Debug)]
@@ -82,7 +90,13 @@ struct Writing {
 impl Http1Stream {
     /// A connection on which nothing moves yet.
     #[must_use]
-    pub fn new(io: Io, deadline: Deadline, blame: Blame, idle_seconds: u32, stall_seconds: u32) -> Http1Stream {
+    pub fn new(
+        io: Io,
+        deadline: Deadline,
+        blame: Blame,
+        idle_seconds: u32,
+        stall_seconds: u32,
+    ) -> Http1Stream {
         let read = Reading {
             body: Body::new(Framing::None),
             form: Form::Raw,
@@ -178,7 +192,7 @@ impl Http1Stream {
     /// The end of the stream where a body was expected.
     fn end_of_stream(&mut self) -> Result<Next, Failure> {
         self.read.done = true;
-        if self.read.body.ends_with_stream() && !self.deadline.fired() {
+        if self.read.body.close() && !self.deadline.fired() {
             return Ok(Next::End(None));
         }
         Err(self.cut_short())
@@ -192,8 +206,9 @@ impl Http1Stream {
                 (progress.passed, progress.passed, progress.state)
             }
             Form::Content => {
-                let decoded = self.read.body.decode_in_place(buffer.filled_mut()).map_err(|_| self.broken())?;
-                (decoded.content, decoded.consumed, decoded.state)
+                let decoded =
+                    self.read.body.decode_in_place(buffer.filled_mut()).map_err(|_| self.broken())?;
+                (decoded.data, decoded.consumed, decoded.state)
             }
         };
         if state == BodyState::Trailers && buffer.filled()[consumed..].starts_with(b"\r\n") {
@@ -204,14 +219,13 @@ impl Http1Stream {
                 length = consumed;
             }
         }
-        self.read.allowance =
-            self.read.allowance.checked_sub(length as u64).ok_or(Failure::BodyTooLarge)?;
+        self.read.allowance = self.read.allowance.checked_sub(length as u64).ok_or(Failure::BodyTooLarge)?;
         if consumed < buffer.len() {
             self.read.waiting = Some(Buffer::with_rest(&buffer.filled()[consumed..]));
         }
         self.read.done = state == BodyState::Done;
         if state == BodyState::Trailers {
-            self.read.trailers = Some(Text::new());
+            self.read.trailers = Some(Section::default());
         }
         buffer.end = buffer.start + length;
         Ok((!buffer.is_empty()).then_some((Piece::Buffer(buffer), state)))
@@ -219,24 +233,24 @@ impl Http1Stream {
 
     /// Collects the trailer section; `Some` when it is complete.
     fn collect_trailers(&mut self, buffer: &Buffer) -> Result<Option<Box<Trailers>>, Failure> {
-        let broken = self.broken();
-        let text = self.read.trailers.get_or_insert_with(Text::new);
-        let known = text.len();
-        text.extend_from_slice(buffer.filled());
-        let Some(end) = end_of_trailers(text, known) else {
-            return if text.len() > TRAILERS_BYTES_MAX { Err(broken) } else { Ok(None) };
+        let sender = match self.read.blame {
+            Blame::Client => Sender::Client,
+            Blame::Upstream | Blame::Config | Blame::Proxy => Sender::Upstream,
         };
-        if end > TRAILERS_BYTES_MAX {
-            return Err(broken);
-        }
+        let Some(section) = &mut self.read.trailers else { return Ok(None) };
+        section.trailers.text.extend_from_slice(buffer.filled());
+        let Trailers { text, fields } = &mut *section.trailers;
+        let end = match parse_trailers(text, fields, sender, &mut section.resume) {
+            Parsed::Incomplete => return Ok(None),
+            Parsed::Failed(failure) => return Err(failure),
+            Parsed::Complete { length } => length,
+        };
         if end < text.len() {
             self.read.waiting = Some(Buffer::with_rest(&text[end..]));
         }
-        let mut trailers = Box::new(Trailers { text: self.read.trailers.take().unwrap_or_default(), fields: Vec::new() });
-        trailers.text.truncate(end);
-        parse_trailers(&mut trailers.text, &mut trailers.fields).map_err(|_| broken)?;
+        self.read.body.finish_trailers();
         self.read.done = true;
-        Ok(Some(trailers))
+        Ok(self.read.trailers.take().map(|section| section.trailers))
     }
 
     fn write_failure(&self) -> Failure {
@@ -268,19 +282,12 @@ impl Http1Stream {
         write.written = 0;
         write.piece = None;
         if self.io.is_tls() {
-            ready!(std::pin::Pin::new(&mut self.io as &mut (dyn tokio::io::AsyncWrite + Unpin)).poll_flush(cx))?;
+            ready!(
+                std::pin::Pin::new(&mut self.io as &mut (dyn tokio::io::AsyncWrite + Unpin)).poll_flush(cx)
+            )?;
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// End of the section: an empty line, either at once or after fields.
-fn end_of_trailers(text: &[u8], known: usize) -> Option<usize> {
-    if text.starts_with(b"\r\n") {
-        return Some(2);
-    }
-    let from = known.saturating_sub(3);
-    memchr::memmem::find(&text[from..], b"\r\n\r\n").map(|at| from + at + 4)
 }
 
 impl Source for Http1Stream {
@@ -319,7 +326,9 @@ impl Http1Stream {
             Poll::Pending => {
                 match self.read.blame {
                     Blame::Client => self.deadline.reading(self.read.idle_seconds),
-                    Blame::Upstream | Blame::Config | Blame::Proxy => self.deadline.moving(self.read.idle_seconds),
+                    Blame::Upstream | Blame::Config | Blame::Proxy => {
+                        self.deadline.moving(self.read.idle_seconds)
+                    }
                 }
                 Poll::Pending
             }

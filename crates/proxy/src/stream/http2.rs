@@ -9,8 +9,8 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 
 use crate::buffer::Text;
-use crate::codec::http1::trailers::{Sender, is_carried};
 use crate::codec::http1::names;
+use crate::codec::http1::trailers::{Sender, is_carried};
 use crate::failure::{Blame, Failure};
 use crate::message::{Field, Span};
 use crate::stream::{Next, Piece, Sink, Source, Trailers};
@@ -205,7 +205,9 @@ impl Sink for Http2Sender {
 fn field_map(trailers: &Trailers) -> http::HeaderMap {
     let mut map = http::HeaderMap::new();
     for (name, value) in trailers.iter() {
-        if let (Ok(name), Ok(value)) = (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value))
+        {
             map.append(name, value);
         }
     }

@@ -6,6 +6,7 @@
 
 mod http1;
 mod http2;
+mod tee;
 
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +14,7 @@ use bytes::{Buf, Bytes};
 
 pub use http1::{Form, Frames, Http1Stream};
 pub use http2::{Http2Receiver, Http2Sender};
+pub use tee::{Copy, Tee};
 
 use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;

@@ -78,7 +78,8 @@ async fn dial(
             endpoint.http2.borrow_mut().push(connection);
             return Ok(Upstream::Http2(Box::new(request)));
         }
-        let stream = Http1Stream::new(io, deadline, Blame::Upstream, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS);
+        let stream =
+            Http1Stream::new(io, deadline, Blame::Upstream, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS);
         Ok(Upstream::Http1(Box::new(Http1Upstream::new(stream))))
     };
     match tokio::time::timeout(cluster.cluster.connect_timeout, connecting).await {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use crate::buffer::{Buffer, Text};
-use crate::codec::http1::{Parsed, parse_response};
+use crate::codec::http1::{Parsed, Resume, parse_response};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS, UPSTREAM_IDLE_SECONDS};
@@ -24,13 +24,22 @@ pub struct Http1Upstream {
     partial: Option<Buffer>,
     /// Bytes behind an interim response.
     unparsed: Option<Buffer>,
+    resume: Resume,
 }
 
 impl Http1Upstream {
     /// A connection that was just opened.
     #[must_use]
     pub fn new(stream: Http1Stream) -> Http1Upstream {
-        Http1Upstream { stream, reused: false, answered: false, interim: 0, partial: None, unparsed: None }
+        Http1Upstream {
+            stream,
+            reused: false,
+            answered: false,
+            interim: 0,
+            partial: None,
+            unparsed: None,
+            resume: Resume::default(),
+        }
     }
 
     /// Whether it served another request before this one.
@@ -94,8 +103,10 @@ impl Http1Upstream {
                 None => ready!(self.poll_receive(cx))?,
             };
             self.answered = true;
-            match parse_response(buffer.filled_mut(), head, method) {
-                Parsed::Incomplete if buffer.is_full() => return Poll::Ready(Err(Failure::UpstreamHeadTooLarge)),
+            match parse_response(buffer.filled_mut(), head, method, &mut self.resume) {
+                Parsed::Incomplete if buffer.is_full() => {
+                    return Poll::Ready(Err(Failure::UpstreamHeadTooLarge));
+                }
                 Parsed::Incomplete => self.partial = Some(buffer),
                 Parsed::Failed(failure) => return Poll::Ready(Err(failure)),
                 Parsed::Complete { length } if is_interim(head.status) => {

@@ -19,7 +19,6 @@ use crate::message::{Framing, Method, ResponseHead};
 use crate::state::clusters::ClusterState;
 use crate::state::deadlines::Deadline;
 use crate::stream::{Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
-use crate::upstream::send;
 
 /// A connection that requests can be opened on.
 #[derive(Debug)]
@@ -73,7 +72,12 @@ impl Http2Upstream {
         }
         self.shared.active.set(active + 1);
         let active = Active(self.shared.clone());
-        Some(Http2Request { sender: self.sender.clone(), stage: Stage::Fresh, receive: None, _active: active })
+        Some(Http2Request {
+            sender: self.sender.clone(),
+            stage: Stage::Fresh,
+            receive: None,
+            _active: active,
+        })
     }
 }
 
@@ -110,7 +114,7 @@ impl Http2Request {
     /// # Errors
     /// The rewritten host or path is not a valid one.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = http2::upstream_request(exchange, cluster, send::visit_fields)?;
+        let head = http2::upstream_request(exchange, cluster)?;
         let ends = exchange.request.head.framing == Framing::None;
         self.stage = Stage::Waiting(Box::new(head), ends, Vec::new(), None);
         Ok(())
@@ -124,7 +128,8 @@ impl Http2Request {
             self.stage = Stage::Failed;
             return Poll::Ready(Err(Failure::UpstreamReset));
         }
-        let Stage::Waiting(head, ends, pieces, ending) = std::mem::replace(&mut self.stage, Stage::Failed) else {
+        let Stage::Waiting(head, ends, pieces, ending) = std::mem::replace(&mut self.stage, Stage::Failed)
+        else {
             return Poll::Ready(Ok(()));
         };
         let Ok((response, stream)) = self.sender.send_request(*head, ends) else {
@@ -217,4 +222,3 @@ impl Sink for Http2Request {
         }
     }
 }
-

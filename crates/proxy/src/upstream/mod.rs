@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 pub use balance::choose;
 pub use connect::acquire;
 pub use http1::Http1Upstream;
-pub use http2::{Http2Upstream, Http2Request};
+pub use http2::{Http2Request, Http2Upstream};
 
 use crate::buffer::Buffer;
 use crate::exchange::Exchange;

@@ -116,7 +116,8 @@ fn passes(known: Known, trusted: bool) -> bool {
 /// Whether an edit takes the client's values of a field out.
 pub(crate) fn is_replaced(edits: &[Option<&HeaderEdits>], name: &[u8]) -> bool {
     edits.iter().flatten().any(|edits| {
-        edits.set.iter().any(|(set, _)| **set == *name) || edits.remove.iter().any(|removed| **removed == *name)
+        edits.set.iter().any(|(set, _)| **set == *name)
+            || edits.remove.iter().any(|removed| **removed == *name)
     })
 }
 
@@ -228,7 +229,9 @@ mod tests {
         let second = HeaderEdits { set: vec![(b"x-a"[..].into(), b"2"[..].into())], ..Default::default() };
         let mut seen = Vec::new();
 
-        emit_edits(&[Some(&first), Some(&second)], &mut |name, value| seen.push((name.to_vec(), value.to_vec())));
+        emit_edits(&[Some(&first), Some(&second)], &mut |name, value| {
+            seen.push((name.to_vec(), value.to_vec()))
+        });
 
         assert_eq!(seen, [(b"x-a".to_vec(), b"2".to_vec())]);
     }
