@@ -14,6 +14,7 @@ const STAGES: &[&str] = &["listener", "codec", "route", "filters", "upstream", "
 /// Modules that may import stages, and why.
 const JOINERS: &[(&str, &str)] = &[
     ("pipeline", "it is the one file that knows the order"),
+    ("proxy", "it starts the workers and the log's writer for whoever embeds the data plane"),
     ("worker", "it starts the listeners and owns the log"),
     (
         "downstream",
