@@ -75,9 +75,9 @@ fn digits(text: &[u8]) -> Option<u16> {
         let code = |length: usize| {
             bits.get(at..at + length).map(|bits| bits.iter().fold(0, |sum, bit| sum << 1 | bit))
         };
-        let (digit, length) = match (code(5)?, code(6)?) {
+        let (digit, length) = match (code(5)?, code(6)) {
             (digit @ 0..=2, _) => (digit, 5),
-            (_, six @ 25..=31) => (six - 25 + 3, 6),
+            (_, Some(six @ 25..=31)) => (six - 25 + 3, 6),
             _ => return None,
         };
         number = number * 10 + u16::from(digit);
