@@ -86,6 +86,19 @@ impl RawClient {
         }
     }
 
+    /// Writes bytes after a pause, as a client does that wants to hold a connection for ever.
+    ///
+    /// # Errors
+    /// When the peer has ended the connection.
+    pub async fn drip(&mut self, bytes: &[u8], pause: std::time::Duration) -> Result<(), String> {
+        let ended = tokio::time::timeout(pause, self.stream.read_buf(&mut self.unread)).await;
+        if matches!(ended, Ok(Ok(0) | Err(_))) {
+            self.ended = true;
+            return Err("the peer ended the connection".to_owned());
+        }
+        self.try_send(bytes).await
+    }
+
     /// Ends our direction; the other stays open.
     pub async fn finish(&mut self) {
         let _ = self.stream.shutdown().await;
@@ -222,6 +235,20 @@ impl RawClient {
             return Ok(());
         }
         Err(format!("more came before the end: {:?}", String::from_utf8_lossy(&rest)))
+    }
+
+    /// Waits for the end of the connection with a bound of its own, whatever comes before it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn try_closed_within(&mut self, patience: std::time::Duration) -> Result<(), String> {
+        let reading = async { while !matches!(self.stream.read_buf(&mut self.unread).await, Ok(0) | Err(_)) {} };
+        crate::until::within_time(patience, "the end of the connection", reading).await
+    }
+
+    /// The next answer, or `None` when the connection ends without one.
+    pub async fn until_closed_or_answer(&mut self) -> Option<Answer> {
+        self.try_answer().await.ok()
     }
 
     /// Reads what is there; `false` at the end of the connection.

@@ -24,7 +24,7 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Recorded, Body, usize)>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return unfinished(bytes).map(|()| None);
     };
-    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| "the head is not text".to_owned())?;
+    let text = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = text.split("\r\n");
     let mut request = request_line(lines.next().unwrap_or_default())?;
     for line in lines {

@@ -10,6 +10,8 @@ use crate::recorded::Recorded;
 pub enum Step {
     /// Reads the request's body to its end (done at the end of a script anyway, unless it closed).
     ReadBody,
+    /// Treats what comes next as a new request, as a careless upstream does after an early answer.
+    ForgetBody,
     /// Writes exactly these bytes.
     Send(Vec<u8>),
     /// Writes these bytes so many times.

@@ -230,6 +230,7 @@ impl Session {
         for step in script {
             match step {
                 Step::ReadBody => self.body(body.take(), index).await?,
+                Step::ForgetBody => body = None,
                 Step::Send(bytes) => self.send(&bytes).await,
                 Step::Repeat(bytes, times) => {
                     for _ in 0..times {
