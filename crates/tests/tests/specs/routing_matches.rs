@@ -18,7 +18,7 @@ impl Named {
         let mut scene = Scene::new();
         scene.http();
         let mut upstreams = Vec::new();
-        for name in services {
+        for &name in services {
             let upstream = Upstream::scripted(move |_| tests::script::answer("200 OK", &[("X-From", name)], name.as_bytes())).await;
             scene.service(name, &[upstream.address]);
             upstreams.push(upstream);
