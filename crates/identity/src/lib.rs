@@ -1,1 +1,30 @@
-//! identity
+//! Keys, certificates, trust bundles, and the TLS settings made of them.
+//!
+//! Everybody who opens a TLS connection comes here for its settings, so that what is verified, and what is
+//! offered, is said in one crate. The engine asks through [`engine::Certificates`]; the proxy takes finished
+//! rustls settings from [`server`] and [`client`]. No sockets and no clocks: time is handed in.
+
+pub mod client;
+pub mod keyring;
+pub mod pair;
+pub mod pem;
+pub mod roots;
+pub mod server;
+
+pub use client::client_config;
+pub use keyring::Keyring;
+pub use server::server_config;
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+
+/// The one cryptography provider of the product: aws-lc-rs, with hybrid post-quantum key exchange preferred.
+/// It is passed explicitly everywhere, so nothing depends on a process-wide default being installed.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
+}
+
+/// Protocol versions we speak, in both directions.
+const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];

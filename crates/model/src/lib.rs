@@ -1,1 +1,22 @@
-//! model
+//! The nouns: every resource and identifier, parsed into types that cannot be wrong.
+//!
+//! A user writes Kubernetes-shaped YAML; everything behind this crate works on typed kinds whose defaults are
+//! filled in and whose structure was checked against the published schemas. What the schema forbids is refused
+//! here with *all* violations at once; what it admits but cannot work (a reference to nothing) is kept and is
+//! the engine's to judge. There is no async code and no socket in here.
+
+pub mod kinds;
+pub mod labels;
+pub mod names;
+pub mod path;
+pub mod resource;
+pub mod resources;
+pub mod suggest;
+pub mod units;
+pub mod violation;
+
+pub use names::{Hostname, Name, Namespace, ResourceKey};
+pub use path::FieldPath;
+pub use resource::{ObjectMeta, Resource, Source};
+pub use resources::Resources;
+pub use violation::{Problem, Subject, Violation, Violations};

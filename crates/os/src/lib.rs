@@ -1,1 +1,10 @@
-//! os
+//! System calls: the only crate that may contain `unsafe` code, each use with its reason.
+//!
+//! What the standard library and `socket2` offer safely is used as it is; this crate is for the rest.
+#![allow(unsafe_code)]
+
+mod listen;
+mod shutdown;
+
+pub use listen::{ListenOptions, listen};
+pub use shutdown::{End, shutdown};

@@ -4,6 +4,32 @@
 //! only as finished [`engine::Config`]s and knows nothing of where they come from: a gateway listener, a
 //! sidecar's inbound and its outbound feed the same pipeline.
 
+mod admin;
+pub mod buffer;
+mod clock;
+pub mod codec;
+mod config;
+mod downstream;
+mod exchange;
+mod exchanges;
 pub mod failure;
+mod filters;
+mod io;
 pub mod limits;
+mod listener;
+mod log;
 pub mod message;
+mod pipeline;
+mod proxy;
+mod resolver;
+mod respond;
+mod route;
+mod state;
+mod stream;
+mod tls;
+mod tunnel;
+mod upstream;
+mod worker;
+
+pub use log::LogSink;
+pub use proxy::{Applied, Bound, Options, Proxy};

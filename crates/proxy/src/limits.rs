@@ -33,7 +33,9 @@ const KIB: usize = 1024;
 limits! {
     REQUEST_HEAD_BYTES_MAX: usize = 32 * KIB,        "bytes",        "431 `head_too_large`";
     REQUEST_TARGET_BYTES_MAX: usize = 8 * KIB,       "bytes",        "414 `target_too_long`";
+    REQUEST_METHOD_BYTES_MAX: usize = 32,            "bytes",        "400 `bad_request_line`";
     REQUEST_HEADERS_MAX: usize = 128,                "fields",       "431 `headers_too_many`";
+    CONNECTION_OPTIONS_MAX: usize = 32,              "options in `Connection`", "400 `bad_header` (502 `upstream_protocol` from an upstream)";
     RESPONSE_HEAD_BYTES_MAX: usize = 32 * KIB,       "bytes",        "502 `upstream_head_too_large`";
     RESPONSE_HEADERS_MAX: usize = 128,               "fields",       "502 `upstream_head_too_large`";
     INTERIM_RESPONSES_MAX: usize = 8,                "responses",    "502 `upstream_protocol`: more 1xx answers than that before the final one";

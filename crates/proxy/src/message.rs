@@ -5,7 +5,10 @@
 //! upstream) sees the same thing. There is no header map: requests have a dozen fields, each is classified
 //! once, and a short walk over them is cheaper than hashing.
 
-use std::ops::Range;
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut, Range};
+
+use crate::limits::BUFFERS_KEPT_MAX;
 
 /// A piece of a head's buffer. 32-bit offsets: a head is bounded by `REQUEST_HEAD_BYTES_MAX`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,56 @@ pub struct Field {
     pub value: Span,
     /// What the name means to a proxy.
     pub known: Known,
+}
+
+/// A head's fields. The list is borrowed from the worker, so that a request in the steady state allocates none.
+#[derive(Debug)]
+pub struct Fields(Vec<Field>);
+
+thread_local! {
+    static KEPT: RefCell<Vec<Vec<Field>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Fields(KEPT.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(32)))
+    }
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Fields {
+        let mut fields = Fields::default();
+        fields.extend_from_slice(&self.0);
+        fields
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        let mut list = std::mem::take(&mut self.0);
+        list.clear();
+        // A thread that is ending has no lists any more; this one is then simply freed.
+        let _ = KEPT.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < BUFFERS_KEPT_MAX {
+                kept.push(list);
+            }
+        });
+    }
+}
+
+impl Deref for Fields {
+    type Target = Vec<Field>;
+
+    fn deref(&self) -> &Vec<Field> {
+        &self.0
+    }
+}
+
+impl DerefMut for Fields {
+    fn deref_mut(&mut self) -> &mut Vec<Field> {
+        &mut self.0
+    }
 }
 
 /// Field names a proxy treats specially; each field is classified once, when it is parsed.
@@ -173,7 +226,7 @@ pub enum Version {
 }
 
 /// A request's head. All spans point into the buffer that was parsed; it is reused from request to request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     /// Version it arrived in.
     pub version: Version,
@@ -190,7 +243,7 @@ pub struct RequestHead {
     /// The port named beside the host, if any.
     pub host_port: Option<u16>,
     /// All fields in order, `host` included.
-    pub fields: Vec<Field>,
+    pub fields: Fields,
     /// How its body ends.
     pub framing: Framing,
     /// Whether the client lets the connection live after this request.
@@ -215,11 +268,21 @@ pub struct ResponseHead {
     /// Reason phrase; often empty.
     pub reason: Span,
     /// All fields in order.
-    pub fields: Vec<Field>,
+    pub fields: Fields,
     /// How its body ends, with the request's method taken into account.
     pub framing: Framing,
     /// Whether the upstream lets the connection live after this response.
     pub persistent: bool,
+    /// Bytes of the buffer that belong to the head; what follows is body.
+    pub head_bytes: usize,
+}
+
+impl ResponseHead {
+    /// The fields together with their buffer.
+    #[must_use]
+    pub fn view<'a>(&'a self, bytes: &'a [u8]) -> FieldsView<'a> {
+        FieldsView { fields: &self.fields, bytes }
+    }
 }
 
 /// Fields borrowed together with their buffer, for matching.
@@ -231,11 +294,20 @@ pub struct FieldsView<'a> {
     pub bytes: &'a [u8],
 }
 
+impl<'a> FieldsView<'a> {
+    /// The first value of a field that was classified.
+    #[must_use]
+    pub fn known(&self, known: Known) -> Option<&'a [u8]> {
+        self.fields.iter().find(|field| field.known == known).map(|field| field.value.of(self.bytes))
+    }
+}
+
+/// A field that ends here is not seen by rules either: what is matched on is what travels on.
 impl engine::HeaderView for FieldsView<'_> {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         self.fields
             .iter()
-            .find(|field| field.name.of(self.bytes) == name)
+            .find(|field| field.known != Known::Listed && field.name.of(self.bytes) == name)
             .map(|field| field.value.of(self.bytes))
     }
 }

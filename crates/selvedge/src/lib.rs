@@ -1,1 +1,11 @@
-//! The binary's library.
+//! API gateway, API management and service mesh in one binary.
+//!
+//! This library is the binary's: [`cli`] reads the command line, one file under [`commands`] does what each
+//! command says, [`up`] is control plane and proxy in one process, and [`echo`] is the small upstream that
+//! examples and specs talk to.
+
+pub mod cli;
+pub mod commands;
+pub mod echo;
+pub mod exit;
+pub mod output;

@@ -1,2 +1,11 @@
-//! The one binary.
-fn main() {}
+//! The one binary. Everything it does is in the library, so that specs can do it in-process.
+
+use std::process::ExitCode;
+
+/// Workers allocate on their own threads only; mimalloc keeps that free of shared locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    selvedge::cli::main().into()
+}

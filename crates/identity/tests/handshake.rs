@@ -1,0 +1,202 @@
+//! Promises about handshakes, kept in memory: bytes are carried between two rustls ends without a socket.
+
+use std::sync::Arc;
+
+use engine::config::{KeyPair, TlsHost, TlsPort, UpstreamTls};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use rustls_pki_types::{CertificateDer, ServerName};
+
+/// A private authority and what it signs.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    root: CertificateDer<'static>,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).expect("a root").der().clone();
+        Authority { issuer: rcgen::Issuer::new(params, key), root }
+    }
+
+    fn pair(&self, names: &[rcgen::SanType]) -> Arc<KeyPair> {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::default();
+        params.subject_alt_names = names.to_vec();
+        let leaf = params.signed_by(&key, &self.issuer).expect("a leaf");
+        let (pair, _) =
+            identity::pair::parse("test/pair", leaf.pem().as_bytes(), key.serialize_pem().as_bytes())
+                .expect("a pair");
+        Arc::new(pair)
+    }
+
+    fn pair_for(&self, host: &str) -> Arc<KeyPair> {
+        self.pair(&[dns(host)])
+    }
+}
+
+fn dns(name: &str) -> rcgen::SanType {
+    rcgen::SanType::DnsName(name.try_into().expect("a name"))
+}
+
+fn uri(name: &str) -> rcgen::SanType {
+    rcgen::SanType::URI(name.try_into().expect("a name"))
+}
+
+fn host(pattern: Option<&str>, certificates: Vec<Arc<KeyPair>>) -> TlsHost {
+    TlsHost { hostname: pattern.map(Arc::from), listener: Arc::from("listener"), certificates }
+}
+
+fn server(hosts: Vec<TlsHost>) -> Arc<ServerConfig> {
+    identity::server_config(&TlsPort { hosts })
+}
+
+fn upstream(hostname: &str, names: &[&str], root: &CertificateDer<'static>) -> UpstreamTls {
+    UpstreamTls {
+        hostname: Arc::from(hostname),
+        subject_alt_names: names.iter().map(|name| Arc::from(*name)).collect(),
+        roots: vec![root.clone()],
+    }
+}
+
+/// What both ends agree on, or the first error.
+struct Agreed {
+    shown: CertificateDer<'static>,
+    alpn: Option<Vec<u8>>,
+}
+
+fn shake(client: Arc<ClientConfig>, sni: &str, server: Arc<ServerConfig>) -> Result<Agreed, rustls::Error> {
+    let name = ServerName::try_from(sni.to_owned()).expect("a name");
+    let mut client = ClientConnection::new(client, name)?;
+    let mut server = ServerConnection::new(server)?;
+    for _ in 0..8 {
+        carry(&mut client, &mut server)?;
+        carry(&mut server, &mut client)?;
+    }
+    assert!(!client.is_handshaking() && !server.is_handshaking(), "the handshake did not end");
+    let shown = client.peer_certificates().and_then(<[_]>::first).expect("a certificate").clone();
+    Ok(Agreed { shown: shown.into_owned(), alpn: client.alpn_protocol().map(<[u8]>::to_vec) })
+}
+
+fn carry<A, B, C, D>(from: &mut A, to: &mut B) -> Result<(), rustls::Error>
+where
+    A: std::ops::DerefMut<Target = rustls::ConnectionCommon<C>>,
+    B: std::ops::DerefMut<Target = rustls::ConnectionCommon<D>>,
+    C: rustls::SideData,
+    D: rustls::SideData,
+{
+    let mut wire = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut wire).expect("memory does not fail");
+    }
+    let mut unread = wire.as_slice();
+    while !unread.is_empty() {
+        to.read_tls(&mut unread).expect("memory does not fail");
+        to.process_new_packets()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_most_specific_listener_shows_its_certificate() {
+    let authority = Authority::new();
+    let exact = authority.pair_for("a.shop.example");
+    let wild = authority.pair_for("*.shop.example");
+    let port = server(vec![
+        host(Some("*.shop.example"), vec![wild.clone()]),
+        host(Some("a.shop.example"), vec![exact.clone()]),
+    ]);
+
+    for (name, expected) in
+        [("a.shop.example", &exact), ("A.shop.example", &exact), ("b.shop.example", &wild)]
+    {
+        let client = identity::client_config(&upstream(name, &[], &authority.root), &[b"h2"]);
+        let agreed = shake(client, name, port.clone()).expect("a handshake");
+        assert_eq!(agreed.shown, expected.chain[0], "{name}");
+        assert_eq!(agreed.alpn.as_deref(), Some(&b"h2"[..]));
+    }
+}
+
+#[test]
+fn a_name_no_listener_has_is_shown_no_certificate() {
+    let authority = Authority::new();
+    let port = server(vec![
+        host(Some("shop.example"), vec![authority.pair_for("shop.example")]),
+        host(Some("bare.example"), vec![]),
+    ]);
+
+    for name in ["elsewhere.test", "bare.example"] {
+        let client = identity::client_config(&upstream(name, &[], &authority.root), &[]);
+        assert!(shake(client, name, port.clone()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn an_upstream_that_shows_another_name_is_refused() {
+    let authority = Authority::new();
+    let port = server(vec![host(None, vec![authority.pair_for("other.example")])]);
+
+    let client = identity::client_config(&upstream("shop.example", &[], &authority.root), &[]);
+
+    let refused = shake(client, "shop.example", port).err().expect("the wrong name");
+    assert!(refused.to_string().contains("not valid for name"), "{refused}");
+}
+
+#[test]
+fn an_upstream_of_another_authority_is_refused() {
+    let port = server(vec![host(None, vec![Authority::new().pair_for("shop.example")])]);
+
+    let client = identity::client_config(&upstream("shop.example", &[], &Authority::new().root), &[]);
+
+    assert!(shake(client, "shop.example", port).is_err());
+}
+
+#[test]
+fn one_name_of_the_list_is_enough_and_the_hostname_then_is_only_sni() {
+    let authority = Authority::new();
+    let spiffe = "spiffe://bank/ns/shop/sa/cart";
+    let port = server(vec![host(None, vec![authority.pair(&[dns("cart.internal"), uri(spiffe)])])]);
+    let attempt = |names: &[&str]| {
+        let tls = upstream("shop.example", names, &authority.root);
+        shake(identity::client_config(&tls, &[]), "shop.example", port.clone()).is_ok()
+    };
+
+    assert!(attempt(&["nobody.internal", "cart.internal"]));
+    assert!(attempt(&["nobody.internal", spiffe]));
+    assert!(!attempt(&["nobody.internal", "spiffe://bank/ns/shop/sa/car"]));
+    assert!(!attempt(&["nobody.internal"]));
+    assert!(!attempt(&[]), "without a list the hostname itself must match");
+}
+
+#[test]
+fn a_swapped_certificate_is_shown_to_the_next_client_and_a_removed_one_to_nobody() {
+    let authority = Authority::new();
+    let (before, after) = (authority.pair_for("shop.example"), authority.pair_for("shop.example"));
+    let client = identity::client_config(&upstream("shop.example", &[], &authority.root), &[]);
+    let shown = |pairs: Vec<Arc<KeyPair>>| {
+        let port = server(vec![host(Some("shop.example"), pairs)]);
+        shake(client.clone(), "shop.example", port).map(|agreed| agreed.shown)
+    };
+
+    assert_eq!(shown(vec![before.clone()]).expect("the first"), before.chain[0]);
+    let fresh = identity::client_config(&upstream("shop.example", &[], &authority.root), &[]);
+    let port = server(vec![host(Some("shop.example"), vec![after.clone()])]);
+    assert_eq!(shake(fresh, "shop.example", port).expect("the second").shown, after.chain[0]);
+    assert!(
+        shown(vec![]).is_err(),
+        "a ticket of the first handshake must not open a listener without certificate"
+    );
+}
+
+#[test]
+fn an_unknown_application_protocol_is_refused() {
+    let authority = Authority::new();
+    let port = server(vec![host(None, vec![authority.pair_for("shop.example")])]);
+    let tls = upstream("shop.example", &[], &authority.root);
+
+    assert!(shake(identity::client_config(&tls, &[b"selvedge/1"]), "shop.example", port.clone()).is_err());
+    let agreed = shake(identity::client_config(&tls, &[b"http/1.1"]), "shop.example", port).expect("agreed");
+    assert_eq!(agreed.alpn.as_deref(), Some(&b"http/1.1"[..]));
+}

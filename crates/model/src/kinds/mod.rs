@@ -1,0 +1,200 @@
+//! The kinds: one file each, with the field names of Kubernetes.
+//!
+//! A kind is declared once, in the table below: its group, the versions that are accepted, its scope, its schema
+//! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
+
+pub mod backend;
+pub mod backend_tls_policy;
+pub mod config_map;
+pub mod endpoint_slice;
+pub mod gateway;
+pub mod gateway_class;
+pub mod gateway_parameters;
+pub mod http_filter;
+pub mod http_route;
+pub mod namespace;
+pub mod pod;
+pub mod reference_grant;
+pub mod references;
+pub mod secret;
+pub mod service;
+
+use std::fmt;
+
+pub use backend::Backend;
+pub use backend_tls_policy::BackendTlsPolicy;
+pub use config_map::ConfigMap;
+pub use endpoint_slice::EndpointSlice;
+pub use gateway::Gateway;
+pub use gateway_class::GatewayClass;
+pub use gateway_parameters::GatewayParameters;
+pub use http_filter::HttpFilter;
+pub use http_route::HttpRoute;
+pub use namespace::Namespace;
+pub use pod::Pod;
+pub use reference_grant::ReferenceGrant;
+pub use secret::Secret;
+pub use service::Service;
+
+/// Group of the Gateway API.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// Group of our own mesh and gateway kinds.
+pub const MESH_GROUP: &str = "mesh.selvedge.dev";
+/// Group of the core kinds of Kubernetes.
+pub const CORE_GROUP: &str = "";
+
+/// Whether objects of a kind live in namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// They do.
+    Namespaced,
+    /// They do not.
+    Cluster,
+}
+
+/// How the name of an object must be made; Kubernetes asks for more where names become DNS labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// A DNS subdomain (RFC 1123).
+    Subdomain,
+    /// One DNS label (RFC 1123).
+    Label,
+    /// One DNS label that starts with a letter (RFC 1035).
+    LetterLabel,
+}
+
+/// A type that is one of the kinds.
+pub trait KindType: Sized + 'static {
+    /// Which one.
+    const NAME: KindName;
+
+    /// The typed content of a resource of this kind.
+    fn of(kind: &Kind) -> Option<&Self>;
+}
+
+/// Declares the enums over all kinds from one table.
+macro_rules! kinds {
+    ($($type:ident, $text:literal, $plural:literal, $group:expr, [$($version:literal),+], $scope:ident, $rule:ident, $doc:literal;)+) => {
+        /// A kind, without any content.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum KindName {
+            $(#[doc = $doc] $type,)+
+        }
+
+        /// The typed content of a resource.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "always behind the Arc of its resource")]
+        pub enum Kind {
+            $(#[doc = $doc] $type($type),)+
+        }
+
+        impl KindName {
+            /// Every kind.
+            pub const ALL: &'static [KindName] = &[$(KindName::$type,)+];
+
+            /// The kind as it is written.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(KindName::$type => $text,)+ }
+            }
+
+            /// The kind in API paths.
+            #[must_use]
+            pub const fn plural(self) -> &'static str {
+                match self { $(KindName::$type => $plural,)+ }
+            }
+
+            /// The API group.
+            #[must_use]
+            pub const fn group(self) -> &'static str {
+                match self { $(KindName::$type => $group,)+ }
+            }
+
+            /// Accepted versions, the preferred one first.
+            #[must_use]
+            pub const fn versions(self) -> &'static [&'static str] {
+                match self { $(KindName::$type => &[$($version,)+],)+ }
+            }
+
+            /// Whether its objects live in namespaces.
+            #[must_use]
+            pub const fn scope(self) -> Scope {
+                match self { $(KindName::$type => Scope::$scope,)+ }
+            }
+
+            /// How its objects are named.
+            #[must_use]
+            pub const fn name_rule(self) -> NameRule {
+                match self { $(KindName::$type => NameRule::$rule,)+ }
+            }
+
+            /// Reads the content of an object whose defaults are filled in.
+            ///
+            /// # Errors
+            /// When the object does not have the shape its schema promises.
+            pub fn decode(self, object: &serde_json::Value) -> Result<Kind, serde_json::Error> {
+                use serde::Deserialize as _;
+                match self { $(KindName::$type => $type::deserialize(object).map(Kind::$type),)+ }
+            }
+        }
+
+        impl Kind {
+            /// Which kind it is.
+            #[must_use]
+            pub const fn name(&self) -> KindName {
+                match self { $(Kind::$type(_) => KindName::$type,)+ }
+            }
+        }
+
+        $(
+            impl KindType for $type {
+                const NAME: KindName = KindName::$type;
+
+                fn of(kind: &Kind) -> Option<&Self> {
+                    if let Kind::$type(content) = kind { Some(content) } else { None }
+                }
+            }
+        )+
+    };
+}
+
+#[rustfmt::skip] // the table is the point
+kinds! {
+    //type             as written           in paths               group           versions          scope       names        doc
+    Namespace,         "Namespace",         "namespaces",          CORE_GROUP,     ["v1"],            Cluster,    Label,       "A namespace.";
+    Secret,            "Secret",            "secrets",             CORE_GROUP,     ["v1"],            Namespaced, Subdomain,   "Certificates and keys.";
+    ConfigMap,         "ConfigMap",         "configmaps",          CORE_GROUP,     ["v1"],            Namespaced, Subdomain,   "Trust anchors and other text.";
+    Service,           "Service",           "services",            CORE_GROUP,     ["v1"],            Namespaced, LetterLabel, "A name for a set of endpoints.";
+    Pod,               "Pod",               "pods",                CORE_GROUP,     ["v1"],            Namespaced, Subdomain,   "Labels and address of a workload.";
+    EndpointSlice,     "EndpointSlice",     "endpointslices",      "discovery.k8s.io", ["v1"],        Namespaced, Subdomain,   "Some addresses behind a Service.";
+    GatewayClass,      "GatewayClass",      "gatewayclasses",      GATEWAY_GROUP,  ["v1"],            Cluster,    Subdomain,   "Which controller serves which Gateways.";
+    Gateway,           "Gateway",           "gateways",            GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "Addresses and listeners.";
+    HttpRoute,         "HTTPRoute",         "httproutes",          GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "Which requests go where.";
+    ReferenceGrant,    "ReferenceGrant",    "referencegrants",     GATEWAY_GROUP,  ["v1", "v1beta1"], Namespaced, Subdomain,   "Allows references from other namespaces.";
+    BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
+    Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
+    GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+}
+
+impl KindName {
+    /// The kind of a group with a name, if there is one.
+    #[must_use]
+    pub fn find(group: &str, kind: &str) -> Option<KindName> {
+        KindName::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind)
+    }
+
+    /// `apiVersion` of its preferred version.
+    #[must_use]
+    pub fn api_version(self) -> String {
+        match self.group() {
+            "" => self.versions()[0].to_owned(),
+            group => format!("{group}/{}", self.versions()[0]),
+        }
+    }
+}
+
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

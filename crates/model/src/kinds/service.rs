@@ -1,0 +1,102 @@
+//! `Service`: a name for a set of endpoints, and what its ports speak.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// What is wanted.
+    pub spec: ServiceSpec,
+}
+
+/// `Service.spec`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSpec {
+    /// How the Service is made reachable.
+    #[serde(rename = "type")]
+    pub service_type: ServiceType,
+    /// Virtual address, `None` as text for a headless Service.
+    #[serde(rename = "clusterIP", default, skip_serializing_if = "Option::is_none")]
+    pub cluster_ip: Option<Arc<str>>,
+    /// DNS name behind a Service of type ExternalName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_name: Option<Arc<str>>,
+    /// Ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<ServicePort>,
+    /// Labels of the Pods behind the Service; empty when its EndpointSlices are written by hand.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub selector: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl ServiceSpec {
+    /// Whether the Service has no virtual address on purpose.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip.as_deref() == Some("None")
+    }
+
+    /// The port with a number.
+    #[must_use]
+    pub fn port(&self, number: u16) -> Option<&ServicePort> {
+        self.ports.iter().find(|port| port.port == number)
+    }
+}
+
+/// How a Service is made reachable; all but `ExternalName` mean the same without a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceType {
+    /// A virtual address.
+    ClusterIP,
+    /// And a port on every node.
+    NodePort,
+    /// And an outer load balancer.
+    LoadBalancer,
+    /// A DNS name elsewhere.
+    ExternalName,
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServicePort {
+    /// Name; EndpointSlices are matched by it. Absent when there is only one port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// Transport protocol.
+    pub protocol: Transport,
+    /// What is spoken on the port, such as `kubernetes.io/h2c`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_protocol: Option<Arc<str>>,
+    /// Number callers use.
+    pub port: u16,
+    /// Port of the endpoints; the same number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_port: Option<PortRef>,
+}
+
+/// Transport protocol of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// A port by number or by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PortRef {
+    /// By number.
+    Number(u16),
+    /// By the name it has in the Pod.
+    Name(Arc<str>),
+}

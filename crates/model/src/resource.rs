@@ -1,0 +1,208 @@
+//! One object as a user wrote it and as the program understands it, side by side.
+//!
+//! The typed content is what code works on; the raw tree is what is shown and stored; the line table leads every
+//! message back to the place in the file. Lists of rules may be long, so the line table is a bare tree beside the
+//! raw one instead of a map from paths to numbers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::kinds::{Kind, KindName, KindType};
+use crate::labels::Labels;
+use crate::names::{Name, Namespace, ResourceKey};
+use crate::path::{FieldPath, Step};
+use crate::units::Moment;
+use crate::violation::{Subject, Violation};
+
+/// The metadata that has a meaning here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Name.
+    pub name: Name,
+    /// Namespace; `None` for kinds outside of namespaces.
+    pub namespace: Option<Namespace>,
+    /// Labels.
+    pub labels: Labels,
+    /// Annotations.
+    pub annotations: Labels,
+    /// Unique id, when a store gave one.
+    pub uid: Option<Arc<str>>,
+    /// Grows when the wanted state changes; 1 for a new object.
+    pub generation: u64,
+    /// When it was made, if it says so.
+    pub creation_timestamp: Option<Moment>,
+    /// Version in a store, opaque.
+    pub resource_version: Option<Arc<str>>,
+}
+
+/// Where a resource was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// File, as the user named it.
+    pub file: Arc<str>,
+    /// Line its document starts on, from 1.
+    pub line: u32,
+}
+
+/// How old a resource is, for "the oldest wins". A moment that it states itself comes first; among those
+/// without one, the order in which they were first seen decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Age {
+    unstated: bool,
+    moment: Option<Moment>,
+    seen: u64,
+}
+
+impl Age {
+    pub(crate) fn new(moment: Option<Moment>, seen: u64) -> Self {
+        Age { unstated: moment.is_none(), moment, seen }
+    }
+
+    /// The position at which the object was first seen.
+    #[must_use]
+    pub fn seen(self) -> u64 {
+        self.seen
+    }
+}
+
+/// One object.
+#[derive(Clone, PartialEq)]
+pub struct Resource {
+    /// What tells it from all others.
+    pub key: ResourceKey,
+    /// Metadata.
+    pub meta: ObjectMeta,
+    /// Version it was written in.
+    pub api_version: Arc<str>,
+    /// Content.
+    pub kind: Kind,
+    /// Where it was read, when from a file.
+    pub source: Option<Source>,
+    /// The whole object with defaults filled in.
+    pub raw: Arc<Value>,
+    /// Lines of its fields.
+    pub lines: Arc<Lines>,
+    /// How old it is; given by the set it is put into.
+    pub age: Age,
+}
+
+impl Resource {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind_name(&self) -> KindName {
+        self.kind.name()
+    }
+
+    /// The typed content, if it is of this kind.
+    #[must_use]
+    pub fn content<T: KindType>(&self) -> Option<&T> {
+        T::of(&self.kind)
+    }
+
+    /// Its namespace as text; empty outside of namespaces.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.key.namespace.as_ref().map_or("", Namespace::as_str)
+    }
+
+    /// The line of a field, or of the nearest thing around it that was written.
+    #[must_use]
+    pub fn line_of(&self, field: &FieldPath) -> Option<u32> {
+        self.source.as_ref().map(|_| self.lines.find(&self.raw, field))
+    }
+
+    /// A violation about one of its fields, with file and line.
+    #[must_use]
+    pub fn violation(
+        &self,
+        field: FieldPath,
+        problem: impl Into<String>,
+        remedy: Option<String>,
+    ) -> Violation {
+        Violation {
+            resource: Subject::from(&self.key),
+            file: self.source.as_ref().map(|source| source.file.clone()),
+            line: self.line_of(&field),
+            field,
+            problem: problem.into(),
+            remedy,
+        }
+    }
+}
+
+impl fmt::Debug for Resource {
+    /// Names the object only: its raw tree may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("key", &format_args!("{}", self.key))
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lines of a tree: a node for each node of the raw tree, children in the same order. Fields that were filled in
+/// by defaults stand behind those that were written and have no node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Line the node (for a field: its key) starts on, from 1.
+    pub line: u32,
+    /// Nodes of the elements or fields, in the order written.
+    pub children: Vec<Lines>,
+}
+
+impl Lines {
+    /// The line of a field, or of the nearest thing around it that was written.
+    #[must_use]
+    pub fn find(&self, tree: &Value, field: &FieldPath) -> u32 {
+        let (mut lines, mut value) = (self, tree);
+        for step in field.steps() {
+            let next = match (step, value) {
+                (Step::Index(index), Value::Array(list)) => list.get(*index).map(|inner| (*index, inner)),
+                (Step::Field(name), Value::Object(map)) => map
+                    .iter()
+                    .enumerate()
+                    .find(|(_, (key, _))| **key == **name)
+                    .map(|(at, (_, inner))| (at, inner)),
+                (Step::Index(_) | Step::Field(_), _) => None,
+            };
+            let Some((position, inner)) = next else { break };
+            let Some(child) = lines.children.get(position) else { break };
+            (lines, value) = (child, inner);
+        }
+        lines.line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_not_written_has_the_line_of_what_is_around_it() {
+        let tree = serde_json::json!({"spec": {"rules": [{"name": "a"}], "filled": 1}});
+        let leaf = |line, children| Lines { line, children };
+        let lines = leaf(1, vec![leaf(2, vec![leaf(3, vec![leaf(4, vec![leaf(5, vec![])])])])]);
+        let spec = FieldPath::root().field("spec");
+        let rule = spec.field("rules").index(0);
+
+        assert_eq!(lines.find(&tree, &rule.field("name")), 5);
+        assert_eq!(lines.find(&tree, &rule.field("absent")), 4);
+        assert_eq!(lines.find(&tree, &spec.field("rules").index(7)), 3);
+        assert_eq!(lines.find(&tree, &spec.field("filled")), 2);
+        assert_eq!(lines.find(&tree, &FieldPath::root()), 1);
+    }
+
+    #[test]
+    fn what_states_its_age_is_older_than_what_does_not() {
+        let stated = Age::new(Some(Moment(50)), 9);
+        let earlier = Age::new(Some(Moment(40)), 10);
+        let (first, second) = (Age::new(None, 1), Age::new(None, 2));
+
+        let mut ages = [second, stated, first, earlier];
+        ages.sort();
+
+        assert_eq!(ages, [earlier, stated, first, second]);
+    }
+}

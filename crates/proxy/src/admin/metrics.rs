@@ -1,0 +1,175 @@
+//! The Prometheus text format (version 0.0.4) of all workers' counters, added up.
+//!
+//! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use engine::Config;
+use engine::config::Rule;
+
+use super::Shown;
+use crate::failure::Failure;
+use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// A counter of the whole process: name, type, help, and where to read it.
+type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
+
+#[rustfmt::skip] // the table is the point
+const SINGLES: [Single; 10] = [
+    ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
+    ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
+    ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
+    ("selvedge_upstream_connections_total",     "counter", "Connections opened to upstreams.",                       |m| &m.upstream_connections),
+    ("selvedge_upstream_connect_failures_total","counter", "Connections to upstreams that failed to open.",          |m| &m.upstream_connect_failures),
+    ("selvedge_upstream_reuses_total",          "counter", "Requests sent on a kept upstream connection.",           |m| &m.upstream_reuses),
+    ("selvedge_upstream_repeats_total",         "counter", "Requests sent again because a kept connection was dead.",|m| &m.upstream_repeats),
+    ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
+    ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
+    ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
+];
+
+/// Everything there is to scrape.
+pub fn render(shown: &Shown) -> String {
+    let mut out = String::with_capacity(16 * 1024);
+    for (name, kind, help, read) in SINGLES {
+        head(&mut out, name, kind, help);
+        let sum: u64 = shown.workers.iter().map(|worker| read(worker).get()).fold(0, u64::wrapping_add);
+        line(&mut out, name, "", sum);
+    }
+    failures(&mut out, shown);
+    head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
+    line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
+    let Some(current) = shown.current() else { return out };
+    head(&mut out, "selvedge_config_epoch", "gauge", "Number of the change in force.");
+    line(&mut out, "selvedge_config_epoch", "", current.config.epoch);
+    head(&mut out, "selvedge_config_age_seconds", "gauge", "Time since the config in force was applied.");
+    let age = shown.clock.now().saturating_duration_since(current.since).as_secs();
+    line(&mut out, "selvedge_config_age_seconds", "", age);
+    routes(&mut out, shown, &current.config);
+    out
+}
+
+fn failures(out: &mut String, shown: &Shown) {
+    let name = "selvedge_failures_total";
+    head(out, name, "counter", "Requests and connections that failed, by code; see docs/failures.md.");
+    for (index, failure) in Failure::ALL.iter().enumerate() {
+        let sum: u64 = shown.workers.iter().map(|worker| worker.failures[index].get()).sum();
+        if sum > 0 {
+            line(out, name, &format!("code=\"{}\"", failure.facts().code), sum);
+        }
+    }
+}
+
+/// Sums of one route's rules over all workers.
+#[derive(Default)]
+struct Sum {
+    statuses: [u64; 5],
+    durations: [u64; DURATION_BUCKETS],
+    micros: u64,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, cells: &RuleCells) {
+        let pairs = self.statuses.iter_mut().zip(&cells.statuses);
+        for (sum, cell) in pairs.chain(self.durations.iter_mut().zip(&cells.durations)) {
+            *sum += cell.get();
+        }
+        self.micros += cells.duration_micros.get();
+        self.request_bytes += cells.request_bytes.get();
+        self.response_bytes += cells.response_bytes.get();
+    }
+}
+
+fn routes(out: &mut String, shown: &Shown, config: &Arc<Config>) {
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    for_each_rule(config, |rule| {
+        for cells in shown.workers.iter().filter_map(|worker| worker.peek(rule.slot)) {
+            if cells.statuses.iter().any(|cell| cell.get() > 0) {
+                let label = format!("route=\"{}\",rule=\"{}\"", escape(&rule.origin.route), rule.origin.rule);
+                sums.entry(label).or_default().add(cells);
+            }
+        }
+    });
+    let unrouted = sums.entry("route=\"\",rule=\"\"".to_owned()).or_default();
+    for worker in &shown.workers {
+        unrouted.add(&worker.unrouted);
+    }
+    requests(out, &sums);
+    bytes(out, &sums);
+    durations(out, &sums);
+}
+
+fn for_each_rule(config: &Config, mut visit: impl FnMut(&Rule)) {
+    for port in &config.ports {
+        for (_, listener) in port.table.listeners().sorted() {
+            for (_, host) in listener.hosts.sorted() {
+                host.entries().for_each(|entry| visit(&entry.rule));
+            }
+        }
+    }
+}
+
+fn requests(out: &mut String, sums: &BTreeMap<String, Sum>) {
+    let name = "selvedge_requests_total";
+    head(out, name, "counter", "Requests that ended, by route, rule and class of status.");
+    for (label, sum) in sums {
+        for (class, count) in CLASSES.iter().zip(sum.statuses) {
+            if count > 0 {
+                line(out, name, &format!("{label},status=\"{class}\""), count);
+            }
+        }
+    }
+}
+
+fn bytes(out: &mut String, sums: &BTreeMap<String, Sum>) {
+    let name = "selvedge_request_bytes_total";
+    head(out, name, "counter", "Bytes received from clients, heads included.");
+    for (label, sum) in sums {
+        line(out, name, label, sum.request_bytes);
+    }
+    let name = "selvedge_response_bytes_total";
+    head(out, name, "counter", "Bytes sent to clients, heads included.");
+    for (label, sum) in sums {
+        line(out, name, label, sum.response_bytes);
+    }
+}
+
+fn durations(out: &mut String, sums: &BTreeMap<String, Sum>) {
+    let name = "selvedge_request_duration_seconds";
+    head(out, name, "histogram", "From the head of a request to the end of its answer.");
+    for (label, sum) in sums {
+        let mut total = 0;
+        for (index, count) in sum.durations.iter().enumerate() {
+            total += count;
+            let bound = match index {
+                last if last == DURATION_BUCKETS - 1 => "+Inf".to_owned(),
+                _ => format!("{}", f64::from(1u32 << (DURATION_FIRST_EXPONENT + index as u32)) / 1e6),
+            };
+            line(out, &format!("{name}_bucket"), &format!("{label},le=\"{bound}\""), total);
+        }
+        let _ = writeln!(out, "{name}_sum{{{label}}} {}", sum.micros as f64 / 1e6);
+        line(out, &format!("{name}_count"), label, total);
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = if labels.is_empty() {
+        writeln!(out, "{name} {value}")
+    } else {
+        writeln!(out, "{name}{{{labels}}} {value}")
+    };
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

@@ -1,0 +1,36 @@
+//! The only place in the data path that asks what time it is.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A clock that moves with the machine's monotonic one and knows what the wall said when it started.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+    wall: Duration,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Clock {
+        Clock {
+            started: Instant::now(),
+            wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
+    }
+
+    /// Now, for durations.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Time since the Unix epoch at a moment. Steps of the wall clock after the start are not followed, so
+    /// that log lines never run backwards.
+    #[must_use]
+    pub fn unix(&self, moment: Instant) -> Duration {
+        self.wall + moment.saturating_duration_since(self.started)
+    }
+}

@@ -1,0 +1,347 @@
+//! A client's HTTP/1 connection: one request after the other.
+//!
+//! While it waits for a request, a connection is this file's small future and nothing else: no buffer, and not
+//! the future of the pipeline, which is borrowed from the worker for the length of a request.
+
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::buffer::{Buffer, Text};
+use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
+use crate::exchange::{Exchange, Peer, Request};
+use crate::exchanges::Exchanges;
+use crate::failure::{Blame, Failure};
+use crate::io::Io;
+use crate::limits::{BODY_IDLE_SECONDS, DRAINED_BODY_BYTES_MAX, WRITE_STALL_SECONDS};
+use crate::message::{Framing, Known, RequestHead, ResponseHead, Version};
+use crate::pipeline;
+use crate::respond::{self, Answer};
+use crate::state::ports::{Pinned, PortState};
+use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
+use crate::upstream::send::{put, write_decimal};
+use crate::worker::Worker;
+
+/// An HTTP/1 connection to a client.
+#[derive(Debug)]
+pub struct Http1Downstream {
+    stream: Http1Stream,
+    /// Who is at the other end.
+    pub peer: Rc<Peer>,
+    /// The client understands HTTP/1.1.
+    modern: bool,
+    /// The answer that is being written ends with the connection, or something went wrong with it.
+    closing: bool,
+    /// The answer was broken off.
+    aborted: bool,
+}
+
+/// Serves HTTP/1 connections; borrows the futures of their exchanges.
+#[derive(Debug)]
+pub struct Http1Server<F> {
+    exchanges: Rc<Exchanges<F>>,
+    make: fn(Box<Http1Downstream>, Buffer, Rc<Worker>, Rc<PortState>) -> F,
+}
+
+/// A server for the connections of one port.
+#[must_use]
+pub fn server() -> Http1Server<impl Future<Output = After>> {
+    Http1Server { exchanges: Rc::default(), make: one_request }
+}
+
+/// Carries requests until the connection ends.
+pub async fn serve<F: Future<Output = After>>(
+    server: Rc<Http1Server<F>>,
+    (io, received): (Io, Option<Buffer>),
+    peer: Peer,
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
+) {
+    let deadline = worker.deadlines.register(io.socket());
+    let stream = Http1Stream::new(io, deadline, Blame::Client, BODY_IDLE_SECONDS, WRITE_STALL_SECONDS);
+    let mut connection = Box::new(Http1Downstream {
+        stream,
+        peer: Rc::new(peer),
+        modern: true,
+        closing: false,
+        aborted: false,
+    });
+    let mut received = received;
+    loop {
+        let pinned = port.pin();
+        connection.stream.deadline.idle(pinned.port().settings.limits.idle_timeout.as_secs() as u32, &port);
+        let buffer = match received.take() {
+            Some(buffer) => buffer,
+            None => match poll_fn(|cx| connection.stream.io.poll_fill_new(cx, Buffer::for_head)).await {
+                Ok(Some(buffer)) => buffer,
+                Ok(None) | Err(_) => return,
+            },
+        };
+        let exchange = (server.make)(connection, buffer, worker.clone(), port.clone());
+        let Some((next, rest)) = server.exchanges.place(exchange).await else { return };
+        connection = next;
+        received = rest;
+    }
+}
+
+/// The connection, with what has already arrived of its next request; `None` when it has ended.
+pub type After = Option<(Box<Http1Downstream>, Option<Buffer>)>;
+
+/// Reads one request head and carries the request. `None` when the connection is to end.
+async fn one_request(
+    mut connection: Box<Http1Downstream>,
+    buffer: Buffer,
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
+) -> After {
+    let pinned = port.pin();
+    let peer = connection.peer.clone();
+    let mut head = RequestHead::default();
+    let started = worker.clock.now();
+    let (request, rest) = match connection.read_head(&mut head, buffer, &pinned).await {
+        Ok((buffer, length)) => take_head(head, buffer, length, started),
+        Err(failure) => {
+            refuse_head(connection, failure, &worker, &port, &pinned).await;
+            return None;
+        }
+    };
+    connection.begin_request(&request.head, rest, &pinned);
+    let persistent = request.head.persistent;
+    let mut downstream = super::Downstream::Http1(connection);
+    pipeline::run(&mut downstream, Exchange::new(&worker, &port, &pinned, &peer, request)).await;
+    let super::Downstream::Http1(connection) = downstream else { return None };
+    connection.after(persistent && !port.is_draining()).await
+}
+
+/// Moves the head's text out of the read buffer, so that the rest of the buffer can travel as body.
+fn take_head(head: RequestHead, mut buffer: Buffer, length: usize, started: Instant) -> (Request, Buffer) {
+    let mut text = Text::new();
+    text.extend_from_slice(&buffer.filled()[..length]);
+    buffer.start += length;
+    (Request { head, text, started, head_bytes: length as u64 }, buffer)
+}
+
+/// Answers a request whose head could not be read, and logs it like any other.
+async fn refuse_head(
+    connection: Box<Http1Downstream>,
+    failure: Failure,
+    worker: &Rc<Worker>,
+    port: &Rc<PortState>,
+    pinned: &Pinned,
+) {
+    let peer = connection.peer.clone();
+    let request = Request {
+        head: RequestHead::default(),
+        text: Text::empty(),
+        started: worker.clock.now(),
+        head_bytes: 0,
+    };
+    let mut exchange = Exchange::new(worker, port, pinned, &peer, request);
+    exchange.fail(failure);
+    let mut downstream = super::Downstream::Http1(connection);
+    pipeline::refuse(&mut downstream, exchange, failure).await;
+    if let super::Downstream::Http1(connection) = downstream {
+        connection.linger().await;
+    }
+}
+
+impl Http1Downstream {
+    async fn read_head(
+        &mut self,
+        head: &mut RequestHead,
+        mut buffer: Buffer,
+        pinned: &Pinned,
+    ) -> Result<(Buffer, usize), Failure> {
+        let settings = &pinned.port().settings;
+        let rules = Rules { path: settings.path_policy, underscores: settings.underscores };
+        let mut resume = Resume::default();
+        let mut begun = false;
+        self.closing = true; // Until the head is understood, there is no next request to be found.
+        loop {
+            match parse_request(buffer.filled_mut(), head, &rules, &mut resume) {
+                Parsed::Complete { length } => return Ok((buffer, length)),
+                Parsed::Failed(failure) => return Err(failure),
+                Parsed::Incomplete if buffer.is_full() => return Err(Failure::HeadTooLarge),
+                Parsed::Incomplete => {}
+            }
+            if !std::mem::replace(&mut begun, true) {
+                self.stream.deadline.reading(settings.limits.head_timeout.as_secs() as u32);
+            }
+            match poll_fn(|cx| self.stream.io.poll_fill(cx, &mut buffer)).await {
+                Ok(count) if count > 0 => {}
+                _ if self.stream.deadline.fired() => return Err(Failure::HeadTimeout),
+                _ => return Err(Failure::ClientClosed),
+            }
+        }
+    }
+
+    fn begin_request(&mut self, head: &RequestHead, rest: Buffer, pinned: &Pinned) {
+        let limit = pinned.port().settings.limits.request_body_bytes_max;
+        let allowance = if limit == 0 { u64::MAX } else { limit };
+        self.modern = head.version != Version::Http10;
+        self.closing = !head.persistent;
+        self.stream.begin_reading(head.framing, Form::Raw, Some(rest), allowance);
+        self.stream.deadline.none();
+    }
+
+    /// See [`super::Downstream::set_form`].
+    pub fn set_form(&mut self, form: Form) {
+        self.stream.set_form(form);
+    }
+
+    /// See [`super::Downstream::invite_body`].
+    pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
+        if exchange.request.head.expects_continue && !self.stream.has_waiting() {
+            let mut interim = Text::new();
+            interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.stream.begin_writing(interim, Frames::Plain);
+        }
+    }
+
+    /// See [`super::Downstream::begin`].
+    pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], from: Form) -> Form {
+        let (frames, form) = match (head.framing, from) {
+            (Framing::None | Framing::Length(_), _) => (Frames::Plain, Form::Raw),
+            (Framing::Chunked, Form::Raw) if self.modern => (Frames::Raw, Form::Raw),
+            (Framing::Chunked | Framing::UntilClose, _) if self.modern => (Frames::Chunked, Form::Content),
+            // HTTP/1.0 knows no frames: the end of the connection is the end of the content.
+            (Framing::Chunked | Framing::UntilClose, _) => {
+                self.closing = true;
+                (Frames::Plain, Form::Content)
+            }
+        };
+        let mut out = Text::new();
+        respond::write_status(head.status, head.reason.of(bytes), &mut out);
+        respond::visit_fields(exchange, head, bytes, |name, value| put(&mut out, name, value));
+        if frames != Frames::Plain {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        if head.status == 101 {
+            let protocol = head.view(bytes).known(Known::Upgrade).unwrap_or_default();
+            out.extend_from_slice(b"connection: upgrade\r\n");
+            put(&mut out, b"upgrade", protocol);
+        }
+        self.end_head(exchange, &mut out);
+        self.stream.begin_writing(out, frames);
+        form
+    }
+
+    fn end_head(&mut self, exchange: &Exchange<'_>, out: &mut Text) {
+        self.closing |= exchange.port.is_draining();
+        if self.closing {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if !self.modern {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// See [`super::Downstream::answer`].
+    pub fn answer(&mut self, exchange: &Exchange<'_>, answer: Answer) {
+        let mut out = Text::new();
+        respond::write_status(answer.status, respond::reason(answer.status).as_bytes(), &mut out);
+        answer.visit_fields(exchange, |name, value| put(&mut out, name, value));
+        if answer.status != 204 {
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(answer.content.len() as u64, &mut out);
+            out.extend_from_slice(b"\r\n");
+        }
+        // A body that nobody will read stands between this answer and the next request.
+        self.closing |= !self.stream.is_read() && exchange.request.head.expects_continue;
+        self.end_head(exchange, &mut out);
+        if exchange.request.head.method != crate::message::Method::Head {
+            out.extend_from_slice(&answer.content);
+        }
+        self.stream.begin_writing(out, Frames::Plain);
+    }
+
+    /// See [`super::Downstream::abort`].
+    pub fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    /// See [`super::Downstream::written`].
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.stream.written()
+    }
+
+    /// The bare connection, for a tunnel.
+    pub fn stream(&mut self) -> &mut Http1Stream {
+        &mut self.stream
+    }
+
+    /// What happens behind an answer: the next request, or the end.
+    async fn after(mut self: Box<Self>, persistent: bool) -> After {
+        if self.aborted {
+            return None;
+        }
+        if !persistent || self.closing {
+            self.linger().await;
+            return None;
+        }
+        if !self.stream.is_read() && !self.discard_body().await {
+            return None;
+        }
+        let rest = self.stream.take_waiting();
+        Some((self, rest))
+    }
+
+    /// Reads a body that nobody wanted, if it is short. `false` when the connection cannot go on.
+    async fn discard_body(&mut self) -> bool {
+        let mut discarded = 0;
+        self.stream.set_form(Form::Raw);
+        while discarded <= DRAINED_BODY_BYTES_MAX {
+            match poll_fn(|cx| self.stream.poll_piece(cx)).await {
+                Ok(Next::Piece(piece)) => discarded += piece.bytes().len(),
+                Ok(Next::Last(_) | Next::End(_)) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Ends a connection so that its last answer arrives: a socket closed with unread bytes in it resets the
+    /// connection and may take the answer along (RFC 9112 section 9.6).
+    async fn linger(mut self: Box<Self>) {
+        if self.aborted {
+            return;
+        }
+        if tokio::io::AsyncWriteExt::shutdown(&mut self.stream.io).await.is_err() || self.stream.is_read() {
+            return;
+        }
+        self.stream.deadline.moving(2);
+        let mut discarded = 0;
+        while discarded <= DRAINED_BODY_BYTES_MAX {
+            match poll_fn(|cx| self.stream.io.poll_fill_new(cx, Buffer::for_body)).await {
+                Ok(Some(buffer)) => discarded += buffer.len(),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Source for Http1Downstream {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
+        self.stream.poll_piece(cx)
+    }
+}
+
+impl Sink for Http1Downstream {
+    fn push(&mut self, piece: Piece) {
+        self.stream.push(piece);
+    }
+
+    fn finish(&mut self, trailers: Option<Box<Trailers>>) {
+        self.stream.finish(trailers);
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.stream.is_blocked()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.stream.poll_flush(cx)
+    }
+}

@@ -1,0 +1,156 @@
+//! The one value that travels: a request, what was decided about it, and what became of it.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use engine::RequestView;
+use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
+
+use crate::buffer::Text;
+use crate::failure::Failure;
+use crate::message::{FieldsView, RequestHead};
+use crate::state::ports::{Pinned, PortState};
+use crate::state::random::REQUEST_ID_BYTES;
+use crate::worker::Worker;
+
+/// Who is at the other end of a client connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The address as text, without port, as it goes into `X-Forwarded-For`.
+    pub ip: Box<str>,
+    /// Name of the TLS listener that SNI selected; `None` for cleartext.
+    pub listener: Option<std::sync::Arc<str>>,
+}
+
+/// A request as it came in.
+#[derive(Debug)]
+pub struct Request {
+    /// Parsed head; its spans point into `text`.
+    pub head: RequestHead,
+    /// The head's text.
+    pub text: Text,
+    /// When its first byte was seen.
+    pub started: Instant,
+    /// Size of its head on the wire, in bytes.
+    pub head_bytes: u64,
+}
+
+/// A request on its way through the stages. Each stage reads what earlier ones wrote.
+#[derive(Debug)]
+pub struct Exchange<'c> {
+    /// The worker that carries it.
+    pub worker: &'c Rc<Worker>,
+    /// The port it came in on.
+    pub port: &'c Rc<PortState>,
+    /// The config pinned for it.
+    pub pinned: &'c Pinned,
+    /// Who sent it.
+    pub peer: &'c Rc<Peer>,
+    /// What was sent.
+    pub request: Request,
+    /// Its id, in logs, towards the upstream and in the answer.
+    pub request_id: [u8; REQUEST_ID_BYTES],
+    /// The rule that matched.
+    pub rule: Option<&'c Rule>,
+    /// Request header edits, in the order in which they apply: the rule's, then the backend's.
+    pub request_edits: [Option<&'c HeaderEdits>; 2],
+    /// Response header edits, in the same order.
+    pub response_edits: [Option<&'c HeaderEdits>; 2],
+    /// Rewrite towards the upstream.
+    pub rewrite: Option<&'c Rewrite>,
+    /// Cross-origin rules, when the request's origin is allowed by them.
+    pub cors: Option<&'c Cors>,
+    /// Where copies of it go.
+    pub mirrors: Vec<&'c Mirror>,
+    /// Whether it is a copy itself, of which nothing is told.
+    pub is_copy: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a request: everything the log and the metrics tell beyond the request itself.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Status answered; 0 when nothing was.
+    pub status: u16,
+    /// What went wrong, if anything.
+    pub failure: Option<Failure>,
+    /// The endpoint that was asked last.
+    pub upstream: Option<SocketAddr>,
+    /// Times an endpoint was asked.
+    pub attempts: u32,
+    /// Bytes received from the client: head and body.
+    pub request_bytes: u64,
+    /// Bytes sent to the client: head and body.
+    pub response_bytes: u64,
+}
+
+impl<'c> Exchange<'c> {
+    /// A request about which nothing has been decided.
+    pub fn new(
+        worker: &'c Rc<Worker>,
+        port: &'c Rc<PortState>,
+        pinned: &'c Pinned,
+        peer: &'c Rc<Peer>,
+        request: Request,
+    ) -> Exchange<'c> {
+        let outcome = Outcome { request_bytes: request.head_bytes, ..Outcome::default() };
+        Exchange {
+            worker,
+            port,
+            pinned,
+            peer,
+            request,
+            request_id: worker.random.request_id(),
+            rule: None,
+            request_edits: [None; 2],
+            response_edits: [None; 2],
+            rewrite: None,
+            cors: None,
+            mirrors: Vec::new(),
+            is_copy: false,
+            outcome,
+        }
+    }
+
+    /// Settings of the Gateway.
+    #[must_use]
+    pub fn settings(&self) -> &'c Settings {
+        &self.pinned.port().settings
+    }
+
+    /// Whether the client reached us over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.peer.listener.is_some()
+    }
+
+    /// The canonical view that every decision is made from.
+    #[must_use]
+    pub fn view(&self) -> RequestView<'_, FieldsView<'_>> {
+        let Request { head, text, .. } = &self.request;
+        RequestView {
+            method: head.method_token.of(text),
+            host: head.host.of(text),
+            path: head.path.of(text),
+            query: head.query.map(|query| query.of(text)),
+            headers: FieldsView { fields: &head.fields, bytes: text },
+        }
+    }
+
+    /// Whether the client speaks gRPC and must be answered in its terms.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.view().headers.known(crate::message::Known::ContentType).is_some_and(|value| {
+            value.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"))
+        })
+    }
+
+    /// Remembers a failure for the log.
+    pub fn fail(&mut self, failure: Failure) {
+        self.outcome.failure.get_or_insert(failure);
+    }
+}

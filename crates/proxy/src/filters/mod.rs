@@ -1,0 +1,47 @@
+//! Filters: one file each, request and response side together.
+//!
+//! The order is the engine's ([`engine::config::Filter::ORDER`]): it has sorted the list already. Most filters
+//! change nothing here but note what is to be changed; the fields are written once, when the head leaves.
+
+pub mod cors;
+pub mod mirror;
+pub mod redirect;
+
+use engine::config::{Filter, HeaderEdits};
+
+use crate::exchange::Exchange;
+use crate::respond::Answer;
+
+/// Whether a request goes on.
+#[derive(Debug)]
+pub enum Flow {
+    /// To the next filter.
+    Continue,
+    /// No further: this is the answer.
+    Respond(Answer),
+}
+
+/// Runs filters on the request.
+pub fn on_request<'c>(exchange: &mut Exchange<'c>, filters: &'c [Filter]) -> Flow {
+    for filter in filters {
+        match filter {
+            Filter::Cors(rules) => {
+                if let Flow::Respond(answer) = cors::on_request(exchange, rules) {
+                    return Flow::Respond(answer);
+                }
+            }
+            Filter::RequestHeaders(edits) => note(&mut exchange.request_edits, edits),
+            Filter::ResponseHeaders(edits) => note(&mut exchange.response_edits, edits),
+            Filter::Rewrite(rewrite) => exchange.rewrite = Some(rewrite),
+            Filter::Mirror(rules) => mirror::on_request(exchange, rules),
+        }
+    }
+    Flow::Continue
+}
+
+/// A rule and a backend may each carry one set of edits (Gateway API allows a filter once a list).
+fn note<'c>(places: &mut [Option<&'c HeaderEdits>; 2], edits: &'c HeaderEdits) {
+    if let Some(place) = places.iter_mut().find(|place| place.is_none()) {
+        *place = Some(edits);
+    }
+}

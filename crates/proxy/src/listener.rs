@@ -1,0 +1,149 @@
+//! Accepts connections and finds out what they speak.
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::buffer::Buffer;
+use crate::downstream::{self, After, Http1Server};
+use crate::exchange::Peer;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::state::ports::PortState;
+use crate::tls;
+use crate::worker::Worker;
+
+/// How an HTTP/2 connection begins (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long to wait before accepting again when the system is out of descriptors or memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Begins to accept on a socket.
+///
+/// # Errors
+/// The socket cannot be handed to the runtime.
+pub fn open(socket: TcpListener, worker: &Rc<Worker>, port: &Rc<PortState>) -> io::Result<JoinHandle<()>> {
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    let (worker, port) = (worker.clone(), port.clone());
+    let server = Rc::new(downstream::http1_server());
+    Ok(tokio::task::spawn_local(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => accept(stream, &server, &worker, &port),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
+            }
+        }
+    }))
+}
+
+/// Whether an error of `accept` concerns the connection that came and went, and not the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+fn accept<F: Future<Output = After> + 'static>(
+    stream: TcpStream,
+    server: &Rc<Http1Server<F>>,
+    worker: &Rc<Worker>,
+    port: &Rc<PortState>,
+) {
+    worker.metrics.connections.add(1);
+    let open = Open::new(worker, port);
+    if port.connections.get() > port.pin().port().settings.limits.connections_max {
+        worker.metrics.failures[Failure::ConnectionLimit as usize].add(1);
+        return;
+    }
+    let (server, worker, port) = (server.clone(), worker.clone(), port.clone());
+    tokio::task::spawn_local(async move {
+        let _open = open;
+        serve(stream, server, worker, port).await;
+    });
+}
+
+async fn serve<F: Future<Output = After>>(
+    stream: TcpStream,
+    server: Rc<Http1Server<F>>,
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
+) {
+    // A proxy writes whole messages; waiting for more to fill a packet only adds delay.
+    let Ok(()) = stream.set_nodelay(true) else { return };
+    let Ok(address) = stream.peer_addr() else { return };
+    let ip = address.ip().to_canonical().to_string().into_boxed_str();
+    let pinned = port.pin();
+    let Some(context) = pinned.tls().cloned() else {
+        let peer = Peer { address, ip, listener: None };
+        return sniff(stream, server, peer, worker, port).await;
+    };
+    match tls::accept(stream, context, &pinned, &worker).await {
+        Ok(accepted) => {
+            worker.metrics.handshakes.add(1);
+            let peer = Peer { address, ip, listener: Some(accepted.listener) };
+            if accepted.http2 {
+                return downstream::serve_http2(accepted.io, None, peer, worker, port).await;
+            }
+            downstream::serve_http1(server, (accepted.io, None), peer, worker, port).await;
+        }
+        Err(failure) => worker.metrics.failures[failure as usize].add(1),
+    }
+}
+
+/// Cleartext: HTTP/2 is recognised by its preface, everything else is HTTP/1.
+async fn sniff<F: Future<Output = After>>(
+    stream: TcpStream,
+    server: Rc<Http1Server<F>>,
+    peer: Peer,
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
+) {
+    let deadline = worker.deadlines.register(std::os::fd::AsRawFd::as_raw_fd(&stream));
+    deadline.idle(port.pin().port().settings.limits.head_timeout.as_secs() as u32, &port);
+    let mut io = Io::Plain(stream);
+    let mut buffer = loop {
+        match std::future::poll_fn(|cx| io.poll_fill_new(cx, Buffer::for_head)).await {
+            Ok(Some(buffer)) => break buffer,
+            Ok(None) | Err(_) => return,
+        }
+    };
+    while buffer.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(buffer.filled()) {
+        match std::future::poll_fn(|cx| io.poll_fill(cx, &mut buffer)).await {
+            Ok(count) if count > 0 => {}
+            _ => return,
+        }
+    }
+    drop(deadline);
+    if buffer.filled().starts_with(HTTP2_PREFACE) {
+        return downstream::serve_http2(io, Some(buffer), peer, worker, port).await;
+    }
+    downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
+}
+
+/// Counts a connection for as long as it is open.
+struct Open {
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>, port: &Rc<PortState>) -> Open {
+        port.connections.set(port.connections.get() + 1);
+        worker.metrics.connections_open.add(1);
+        Open { worker: worker.clone(), port: port.clone() }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.port.connections.set(self.port.connections.get() - 1);
+        self.worker.metrics.connections_open.take(1);
+    }
+}

@@ -1,0 +1,159 @@
+//! One line of the access log: a JSON object with fixed keys, in a fixed order.
+//!
+//! Everything a client chose is escaped, and bytes that are not UTF-8 are shown as U+FFFD: a log line must not be
+//! able to forge another one.
+
+use std::time::Duration;
+
+use crate::exchange::Exchange;
+use crate::message::{Known, Version};
+use crate::upstream::send::{client_address, write_decimal};
+
+/// The text of a second, kept because the next line is most likely of the same one.
+#[derive(Debug, Default)]
+pub struct Moment {
+    second: u64,
+    text: Vec<u8>,
+}
+
+/// Appends the line of an exchange.
+pub fn write(
+    out: &mut Vec<u8>,
+    moment: &mut Moment,
+    began: Duration,
+    lasted: Duration,
+    exchange: &Exchange<'_>,
+) {
+    let (head, text, outcome) = (&exchange.request.head, &exchange.request.text, &exchange.outcome);
+    let view = exchange.view();
+    out.extend_from_slice(b"{\"time\":\"");
+    write_time(out, moment, began);
+    out.extend_from_slice(b"\",\"id\":\"");
+    out.extend_from_slice(&exchange.request_id);
+    out.extend_from_slice(b"\",\"client\":\"");
+    write_display(out, client_address(exchange));
+    string(out, b",\"method\":", head.method_token.of(text));
+    string(out, b",\"host\":", view.host);
+    string(out, b",\"path\":", view.path);
+    if let Some(query) = view.query {
+        string(out, b",\"query\":", query);
+    }
+    let version: &[u8] = match head.version {
+        Version::Http10 => b"HTTP/1.0",
+        Version::Http11 => b"HTTP/1.1",
+        Version::Http2 => b"HTTP/2",
+    };
+    string(out, b",\"protocol\":", version);
+    number(out, b",\"status\":", u64::from(outcome.status));
+    if let Some(failure) = outcome.failure {
+        string(out, b",\"failure\":", failure.facts().code.as_bytes());
+    }
+    if let Some(rule) = exchange.rule {
+        string(out, b",\"route\":", rule.origin.route.as_bytes());
+        number(out, b",\"rule\":", u64::from(rule.origin.rule));
+    }
+    if let Some(upstream) = outcome.upstream {
+        out.extend_from_slice(b",\"upstream\":\"");
+        write_display(out, upstream);
+        number(out, b",\"attempts\":", u64::from(outcome.attempts));
+    }
+    number(out, b",\"request_bytes\":", outcome.request_bytes);
+    number(out, b",\"response_bytes\":", outcome.response_bytes);
+    number(out, b",\"duration_us\":", lasted.as_micros() as u64);
+    if let Some(agent) = view.headers.known(Known::UserAgent) {
+        string(out, b",\"user_agent\":", agent);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
+    write_decimal(value, out);
+}
+
+/// Closes nothing and opens nothing: a value that was begun with a quote by the caller is ended here.
+fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = write!(out, "{value}\""); // Writing to a vector cannot fail.
+}
+
+fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    out.extend_from_slice(key);
+    out.push(b'"');
+    let plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && *byte != b'"' && *byte != b'\\';
+    if value.iter().all(plain) {
+        out.extend_from_slice(value);
+    } else {
+        escape(out, value);
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for character in String::from_utf8_lossy(value).chars() {
+        match character {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+            // Control characters, and the C1 controls that some terminals obey.
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
+                let code = character as usize;
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[DIGITS[code >> 4], DIGITS[code & 15]]);
+            }
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
+    if moment.text.is_empty() || moment.second != time.as_secs() {
+        moment.second = time.as_secs();
+        moment.text = second_text(time.as_secs()).into_bytes();
+    }
+    out.extend_from_slice(&moment.text);
+    let millis = time.subsec_millis();
+    let digit = |value: u32| b'0' + (value % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+}
+
+/// A second since the Unix epoch as date and time, by the civil calendar.
+fn second_text(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_by_the_civil_calendar() {
+        assert_eq!(second_text(0), "1970-01-01T00:00:00");
+        assert_eq!(second_text(951_782_400), "2000-02-29T00:00:00");
+        assert_eq!(second_text(1_795_392_000), "2026-11-23T00:00:00");
+        assert_eq!(second_text(4_107_542_399), "2100-02-28T23:59:59");
+    }
+
+    #[test]
+    fn what_a_client_chose_cannot_forge_a_line() {
+        let mut out = Vec::new();
+
+        string(&mut out, b"\"path\":", b"/a\"\n{\x1b[31m\xff\\");
+
+        let text = format!("{{{}}}", String::from_utf8(out.clone()).unwrap());
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed["path"], "/a\"\n{\u{1b}[31m\u{fffd}\\");
+        assert!(!out.contains(&b'\n') && !out.contains(&0x1b));
+    }
+}

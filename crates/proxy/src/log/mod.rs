@@ -1,0 +1,156 @@
+//! What is told about a request, exactly once, however it ended: when its exchange is dropped.
+//!
+//! Lines are formatted into the worker's own buffer and handed to a writer thread in large pieces. A writer
+//! that cannot keep up costs lines, which are counted, and never a request.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::exchange::Exchange;
+use crate::limits::{LOG_BUFFER_BYTES, LOG_BUFFERS_WAITING_MAX};
+
+use crate::state::metrics::Metrics;
+
+mod line;
+
+/// Where access log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSink {
+    /// Standard output.
+    Stdout,
+    /// A file that is appended to.
+    File(PathBuf),
+    /// Nowhere; metrics are kept all the same.
+    Off,
+}
+
+/// The thread that writes log lines.
+#[derive(Debug)]
+pub struct Writer {
+    sender: Option<SyncSender<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts a writer.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn start(sink: &LogSink) -> std::io::Result<Writer> {
+        let out: Box<dyn Write + Send> = match sink {
+            LogSink::Off => return Ok(Writer { sender: None, thread: None }),
+            LogSink::Stdout => Box::new(std::io::stdout()),
+            LogSink::File(path) => Box::new(std::fs::File::options().create(true).append(true).open(path)?),
+        };
+        let (sender, receiver) = sync_channel(LOG_BUFFERS_WAITING_MAX);
+        let thread =
+            std::thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver))?;
+        Ok(Writer { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// A worker's end.
+    #[must_use]
+    pub fn log(&self, metrics: Arc<Metrics>) -> Log {
+        Log { sender: self.sender.clone(), buffer: RefCell::default(), metrics }
+    }
+
+    /// Waits until everything handed over is written. Workers must have let go of their ends.
+    pub fn finish(mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // A writer that panicked has nothing more to write.
+        }
+    }
+}
+
+fn write_all(mut out: Box<dyn Write + Send>, receiver: &Receiver<Vec<u8>>) {
+    while let Ok(lines) = receiver.recv() {
+        // A log that cannot be written must not stop traffic; the reader of the log sees the gap.
+        let _ = out.write_all(&lines).and_then(|()| out.flush());
+    }
+}
+
+/// A worker's access log.
+#[derive(Debug)]
+pub struct Log {
+    sender: Option<SyncSender<Vec<u8>>>,
+    buffer: RefCell<Lines>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    text: Vec<u8>,
+    count: u64,
+    moment: line::Moment,
+}
+
+impl Log {
+    fn write(&self, exchange: &Exchange<'_>, duration: Duration) {
+        if self.sender.is_none() {
+            return;
+        }
+        let lines = &mut *self.buffer.borrow_mut();
+        let began = exchange.worker.clock.unix(exchange.request.started);
+        line::write(&mut lines.text, &mut lines.moment, began, duration, exchange);
+        lines.count += 1;
+        if lines.text.len() >= LOG_BUFFER_BYTES {
+            self.hand_over(lines);
+        }
+    }
+
+    /// Hands what was written to the writer.
+    pub fn flush(&self) {
+        let lines = &mut *self.buffer.borrow_mut();
+        if !lines.text.is_empty() {
+            self.hand_over(lines);
+        }
+    }
+
+    fn hand_over(&self, lines: &mut Lines) {
+        let Some(sender) = &self.sender else { return };
+        let text = std::mem::replace(&mut lines.text, Vec::with_capacity(LOG_BUFFER_BYTES + 1024));
+        let count = std::mem::take(&mut lines.count);
+        match sender.try_send(text) {
+            Ok(()) => {}
+            Err(TrySendError::Full(mut text) | TrySendError::Disconnected(mut text)) => {
+                self.metrics.log_lines_dropped.add(count);
+                text.clear();
+                lines.text = text;
+            }
+        }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if self.is_copy {
+            return;
+        }
+        let worker = self.worker;
+        let duration = worker.clock.now().saturating_duration_since(self.request.started);
+        let cells = match self.rule {
+            Some(rule) => worker.metrics.rule(rule.slot),
+            None => &worker.metrics.unrouted,
+        };
+        if self.outcome.status == 0 && std::thread::panicking() {
+            self.fail(crate::failure::Failure::Panicked);
+        }
+        if let Some(failure) = self.outcome.failure {
+            worker.metrics.failures[failure as usize].add(1);
+            if self.outcome.status == 0 {
+                self.outcome.status = failure.facts().status;
+            }
+        }
+        let micros = duration.as_micros() as u64;
+        cells.observe(self.outcome.status, micros, self.outcome.request_bytes, self.outcome.response_bytes);
+        if self.settings().access_log {
+            worker.log.write(self, duration);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The only file that knows the order.
+//!
+//! A request passes: route → filters → upstream → response filters → client. Every way it can end goes through
+//! one place, and the log line and the counters are written when the exchange is dropped, exactly once.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use engine::config::{Action, Backends, Rule, Target};
+
+use crate::buffer::Buffer;
+use crate::downstream::Downstream;
+use crate::exchange::Exchange;
+use crate::failure::{Failure, Retry};
+use crate::filters::{self, Flow, mirror, redirect};
+use crate::message::{Framing, ResponseHead};
+use crate::respond::Answer;
+use crate::route;
+use crate::state::clusters::{ClusterState, InFlight};
+use crate::stream::{Copy, Sink, Tee, Transfer};
+use crate::tunnel;
+use crate::upstream::{Upstream, acquire};
+
+/// Carries one request from its head to the end of its answer.
+pub async fn run(downstream: &mut Downstream, mut exchange: Exchange<'_>) {
+    let done = match decide(&mut exchange) {
+        Ok(Decision::Forward(cluster, rule)) => {
+            within(rule, forward(downstream, &mut exchange, &cluster, rule)).await
+        }
+        Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(()) => {}
+        Err(failure) if exchange.outcome.status == 0 => return refuse(downstream, exchange, failure).await,
+        Err(failure) => {
+            exchange.fail(failure);
+            downstream.abort();
+        }
+    }
+    exchange.outcome.response_bytes = downstream.written();
+}
+
+/// Answers with a failure.
+pub async fn refuse(downstream: &mut Downstream, mut exchange: Exchange<'_>, failure: Failure) {
+    exchange.fail(failure);
+    let answer = Answer::to_failure(&exchange, failure);
+    reply(downstream, exchange, answer).await;
+}
+
+/// Answers without an upstream.
+async fn reply(downstream: &mut Downstream, mut exchange: Exchange<'_>, answer: Answer) {
+    exchange.outcome.status = answer.status;
+    downstream.answer(&exchange, answer);
+    if let Err(failure) = poll_fn(|cx| downstream.poll_flush(cx)).await {
+        exchange.fail(failure);
+        downstream.abort();
+    }
+    exchange.outcome.response_bytes = downstream.written();
+}
+
+enum Decision<'c> {
+    Forward(Rc<ClusterState>, &'c Rule),
+    Answer(Answer),
+}
+
+/// Everything that is decided before an upstream is asked.
+fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+    let head = &exchange.request.head;
+    if head.path_changed && exchange.settings().path_policy == engine::config::PathPolicy::Redirect {
+        return Ok(Decision::Answer(redirect::to_canonical(exchange)));
+    }
+    let limit = exchange.settings().limits.request_body_bytes_max;
+    if let Framing::Length(length) = head.framing
+        && limit > 0
+        && length > limit
+    {
+        return Err(Failure::BodyTooLarge);
+    }
+    route::choose(exchange)?;
+    let Some(rule) = exchange.rule else { return Err(Failure::NoRoute) };
+    if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
+        return Ok(Decision::Answer(answer));
+    }
+    match &rule.action {
+        Action::Redirect(redirect) => Ok(Decision::Answer(redirect::answer(exchange, redirect))),
+        Action::Refuse { .. } => Err(Failure::RouteRefused),
+        Action::Forward(backends) => choose_backend(exchange, backends, rule),
+    }
+}
+
+fn choose_backend<'c>(
+    exchange: &mut Exchange<'c>,
+    backends: &'c Backends,
+    rule: &'c Rule,
+) -> Result<Decision<'c>, Failure> {
+    let backend = match backends.choices.as_slice() {
+        [only] => only,
+        choices => {
+            let mut drawn = exchange.worker.random.below(backends.weight_total.max(1));
+            let fits = |backend: &&engine::config::Backend| match drawn.checked_sub(backend.weight) {
+                Some(rest) => {
+                    drawn = rest;
+                    false
+                }
+                None => true,
+            };
+            choices.iter().find(fits).ok_or(Failure::BackendInvalid)?
+        }
+    };
+    if let Flow::Respond(answer) = filters::on_request(exchange, &backend.filters) {
+        return Ok(Decision::Answer(answer));
+    }
+    let Target::Cluster(slot) = backend.target else { return Err(Failure::BackendInvalid) };
+    let cluster = exchange.worker.clusters.get(slot).ok_or(Failure::BackendInvalid)?;
+    if cluster.cluster.refuse.is_some() {
+        return Err(Failure::BackendTlsInvalid);
+    }
+    Ok(Decision::Forward(cluster, rule))
+}
+
+/// Bounds the whole exchange by the rule's own timeout, if it has one.
+async fn within(rule: &Rule, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    match rule.timeouts.request {
+        None => work.await,
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or(Err(Failure::RequestTimeout)),
+    }
+}
+
+/// Asks the upstream and relays its answer.
+async fn forward(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    rule: &Rule,
+) -> Result<(), Failure> {
+    downstream.invite_body(exchange);
+    let mut copy = mirror::prepare(exchange);
+    let mut fresh = false;
+    loop {
+        let attempt = attempt(downstream, exchange, cluster, &mut copy, fresh);
+        let done = match rule.timeouts.backend_request {
+            None => attempt.await,
+            Some(limit) => tokio::time::timeout(limit, attempt)
+                .await
+                .unwrap_or(Err(Stopped::at(Failure::UpstreamTimeout))),
+        };
+        match done {
+            Ok(()) => return Ok(()),
+            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, stopped.failure) => {
+                exchange.worker.metrics.upstream_repeats.add(1);
+                fresh = true;
+            }
+            Err(stopped) => return Err(stopped.failure),
+        }
+    }
+}
+
+/// Why an attempt ended, and whether a dead kept connection may have been the reason.
+struct Stopped {
+    failure: Failure,
+    stale: bool,
+}
+
+impl Stopped {
+    fn at(failure: Failure) -> Stopped {
+        Stopped { failure, stale: false }
+    }
+}
+
+fn may_repeat(exchange: &Exchange<'_>, failure: Failure) -> bool {
+    let head = &exchange.request.head;
+    failure.facts().retry != Retry::Never && head.framing == Framing::None && head.method.is_idempotent()
+}
+
+async fn attempt(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    copy: &mut Option<Copy>,
+    fresh: bool,
+) -> Result<(), Stopped> {
+    let (in_flight, mut upstream) = acquire(exchange, cluster, fresh).await.map_err(Stopped::at)?;
+    upstream.begin(exchange, cluster).map_err(Stopped::at)?;
+    downstream.set_form(upstream.takes());
+    let mut upload = match exchange.request.head.framing {
+        Framing::None => Transfer::ended(),
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
+    };
+    let mut head = ResponseHead::default();
+    let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, copy, exchange).await {
+        Ok(received) => received,
+        Err(failure) => return Err(Stopped { failure, stale: upstream.may_be_stale() }),
+    };
+    if head.status == 101 {
+        return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
+    }
+    if let Some(copy) = copy.take() {
+        mirror::send(exchange, copy);
+    }
+    relay(downstream, exchange, upstream, upload, &head, received, &in_flight).await.map_err(Stopped::at)
+}
+
+/// Sends the request until the head of the answer has come, which may be before all of the body was sent.
+async fn await_head(
+    downstream: &mut Downstream,
+    upstream: &mut Upstream,
+    upload: &mut Transfer,
+    head: &mut ResponseHead,
+    copy: &mut Option<Copy>,
+    exchange: &Exchange<'_>,
+) -> Result<Buffer, Failure> {
+    let method = exchange.request.head.method;
+    let mut broken = None;
+    poll_fn(|cx| {
+        if broken.is_none()
+            && !upload.is_done()
+            && let Poll::Ready(Err(failure)) =
+                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_mut() }, upstream)
+        {
+            // An upstream that stops reading may have answered already: its answer is worth more than the error.
+            if failure.facts().blame == crate::failure::Blame::Client {
+                return Poll::Ready(Err(failure));
+            }
+            broken = Some(failure);
+        }
+        if exchange.request.head.expects_continue
+            && let Poll::Ready(Err(failure)) = downstream.poll_flush(cx)
+        {
+            return Poll::Ready(Err(failure));
+        }
+        if downstream.poll_given_up(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientClosed));
+        }
+        upstream.poll_response(cx, head, method)
+    })
+    .await
+}
+
+/// Relays the answer while what is left of the request still moves.
+async fn relay(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    mut upstream: Upstream,
+    mut upload: Transfer,
+    head: &ResponseHead,
+    mut received: Buffer,
+    in_flight: &InFlight,
+) -> Result<(), Failure> {
+    let form = downstream.begin(exchange, head, received.filled(), upstream.takes());
+    exchange.outcome.status = head.status;
+    received.start += head.head_bytes;
+    upstream.begin_reading(head.framing, form, received);
+    let mut download = match head.framing {
+        Framing::None => Transfer::ended(),
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
+    };
+    let moved = poll_fn(|cx| {
+        if !upload.is_done() {
+            // Whatever becomes of the rest of the request, the answer decides.
+            let _ = upload.poll(cx, downstream, &mut upstream);
+        }
+        download.poll(cx, &mut upstream, downstream)
+    })
+    .await;
+    let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
+    upstream.finish(in_flight.endpoint(), moved.is_ok() && reusable && head.framing != Framing::UntilClose);
+    moved
+}

@@ -1,0 +1,219 @@
+//! Starts workers, hands them configurations, ends them.
+//!
+//! Sockets are opened here, one per worker and address, before anybody is told of a new config: an address that
+//! cannot be bound is reported and everything else still applies.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use engine::Config;
+use engine::config::BindAddress;
+use tokio::runtime::LocalOptions;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::admin::{Admin, Shown};
+use crate::clock::Clock;
+use crate::config::{Prepared, Preparer};
+use crate::limits::LISTENER_BACKLOG;
+use crate::log::{LogSink, Writer};
+use crate::resolver::Resolver;
+use crate::state::metrics::Metrics;
+use crate::worker::{self, Order, Worker};
+
+/// Orders that may wait for a worker. Configurations are applied one at a time, so few ever do.
+const ORDERS_WAITING_MAX: usize = 64;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Worker threads; at least one.
+    pub workers: usize,
+    /// Where `/ready`, `/metrics` and `/config` are served; `None` for nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Where access log lines go.
+    pub access_log: LogSink,
+    /// How long a drain may take before what is left is closed.
+    pub drain: Duration,
+}
+
+/// A running data plane.
+#[derive(Debug)]
+pub struct Proxy {
+    workers: Vec<WorkerThread>,
+    state: Mutex<Applying>,
+    admin: Option<Admin>,
+    resolver: Resolver,
+    shown: Arc<Shown>,
+    writer: Writer,
+    drain: Duration,
+}
+
+#[derive(Debug)]
+struct WorkerThread {
+    orders: mpsc::Sender<Order>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Applying {
+    preparer: Preparer,
+    bound: BTreeSet<BindAddress>,
+}
+
+/// What became of a config.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Every address of the config, and why it could not be bound, if so.
+    pub bound: Vec<Bound>,
+}
+
+/// One address of a config.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The address.
+    pub address: BindAddress,
+    /// Why nothing listens there.
+    pub error: Option<String>,
+}
+
+impl Proxy {
+    /// Starts the workers; they serve nothing until a config is applied.
+    ///
+    /// # Errors
+    /// Threads, the log file or the admin address are not to be had.
+    pub fn start(options: Options) -> io::Result<Proxy> {
+        let clock = Clock::start();
+        let writer = Writer::start(&options.access_log)?;
+        let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
+        let workers = metrics
+            .iter()
+            .enumerate()
+            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer))
+            .collect::<io::Result<Vec<_>>>()?;
+        let shown = Arc::new(Shown::new(clock, metrics));
+        let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
+        let resolver = Resolver::start(orders)?;
+        let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
+        let state = Mutex::default();
+        Ok(Proxy { workers, state, admin, resolver, shown, writer, drain: options.drain })
+    }
+
+    /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
+    /// disturbed, and ports that are gone drain. Must not be called from an asynchronous task.
+    pub fn apply(&self, config: Arc<Config>) -> Applied {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = Arc::new(state.preparer.prepare(config.clone()));
+        let (mut sockets, bound) = self.bind(&mut state.bound, &config);
+        let mut waiting = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let listeners =
+                sockets.iter_mut().filter_map(|(address, each)| Some((*address, each.pop()?))).collect();
+            let (done, answered) = oneshot::channel();
+            let order = Order::Apply { prepared: prepared.clone(), listeners, done };
+            if worker.orders.blocking_send(order).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        // The retired configs are dropped here, and not where requests wait.
+        let retired: Vec<Option<Arc<Prepared>>> = waiting
+            .into_iter()
+            .filter_map(|answered| answered.blocking_recv().ok().flatten().into())
+            .collect();
+        drop(retired);
+        self.resolver.follow(&config);
+        self.shown.applied(config);
+        Applied { bound }
+    }
+
+    /// Opens sockets for addresses that are not bound yet, one for each worker.
+    fn bind(
+        &self,
+        known: &mut BTreeSet<BindAddress>,
+        config: &Config,
+    ) -> (Vec<(BindAddress, Vec<TcpListener>)>, Vec<Bound>) {
+        known.retain(|address| config.ports.iter().any(|port| port.address == *address));
+        let (mut sockets, mut bound) = (Vec::new(), Vec::new());
+        for port in &config.ports {
+            let address = port.address;
+            let mut error = None;
+            if !known.contains(&address) {
+                match self.open(address) {
+                    Ok(each) => {
+                        known.insert(address);
+                        sockets.push((address, each));
+                    }
+                    Err(problem) => error = Some(problem.to_string()),
+                }
+            }
+            bound.push(Bound { address, error });
+        }
+        (sockets, bound)
+    }
+
+    fn open(&self, address: BindAddress) -> io::Result<Vec<TcpListener>> {
+        let socket = SocketAddr::new(address.ip, address.port);
+        // A probe without port sharing first: another process of this user must not share our port unnoticed.
+        drop(TcpListener::bind(socket)?);
+        let options = os::ListenOptions { backlog: LISTENER_BACKLOG };
+        self.workers.iter().map(|_| os::listen(socket, options)).collect()
+    }
+
+    /// Where the admin endpoints are served.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
+    /// from an asynchronous task.
+    pub fn drain(self) {
+        self.shown.draining();
+        let mut waiting = Vec::new();
+        for worker in &self.workers {
+            let (done, answered) = oneshot::channel::<()>();
+            if worker.orders.blocking_send(Order::Drain { done }).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        self.resolver.wait(self.drain, async {
+            for answered in waiting {
+                let _ = answered.await; // The sender is dropped when the worker is empty: that is the answer.
+            }
+        });
+        self.resolver.stop();
+        for worker in &self.workers {
+            let _ = worker.orders.blocking_send(Order::Stop);
+        }
+        for worker in self.workers {
+            drop(worker.orders);
+            let _ = worker.thread.join(); // A worker that panicked has said so already.
+        }
+        drop(self.admin);
+        self.writer.finish();
+    }
+}
+
+fn spawn_worker(
+    index: usize,
+    clock: Clock,
+    metrics: &Arc<Metrics>,
+    writer: &Writer,
+) -> io::Result<WorkerThread> {
+    let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
+    let log = writer.log(metrics.clone());
+    let metrics = metrics.clone();
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log)), received)),
+            Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
+        }
+    })?;
+    Ok(WorkerThread { orders, thread })
+}

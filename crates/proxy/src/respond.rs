@@ -1,0 +1,168 @@
+//! What a client is told: the upstream's answer with its fields edited, or an answer of our own.
+//!
+//! Both kinds pass through [`visit_fields`], so that a response filter, the request id and cross-origin fields
+//! are on every answer. Failures become problem details (RFC 9457), or a gRPC status for gRPC callers.
+
+use std::fmt::Write as _;
+
+use crate::buffer::Text;
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::filters::cors;
+use crate::message::{Known, ResponseHead};
+use crate::upstream::send::{emit_edits, is_replaced};
+
+/// Every field of an upstream's answer that goes to the client, but for those that frame the message.
+pub fn visit_fields(
+    exchange: &Exchange<'_>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    mut emit: impl FnMut(&[u8], &[u8]),
+) {
+    let edited = exchange.response_edits.iter().any(Option::is_some);
+    for field in head.fields.iter() {
+        let name = field.name.of(bytes);
+        if !passes(field.known)
+            || (edited && is_replaced(&exchange.response_edits, name))
+            || (exchange.cors.is_some() && cors::is_ours(name))
+        {
+            continue;
+        }
+        emit(name, field.value.of(bytes));
+    }
+    finish_fields(exchange, &mut emit);
+}
+
+/// The fields we put on every answer.
+fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+    emit_edits(&exchange.response_edits, emit);
+    if let Some(rules) = exchange.cors {
+        cors::emit_response_fields(rules, exchange, emit);
+    }
+    emit(b"x-request-id", &exchange.request_id);
+}
+
+/// Whether a field of the upstream's goes on to the client.
+fn passes(known: Known) -> bool {
+    match known {
+        Known::Connection
+        | Known::TransferEncoding
+        | Known::Upgrade
+        | Known::HopByHop
+        | Known::Listed
+        | Known::RequestId
+        | Known::Http2Settings => false,
+        Known::Other
+        | Known::Host
+        | Known::ContentLength
+        | Known::Te
+        | Known::Trailer
+        | Known::Expect
+        | Known::ForwardedFor
+        | Known::ForwardedProto
+        | Known::ForwardedHost
+        | Known::Vouched
+        | Known::Trace
+        | Known::ContentType
+        | Known::UserAgent
+        | Known::Origin => true,
+    }
+}
+
+/// An answer of our own.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Fields beyond those of every answer; names in lower case.
+    pub fields: Vec<(&'static str, Vec<u8>)>,
+    /// Content; empty is written as no content at all.
+    pub content: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer to a failure, in the terms of who asked.
+    #[must_use]
+    pub fn to_failure(exchange: &Exchange<'_>, failure: Failure) -> Answer {
+        let facts = failure.facts();
+        if exchange.is_grpc() {
+            return Answer {
+                status: 200,
+                fields: vec![
+                    ("content-type", b"application/grpc".to_vec()),
+                    ("grpc-status", facts.grpc.to_string().into_bytes()),
+                    ("grpc-message", format!("{}: {}", facts.code, facts.sentence).into_bytes()),
+                ],
+                content: Vec::new(),
+            };
+        }
+        let id = std::str::from_utf8(&exchange.request_id).unwrap_or_default();
+        Answer {
+            status: facts.status,
+            fields: vec![("content-type", b"application/problem+json".to_vec())],
+            content: problem(failure, Some(id)).into_bytes(),
+        }
+    }
+
+    /// Every field that goes to the client, but for those that frame the message.
+    pub fn visit_fields(&self, exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8])) {
+        for (name, value) in &self.fields {
+            emit(name.as_bytes(), value);
+        }
+        finish_fields(exchange, &mut emit);
+    }
+}
+
+/// Problem details for a failure (RFC 9457). The type is a stable name, not an address: nothing needs to be
+/// reachable to understand it.
+#[must_use]
+pub fn problem(failure: Failure, request_id: Option<&str>) -> String {
+    let facts = failure.facts();
+    let mut text = String::with_capacity(256);
+    // Codes and sentences are our own and need no escaping; ids are hexadecimal.
+    let _ = write!(
+        text,
+        "{{\"type\":\"urn:selvedge:failure:{code}\",\"title\":\"{title}\",\"status\":{status},\"code\":\"{code}\",\"detail\":\"{detail}\"",
+        code = facts.code,
+        title = reason(facts.status),
+        status = facts.status,
+        detail = facts.sentence,
+    );
+    if let Some(id) = request_id {
+        let _ = write!(text, ",\"requestId\":\"{id}\"");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The reason phrase of a status (RFC 9110 section 15); empty for one without a registered phrase.
+#[must_use]
+pub fn reason(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+/// Writes a status line (RFC 9112 section 4).
+pub fn write_status(status: u16, reason: &[u8], out: &mut Text) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    let digits =
+        [b'0' + (status / 100) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8, b' '];
+    out.extend_from_slice(&digits);
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_makes_a_problem_document_that_parses() {
+        for failure in Failure::ALL {
+            let document: serde_json::Value = serde_json::from_str(&problem(*failure, Some("id"))).unwrap();
+
+            assert_eq!(document["code"], failure.facts().code);
+            assert_eq!(document["status"], failure.facts().status);
+            assert_eq!(document["requestId"], "id");
+        }
+    }
+}

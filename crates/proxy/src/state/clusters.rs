@@ -1,0 +1,189 @@
+//! What a worker knows of the destinations: load, idle connections, resolved names.
+//!
+//! Kept by cluster slot and endpoint address, so an edited route or a new neighbour costs no open connection.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::config::{Cluster, ClusterSlot};
+
+use crate::config::Prepared;
+use crate::limits::POOL_CONNECTIONS_MAX;
+use crate::upstream::{Http1Upstream, Http2Upstream};
+
+/// All destinations of one worker.
+#[derive(Debug, Default)]
+pub struct Clusters {
+    by_slot: RefCell<Vec<Option<Rc<ClusterState>>>>,
+}
+
+/// One destination.
+#[derive(Debug)]
+pub struct ClusterState {
+    /// The compiled cluster.
+    pub cluster: Arc<Cluster>,
+    /// TLS settings towards it.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    endpoints: RefCell<Rc<[Rc<EndpointState>]>>,
+    resolved: RefCell<Vec<SocketAddr>>,
+}
+
+/// One address of a destination.
+#[derive(Debug)]
+pub struct EndpointState {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// Requests under way from this worker.
+    pub in_flight: Cell<u32>,
+    /// Connections that wait for a request, newest last.
+    idle: RefCell<Vec<Http1Upstream>>,
+    /// HTTP/2 connections, which carry many requests at once.
+    pub http2: RefCell<Vec<Http2Upstream>>,
+}
+
+impl Clusters {
+    /// The destination in a slot.
+    #[must_use]
+    pub fn get(&self, slot: ClusterSlot) -> Option<Rc<ClusterState>> {
+        self.by_slot.borrow().get(slot.0 as usize)?.clone()
+    }
+
+    /// Takes over a new config; what did not change keeps its connections.
+    pub fn swap(&self, prepared: &Prepared) {
+        let mut by_slot = self.by_slot.borrow_mut();
+        by_slot.resize_with(prepared.config.clusters.len(), || None);
+        for (index, cluster) in prepared.config.clusters.iter().enumerate() {
+            let known = by_slot[index].take();
+            by_slot[index] = cluster.as_ref().map(|cluster| match known {
+                Some(known) if Arc::ptr_eq(&known.cluster, cluster) => known,
+                known => {
+                    Rc::new(ClusterState::new(cluster, prepared.client_tls[index].clone(), known.as_deref()))
+                }
+            });
+        }
+    }
+
+    /// Takes over the addresses that a cluster's DNS names have now.
+    pub fn resolved(&self, slot: ClusterSlot, addresses: &[SocketAddr]) {
+        let Some(state) = self.get(slot) else { return };
+        state.resolved.replace(addresses.to_vec());
+        state.rebuild(&state.endpoints());
+    }
+
+    /// Closes pooled connections that the other side has closed or that have waited too long.
+    pub fn sweep(&self) {
+        for state in self.by_slot.borrow().iter().flatten() {
+            for endpoint in state.endpoints().iter() {
+                endpoint.idle.borrow_mut().retain_mut(Http1Upstream::is_usable);
+                endpoint.http2.borrow_mut().retain(Http2Upstream::is_usable);
+            }
+        }
+    }
+}
+
+impl ClusterState {
+    fn new(
+        cluster: &Arc<Cluster>,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        known: Option<&ClusterState>,
+    ) -> Self {
+        let same_manner = known
+            .filter(|known| known.cluster.protocol == cluster.protocol && known.cluster.tls == cluster.tls);
+        let resolved = known
+            .filter(|known| known.cluster.names == cluster.names)
+            .map(|known| known.resolved.borrow().clone())
+            .unwrap_or_default();
+        let state = ClusterState {
+            cluster: cluster.clone(),
+            tls,
+            endpoints: RefCell::new(Rc::from([])),
+            resolved: RefCell::new(resolved),
+        };
+        state.rebuild(&same_manner.map_or_else(|| Rc::from([]), ClusterState::endpoints));
+        state
+    }
+
+    /// The addresses that may be asked now.
+    #[must_use]
+    pub fn endpoints(&self) -> Rc<[Rc<EndpointState>]> {
+        self.endpoints.borrow().clone()
+    }
+
+    fn rebuild(&self, known: &[Rc<EndpointState>]) {
+        let resolved = self.resolved.borrow();
+        let mut addresses: Vec<SocketAddr> =
+            self.cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
+        for address in resolved.iter() {
+            if !addresses.contains(address) {
+                addresses.push(*address);
+            }
+        }
+        let endpoints = addresses
+            .into_iter()
+            .map(|address| match known.iter().find(|known| known.address == address) {
+                Some(known) => known.clone(),
+                None => Rc::new(EndpointState::new(address)),
+            })
+            .collect();
+        self.endpoints.replace(endpoints);
+    }
+}
+
+impl EndpointState {
+    /// An address nobody has been sent to yet.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> EndpointState {
+        EndpointState {
+            address,
+            in_flight: Cell::new(0),
+            idle: RefCell::default(),
+            http2: RefCell::default(),
+        }
+    }
+
+    /// An idle connection that is still usable; the one used last comes first, so the rest can grow old.
+    pub fn take_idle(&self) -> Option<Http1Upstream> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut connection) = idle.pop() {
+            if connection.is_usable() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request.
+    pub fn keep(&self, connection: Http1Upstream) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < POOL_CONNECTIONS_MAX {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Counts a request as under way at an endpoint for as long as it lives.
+#[derive(Debug)]
+pub struct InFlight(Rc<EndpointState>);
+
+impl InFlight {
+    /// Begins to count.
+    #[must_use]
+    pub fn begin(endpoint: &Rc<EndpointState>) -> InFlight {
+        endpoint.in_flight.set(endpoint.in_flight.get() + 1);
+        InFlight(endpoint.clone())
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &Rc<EndpointState> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get() - 1);
+    }
+}

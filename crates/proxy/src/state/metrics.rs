@@ -1,0 +1,170 @@
+//! Counters of one worker, readable from another thread.
+//!
+//! A cell is an atomic that only its worker writes, with a plain load and a plain store: no locked instruction
+//! and no cache line shared between workers. Cells of a rule sit under its stable slot, so a change of
+//! configuration neither resets nor moves them.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use engine::config::RuleSlot;
+
+use crate::failure::Failure;
+
+/// A number that one thread writes and others may read.
+#[derive(Debug, Default)]
+pub struct Cell(AtomicU64);
+
+impl Cell {
+    /// Adds to it. Only the owning worker may call this.
+    #[inline]
+    pub fn add(&self, amount: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
+    }
+
+    /// Takes from it (gauges). Only the owning worker may call this.
+    #[inline]
+    pub fn take(&self, amount: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(amount), Relaxed);
+    }
+
+    /// What it says now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds of the duration buckets are 2^6 µs … 2^26 µs (64 µs … 67 s), then infinity.
+pub const DURATION_BUCKETS: usize = 22;
+/// Exponent of the first bucket's upper bound in microseconds.
+pub const DURATION_FIRST_EXPONENT: u32 = 6;
+
+/// Counters of one rule.
+#[derive(Debug, Default)]
+pub struct RuleCells {
+    /// Requests by status class; index 0 is 1xx, 4 is 5xx.
+    pub statuses: [Cell; 5],
+    /// Requests by duration.
+    pub durations: [Cell; DURATION_BUCKETS],
+    /// Sum of durations in microseconds.
+    pub duration_micros: Cell,
+    /// Bytes received from clients, heads and framing included.
+    pub request_bytes: Cell,
+    /// Bytes sent to clients, heads and framing included.
+    pub response_bytes: Cell,
+}
+
+impl RuleCells {
+    /// Counts one finished request.
+    pub fn observe(&self, status: u16, micros: u64, request_bytes: u64, response_bytes: u64) {
+        self.statuses[usize::from((status / 100).clamp(1, 5) - 1)].add(1);
+        self.durations[duration_bucket(micros)].add(1);
+        self.duration_micros.add(micros);
+        self.request_bytes.add(request_bytes);
+        self.response_bytes.add(response_bytes);
+    }
+}
+
+/// The bucket for a duration.
+#[must_use]
+pub fn duration_bucket(micros: u64) -> usize {
+    let exponent = u64::BITS - micros.saturating_sub(1).leading_zeros();
+    (exponent.saturating_sub(DURATION_FIRST_EXPONENT) as usize).min(DURATION_BUCKETS - 1)
+}
+
+const RULES_PER_CHUNK: usize = 256;
+const CHUNKS_MAX: usize = 4096;
+
+/// Everything one worker counts.
+#[derive(Debug)]
+pub struct Metrics {
+    chunks: Box<[OnceLock<Box<[RuleCells; RULES_PER_CHUNK]>>]>,
+    /// Requests that no rule matched or that were refused before routing, by status class and duration.
+    pub unrouted: RuleCells,
+    /// Failures by kind, in the order of [`Failure::ALL`].
+    pub failures: [Cell; Failure::ALL.len()],
+    /// Client connections accepted.
+    pub connections: Cell,
+    /// Client connections open now.
+    pub connections_open: Cell,
+    /// Client connections over TLS whose handshake succeeded.
+    pub handshakes: Cell,
+    /// Connections opened to upstreams.
+    pub upstream_connections: Cell,
+    /// Attempts to open one that failed.
+    pub upstream_connect_failures: Cell,
+    /// Requests sent on an upstream connection that had served before.
+    pub upstream_reuses: Cell,
+    /// Requests sent again after a stale connection or a failed connect.
+    pub upstream_repeats: Cell,
+    /// Copies sent to mirrors.
+    pub mirrored: Cell,
+    /// Copies not sent because of a limit.
+    pub mirrors_skipped: Cell,
+    /// Log lines dropped because the writer could not keep up.
+    pub log_lines_dropped: Cell,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics {
+            chunks: (0..CHUNKS_MAX).map(|_| OnceLock::new()).collect(),
+            unrouted: RuleCells::default(),
+            failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
+            connections: Cell::default(),
+            connections_open: Cell::default(),
+            handshakes: Cell::default(),
+            upstream_connections: Cell::default(),
+            upstream_connect_failures: Cell::default(),
+            upstream_reuses: Cell::default(),
+            upstream_repeats: Cell::default(),
+            mirrored: Cell::default(),
+            mirrors_skipped: Cell::default(),
+            log_lines_dropped: Cell::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// The cells of a rule; made on the rule's first request. Rules past the last chunk share `unrouted`.
+    #[inline]
+    pub fn rule(&self, slot: RuleSlot) -> &RuleCells {
+        let index = slot.0 as usize;
+        let Some(chunk) = self.chunks.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
+        let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::NEW }; RULES_PER_CHUNK]));
+        &chunk[index % RULES_PER_CHUNK]
+    }
+
+    /// The cells of a rule, if it has served a request in this worker's chunk.
+    #[must_use]
+    pub fn peek(&self, slot: RuleSlot) -> Option<&RuleCells> {
+        let index = slot.0 as usize;
+        Some(&self.chunks.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
+    }
+}
+
+impl RuleCells {
+    const NEW: RuleCells = RuleCells {
+        statuses: [const { Cell(AtomicU64::new(0)) }; 5],
+        durations: [const { Cell(AtomicU64::new(0)) }; DURATION_BUCKETS],
+        duration_micros: Cell(AtomicU64::new(0)),
+        request_bytes: Cell(AtomicU64::new(0)),
+        response_bytes: Cell(AtomicU64::new(0)),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
+        for (micros, bucket) in
+            [(0, 0), (64, 0), (65, 1), (128, 1), (129, 2), (1 << 26, 20), ((1 << 26) + 1, 21)]
+        {
+            assert_eq!(duration_bucket(micros), bucket, "{micros} µs");
+        }
+        assert_eq!(duration_bucket(u64::MAX), DURATION_BUCKETS - 1);
+    }
+}

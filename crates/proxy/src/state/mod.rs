@@ -1,0 +1,10 @@
+//! What outlives a change of configuration: connections, pools, counters, deadlines.
+//!
+//! All of it belongs to one worker, is indexed by the stable slots of the config, and is touched by its own
+//! thread only; the metrics are the one thing another thread may read.
+
+pub mod clusters;
+pub mod deadlines;
+pub mod metrics;
+pub mod ports;
+pub mod random;

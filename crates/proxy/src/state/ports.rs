@@ -1,0 +1,90 @@
+//! What a worker knows of a listening address: the config its connections pin, and whether it is going away.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::config::{BindAddress, Port};
+use tokio::sync::Notify;
+
+use crate::config::Prepared;
+
+/// A config held for the length of one request, with the port it is read for. Holding it is what keeps two
+/// configurations from mixing; cloning it touches no count that another worker shares.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    prepared: Rc<Arc<Prepared>>,
+    port: usize,
+}
+
+impl Pinned {
+    /// Pins a config for one of its ports.
+    #[must_use]
+    pub fn new(prepared: Rc<Arc<Prepared>>, port: usize) -> Pinned {
+        Pinned { prepared, port }
+    }
+
+    /// The port.
+    #[inline]
+    #[must_use]
+    pub fn port(&self) -> &Port {
+        &self.prepared.config.ports[self.port]
+    }
+
+    /// TLS settings of the port; `None` when it is cleartext.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<rustls::ServerConfig>> {
+        self.prepared.server_tls[self.port].as_ref()
+    }
+}
+
+/// One listening address of one worker.
+#[derive(Debug)]
+pub struct PortState {
+    /// Where it listens.
+    pub address: BindAddress,
+    pinned: RefCell<Pinned>,
+    draining: Cell<bool>,
+    /// Tells long-lived connections (HTTP/2) that the drain has begun.
+    pub drain_begins: Notify,
+    /// Connections open now.
+    pub connections: Cell<u32>,
+}
+
+impl PortState {
+    /// A port that has just been bound.
+    #[must_use]
+    pub fn new(address: BindAddress, pinned: Pinned) -> PortState {
+        PortState {
+            address,
+            pinned: RefCell::new(pinned),
+            draining: Cell::new(false),
+            drain_begins: Notify::new(),
+            connections: Cell::new(0),
+        }
+    }
+
+    /// The config a new request is to use. A port that was taken out of the configuration keeps the last one it
+    /// was in until its connections are gone.
+    #[must_use]
+    pub fn pin(&self) -> Pinned {
+        self.pinned.borrow().clone()
+    }
+
+    /// Replaces what new requests pin.
+    pub fn swap(&self, pinned: Pinned) {
+        self.pinned.replace(pinned);
+    }
+
+    /// Whether connections are to end after the request they carry.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// From now on every connection ends after the request it carries.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.drain_begins.notify_waiters();
+    }
+}

@@ -1,0 +1,47 @@
+//! The TLS handshake with a client: certificate by SNI, protocol by ALPN.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::config::Security;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::limits::TLS_HANDSHAKE_SECONDS;
+use crate::state::ports::Pinned;
+use crate::worker::Worker;
+
+/// A client connection after its handshake.
+pub struct Accepted {
+    /// The encrypted stream.
+    pub io: Io,
+    /// Name of the listener that the server name selected.
+    pub listener: Arc<str>,
+    /// Whether HTTP/2 was settled on.
+    pub http2: bool,
+}
+
+/// Shakes hands, within `TLS_HANDSHAKE_SECONDS`.
+///
+/// # Errors
+/// The client speaks no TLS we accept, asked for an unknown name, or took too long.
+pub async fn accept(
+    stream: TcpStream,
+    context: Arc<rustls::ServerConfig>,
+    pinned: &Pinned,
+    _worker: &Worker,
+) -> Result<Accepted, Failure> {
+    let limit = Duration::from_secs(u64::from(TLS_HANDSHAKE_SECONDS));
+    let handshake = TlsAcceptor::from(context).accept(stream);
+    let Ok(Ok(stream)) = tokio::time::timeout(limit, handshake).await else {
+        return Err(Failure::TlsHandshake);
+    };
+    let session = stream.get_ref().1;
+    let http2 = session.alpn_protocol() == Some(b"h2");
+    let Security::Tls(port) = &pinned.port().security else { return Err(Failure::TlsHandshake) };
+    let host = port.select(session.server_name()).ok_or(Failure::TlsHandshake)?;
+    let listener = host.listener.clone();
+    Ok(Accepted { io: Io::Server(Box::new(stream)), listener, http2 })
+}

@@ -1,0 +1,118 @@
+//! Gets a connection to an endpoint: a kept one when there is one, else a new one, with TLS where asked for.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::config::UpstreamProtocol;
+use tokio::net::TcpStream;
+
+use crate::exchange::Exchange;
+use crate::failure::{Blame, Failure};
+use crate::io::Io;
+use crate::limits::{CONNECT_ATTEMPTS_MAX, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS};
+use crate::state::clusters::{ClusterState, EndpointState, InFlight};
+use crate::stream::Http1Stream;
+use crate::upstream::{Http1Upstream, Http2Upstream, Upstream, choose};
+use crate::worker::Worker;
+
+/// A connection to one of the cluster's endpoints, and the count of the request on it. A failed connect moves
+/// on to another endpoint.
+///
+/// # Errors
+/// There is no endpoint, or none of those asked accepted a connection.
+pub async fn acquire(
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    fresh: bool,
+) -> Result<(InFlight, Upstream), Failure> {
+    let endpoints = cluster.endpoints();
+    let mut failed: Option<Rc<EndpointState>> = None;
+    let mut last = Failure::NoEndpoint;
+    for _ in 0..CONNECT_ATTEMPTS_MAX {
+        let Some(endpoint) = choose(&endpoints, failed.as_ref(), &exchange.worker.random) else { break };
+        exchange.outcome.attempts += 1;
+        exchange.outcome.upstream = Some(endpoint.address);
+        if let Some(kept) = take_kept(endpoint, fresh) {
+            exchange.worker.metrics.upstream_reuses.add(1);
+            return Ok((InFlight::begin(endpoint), kept));
+        }
+        let in_flight = InFlight::begin(endpoint);
+        match dial(exchange.worker, cluster, endpoint).await {
+            Ok(upstream) => {
+                exchange.worker.metrics.upstream_connections.add(1);
+                return Ok((in_flight, upstream));
+            }
+            Err(failure) => {
+                exchange.worker.metrics.upstream_connect_failures.add(1);
+                failed = Some(endpoint.clone());
+                last = failure;
+            }
+        }
+    }
+    Err(last)
+}
+
+fn take_kept(endpoint: &Rc<EndpointState>, fresh: bool) -> Option<Upstream> {
+    if fresh {
+        return None;
+    }
+    if let Some(kept) = endpoint.take_idle() {
+        return Some(Upstream::Http1(Box::new(kept)));
+    }
+    let request = endpoint.http2.borrow().iter().rev().find_map(Http2Upstream::request)?;
+    Some(Upstream::Http2(Box::new(request)))
+}
+
+async fn dial(
+    worker: &Rc<Worker>,
+    cluster: &ClusterState,
+    endpoint: &Rc<EndpointState>,
+) -> Result<Upstream, Failure> {
+    let connecting = async {
+        let (io, negotiated) = open(cluster, endpoint).await?;
+        let deadline = worker.deadlines.register(io.socket());
+        if speaks_http2(cluster.cluster.protocol, negotiated.as_deref()) {
+            let connection = Http2Upstream::open(io, deadline).await?;
+            let request = connection.request().ok_or(Failure::UpstreamReset)?;
+            endpoint.http2.borrow_mut().push(connection);
+            return Ok(Upstream::Http2(Box::new(request)));
+        }
+        let stream =
+            Http1Stream::new(io, deadline, Blame::Upstream, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS);
+        Ok(Upstream::Http1(Box::new(Http1Upstream::new(stream))))
+    };
+    match tokio::time::timeout(cluster.cluster.connect_timeout, connecting).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(Failure::ConnectTimeout),
+    }
+}
+
+fn speaks_http2(protocol: UpstreamProtocol, negotiated: Option<&[u8]>) -> bool {
+    match protocol {
+        UpstreamProtocol::Http1 => false,
+        UpstreamProtocol::Http2 => true,
+        UpstreamProtocol::Auto => negotiated == Some(b"h2"),
+    }
+}
+
+async fn open(cluster: &ClusterState, endpoint: &EndpointState) -> Result<(Io, Option<Vec<u8>>), Failure> {
+    let stream = TcpStream::connect(endpoint.address).await.map_err(|error| connect_failure(&error))?;
+    // A proxy writes whole messages; waiting for more to fill a packet only adds delay.
+    stream.set_nodelay(true).map_err(|error| connect_failure(&error))?;
+    let (Some(context), Some(tls)) = (&cluster.tls, &cluster.cluster.tls) else {
+        return Ok((Io::Plain(stream), None));
+    };
+    let name = identity::client::server_name(tls).map_err(|_| Failure::BackendTlsInvalid)?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(context));
+    let stream = connector.connect(name, stream).await.map_err(|_| Failure::UpstreamTls)?;
+    let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    Ok((Io::Client(Box::new(stream)), negotiated))
+}
+
+fn connect_failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        _ => Failure::ConnectRefused,
+    }
+}

@@ -1,0 +1,174 @@
+//! One worker: a thread with its own runtime, its own sockets and everything it needs to serve.
+//!
+//! Nothing in here is shared with another worker. Orders come over a channel from the thread that applies
+//! configurations; retired configurations go back the same way, so that freeing them costs no request.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::config::{BindAddress, ClusterSlot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::Prepared;
+use crate::listener;
+use crate::log::Log;
+use crate::state::clusters::Clusters;
+use crate::state::deadlines::Deadlines;
+use crate::state::metrics::Metrics;
+use crate::state::ports::{Pinned, PortState};
+use crate::state::random::Random;
+
+/// What every task of a worker may reach.
+#[derive(Debug)]
+pub struct Worker {
+    /// The time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub random: Random,
+    /// Coarse deadlines.
+    pub deadlines: Rc<Deadlines>,
+    /// Destinations with their connections.
+    pub clusters: Clusters,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub log: Log,
+}
+
+/// What a worker is told.
+pub enum Order {
+    /// Serve by this config. `listeners` are sockets for ports that were not bound before.
+    Apply {
+        /// The config.
+        prepared: Arc<Prepared>,
+        /// New sockets.
+        listeners: Vec<(BindAddress, TcpListener)>,
+        /// Answered with the retired config once every new request uses the new one.
+        done: oneshot::Sender<Option<Arc<Prepared>>>,
+    },
+    /// DNS names of a cluster have these addresses now.
+    Resolved {
+        /// The cluster.
+        cluster: ClusterSlot,
+        /// All addresses of all its names.
+        addresses: Arc<[SocketAddr]>,
+    },
+    /// Stop accepting, finish what is under way, answer when no connection is left.
+    Drain {
+        /// Dropped when all connections are gone.
+        done: oneshot::Sender<()>,
+    },
+    /// End, whatever is still open.
+    Stop,
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    #[must_use]
+    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log) -> Worker {
+        Worker {
+            clock,
+            random: Random::new(),
+            deadlines: Rc::default(),
+            clusters: Clusters::default(),
+            metrics,
+            log,
+        }
+    }
+}
+
+struct Serving {
+    port: Rc<PortState>,
+    accepting: JoinHandle<()>,
+}
+
+/// Runs a worker on the current thread until its orders end.
+pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
+    let ticking = tokio::task::spawn_local(tick(worker.clone()));
+    let mut serving: HashMap<BindAddress, Serving> = HashMap::new();
+    let mut retiring: Vec<Rc<PortState>> = Vec::new();
+    let mut current: Option<Rc<Arc<Prepared>>> = None;
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Apply { prepared, listeners, done } => {
+                let next = Rc::new(prepared);
+                worker.clusters.swap(&next);
+                retiring.retain(|port| port.connections.get() > 0);
+                retiring.extend(swap_ports(&worker, &mut serving, &next, listeners));
+                let retired = current.replace(next).map(|retired| Arc::clone(&retired));
+                let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
+            }
+            Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
+            Order::Drain { done } => {
+                retiring.extend(serving.drain().map(|(_, serving)| retire(&worker, serving)));
+                tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
+            }
+            Order::Stop => break,
+        }
+    }
+    ticking.abort();
+    worker.log.flush();
+}
+
+/// Ports that stay get the new config, new ones begin to accept, and those that are gone are returned to drain.
+fn swap_ports(
+    worker: &Rc<Worker>,
+    serving: &mut HashMap<BindAddress, Serving>,
+    next: &Rc<Arc<Prepared>>,
+    listeners: Vec<(BindAddress, TcpListener)>,
+) -> Vec<Rc<PortState>> {
+    let index_of = |address: &BindAddress| next.config.ports.iter().position(|port| port.address == *address);
+    let gone: Vec<BindAddress> =
+        serving.keys().filter(|address| index_of(address).is_none()).copied().collect();
+    let retired =
+        gone.iter().filter_map(|address| serving.remove(address)).map(|gone| retire(worker, gone)).collect();
+    for (address, entry) in serving.iter() {
+        if let Some(index) = index_of(address) {
+            entry.port.swap(Pinned::new(next.clone(), index));
+        }
+    }
+    for (address, socket) in listeners {
+        let Some(index) = index_of(&address) else { continue };
+        let port = Rc::new(PortState::new(address, Pinned::new(next.clone(), index)));
+        match listener::open(socket, worker, &port) {
+            Ok(accepting) => drop(serving.insert(address, Serving { port, accepting })),
+            Err(error) => eprintln!("selvedge: cannot accept on {}:{}: {error}", address.ip, address.port),
+        }
+    }
+    retired
+}
+
+fn retire(worker: &Rc<Worker>, serving: Serving) -> Rc<PortState> {
+    serving.accepting.abort();
+    serving.port.drain();
+    worker.deadlines.end_idle_of(&serving.port);
+    serving.port
+}
+
+/// Waits until the last connection has ended.
+async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sender<()>) {
+    while ports.iter().any(|port| port.connections.get() > 0) {
+        worker.deadlines.end_idle();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    worker.log.flush();
+    drop(done);
+}
+
+/// Once a second: deadlines, pools, the log.
+async fn tick(worker: Rc<Worker>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    seconds.tick().await; // The first one is now.
+    loop {
+        seconds.tick().await;
+        worker.deadlines.tick();
+        worker.clusters.sweep();
+        worker.log.flush();
+    }
+}

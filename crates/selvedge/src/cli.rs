@@ -1,0 +1,94 @@
+//! The command line: one definition that is parser, help and reference.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::commands::{echo, version};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge up                                   a gateway with two sample services, ready to call
+  selvedge up -f gateway.yaml                   a gateway of your own; edits to the file apply live
+  selvedge validate gateway.yaml                every mistake at once, then the state of every object
+  selvedge explain -f gateway.yaml GET http://shop.example/cart -H 'x-beta: 1'
+                                                which rule answers this request, and why
+  selvedge echo --listen 127.0.0.1:9001         an upstream that reports what it received
+
+Exit codes: 0 done, 1 the configuration has mistakes, 2 the command line has, 3 the machine said no.";
+
+/// API gateway, API management and service mesh in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "selvedge",
+    version,
+    styles = STYLES,
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Echo(echo::Arguments),
+    Version(version::Arguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> Exit {
+    let result = match Cli::try_parse() {
+        Ok(cli) => run(cli.command),
+        Err(error) => return usage(&error),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output::error(&failure);
+            failure.exit()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Echo(arguments) => echo::run(arguments),
+        Command::Version(arguments) => version::run(&arguments),
+    }
+}
+
+/// Help and version are what was asked for; anything else is a mistake, for which clap words the hint.
+fn usage(error: &clap::Error) -> Exit {
+    let _reader_gone = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent_and_every_command_says_what_it_does() {
+        let mut command = Cli::command();
+        command.clone().debug_assert();
+        command.build();
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{} has no description", sub.get_name());
+        }
+    }
+}
