@@ -78,6 +78,34 @@ impl RawClient {
         within("the peer to take bytes", writing).await?.map_err(|failure| format!("write: {failure}"))
     }
 
+    /// Writes bytes with a bound of its own, for peers that are expected to stop taking them.
+    ///
+    /// # Errors
+    /// When the peer does not take them in time.
+    pub async fn try_send_within(
+        &mut self,
+        bytes: &[u8],
+        patience: std::time::Duration,
+    ) -> Result<(), String> {
+        let written =
+            crate::until::within_time(patience, "the peer to take bytes", self.stream.write_all(bytes))
+                .await?;
+        written.map_err(|failure| format!("write: {failure}"))
+    }
+
+    /// Waits until the text has arrived somewhere in what is not yet read; nothing is taken.
+    ///
+    /// # Errors
+    /// When it does not arrive.
+    pub async fn peek_for(&mut self, text: &str) -> Result<(), String> {
+        while !String::from_utf8_lossy(&self.unread).contains(text) {
+            if !self.fill(text).await? {
+                return Err(format!("the connection ended before `{text}`"));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes each piece with a write of its own.
     pub async fn send_pieces(&mut self, pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) {
         for piece in pieces {
@@ -242,7 +270,8 @@ impl RawClient {
     /// # Errors
     /// When it does not end.
     pub async fn try_closed_within(&mut self, patience: std::time::Duration) -> Result<(), String> {
-        let reading = async { while !matches!(self.stream.read_buf(&mut self.unread).await, Ok(0) | Err(_)) {} };
+        let reading =
+            async { while !matches!(self.stream.read_buf(&mut self.unread).await, Ok(0) | Err(_)) {} };
         crate::until::within_time(patience, "the end of the connection", reading).await
     }
 

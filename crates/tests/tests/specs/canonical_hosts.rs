@@ -12,13 +12,16 @@ async fn with_hosts(count: usize) -> (tests::gateway::Gateway, Upstream) {
     scene.http();
     scene.service("shop", &[upstream.address]);
     for number in 0..count {
-        scene.route(&format!("route-{number}"), json!({
-            "hostnames": [format!("host-{number}.example")],
-            "rules": [{
-                "matches": [{ "path": { "type": "PathPrefix", "value": "/Case" } }],
-                "backendRefs": [{ "name": "shop", "port": 80 }],
-            }],
-        }));
+        scene.route(
+            &format!("route-{number}"),
+            json!({
+                "hostnames": [format!("host-{number}.example")],
+                "rules": [{
+                    "matches": [{ "path": { "type": "PathPrefix", "value": "/Case" } }],
+                    "backendRefs": [{ "name": "shop", "port": 80 }],
+                }],
+            }),
+        );
     }
     (scene.start().await, upstream)
 }
@@ -54,7 +57,9 @@ async fn only_the_first_of_a_repeated_field_or_query_counts() {
     scene.http();
     scene.service("left", &[left.address]);
     scene.service("right", &[right.address]);
-    scene.route("all", json!({ "rules": [
+    scene.route(
+        "all",
+        json!({ "rules": [
         {
             "matches": [
                 { "headers": [{ "name": "X-Side", "value": "left" }] },
@@ -63,7 +68,8 @@ async fn only_the_first_of_a_repeated_field_or_query_counts() {
             "backendRefs": [{ "name": "left", "port": 80 }],
         },
         { "backendRefs": [{ "name": "right", "port": 80 }] },
-    ] }));
+    ] }),
+    );
     let gateway = scene.start().await;
     let vectors = [
         ("/1", "x-side: left\r\nX-Side: right\r\n", true),

@@ -14,14 +14,66 @@ use tests::upstream::Upstream;
 
 /// Sixty ways to write `/admin` or something below it.
 const SPELLINGS: [&str; 60] = [
-    "/admin", "/admin/", "/admin/x", "/./admin", "/x/../admin", "/x/./../admin", "/x/y/../../admin", "/admin/.",
-    "/admin/./x", "/admin/x/..", "//admin", "///admin", "//x/../admin", "/x//../admin", "/admin//x", "/.//admin",
-    "/%61dmin", "/%61%64%6d%69%6e", "/%61%64%6D%69%6E", "/a%64min/x", "/%2e/admin", "/%2E/admin", "/x/%2e%2e/admin",
-    "/x/.%2e/admin", "/x/%2e./admin", "/x/%2E%2E/admin", "/%2e%2e/admin", "/../admin", "/../../admin", "/x/../../admin",
-    "/%2fadmin", "/%2Fadmin", "/x%2f..%2fadmin", "/x/..%2fadmin", "/x%2f../admin", "/admin%2fx", "/admin%2f", "/%2f%2fadmin",
-    "/\\admin", "\\admin", "/x\\..\\admin", "/x/..\\admin", "/admin\\x", "/%5cadmin", "/x%5c..%5cadmin", "/admin%5cx",
-    "/%252fadmin", "/x/%252e%252e/admin", "/%25%36%31dmin", "/x/..;/admin", "/..;/admin", "/x/.;/admin", "/x/..;a=b/admin",
-    "/x/%2e%2e;/admin", "/x/..%3b/admin", "/admin%00", "/%00/admin", "/%c0%afadmin", "/x/%c0%ae%c0%ae/admin", "/x/%e0%80%aeadmin",
+    "/admin",
+    "/admin/",
+    "/admin/x",
+    "/./admin",
+    "/x/../admin",
+    "/x/./../admin",
+    "/x/y/../../admin",
+    "/admin/.",
+    "/admin/./x",
+    "/admin/x/..",
+    "//admin",
+    "///admin",
+    "//x/../admin",
+    "/x//../admin",
+    "/admin//x",
+    "/.//admin",
+    "/%61dmin",
+    "/%61%64%6d%69%6e",
+    "/%61%64%6D%69%6E",
+    "/a%64min/x",
+    "/%2e/admin",
+    "/%2E/admin",
+    "/x/%2e%2e/admin",
+    "/x/.%2e/admin",
+    "/x/%2e./admin",
+    "/x/%2E%2E/admin",
+    "/%2e%2e/admin",
+    "/../admin",
+    "/../../admin",
+    "/x/../../admin",
+    "/%2fadmin",
+    "/%2Fadmin",
+    "/x%2f..%2fadmin",
+    "/x/..%2fadmin",
+    "/x%2f../admin",
+    "/admin%2fx",
+    "/admin%2f",
+    "/%2f%2fadmin",
+    "/\\admin",
+    "\\admin",
+    "/x\\..\\admin",
+    "/x/..\\admin",
+    "/admin\\x",
+    "/%5cadmin",
+    "/x%5c..%5cadmin",
+    "/admin%5cx",
+    "/%252fadmin",
+    "/x/%252e%252e/admin",
+    "/%25%36%31dmin",
+    "/x/..;/admin",
+    "/..;/admin",
+    "/x/.;/admin",
+    "/x/..;a=b/admin",
+    "/x/%2e%2e;/admin",
+    "/x/..%3b/admin",
+    "/admin%00",
+    "/%00/admin",
+    "/%c0%afadmin",
+    "/x/%c0%ae%c0%ae/admin",
+    "/x/%e0%80%aeadmin",
 ];
 
 async fn guarded(policy: &str) -> (Gateway, Upstream) {
@@ -45,7 +97,8 @@ async fn guarded(policy: &str) -> (Gateway, Upstream) {
 fn reads_as_admin(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     let decoded = decode(path);
-    let readings = [path.to_owned(), decoded.clone(), resolve(path), resolve(&decoded), decode(&resolve(path))];
+    let readings =
+        [path.to_owned(), decoded.clone(), resolve(path), resolve(&decoded), decode(&resolve(path))];
     readings.iter().map(|one| resolve(one)).any(|one| one == "/admin" || one.starts_with("/admin/"))
 }
 
@@ -86,7 +139,9 @@ async fn never_walked_around(policy: &str) {
             (_, Err(problem)) => Err(problem),
             ([], Ok(answer)) if matches!(answer.status, 302 | 308 | 400) => Ok(()),
             ([], Ok(answer)) => Err(format!("answered {}", answer.status)),
-            ([one, ..], _) if reads_as_admin(&one.target) => Err(format!("reached the upstream as {}", one.target)),
+            ([one, ..], _) if reads_as_admin(&one.target) => {
+                Err(format!("reached the upstream as {}", one.target))
+            }
             ([..], Ok(_)) => Ok(()),
         };
         broken.note(spelling, result);
@@ -97,7 +152,8 @@ async fn never_walked_around(policy: &str) {
 
 #[test]
 fn the_judge_recognises_every_spelling_it_can_be_shown() {
-    let not_read = ["/x/.;/admin", "/%252fadmin", "/x/%252e%252e/admin", "/%25%36%31dmin", "/admin%00", "/%00/admin"];
+    let not_read =
+        ["/x/.;/admin", "/%252fadmin", "/x/%252e%252e/admin", "/%25%36%31dmin", "/admin%00", "/%00/admin"];
     let overlong = |spelling: &str| spelling.contains("%c0") || spelling.contains("%e0");
     for spelling in SPELLINGS {
         let expected = !not_read.contains(&spelling) && !overlong(spelling);
@@ -145,7 +201,9 @@ async fn fates(policy: &str, vectors: &[(&str, Fate)]) {
         let seen: Vec<String> = upstream.lines()[before..].to_vec();
         let location = answer.header("location").unwrap_or_default().to_owned();
         let result = match fate {
-            Refused => answer.is_failure(400, "ambiguous_path").or_else(|_| answer.is_failure(400, "bad_target")),
+            Refused => {
+                answer.is_failure(400, "ambiguous_path").or_else(|_| answer.is_failure(400, "bad_target"))
+            }
             Seen(target) => tests::broken::same("upstream", &seen, &vec![format!("GET {target}")]),
             Moved(target) if answer.status == 308 && location.ends_with(target) && seen.is_empty() => Ok(()),
             Moved(_) => Err(format!("answered {} to {location:?}, upstream {seen:?}", answer.status)),
@@ -157,75 +215,87 @@ async fn fates(policy: &str, vectors: &[(&str, Fate)]) {
 
 #[tokio::test]
 async fn rejecting_refuses_what_can_be_read_in_two_ways_and_resolves_the_rest() {
-    fates("Reject", &[
-        ("/plain", Seen("/plain")),
-        ("/", Seen("/")),
-        ("/a/../b", Seen("/b")),
-        ("/a/./b/", Seen("/a/b/")),
-        ("/%7euser", Seen("/~user")),
-        ("/caf%c3%a9", Seen("/caf%C3%A9")),
-        ("/a%20b", Seen("/a%20b")),
-        ("/a;x=1", Seen("/a;x=1")),
-        ("/a?b=/../c//%2f", Seen("/a?b=/../c//%2f")),
-        ("/a//b", Refused),
-        ("/a%2fb", Refused),
-        ("/a%5cb", Refused),
-        ("/a\\b", Refused),
-        ("/%2e%2e/b", Refused),
-        ("/../b", Refused),
-        ("/a/..;/b", Refused),
-        ("/a%00b", Refused),
-        ("/a%2", Refused),
-        ("/a%zzb", Refused),
-        ("/a%", Refused),
-        ("/a%252fb", Refused),
-        ("/a%c0%afb", Refused),
-    ])
+    fates(
+        "Reject",
+        &[
+            ("/plain", Seen("/plain")),
+            ("/", Seen("/")),
+            ("/a/../b", Seen("/b")),
+            ("/a/./b/", Seen("/a/b/")),
+            ("/%7euser", Seen("/~user")),
+            ("/caf%c3%a9", Seen("/caf%C3%A9")),
+            ("/a%20b", Seen("/a%20b")),
+            ("/a;x=1", Seen("/a;x=1")),
+            ("/a?b=/../c//%2f", Seen("/a?b=/../c//%2f")),
+            ("/a//b", Refused),
+            ("/a%2fb", Refused),
+            ("/a%5cb", Refused),
+            ("/a\\b", Refused),
+            ("/%2e%2e/b", Refused),
+            ("/../b", Refused),
+            ("/a/..;/b", Refused),
+            ("/a%00b", Refused),
+            ("/a%2", Refused),
+            ("/a%zzb", Refused),
+            ("/a%", Refused),
+            ("/a%252fb", Refused),
+            ("/a%c0%afb", Refused),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn redirecting_shows_the_client_the_one_spelling() {
-    fates("Redirect", &[
-        ("/plain", Seen("/plain")),
-        ("/a//b", Moved("/a/b")),
-        ("/a%2fb", Moved("/a/b")),
-        ("/a\\b", Moved("/a/b")),
-        ("/a/%2e%2e/b", Moved("/b")),
-        ("/a//b?q=1//2", Moved("/a/b?q=1//2")),
-        ("/a/..;/b", Refused),
-        ("/a%00b", Refused),
-        ("/a%252fb", Refused),
-    ])
+    fates(
+        "Redirect",
+        &[
+            ("/plain", Seen("/plain")),
+            ("/a//b", Moved("/a/b")),
+            ("/a%2fb", Moved("/a/b")),
+            ("/a\\b", Moved("/a/b")),
+            ("/a/%2e%2e/b", Moved("/b")),
+            ("/a//b?q=1//2", Moved("/a/b?q=1//2")),
+            ("/a/..;/b", Refused),
+            ("/a%00b", Refused),
+            ("/a%252fb", Refused),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn decoding_sends_the_one_spelling_upstream() {
-    fates("Decode", &[
-        ("/a//b", Seen("/a/b")),
-        ("/a%2fb", Seen("/a/b")),
-        ("/a%5Cb", Seen("/a/b")),
-        ("/a/%2e%2e/b", Seen("/b")),
-        ("/../b", Seen("/b")),
-        ("/a/..;/b", Refused),
-        ("/a%00b", Refused),
-        ("/a%252fb", Refused),
-    ])
+    fates(
+        "Decode",
+        &[
+            ("/a//b", Seen("/a/b")),
+            ("/a%2fb", Seen("/a/b")),
+            ("/a%5Cb", Seen("/a/b")),
+            ("/a/%2e%2e/b", Seen("/b")),
+            ("/../b", Seen("/b")),
+            ("/a/..;/b", Refused),
+            ("/a%00b", Refused),
+            ("/a%252fb", Refused),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn keeping_leaves_slashes_that_are_data_and_still_resolves_dots() {
-    fates("Keep", &[
-        ("/a//b", Seen("/a//b")),
-        ("/a%2fb", Seen("/a%2Fb")),
-        ("/a%5cb", Seen("/a%5Cb")),
-        ("/a/../b", Seen("/b")),
-        ("/a/%2e%2e/b", Seen("/b")),
-        ("/a%2f../b", Refused),
-        ("/a/..;/b", Refused),
-        ("/a%00b", Refused),
-    ])
+    fates(
+        "Keep",
+        &[
+            ("/a//b", Seen("/a//b")),
+            ("/a%2fb", Seen("/a%2Fb")),
+            ("/a%5cb", Seen("/a%5Cb")),
+            ("/a/../b", Seen("/b")),
+            ("/a/%2e%2e/b", Seen("/b")),
+            ("/a%2f../b", Refused),
+            ("/a/..;/b", Refused),
+            ("/a%00b", Refused),
+        ],
+    )
     .await;
 }

@@ -9,7 +9,19 @@ use tests::hpack::literals;
 async fn http2_paths_that_are_not_paths_are_refused() {
     let stage = Stage::new().await;
     let mut broken = Broken::new();
-    for path in ["", "*", "Service/Method", "a.example/x", "http://b.example/", "?q", "#f", "/a#f", "/a b", "/a\u{7f}", "\\admin"] {
+    for path in [
+        "",
+        "*",
+        "Service/Method",
+        "a.example/x",
+        "http://b.example/",
+        "?q",
+        "#f",
+        "/a#f",
+        "/a b",
+        "/a\u{7f}",
+        "\\admin",
+    ] {
         let mut frames = FrameClient::connect(stage.gateway.entry).await;
         frames.get(1, HOST, path).await;
         let result = match frames.outcome(1).await {
@@ -57,9 +69,11 @@ async fn options_for_the_whole_server_is_answered_or_refused_but_never_misread()
     let stage = Stage::new().await;
 
     let judged = stage
-        .refuses_or(format!("OPTIONS * HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), "400 bad_target | 404 no_route", |seen| {
-            tests::broken::same("target", &seen.target.as_str(), &"*")
-        })
+        .refuses_or(
+            format!("OPTIONS * HTTP/1.1\r\nHost: {HOST}\r\n\r\n"),
+            "400 bad_target | 404 no_route",
+            |seen| tests::broken::same("target", &seen.target.as_str(), &"*"),
+        )
         .await;
 
     assert_eq!(judged, Ok(()));

@@ -108,7 +108,11 @@ async fn three_hundred_small_grpc_replies_on_one_connection_all_arrive() {
 
 #[tokio::test]
 async fn a_stream_of_many_small_messages_is_not_a_flood() {
-    let upstream = H2Upstream::serving(|_| Reply::Echo { kind: "application/grpc", trailers: vec![("grpc-status", "0")] }).await;
+    let upstream = H2Upstream::serving(|_| Reply::Echo {
+        kind: "application/grpc",
+        trailers: vec![("grpc-status", "0")],
+    })
+    .await;
     let mut scene = Scene::new();
     scene.http();
     scene.service_speaking("rpc", "kubernetes.io/h2c", &[upstream.address]);

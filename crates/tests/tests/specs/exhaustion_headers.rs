@@ -55,7 +55,8 @@ async fn bomb(field: (&[u8], &[u8]), repeat: usize, cookie: bool) -> Result<(), 
         let pieces = block.chunks(16_000).count();
         for (index, piece) in block.chunks(16_000).enumerate() {
             let end = if index + 1 == pieces { END_HEADERS } else { 0 };
-            let (kind, flags) = if first { (kind::HEADERS, END_STREAM | end) } else { (kind::CONTINUATION, end) };
+            let (kind, flags) =
+                if first { (kind::HEADERS, END_STREAM | end) } else { (kind::CONTINUATION, end) };
             if !client.try_raw(&tests::frames::frame(kind, flags, number * 2 + 1, piece)).await {
                 break;
             }
@@ -91,7 +92,8 @@ async fn an_ordinary_browser_with_many_cookies_passes() {
     let mut client = tests::h2_client::H2Client::connect(stage.gateway.entry).await;
     let mut request = tests::h2_client::request("GET", HOST, "/cookies");
     for number in 0..90 {
-        let crumb = http::HeaderValue::try_from(format!("crumb-{number}=value-{number}")).expect("a valid value");
+        let crumb =
+            http::HeaderValue::try_from(format!("crumb-{number}=value-{number}")).expect("a valid value");
         request.headers_mut().append("cookie", crumb);
     }
 

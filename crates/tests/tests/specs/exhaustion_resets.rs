@@ -65,43 +65,69 @@ async fn a_client_that_makes_the_gateway_reset_its_streams_is_given_up_soon() {
     };
     type Provoke = Box<dyn Fn(u32) -> Vec<u8>>;
     let provocations: Vec<(&str, Provoke)> = vec![
-        ("a window update of zero", Box::new(move |stream| {
-            let mut bytes = head(stream, 0);
-            bytes.extend(frame(kind::WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()));
-            bytes
-        })),
-        ("a window that overflows", Box::new(move |stream| {
-            let mut bytes = head(stream, 0);
-            bytes.extend(frame(kind::WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes()));
-            bytes
-        })),
-        ("data after the end", Box::new(move |stream| {
-            let mut bytes = head(stream, END_STREAM);
-            bytes.extend(frame(kind::DATA, END_STREAM, stream, b"more"));
-            bytes
-        })),
-        ("a head after the end", Box::new(move |stream| {
-            let mut bytes = head(stream, END_STREAM);
-            bytes.extend(head(stream, END_STREAM));
-            bytes
-        })),
-        ("a stream that depends on itself", Box::new(move |stream| {
-            let mut bytes = head(stream, 0);
-            let mut priority = stream.to_be_bytes().to_vec();
-            priority.push(1);
-            bytes.extend(frame(kind::PRIORITY, 0, stream, &priority));
-            bytes.extend(frame(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes()));
-            bytes
-        })),
-        ("a malformed request", Box::new(move |stream| {
-            frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &request("GET", HOST, "/attack", &[(b"connection", b"close")]))
-        })),
-        ("a length that is not kept", Box::new(move |stream| {
-            let block = request("POST", HOST, "/attack", &[(b"content-length", b"5")]);
-            let mut bytes = frame(kind::HEADERS, END_HEADERS, stream, &block);
-            bytes.extend(frame(kind::DATA, END_STREAM, stream, b"123456789"));
-            bytes
-        })),
+        (
+            "a window update of zero",
+            Box::new(move |stream| {
+                let mut bytes = head(stream, 0);
+                bytes.extend(frame(kind::WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()));
+                bytes
+            }),
+        ),
+        (
+            "a window that overflows",
+            Box::new(move |stream| {
+                let mut bytes = head(stream, 0);
+                bytes.extend(frame(kind::WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes()));
+                bytes
+            }),
+        ),
+        (
+            "data after the end",
+            Box::new(move |stream| {
+                let mut bytes = head(stream, END_STREAM);
+                bytes.extend(frame(kind::DATA, END_STREAM, stream, b"more"));
+                bytes
+            }),
+        ),
+        (
+            "a head after the end",
+            Box::new(move |stream| {
+                let mut bytes = head(stream, END_STREAM);
+                bytes.extend(head(stream, END_STREAM));
+                bytes
+            }),
+        ),
+        (
+            "a stream that depends on itself",
+            Box::new(move |stream| {
+                let mut bytes = head(stream, 0);
+                let mut priority = stream.to_be_bytes().to_vec();
+                priority.push(1);
+                bytes.extend(frame(kind::PRIORITY, 0, stream, &priority));
+                bytes.extend(frame(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes()));
+                bytes
+            }),
+        ),
+        (
+            "a malformed request",
+            Box::new(move |stream| {
+                frame(
+                    kind::HEADERS,
+                    END_HEADERS | END_STREAM,
+                    stream,
+                    &request("GET", HOST, "/attack", &[(b"connection", b"close")]),
+                )
+            }),
+        ),
+        (
+            "a length that is not kept",
+            Box::new(move |stream| {
+                let block = request("POST", HOST, "/attack", &[(b"content-length", b"5")]);
+                let mut bytes = frame(kind::HEADERS, END_HEADERS, stream, &block);
+                bytes.extend(frame(kind::DATA, END_STREAM, stream, b"123456789"));
+                bytes
+            }),
+        ),
     ];
     let mut broken = Broken::new();
     for (name, provoke) in provocations {

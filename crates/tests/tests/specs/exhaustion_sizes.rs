@@ -40,7 +40,11 @@ async fn heads_are_carried_up_to_the_limit_and_refused_past_it() {
     let past = [
         ("target + 1", get(HOST, &target_of(TARGET_BYTES + 1), ""), "414 target_too_long"),
         ("target x 3", get(HOST, &target_of(TARGET_BYTES * 3), ""), "414 target_too_long"),
-        ("target x 100", get(HOST, &target_of(TARGET_BYTES * 100), ""), "414 target_too_long | 431 head_too_large"),
+        (
+            "target x 100",
+            get(HOST, &target_of(TARGET_BYTES * 100), ""),
+            "414 target_too_long | 431 head_too_large",
+        ),
         ("head + 1", head_of(HEAD_BYTES + 1), "431 head_too_large"),
         ("head x 100", head_of(HEAD_BYTES * 100), "431 head_too_large"),
         ("fields + 1", fields_of(FIELDS + 1), "431 headers_too_many"),
@@ -83,7 +87,8 @@ async fn small_bodies() -> Stage {
 #[tokio::test]
 async fn a_declared_body_past_the_limit_is_refused_before_the_upstream_hears_of_it() {
     let stage = small_bodies().await;
-    let declared = |length: usize| post(&format!("Content-Length: {length}\r\n"), &"b".repeat(length.min(2000)));
+    let declared =
+        |length: usize| post(&format!("Content-Length: {length}\r\n"), &"b".repeat(length.min(2000)));
 
     let at_limit = stage.forwarded(declared(1000)).await.expect("forwarded");
     assert_eq!(at_limit.body.len(), 1000);
@@ -97,9 +102,11 @@ async fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
     let stage = small_bodies().await;
     let chunked = |length: usize| {
         let body = "b".repeat(length);
-        let chunks: String = body.as_bytes().chunks(100).map(|piece| {
-            format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece))
-        }).collect();
+        let chunks: String = body
+            .as_bytes()
+            .chunks(100)
+            .map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)))
+            .collect();
         post("Transfer-Encoding: chunked\r\n", &format!("{chunks}0\r\n\r\n{SMUGGLED}"))
     };
 
@@ -138,7 +145,8 @@ async fn without_a_limit_a_large_body_passes() {
     let stage = Stage::new().await;
     let body = "b".repeat(4 << 20);
 
-    let answer = exchange(stage.gateway.entry, post(&format!("Content-Length: {}\r\n", body.len()), &body)).await;
+    let answer =
+        exchange(stage.gateway.entry, post(&format!("Content-Length: {}\r\n", body.len()), &body)).await;
 
     assert_eq!(answer.expect("an answer").status, 200);
     assert_eq!(same("length", &stage.upstream.last().body.len(), &body.len()), Ok(()));

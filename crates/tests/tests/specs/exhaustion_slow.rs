@@ -38,7 +38,8 @@ async fn connections_that_send_nothing_or_half_a_request_are_let_go() {
     let stage = hurried().await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let settled = [preface.clone(), frame(kind::SETTINGS, 0, 0, &[])].concat();
-    let half_block = [settled.clone(), frame(kind::HEADERS, 1, 1, &request("GET", HOST, "/attack", &[])[..10])].concat();
+    let half_block =
+        [settled.clone(), frame(kind::HEADERS, 1, 1, &request("GET", HOST, "/attack", &[])[..10])].concat();
     let vectors: [(&str, Vec<u8>); 8] = [
         ("nothing", Vec::new()),
         ("one byte", b"G".to_vec()),
@@ -97,7 +98,11 @@ async fn a_slow_answer_outlives_the_idle_deadline() {
     let (arrived, go) = (tests::gate::Gate::closed(), tests::gate::Gate::closed());
     let (there, wait) = (arrived.clone(), go.clone());
     let upstream = tests::upstream::Upstream::scripted(move |_| {
-        vec![Step::Open(there.clone()), Step::Wait(wait.clone()), Step::Send(script::response("200 OK", &[], b"late"))]
+        vec![
+            Step::Open(there.clone()),
+            Step::Wait(wait.clone()),
+            Step::Send(script::response("200 OK", &[], b"late")),
+        ]
     })
     .await;
     let mut scene = tests::scene::Scene::forwarding(&upstream);

@@ -14,7 +14,12 @@ const PATH: Field = (b":path", b"/attack");
 const START: [Field; 4] = [METHOD, SCHEME, AUTHORITY, PATH];
 
 /// Sends a block and DATA (none: the stream ends with the head); nothing whole may reach the upstream.
-async fn refused(stage: &Stage, fields: &[Field], data: Option<&[u8]>, trailers: &[Field]) -> Result<(), String> {
+async fn refused(
+    stage: &Stage,
+    fields: &[Field],
+    data: Option<&[u8]>,
+    trailers: &[Field],
+) -> Result<(), String> {
     let before = stage.upstream.requests().len();
     let mut frames = FrameClient::connect(stage.gateway.entry).await;
     let end = if data.is_none() { END_STREAM } else { 0 };
@@ -27,7 +32,10 @@ async fn refused(stage: &Stage, fields: &[Field], data: Option<&[u8]>, trailers:
         frames.send(kind::HEADERS, END_HEADERS | END_STREAM, 1, &literals(trailers)).await;
     }
     match frames.outcome(1).await? {
-        Outcome::Answered(400 | 421 | 431 | 405, _) | Outcome::Reset(_) | Outcome::GoneAway(_) | Outcome::Closed => {}
+        Outcome::Answered(400 | 421 | 431 | 405, _)
+        | Outcome::Reset(_)
+        | Outcome::GoneAway(_)
+        | Outcome::Closed => {}
         Outcome::Answered(status, body) => {
             return Err(format!("answered {status} {:?}", String::from_utf8_lossy(&body)));
         }
@@ -50,7 +58,11 @@ async fn a_declared_length_that_the_data_does_not_keep_never_completes() {
         ("nothing, end with head", with((b"content-length", b"5")), None),
         ("nothing, end with empty data", with((b"content-length", b"5")), Some(b"")),
         ("zero declared, data sent", with((b"content-length", b"0")), Some(b"abc")),
-        ("two lengths", [&START[..], &[(b"content-length", b"3"), (b"content-length", b"4")]].concat(), Some(b"abc")),
+        (
+            "two lengths",
+            [&START[..], &[(b"content-length", b"3"), (b"content-length", b"4")]].concat(),
+            Some(b"abc"),
+        ),
         ("signed length", with((b"content-length", b"+3")), Some(b"abc")),
     ];
     let mut broken = Broken::new();
@@ -152,7 +164,10 @@ async fn lawful_http2_requests_become_exact_http1_requests() {
     let stage = Stage::new().await;
     let mut frames = FrameClient::connect(stage.gateway.entry).await;
 
-    let length = [&START[..], &[(b"content-length", b"5"), (b"te", b"trailers"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]];
+    let length = [
+        &START[..],
+        &[(b"content-length", b"5"), (b"te", b"trailers"), (b"cookie", b"a=1"), (b"cookie", b"b=2")],
+    ];
     frames.send(kind::HEADERS, END_HEADERS, 1, &literals(&length.concat())).await;
     frames.send(kind::DATA, 0, 1, b"he").await;
     frames.send(kind::DATA, END_STREAM, 1, b"llo").await;
@@ -177,7 +192,10 @@ async fn lawful_http2_requests_become_exact_http1_requests() {
 async fn a_connection_that_speaks_http2_text_as_http1_is_refused() {
     let stage = Stage::new().await;
 
-    let judged = stage.refuses("PRI * HTTP/1.1\r\nHost: a.example\r\n\r\n", "400 bad_request_line | 400 bad_target | 405 method_refused");
+    let judged = stage.refuses(
+        "PRI * HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        "400 bad_request_line | 400 bad_target | 405 method_refused",
+    );
 
     assert_eq!(judged.await, Ok(()));
 }

@@ -23,8 +23,14 @@ async fn a_request_with_length_and_chunks_is_refused() {
         ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", "400 bad_framing"),
         ("Content-Length: 5\r\nTransfer-Encoding: identity\r\n", "400 bad_framing"),
         ("content-length: 5\r\nTRANSFER-ENCODING: CHUNKED\r\n", "400 bad_framing"),
-        ("Content-Length: 5\r\nConnection: content-length\r\nTransfer-Encoding: chunked\r\n", "400 bad_framing"),
-        ("Content-Length: 5\r\nConnection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n", "400 bad_framing"),
+        (
+            "Content-Length: 5\r\nConnection: content-length\r\nTransfer-Encoding: chunked\r\n",
+            "400 bad_framing",
+        ),
+        (
+            "Content-Length: 5\r\nConnection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n",
+            "400 bad_framing",
+        ),
     ])
     .await;
 }
@@ -121,8 +127,9 @@ async fn lawful_bodies_arrive_byte_for_byte() {
     let stage = Stage::new().await;
 
     let length = stage.forwarded(post("Content-Length: 11\r\n", "hello world")).await.expect("forwarded");
-    let chunks =
-        stage.forwarded(post("Transfer-Encoding: chunked\r\n", "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n")).await;
+    let chunks = stage
+        .forwarded(post("Transfer-Encoding: chunked\r\n", "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"))
+        .await;
     let chunks = chunks.expect("forwarded");
 
     assert_eq!(length.body, b"hello world");

@@ -165,12 +165,18 @@ async fn methods_that_open_tunnels_or_reflect_secrets_are_not_carried() {
     let stage = Stage::new().await;
     let mut broken = Broken::new();
     let vectors = [
-        ("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "405 method_refused | 400 bad_target"),
+        (
+            "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+            "405 method_refused | 400 bad_target",
+        ),
         ("CONNECT / HTTP/1.1\r\nHost: a.example\r\n\r\n", "405 method_refused | 400 bad_target"),
         ("TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n", "405 method_refused"),
     ];
     for (bytes, wanted) in vectors {
-        broken.note(bytes, stage.refuses_or(bytes, wanted, |seen| Err(format!("forwarded {}", seen.line()))).await);
+        broken.note(
+            bytes,
+            stage.refuses_or(bytes, wanted, |seen| Err(format!("forwarded {}", seen.line()))).await,
+        );
     }
     broken.none();
 }
@@ -186,7 +192,8 @@ async fn a_method_keeps_its_case_and_is_not_what_a_header_says() {
     assert_eq!(lower.await, Ok(()));
     let odd = stage.forwarded(request("PROPFIND", "")).await.expect("forwarded");
     assert_eq!(odd.method, "PROPFIND");
-    let override_ = stage.forwarded(request("GET", "X-HTTP-Method-Override: DELETE\r\n")).await.expect("forwarded");
+    let override_ =
+        stage.forwarded(request("GET", "X-HTTP-Method-Override: DELETE\r\n")).await.expect("forwarded");
     assert_eq!(override_.method, "GET");
 }
 

@@ -37,7 +37,9 @@ async fn the_expectation_is_read_in_any_case() {
 async fn any_other_expectation_is_refused() {
     let stage = Stage::new().await;
     let mut broken = Broken::new();
-    for value in ["200-ok", "100-continue, 100-continue", "100-continue;q=1", "100 continue", "", "y100-continue"] {
+    for value in
+        ["200-ok", "100-continue, 100-continue", "100-continue;q=1", "100 continue", "", "y100-continue"]
+    {
         let bytes = post(&format!("Expect: {value}\r\nContent-Length: 5\r\n"), "hello");
         broken.note(value, stage.refuses(bytes, "417 bad_expectation").await);
     }
@@ -56,7 +58,8 @@ async fn an_expectation_without_a_body_delays_nothing() {
 #[tokio::test]
 async fn a_get_with_a_body_is_framed_as_sent() {
     let stage = Stage::new().await;
-    let bytes = format!("GET /with-body HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\n\r\nhello{SMUGGLED}");
+    let bytes =
+        format!("GET /with-body HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\n\r\nhello{SMUGGLED}");
     let mut client = stage.client().await;
 
     client.send(bytes).await;
@@ -74,7 +77,9 @@ fn careless(_: &Recorded) -> Script {
 
 #[tokio::test]
 async fn a_connection_whose_upstream_answered_before_the_body_ended_is_not_used_again() {
-    for lines in [format!("Content-Length: {}\r\n", SMUGGLED.len()), "Transfer-Encoding: chunked\r\n".to_owned()] {
+    for lines in
+        [format!("Content-Length: {}\r\n", SMUGGLED.len()), "Transfer-Encoding: chunked\r\n".to_owned()]
+    {
         let stage = Stage::attacked_by(careless).await;
         let mut client = stage.client().await;
 
@@ -133,7 +138,8 @@ async fn a_body_that_never_ends_holds_up_nobody_else() {
     let mut client = stage.client().await;
 
     client.send(post("Content-Length: 100\r\n", "half")).await;
-    tests::until::eventually("the upstream sees the beginning", || !stage.upstream.requests().is_empty()).await;
+    tests::until::eventually("the upstream sees the beginning", || !stage.upstream.requests().is_empty())
+        .await;
 
     assert_eq!(stage.bystander().await, Ok(()));
     drop(client);

@@ -127,13 +127,25 @@ async fn bytes_behind_a_response_are_given_to_nobody() {
     let stolen = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen";
     let vectors = [
         ("second response", "GET", format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{stolen}")),
-        ("after the last chunk", "GET", format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n{stolen}")),
+        (
+            "after the last chunk",
+            "GET",
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n{stolen}"),
+        ),
         ("after 204", "GET", format!("HTTP/1.1 204 No Content\r\n\r\n{stolen}")),
         ("204 with length", "GET", format!("HTTP/1.1 204 No Content\r\nContent-Length: 40\r\n\r\n{stolen}")),
         ("after 304", "GET", format!("HTTP/1.1 304 Not Modified\r\nContent-Length: 40\r\n\r\n{stolen}")),
         ("HEAD with a body", "HEAD", format!("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{stolen}")),
-        ("HEAD with chunks", "HEAD", format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{stolen}")),
-        ("after close", "GET", format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok{stolen}")),
+        (
+            "HEAD with chunks",
+            "HEAD",
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{stolen}"),
+        ),
+        (
+            "after close",
+            "GET",
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok{stolen}"),
+        ),
         ("garbage", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok!!".to_owned()),
     ];
     let mut broken = Broken::new();

@@ -26,7 +26,8 @@ async fn forbidden_trailers_never_reach_the_upstream() {
     let stage = Stage::new().await;
     let mut broken = Broken::new();
     for (name, value) in FORBIDDEN {
-        let bytes = post("Transfer-Encoding: chunked\r\n", &format!("2\r\nhi\r\n0\r\n{name}: {value}\r\n\r\n"));
+        let bytes =
+            post("Transfer-Encoding: chunked\r\n", &format!("2\r\nhi\r\n0\r\n{name}: {value}\r\n\r\n"));
         let before = stage.upstream.requests().len();
         let _ = tests::client::exchange(stage.gateway.entry, bytes).await;
         let arrived = carries(&stage, before, name);
@@ -48,7 +49,8 @@ async fn forbidden_trailers_never_reach_the_upstream() {
 /// Looks for the field among the trailers of what arrived since.
 fn carries(stage: &Stage, since: usize, name: &str) -> Result<(), String> {
     let seen = stage.upstream.requests();
-    let carried = seen[since..].iter().any(|one| one.trailers.iter().any(|field| field.0.eq_ignore_ascii_case(name)));
+    let carried =
+        seen[since..].iter().any(|one| one.trailers.iter().any(|field| field.0.eq_ignore_ascii_case(name)));
     if carried { Err("it was carried as a trailer".to_owned()) } else { Ok(()) }
 }
 
@@ -58,11 +60,16 @@ async fn ordinary_trailers_are_carried_both_ways() {
     let stage = Stage::attacked_by(|_| vec![Step::ReadBody, Step::Send(answer.to_vec())]).await;
     let mut client = stage.client().await;
 
-    client.send(post("TE: trailers\r\nTransfer-Encoding: chunked\r\n", "2\r\nhi\r\n0\r\nX-Check: 42\r\n\r\n")).await;
+    client
+        .send(post("TE: trailers\r\nTransfer-Encoding: chunked\r\n", "2\r\nhi\r\n0\r\nX-Check: 42\r\n\r\n"))
+        .await;
     let answer = client.answer_to("POST").await;
 
     let carried = stage.upstream.last().trailers;
-    assert!(carried.iter().any(|(name, value)| name.eq_ignore_ascii_case("x-check") && value == "42"), "{carried:?}");
+    assert!(
+        carried.iter().any(|(name, value)| name.eq_ignore_ascii_case("x-check") && value == "42"),
+        "{carried:?}"
+    );
     assert_eq!(answer.trailer_all("x-sum"), ["77"]);
 }
 

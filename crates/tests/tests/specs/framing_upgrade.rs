@@ -96,12 +96,15 @@ async fn an_upgrade_that_connection_does_not_list_is_not_one() {
 #[tokio::test]
 async fn an_upgrade_to_http2_ends_at_the_gateway() {
     let stage = Stage::new().await;
-    let lines =
-        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    let lines = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
 
     let judged = stage
         .refuses_or(tests::client::get(HOST, "/h2c", lines), "400 bad_upgrade", |seen: &Recorded| {
-            let left = [seen.header_all("upgrade"), seen.header_all("http2-settings"), seen.header_all("connection")];
+            let left = [
+                seen.header_all("upgrade"),
+                seen.header_all("http2-settings"),
+                seen.header_all("connection"),
+            ];
             let left: Vec<&str> = left.concat().into_iter().filter(|value| *value != "keep-alive").collect();
             if left.is_empty() { Ok(()) } else { Err(format!("the upstream was asked for {left:?}")) }
         })

@@ -32,5 +32,18 @@ mod routing_filters;
 mod routing_matches;
 mod routing_mirrors;
 mod routing_redirects;
+mod routing_references;
 mod routing_timeouts;
 mod routing_weights;
+
+mod http2_and_grpc;
+mod tls_listeners;
+mod tls_upstreams;
+
+mod change;
+mod drain;
+mod keep_alive;
+mod observe;
+mod real_clients;
+mod streaming;
+mod syscalls;

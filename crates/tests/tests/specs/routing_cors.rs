@@ -12,10 +12,13 @@ async fn with_cors(cors: Value) -> (Gateway, Upstream) {
     let mut scene = Scene::new();
     scene.http();
     scene.service("shop", &[upstream.address]);
-    scene.route("all", json!({ "rules": [{
+    scene.route(
+        "all",
+        json!({ "rules": [{
         "filters": [{ "type": "CORS", "cors": cors }],
         "backendRefs": [{ "name": "shop", "port": 80 }],
-    }] }));
+    }] }),
+    );
     (scene.start().await, upstream)
 }
 
@@ -60,7 +63,14 @@ async fn a_preflight_from_an_allowed_origin_is_answered_without_asking_the_upstr
 async fn a_preflight_from_a_stranger_allows_nothing() {
     let (gateway, upstream) = with_cors(ordinary()).await;
 
-    for origin in ["https://evil.example", "http://app.example", "https://app.example.evil.test", "https://shop.example", "null", "https://xshop.example"] {
+    for origin in [
+        "https://evil.example",
+        "http://app.example",
+        "https://app.example.evil.test",
+        "https://shop.example",
+        "null",
+        "https://xshop.example",
+    ] {
         let answer = preflight(&gateway, origin, "PUT", "").await;
 
         assert_eq!(answer.header_all("access-control-allow-origin"), Vec::<&str>::new(), "{origin}");
@@ -79,7 +89,10 @@ async fn an_ordinary_request_is_carried_and_its_answer_marked() {
     assert_eq!(friend.text(), "GET /api");
     assert_eq!(friend.header("access-control-allow-origin"), Some("https://app.example"));
     assert_eq!(friend.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(friend.header("access-control-expose-headers").map(str::to_lowercase).as_deref(), Some("x-total"));
+    assert_eq!(
+        friend.header("access-control-expose-headers").map(str::to_lowercase).as_deref(),
+        Some("x-total")
+    );
     assert_eq!((stranger.status, stranger.header_all("access-control-allow-origin").len()), (200, 0));
     assert_eq!((same_origin.status, same_origin.header_all("access-control-allow-origin").len()), (200, 0));
 }
@@ -88,16 +101,24 @@ async fn an_ordinary_request_is_carried_and_its_answer_marked() {
 async fn a_star_never_meets_credentials() {
     let star = json!({ "allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"] });
     let (gateway, _upstream) = with_cors(star).await;
-    let open = preflight(&gateway, "https://any.example", "DELETE", "Access-Control-Request-Headers: x-a, x-b\r\n").await;
+    let open =
+        preflight(&gateway, "https://any.example", "DELETE", "Access-Control-Request-Headers: x-a, x-b\r\n")
+            .await;
     assert_eq!(open.header("access-control-allow-origin"), Some("*"));
     assert_eq!(open.header_all("access-control-allow-credentials"), Vec::<&str>::new());
 
     let star = json!({ "allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"], "allowCredentials": true });
     let (gateway, _upstream) = with_cors(star).await;
-    let closed = preflight(&gateway, "https://any.example", "DELETE", "Access-Control-Request-Headers: x-a, x-b\r\n").await;
+    let closed =
+        preflight(&gateway, "https://any.example", "DELETE", "Access-Control-Request-Headers: x-a, x-b\r\n")
+            .await;
     assert_eq!(closed.header("access-control-allow-origin"), Some("https://any.example"));
     assert_eq!(closed.header("access-control-allow-credentials"), Some("true"));
-    assert!(closed.header("access-control-allow-methods").is_some_and(|all| all.contains("DELETE") && !all.contains('*')));
+    assert!(
+        closed
+            .header("access-control-allow-methods")
+            .is_some_and(|all| all.contains("DELETE") && !all.contains('*'))
+    );
     let headers = closed.header("access-control-allow-headers").unwrap_or_default().to_lowercase();
     assert!(headers.contains("x-a") && headers.contains("x-b"), "{headers}");
 }
@@ -106,7 +127,8 @@ async fn a_star_never_meets_credentials() {
 async fn options_that_is_no_preflight_belongs_to_the_upstream() {
     let (gateway, upstream) = with_cors(ordinary()).await;
 
-    let answer = exchange(gateway.entry, "OPTIONS /api HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("an answer");
+    let answer =
+        exchange(gateway.entry, "OPTIONS /api HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("an answer");
 
     assert_eq!(answer.text(), "OPTIONS /api");
     assert_eq!(upstream.requests().len(), 1);

@@ -10,7 +10,11 @@ use tests::upstream::Upstream;
 
 async fn with_rules(rules: Value) -> (Gateway, Upstream) {
     let upstream = Upstream::scripted(|_| {
-        script::answer("200 OK", &[("X-Keep", "up"), ("X-Gone", "up"), ("X-Set", "up"), ("X-Add", "up")], b"ok")
+        script::answer(
+            "200 OK",
+            &[("X-Keep", "up"), ("X-Gone", "up"), ("X-Set", "up"), ("X-Add", "up")],
+            b"ok",
+        )
     })
     .await;
     let mut scene = Scene::new();
@@ -42,7 +46,13 @@ async fn request_fields_are_set_added_and_removed() {
     }]))
     .await;
 
-    fetch_with(gateway.entry, "h", "/", "X-Set: old\r\nx-set: older\r\nX-Add: old\r\nX-Gone: old\r\nX-Keep: old\r\n").await;
+    fetch_with(
+        gateway.entry,
+        "h",
+        "/",
+        "X-Set: old\r\nx-set: older\r\nX-Add: old\r\nX-Gone: old\r\nX-Keep: old\r\n",
+    )
+    .await;
 
     let seen = upstream.last();
     assert_eq!(seen.header_all("x-set"), ["new"]);
@@ -78,15 +88,20 @@ async fn filters_of_a_backend_apply_only_when_it_is_chosen() {
     scene.http();
     scene.service("left", &[left.address]);
     scene.service("right", &[right.address]);
-    let set = |value: &str| json!([
-        { "type": "RequestHeaderModifier", "requestHeaderModifier": { "set": [{ "name": "X-Side", "value": value }] } },
-        { "type": "ResponseHeaderModifier", "responseHeaderModifier": { "set": [{ "name": "X-Side", "value": value }] } },
-        { "type": "URLRewrite", "urlRewrite": { "path": { "type": "ReplaceFullPath", "replaceFullPath": format!("/{value}") } } },
-    ]);
-    scene.route("all", json!({ "rules": [{ "backendRefs": [
+    let set = |value: &str| {
+        json!([
+            { "type": "RequestHeaderModifier", "requestHeaderModifier": { "set": [{ "name": "X-Side", "value": value }] } },
+            { "type": "ResponseHeaderModifier", "responseHeaderModifier": { "set": [{ "name": "X-Side", "value": value }] } },
+            { "type": "URLRewrite", "urlRewrite": { "path": { "type": "ReplaceFullPath", "replaceFullPath": format!("/{value}") } } },
+        ])
+    };
+    scene.route(
+        "all",
+        json!({ "rules": [{ "backendRefs": [
         { "name": "left", "port": 80, "filters": set("left") },
         { "name": "right", "port": 80, "filters": set("right") },
-    ] }] }));
+    ] }] }),
+    );
     let gateway = scene.start().await;
 
     for _ in 0..30 {
@@ -103,7 +118,11 @@ async fn filters_of_a_backend_apply_only_when_it_is_chosen() {
 #[tokio::test]
 async fn a_prefix_is_replaced_by_whole_segments_and_never_leaves_nothing() {
     let vectors: [(&str, &str, &[(&str, &str)]); 5] = [
-        ("/old", "/new", &[("/old", "/new"), ("/old/", "/new/"), ("/old/x", "/new/x"), ("/old/x/y?q=1", "/new/x/y?q=1")]),
+        (
+            "/old",
+            "/new",
+            &[("/old", "/new"), ("/old/", "/new/"), ("/old/x", "/new/x"), ("/old/x/y?q=1", "/new/x/y?q=1")],
+        ),
         ("/old/", "/new/", &[("/old", "/new"), ("/old/", "/new/"), ("/old/x", "/new/x")]),
         ("/old", "/", &[("/old", "/"), ("/old/", "/"), ("/old/x", "/x")]),
         ("/old", "/deep/er", &[("/old/x%20y", "/deep/er/x%20y")]),

@@ -9,10 +9,13 @@ use tests::scene::Scene;
 async fn location(redirect: Value, prefix: &str) -> (u16, String, u16) {
     let mut scene = Scene::new();
     let entry = scene.http();
-    scene.route("all", json!({ "rules": [{
+    scene.route(
+        "all",
+        json!({ "rules": [{
         "matches": [{ "path": { "type": "PathPrefix", "value": prefix } }],
         "filters": [{ "type": "RequestRedirect", "requestRedirect": redirect }],
-    }] }));
+    }] }),
+    );
     let gateway = scene.start().await;
     let answer = fetch(gateway.entry, &format!("h.example:{}", entry.port()), "/old/x?q=1").await;
     (answer.status, answer.header("location").unwrap_or_default().to_owned(), entry.port())
@@ -40,7 +43,11 @@ async fn a_redirect_names_what_it_changes_and_keeps_the_rest() {
         (json!({ "path": full }), 302, "http://h.example:PORT/all?q=1"),
         (json!({ "path": prefix }), 302, "http://h.example:PORT/new/x?q=1"),
         (json!({ "path": to_root }), 302, "http://h.example:PORT/x?q=1"),
-        (json!({ "scheme": "https", "hostname": "o.example", "path": full, "statusCode": 301 }), 301, "https://o.example/all?q=1"),
+        (
+            json!({ "scheme": "https", "hostname": "o.example", "path": full, "statusCode": 301 }),
+            301,
+            "https://o.example/all?q=1",
+        ),
     ];
     let mut broken = Broken::new();
     for (redirect, status, wanted) in vectors {
@@ -56,9 +63,12 @@ async fn a_redirect_names_what_it_changes_and_keeps_the_rest() {
 async fn a_redirect_asks_no_upstream_and_carries_no_header_from_outside() {
     let mut scene = Scene::new();
     scene.http();
-    scene.route("all", json!({ "rules": [{
+    scene.route(
+        "all",
+        json!({ "rules": [{
         "filters": [{ "type": "RequestRedirect", "requestRedirect": { "scheme": "https" } }],
-    }] }));
+    }] }),
+    );
     let gateway = scene.start().await;
 
     let answer = fetch(gateway.entry, "h.example", "/a%0d%0aSet-Cookie:x?b=%0d%0ac").await;

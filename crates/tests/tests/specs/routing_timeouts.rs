@@ -12,10 +12,13 @@ async fn bounded(timeouts: Value, upstream: &Upstream) -> Gateway {
     let mut scene = Scene::new();
     scene.http();
     scene.service("shop", &[upstream.address]);
-    scene.route("all", json!({ "rules": [{
+    scene.route(
+        "all",
+        json!({ "rules": [{
         "timeouts": timeouts,
         "backendRefs": [{ "name": "shop", "port": 80 }],
-    }] }));
+    }] }),
+    );
     scene.start().await
 }
 
@@ -33,17 +36,24 @@ async fn an_upstream_that_does_not_answer_in_time_is_a_504_and_is_let_go() {
         let answer = fetch(gateway.entry, "h", "/slow").await;
 
         assert_eq!(answer.is_failure(504, code), Ok(()));
-        tests::until::eventually("the upstream connection is closed", || upstream.connections()[0].ended).await;
+        tests::until::eventually("the upstream connection is closed", || upstream.connections()[0].ended)
+            .await;
     }
 }
 
 #[tokio::test]
 async fn a_bound_of_zero_or_none_does_not_bound() {
-    for timeouts in [json!({ "request": "0s" }), json!({ "request": "0s", "backendRequest": "0s" }), json!({})] {
+    for timeouts in
+        [json!({ "request": "0s" }), json!({ "request": "0s", "backendRequest": "0s" }), json!({})]
+    {
         let (arrived, go) = (Gate::closed(), Gate::closed());
         let (there, wait) = (arrived.clone(), go.clone());
         let upstream = Upstream::scripted(move |_| {
-            vec![Step::Open(there.clone()), Step::Wait(wait.clone()), Step::Send(script::response("200 OK", &[], b"late"))]
+            vec![
+                Step::Open(there.clone()),
+                Step::Wait(wait.clone()),
+                Step::Send(script::response("200 OK", &[], b"late")),
+            ]
         })
         .await;
         let gateway = bounded(timeouts, &upstream).await;
@@ -59,8 +69,11 @@ async fn a_bound_of_zero_or_none_does_not_bound() {
 
 #[tokio::test]
 async fn a_body_that_stalls_past_the_bound_is_cut_and_never_presented_as_whole() {
-    let upstream =
-        Upstream::always(vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec()), Step::Hang]).await;
+    let upstream = Upstream::always(vec![
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec()),
+        Step::Hang,
+    ])
+    .await;
     let gateway = bounded(json!({ "request": "200ms" }), &upstream).await;
 
     let answer = exchange(gateway.entry, get("h", "/", "")).await;

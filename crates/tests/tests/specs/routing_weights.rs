@@ -34,8 +34,10 @@ fn near(count: Option<&usize>, share: f64) -> bool {
 
 #[tokio::test]
 async fn traffic_is_split_by_weight() {
-    let (gateway, _upstreams) =
-        split(json!([{ "name": "left", "port": 80, "weight": 9 }, { "name": "right", "port": 80, "weight": 1 }])).await;
+    let (gateway, _upstreams) = split(
+        json!([{ "name": "left", "port": 80, "weight": 9 }, { "name": "right", "port": 80, "weight": 1 }]),
+    )
+    .await;
 
     let shares = shares(&gateway).await;
 
@@ -54,8 +56,10 @@ async fn a_weight_that_is_not_written_is_one() {
 
 #[tokio::test]
 async fn a_weight_of_zero_gets_nothing() {
-    let (gateway, _upstreams) =
-        split(json!([{ "name": "left", "port": 80, "weight": 0 }, { "name": "right", "port": 80, "weight": 5 }])).await;
+    let (gateway, _upstreams) = split(
+        json!([{ "name": "left", "port": 80, "weight": 0 }, { "name": "right", "port": 80, "weight": 5 }]),
+    )
+    .await;
 
     let shares = shares(&gateway).await;
 
@@ -64,8 +68,10 @@ async fn a_weight_of_zero_gets_nothing() {
 
 #[tokio::test]
 async fn the_share_of_a_backend_that_does_not_exist_fails_with_500() {
-    let (gateway, _upstreams) =
-        split(json!([{ "name": "left", "port": 80, "weight": 3 }, { "name": "nobody", "port": 80, "weight": 1 }])).await;
+    let (gateway, _upstreams) = split(
+        json!([{ "name": "left", "port": 80, "weight": 3 }, { "name": "nobody", "port": 80, "weight": 1 }]),
+    )
+    .await;
 
     let shares = shares(&gateway).await;
 

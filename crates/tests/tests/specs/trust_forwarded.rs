@@ -29,7 +29,10 @@ async fn without_trusted_hops_the_gateway_says_what_it_saw_itself() {
     assert_eq!(seen.header("x-forwarded-host"), Some(HOST));
     for name in ["forwarded", "x-real-ip", "x-forwarded-port"] {
         let left = seen.header_all(name);
-        assert!(left.iter().all(|value| !value.contains("1.2.3.4") && !value.contains("443")), "{name}: {left:?}");
+        assert!(
+            left.iter().all(|value| !value.contains("1.2.3.4") && !value.contains("443")),
+            "{name}: {left:?}"
+        );
     }
 }
 
@@ -65,7 +68,11 @@ async fn the_client_in_the_log_is_the_one_the_outermost_trusted_hop_saw() {
         (0, "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 5.6.7.8\r\n", "127.0.0.1"),
         (1, "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 5.6.7.8\r\n", "5.6.7.8"),
         (2, "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 5.6.7.8\r\n", "1.2.3.4"),
-        (2, "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\n", "1.2.3.4"),
+        (
+            2,
+            "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\n",
+            "1.2.3.4",
+        ),
     ];
     for (hops, lines, client) in vectors {
         let stage = behind(hops).await;

@@ -47,17 +47,21 @@ async fn a_field_that_a_filter_sets_survives_being_listed() {
     let mut scene = tests::scene::Scene::new();
     scene.http();
     scene.service("shop", &[upstream.address]);
-    scene.route("all", json!({ "rules": [{
+    scene.route(
+        "all",
+        json!({ "rules": [{
         "filters": [{
             "type": "RequestHeaderModifier",
             "requestHeaderModifier": { "set": [{ "name": "X-Tenant", "value": "real" }] },
         }],
         "backendRefs": [{ "name": "shop", "port": 80 }],
-    }] }));
+    }] }),
+    );
     let gateway = scene.start().await;
 
     let answer =
-        tests::client::fetch_with(gateway.entry, HOST, "/", "Connection: x-tenant\r\nX-Tenant: forged\r\n").await;
+        tests::client::fetch_with(gateway.entry, HOST, "/", "Connection: x-tenant\r\nX-Tenant: forged\r\n")
+            .await;
 
     assert_eq!(answer.status, 200);
     assert_eq!(upstream.last().header("x-tenant"), Some("real"));
@@ -66,7 +70,11 @@ async fn a_field_that_a_filter_sets_survives_being_listed() {
 #[tokio::test]
 async fn hop_by_hop_fields_of_a_response_end_at_the_gateway() {
     let stage = Stage::attacked_by(|_| {
-        script::answer("200 OK", &[("Connection", "x-hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=5"), ("X-Stay", "2")], b"ok")
+        script::answer(
+            "200 OK",
+            &[("Connection", "x-hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=5"), ("X-Stay", "2")],
+            b"ok",
+        )
     })
     .await;
 
@@ -85,7 +93,11 @@ async fn a_client_that_asks_for_close_is_closed_and_the_upstream_is_not() {
     client.send(get(HOST, "/", "Connection: close\r\n")).await;
     let answer = client.answer().await;
 
-    assert!(answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")), "{}", answer.head);
+    assert!(
+        answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
+        "{}",
+        answer.head
+    );
     assert_eq!(client.closes().await, Ok(()));
     assert_eq!(stage.bystander().await, Ok(()));
     assert_eq!(stage.upstream.connections().len(), 1, "the upstream connection was kept");

@@ -7,7 +7,13 @@ use tests::client::get;
 use tests::frames::{FrameClient, Outcome, request};
 
 const ALIASES: [&str; 7] = [
-    "X_Forwarded_For", "x_forwarded_for", "X_Auth_User", "x-auth_user", "Content_Length", "Transfer_Encoding", "_",
+    "X_Forwarded_For",
+    "x_forwarded_for",
+    "X_Auth_User",
+    "x-auth_user",
+    "Content_Length",
+    "Transfer_Encoding",
+    "_",
 ];
 
 #[tokio::test]
@@ -39,7 +45,8 @@ async fn a_name_with_an_underscore_is_refused_in_http2_as_well() {
 async fn such_a_name_can_be_dropped_instead() {
     let stage = Stage::with_parameters(json!({ "underscores": "Drop" })).await;
 
-    let seen = stage.forwarded(get(HOST, "/", "X_Auth_User: admin\r\nX-Other: 1\r\n")).await.expect("forwarded");
+    let seen =
+        stage.forwarded(get(HOST, "/", "X_Auth_User: admin\r\nX-Other: 1\r\n")).await.expect("forwarded");
 
     assert_eq!(seen.header_all("x_auth_user"), Vec::<&str>::new());
     assert_eq!(seen.header("x-other"), Some("1"));
