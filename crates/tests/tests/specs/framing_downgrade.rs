@@ -6,6 +6,8 @@ use tests::frames::{END_HEADERS, END_STREAM, FrameClient, Outcome, kind};
 use tests::hpack::literals;
 
 type Field = (&'static [u8], &'static [u8]);
+/// Name, header block, DATA.
+type Vector = (&'static str, Vec<Field>, Option<&'static [u8]>);
 
 const METHOD: Field = (b":method", b"POST");
 const SCHEME: Field = (b":scheme", b"http");
@@ -52,7 +54,7 @@ async fn refused(
 async fn a_declared_length_that_the_data_does_not_keep_never_completes() {
     let stage = Stage::new().await;
     let with = |length: Field| [&START[..], &[length]].concat();
-    let vectors: [(&str, Vec<Field>, Option<&[u8]>); 7] = [
+    let vectors: [Vector; 7] = [
         ("less than declared", with((b"content-length", b"10")), Some(b"abc")),
         ("more than declared", with((b"content-length", b"3")), Some(b"abcGET /smuggled HTTP/1.1\r\n\r\n")),
         ("nothing, end with head", with((b"content-length", b"5")), None),

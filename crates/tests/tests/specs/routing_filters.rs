@@ -117,7 +117,9 @@ async fn filters_of_a_backend_apply_only_when_it_is_chosen() {
 
 #[tokio::test]
 async fn a_prefix_is_replaced_by_whole_segments_and_never_leaves_nothing() {
-    let vectors: [(&str, &str, &[(&str, &str)]); 5] = [
+    /// Matched prefix, its replacement, and pairs of sent and forwarded targets.
+    type Vector = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+    let vectors: [Vector; 5] = [
         (
             "/old",
             "/new",
