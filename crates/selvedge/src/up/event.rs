@@ -37,9 +37,9 @@ impl Event {
         bound: &[BindResult],
         took: Duration,
     ) -> Event {
-        let bad = conditions.iter().filter(|object| {
-            object.status.conditions().any(|(_, condition)| !condition.is_good())
-        });
+        let bad = conditions
+            .iter()
+            .filter(|object| object.status.conditions().any(|(_, condition)| !condition.is_good()));
         Event::Applied {
             change: snapshot.change,
             summary: snapshot.summary(),
@@ -92,7 +92,8 @@ fn listen_hint(port: u16, error: &str) -> String {
         );
     }
     if error.contains("assign") || error.contains("os error 99") {
-        return "this machine does not have that address; change `spec.addresses` of the Gateway or --bind".to_owned();
+        return "this machine does not have that address; change `spec.addresses` of the Gateway or --bind"
+            .to_owned();
     }
     "change `port` or `spec.addresses` of the Gateway".to_owned()
 }
@@ -117,8 +118,13 @@ mod tests {
 
     #[test]
     fn a_port_in_use_and_a_foreign_address_each_have_a_hint() {
-        assert!(failed(8080, "Address already in use (os error 98)").contains("another process listens there"));
-        assert!(failed(8080, "Cannot assign requested address (os error 99)").contains("does not have that address"));
+        assert!(
+            failed(8080, "Address already in use (os error 98)").contains("another process listens there")
+        );
+        assert!(
+            failed(8080, "Cannot assign requested address (os error 99)")
+                .contains("does not have that address")
+        );
     }
 
     #[test]
