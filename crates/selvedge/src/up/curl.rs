@@ -28,8 +28,12 @@ struct Candidate {
 /// The line for the first rule of the configuration that can be called on one of these addresses.
 #[must_use]
 pub fn line(snapshot: &Snapshot, bound: &[BindAddress]) -> Option<String> {
-    let mut candidates: Vec<Candidate> =
-        snapshot.resources.http_routes().flat_map(|route| of_route(route.content)).take(CANDIDATES_MAX).collect();
+    let mut candidates: Vec<Candidate> = snapshot
+        .resources
+        .http_routes()
+        .flat_map(|route| of_route(route.content))
+        .take(CANDIDATES_MAX)
+        .collect();
     candidates.sort_by_key(Candidate::demands);
     let ports = || snapshot.config.ports.iter().filter(|port| bound.contains(&port.address));
     candidates.iter().find_map(|candidate| {
