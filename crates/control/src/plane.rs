@@ -11,7 +11,7 @@ use model::kinds::Secret;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::violation::Violations;
 
-use crate::apply;
+use crate::apply::Applier;
 use crate::files::SourceFile;
 use crate::snapshot::Snapshot;
 use crate::sources::Sources;
@@ -29,6 +29,7 @@ pub struct ControlPlane {
     bind: IpAddr,
     compiler: Compiler,
     keyring: Keyring,
+    applier: Applier,
     current: Arc<Snapshot>,
 }
 
@@ -48,7 +49,7 @@ impl ControlPlane {
             conditions: compiled.conditions,
             bind,
         });
-        ControlPlane { bind, compiler, keyring, current }
+        ControlPlane { bind, compiler, keyring, applier: Applier::default(), current }
     }
 
     /// Reads files and directories and applies them.
@@ -65,7 +66,7 @@ impl ControlPlane {
     /// # Errors
     /// Everything that is not allowed; nothing has changed then.
     pub fn apply(&mut self, files: &[SourceFile]) -> Result<Arc<Snapshot>, Violations> {
-        let resources = apply::apply(&self.current.resources, files)?;
+        let resources = self.applier.apply(&self.current.resources, files)?;
         self.forget_secrets_but_those_of(&resources);
         let compiled = self.compiler.compile(&resources, &mut self.keyring);
         self.current = Arc::new(Snapshot {
