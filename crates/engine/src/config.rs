@@ -207,6 +207,8 @@ pub struct Backend {
 pub enum Target {
     /// A known destination.
     Cluster(ClusterSlot),
+    /// A filter of the backend answers with a redirect; no upstream is asked.
+    Redirect(Arc<Redirect>),
     /// The reference does not resolve: answer 500 for its share of the weights.
     Invalid {
         /// Reason for the log, stable snake_case (`backend_not_found`, `ref_not_permitted`, `invalid_kind`).

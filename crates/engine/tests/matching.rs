@@ -244,6 +244,7 @@ fn entry(spec: &SpecMatch, listener: usize, index: usize) -> Entry {
         },
         seniority: Arc::new(Seniority {
             created: spec.created,
+            seen: 0,
             route: spec.route.as_str().into(),
             rule: u16::try_from(index).unwrap(),
             matched: 0,

@@ -51,6 +51,9 @@ pub enum Operator {
     Exists,
     /// The label does not exist.
     DoesNotExist,
+    /// A word that the schema admits and nobody knows; it holds for nothing, so that a slip opens no door.
+    #[serde(other)]
+    Unknown,
 }
 
 impl LabelSelector {
@@ -71,6 +74,7 @@ impl Requirement {
             Operator::NotIn => !listed,
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+            Operator::Unknown => false,
         }
     }
 }

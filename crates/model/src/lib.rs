@@ -11,9 +11,11 @@ pub mod names;
 pub mod path;
 pub mod resource;
 pub mod resources;
+pub mod schema;
 pub mod suggest;
 pub mod units;
 pub mod violation;
+pub mod yaml;
 
 pub use names::{Hostname, Name, Namespace, ResourceKey};
 pub use path::FieldPath;

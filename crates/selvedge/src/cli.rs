@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{echo, version};
+use crate::commands::{echo, explain, up, validate, version};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -43,6 +43,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(up::Arguments),
+    Validate(validate::Arguments),
+    Explain(explain::Arguments),
     Echo(echo::Arguments),
     Version(version::Arguments),
 }
@@ -65,6 +68,9 @@ pub fn main() -> Exit {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Up(arguments) => up::run(arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Echo(arguments) => echo::run(arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

@@ -61,10 +61,32 @@ impl Requirements {
             && self.query.iter().all(|field| query_holds(field, request.query))
     }
 
+    /// What a request lacks, one half-sentence each; for explanations.
+    #[must_use]
+    pub fn unmet<H: HeaderView>(&self, request: &RequestView<'_, H>) -> Vec<String> {
+        let method = self.method.as_ref().filter(|method| method.as_bytes() != request.method);
+        let headers = self.headers.iter().filter(|field| !header_holds(field, &request.headers));
+        let query = self.query.iter().filter(|field| !query_holds(field, request.query));
+        let method = method.map(|method| format!("the method is not {method}"));
+        let headers = headers.map(|field| format!("header {}", field.lack()));
+        let query = query.map(|field| format!("query parameter {}", field.lack()));
+        method.into_iter().chain(headers).chain(query).collect()
+    }
+
     /// Smaller comes first: a method, then more headers, then more parameters.
     #[must_use]
     pub(super) fn rank(&self) -> (Reverse<bool>, Reverse<usize>, Reverse<usize>) {
         (Reverse(self.method.is_some()), Reverse(self.headers.len()), Reverse(self.query.len()))
+    }
+}
+
+impl FieldMatch {
+    fn lack(&self) -> String {
+        match &self.value {
+            ValueMatch::Exact(text) => format!("`{}` is not `{text}`", self.name),
+            ValueMatch::Pattern(pattern) => format!("`{}` does not match `{}`", self.name, pattern.text()),
+            ValueMatch::Unreadable(_) => format!("`{}` is absent", self.name),
+        }
     }
 }
 

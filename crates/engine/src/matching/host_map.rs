@@ -94,10 +94,10 @@ impl fmt::Display for HostPattern {
 }
 
 /// Values by host; the most specific pattern answers and there is no way back to a wider one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HostMap<T> {
-    exact: HashMap<Box<[u8]>, T, RandomState>,
-    wildcard: HashMap<Box<[u8]>, T, RandomState>,
+    exact: HashMap<Arc<[u8]>, T, RandomState>,
+    wildcard: HashMap<Arc<[u8]>, T, RandomState>,
     /// Bit `n`: some wildcard suffix has `n` labels; bit 63: one has 63 or more.
     wildcard_depths: u64,
     any: Option<T>,
@@ -118,10 +118,19 @@ impl<T> HostMap<T> {
                 self.exact.insert(name.as_bytes().into(), value);
             }
             HostPattern::Wildcard(suffix) => {
-                let suffix: Box<[u8]> = suffix.as_bytes().into();
+                let suffix: Arc<[u8]> = suffix.as_bytes().into();
                 self.wildcard_depths |= depth_bit(memchr::memchr_iter(b'.', &suffix).count());
                 self.wildcard.insert(suffix, value);
             }
+        }
+    }
+
+    /// Takes a value out. Depths are not forgotten: one probe too many is better than a walk over all suffixes.
+    pub fn remove(&mut self, pattern: &HostPattern) -> Option<T> {
+        match pattern {
+            HostPattern::Any => self.any.take(),
+            HostPattern::Exact(name) => self.exact.remove(name.as_bytes()),
+            HostPattern::Wildcard(suffix) => self.wildcard.remove(suffix.as_bytes()),
         }
     }
 

@@ -31,8 +31,10 @@ pub struct Entry {
 /// Order among matches that demand equally much; smaller wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seniority {
-    /// When the route was created, in microseconds of Unix time; unknown times are the youngest.
+    /// When the route was created, in seconds since 1970; `i64::MAX` when it does not say.
     pub created: i64,
+    /// Among routes that do not say: the order in which they were first seen. 0 for the others.
+    pub seen: u64,
     /// `namespace/name`.
     pub route: Arc<str>,
     /// Position of the rule in the route.

@@ -131,7 +131,7 @@ fn answer(method: &Method, path: &str, shown: &Shown) -> Response<Full<Bytes>> {
             Some(current) => {
                 let mut response = text(
                     StatusCode::OK,
-                    format!("{:#}\n", serde_json::json!({ "epoch": current.config.epoch })),
+                    format!("{:#}\n", engine::dump::dump(&current.config)),
                 );
                 let kind = header::HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);

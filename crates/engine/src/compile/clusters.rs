@@ -1,0 +1,319 @@
+//! Destinations: from a Service with its slices, or from a Backend, to addresses.
+//!
+//! Rules name a cluster by its slot, so endpoints may come and go without any rule being looked at.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::kinds::backend::{Backend, BackendProtocol, Host};
+use model::kinds::endpoint_slice::{AddressType, EndpointSlice};
+use model::kinds::service::{PortRef, Service, ServicePort, ServiceType, Transport};
+use model::resources::Typed;
+use model::{Resource, Resources};
+
+use super::certificates::{Certificates, Remembered};
+use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
+use super::references::{ClusterKey, Destination};
+use super::slots::Slots;
+use crate::config::{Cluster, ClusterSlot, DnsEndpoint, Endpoint, EndpointSlot, UpstreamProtocol};
+use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
+
+/// Longest time to connect to an endpoint, TLS handshake included, unless a Backend says otherwise.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// All clusters that were ever named, and those that are in use.
+#[derive(Debug, Default)]
+pub(super) struct ClusterBook {
+    slots: Slots<ClusterKey>,
+    endpoint_slots: Slots<(u32, SocketAddr)>,
+    entries: Vec<Entry>,
+    built: Vec<Option<Arc<Cluster>>>,
+    /// Slots that must be built again.
+    stale: HashSet<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: ClusterKey,
+    /// How many routes lead here.
+    uses: usize,
+}
+
+/// What clusters are built from.
+pub(super) struct Sources<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) policies: &'a PolicyTable,
+    pub(super) remembered: &'a mut Remembered,
+    pub(super) certificates: &'a mut dyn Certificates,
+}
+
+impl ClusterBook {
+    /// The slot of a cluster, for good.
+    pub(super) fn slot(&mut self, key: ClusterKey) -> ClusterSlot {
+        let slot = self.slots.of(key.clone());
+        if self.entries.len() < self.slots.len() {
+            self.entries.push(Entry { key, uses: 0 });
+            self.built.push(None);
+        }
+        ClusterSlot(slot)
+    }
+
+    pub(super) fn key(&self, slot: ClusterSlot) -> &ClusterKey {
+        &self.entries[slot.0 as usize].key
+    }
+
+    /// One more route leads there.
+    pub(super) fn retain(&mut self, slot: ClusterSlot) {
+        let entry = &mut self.entries[slot.0 as usize];
+        entry.uses += 1;
+        if entry.uses == 1 {
+            self.stale.insert(slot.0);
+        }
+    }
+
+    /// One route less leads there.
+    pub(super) fn release(&mut self, slot: ClusterSlot) {
+        let entry = &mut self.entries[slot.0 as usize];
+        entry.uses -= 1;
+        if entry.uses == 0 {
+            self.stale.insert(slot.0);
+        }
+    }
+
+    /// Everything made from these objects must be built again.
+    pub(super) fn touch(&mut self, changed: &HashSet<Destination>) {
+        if changed.is_empty() {
+            return;
+        }
+        for (slot, entry) in (0_u32..).zip(&self.entries) {
+            let destination = match entry.key.clone() {
+                ClusterKey::Service { namespace, name, port: _ } => {
+                    Destination { service: true, namespace, name }
+                }
+                ClusterKey::Backend { namespace, name } => Destination { service: false, namespace, name },
+            };
+            if entry.uses > 0 && changed.contains(&destination) {
+                self.stale.insert(slot);
+            }
+        }
+    }
+
+    /// Everything must be built again: policies or trust anchors have changed.
+    pub(super) fn touch_all(&mut self) {
+        self.stale
+            .extend((0_u32..).zip(&self.entries).filter(|(_, entry)| entry.uses > 0).map(|(slot, _)| slot));
+    }
+
+    /// Builds what is stale; a cluster that comes out the same stays the same by pointer.
+    pub(super) fn refresh(&mut self, sources: &mut Sources<'_>) -> Vec<Option<Arc<Cluster>>> {
+        for slot in std::mem::take(&mut self.stale) {
+            let index = slot as usize;
+            if self.entries[index].uses == 0 {
+                self.built[index] = None;
+                continue;
+            }
+            let key = self.entries[index].key.clone();
+            let new = self.build(ClusterSlot(slot), &key, sources);
+            let same = self.built[index].as_ref().zip(new.as_ref()).is_some_and(|(old, new)| equal(old, new));
+            if !same {
+                self.built[index] = new.map(Arc::new);
+            }
+        }
+        self.built.clone()
+    }
+
+    fn build(&mut self, slot: ClusterSlot, key: &ClusterKey, sources: &mut Sources<'_>) -> Option<Cluster> {
+        let mut draft = Draft::default();
+        match key {
+            ClusterKey::Service { namespace, name, port } => {
+                let service = sources.resources.service(namespace, name)?.content;
+                let port = service
+                    .spec
+                    .ports
+                    .iter()
+                    .find(|known| known.port == *port && known.protocol == Transport::Tcp)?;
+                draft.service(service, port, sources.resources.endpoint_slices(namespace, name));
+                draft.tls = sources.policies.find(namespace, name, port.name.as_deref()).cloned();
+            }
+            ClusterKey::Backend { namespace, name } => {
+                let backend = sources.resources.backend(namespace, name)?;
+                draft.backend(backend.content);
+                draft.tls = validate_backend(backend, sources).map(|validated| validated.tls);
+            }
+        }
+        draft.addresses.sort_unstable();
+        draft.addresses.dedup();
+        let slots = &mut self.endpoint_slots;
+        let endpoint = |address| Endpoint { slot: EndpointSlot(slots.of((slot.0, address))), address };
+        let (tls, refuse) = match draft.tls {
+            None => (None, None),
+            Some(Tls::Speak(tls)) => (Some(tls), None),
+            Some(Tls::Refuse(reason)) => (None, Some(reason)),
+        };
+        Some(Cluster {
+            slot,
+            name: key.to_string().into(),
+            protocol: draft.protocol,
+            tls,
+            endpoints: draft.addresses.into_iter().map(endpoint).collect(),
+            names: draft.names,
+            refuse,
+            connect_timeout: draft.connect_timeout,
+        })
+    }
+}
+
+fn equal(old: &Cluster, new: &Cluster) -> bool {
+    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout } = old;
+    *slot == new.slot
+        && *name == new.name
+        && *protocol == new.protocol
+        && *tls == new.tls
+        && *endpoints == new.endpoints
+        && *names == new.names
+        && *refuse == new.refuse
+        && *connect_timeout == new.connect_timeout
+}
+
+/// A cluster in the making.
+struct Draft {
+    protocol: UpstreamProtocol,
+    addresses: Vec<SocketAddr>,
+    names: Vec<DnsEndpoint>,
+    tls: Option<Tls>,
+    connect_timeout: Duration,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Draft {
+            protocol: UpstreamProtocol::Auto,
+            addresses: Vec::new(),
+            names: Vec::new(),
+            tls: None,
+            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+        }
+    }
+}
+
+impl Draft {
+    fn service<'r>(
+        &mut self,
+        service: &Service,
+        port: &ServicePort,
+        slices: impl Iterator<Item = Typed<'r, EndpointSlice>>,
+    ) {
+        self.protocol = protocol(port.app_protocol.as_deref());
+        if service.spec.service_type == ServiceType::ExternalName {
+            if let Some(name) = &service.spec.external_name {
+                self.host(name, target_port(port));
+            }
+            return;
+        }
+        for slice in slices {
+            self.slice(slice.content, port);
+        }
+    }
+
+    /// Ports are matched by name; the name of a port without one is empty.
+    fn slice(&mut self, slice: &EndpointSlice, port: &ServicePort) {
+        let wanted = port.name.as_deref().unwrap_or("");
+        let ports =
+            slice.ports.iter().filter(|known| *known.name == *wanted && known.protocol == Transport::Tcp);
+        for number in ports.map(|known| known.port.unwrap_or_else(|| target_port(port))) {
+            for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.conditions.is_ready()) {
+                let Some(address) = endpoint.addresses.first() else { continue };
+                match (slice.address_type, address.parse::<IpAddr>()) {
+                    (AddressType::IPv4 | AddressType::IPv6, Ok(ip)) => {
+                        self.addresses.push(SocketAddr::new(ip, number))
+                    }
+                    (AddressType::Fqdn, _) => self.host(address, number),
+                    (AddressType::IPv4 | AddressType::IPv6, Err(_)) => {}
+                }
+            }
+        }
+    }
+
+    fn backend(&mut self, backend: &Backend) {
+        for endpoint in &backend.spec.endpoints {
+            match &endpoint.host {
+                Host::Ip(ip) => self.addresses.push(SocketAddr::new(*ip, endpoint.port)),
+                Host::Dns(name) => self.host(name, endpoint.port),
+            }
+        }
+        self.protocol = match backend.spec.protocol {
+            None => UpstreamProtocol::Auto,
+            Some(BackendProtocol::Http) => UpstreamProtocol::Http1,
+            Some(BackendProtocol::Http2) => UpstreamProtocol::Http2,
+        };
+        if let Some(timeout) = backend.spec.connect_timeout.filter(|timeout| !timeout.get().is_zero()) {
+            self.connect_timeout = timeout.get();
+        }
+    }
+
+    /// A name to resolve, unless it is an address after all.
+    fn host(&mut self, name: &Arc<str>, port: u16) {
+        match name.parse::<IpAddr>() {
+            Ok(ip) => self.addresses.push(SocketAddr::new(ip, port)),
+            Err(_) => {
+                let endpoint = DnsEndpoint { name: name.clone(), port };
+                if !self.names.contains(&endpoint) {
+                    self.names.push(endpoint);
+                }
+            }
+        }
+    }
+}
+
+fn target_port(port: &ServicePort) -> u16 {
+    match &port.target_port {
+        Some(PortRef::Number(number)) => *number,
+        Some(PortRef::Name(_)) | None => port.port,
+    }
+}
+
+/// `appProtocol` of a Service port (Kubernetes KEP-3726, Gateway API GEP-1911). Whether TLS is spoken is for
+/// a BackendTLSPolicy to say; what is unknown is HTTP.
+fn protocol(app_protocol: Option<&str>) -> UpstreamProtocol {
+    match app_protocol {
+        Some("kubernetes.io/h2c" | "h2c" | "http2" | "grpc") => UpstreamProtocol::Http2,
+        Some("kubernetes.io/ws" | "kubernetes.io/wss" | "http") => UpstreamProtocol::Http1,
+        Some(_) | None => UpstreamProtocol::Auto,
+    }
+}
+
+fn validate_backend(backend: Typed<'_, Backend>, sources: &mut Sources<'_>) -> Option<Validated> {
+    let tls = backend.content.spec.tls.as_ref()?;
+    let asked = Validation {
+        namespace: backend.resource.namespace(),
+        hostname: &tls.hostname,
+        ca_certificate_refs: &tls.ca_certificate_refs,
+        subject_alt_names: &tls.subject_alt_names,
+        well_known: tls.well_known_ca_certificates.as_deref(),
+        secrets: true,
+    };
+    Some(validate(&asked, sources.resources, sources.remembered, sources.certificates))
+}
+
+/// Statuses of the Backends.
+pub(super) fn backend_statuses(sources: &mut Sources<'_>) -> Vec<(Arc<Resource>, ObjectStatus)> {
+    let resources = sources.resources;
+    let status = |backend: Typed<'_, Backend>| {
+        let generation = backend.resource.meta.generation;
+        let validated = validate_backend(backend, sources);
+        let (refused, unresolved) = validated.map_or((None, None), |found| (found.refused, found.unresolved));
+        let accepted = match refused {
+            None => Condition::yes(ConditionType::Accepted, Reason::Accepted, generation),
+            Some((reason, text)) => Condition::no(ConditionType::Accepted, reason, text, generation),
+        };
+        let resolved = match unresolved {
+            None => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Some((reason, text)) => Condition::no(ConditionType::ResolvedRefs, reason, text, generation),
+        };
+        let status = ObjectStatus::Plain(PlainStatus { conditions: vec![accepted, resolved] });
+        (backend.resource.clone(), status)
+    };
+    resources.all::<Backend>().map(status).collect()
+}

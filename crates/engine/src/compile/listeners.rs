@@ -1,0 +1,233 @@
+//! Judges one listener by itself: its protocol, the kinds it takes, its certificates.
+
+use std::sync::Arc;
+
+use model::Resources;
+use model::kinds::gateway::{FromNamespaces, Gateway, Listener, Protocol, RouteNamespaces, TlsMode};
+use model::kinds::references::ObjectRef;
+use model::kinds::{CORE_GROUP, GATEWAY_GROUP, KindName};
+use model::labels::LabelSelector;
+use model::resources::{Referred, Referrer, Typed};
+
+use super::certificates::{Certificates, Remembered};
+use crate::config::KeyPair;
+use crate::matching::HostPattern;
+use crate::status::{GroupKind, Reason};
+
+/// What routes need to know of a listener. Equal views mean that no route has to be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ListenerView {
+    /// Namespace of the Gateway.
+    pub(super) namespace: Arc<str>,
+    /// Name of the Gateway.
+    pub(super) gateway: Arc<str>,
+    /// Name within the Gateway.
+    pub(super) name: Arc<str>,
+    /// `namespace/gateway/listener`.
+    pub(super) unique: Arc<str>,
+    pub(super) hostname: HostPattern,
+    pub(super) port: u16,
+    pub(super) https: bool,
+    /// Whether HTTPRoutes may attach at all.
+    pub(super) takes_http_routes: bool,
+    pub(super) from: RouteSource,
+    /// Whether traffic is taken.
+    pub(super) served: bool,
+}
+
+/// From which namespaces routes may come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RouteSource {
+    All,
+    Same,
+    Nowhere,
+    Selector(LabelSelector),
+}
+
+/// A listener with everything found out about it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) view: ListenerView,
+    pub(super) family: Family,
+    pub(super) supported_kinds: Vec<GroupKind>,
+    /// Why it takes no traffic.
+    pub(super) refused: Option<(Reason, String)>,
+    /// Whether the reason is a conflict with another listener.
+    pub(super) conflict: Option<(Reason, String)>,
+    /// References that do not resolve.
+    pub(super) unresolved: Option<(Reason, String)>,
+    pub(super) certificates: Vec<Arc<KeyPair>>,
+}
+
+/// What listeners must share to share a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// HTTP in cleartext.
+    Plain,
+    /// Everything that starts with a TLS handshake.
+    Tls,
+    /// Plain connections.
+    Tcp,
+    /// Datagrams, which share nothing with TCP ports.
+    Udp,
+    /// A protocol nobody knows; it is never listened on.
+    Unknown,
+}
+
+/// What certificates are looked up with.
+pub(super) struct Lookup<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) remembered: &'a mut Remembered,
+    pub(super) certificates: &'a mut dyn Certificates,
+}
+
+impl Judged {
+    pub(super) fn new(gateway: Typed<'_, Gateway>, listener: &Listener, lookup: &mut Lookup<'_>) -> Judged {
+        let namespace: Arc<str> = gateway.resource.namespace().into();
+        let name: Arc<str> = gateway.resource.key.name.to_arc();
+        let (family, https, speaks_http) = match listener.protocol {
+            Protocol::Http => (Family::Plain, false, true),
+            Protocol::Https => (Family::Tls, true, true),
+            Protocol::Tls => (Family::Tls, false, false),
+            Protocol::Tcp => (Family::Tcp, false, false),
+            Protocol::Udp => (Family::Udp, false, false),
+            Protocol::Other(_) => (Family::Unknown, false, false),
+        };
+        let (supported_kinds, invalid_kinds) = kinds(listener, speaks_http);
+        let mut judged = Judged {
+            view: ListenerView {
+                unique: format!("{namespace}/{name}/{}", listener.name).into(),
+                namespace,
+                gateway: name,
+                name: listener.name.clone(),
+                hostname: HostPattern::new(listener.hostname.as_ref().map(AsRef::as_ref)),
+                port: listener.port,
+                https,
+                takes_http_routes: !supported_kinds.is_empty(),
+                from: source(&listener.allowed_routes.namespaces),
+                served: false,
+            },
+            family,
+            supported_kinds,
+            refused: None,
+            conflict: None,
+            unresolved: invalid_kinds,
+            certificates: Vec::new(),
+        };
+        judged.judge_protocol(gateway, listener, speaks_http);
+        if https {
+            judged.judge_certificates(gateway, listener, lookup);
+        }
+        judged
+    }
+
+    fn judge_protocol(&mut self, gateway: Typed<'_, Gateway>, listener: &Listener, speaks_http: bool) {
+        let protocol = listener.protocol.as_str();
+        if !speaks_http {
+            let message = format!("protocol `{protocol}` is not served; use HTTP or HTTPS");
+            self.refused = Some((Reason::UnsupportedProtocol, message));
+            return;
+        }
+        if !self.view.https {
+            return;
+        }
+        if listener.tls.as_ref().is_none_or(|tls| tls.mode == TlsMode::Passthrough) {
+            let message = "HTTPS ends TLS here: `tls.mode` must be Terminate, with certificates".to_owned();
+            self.refused = Some((Reason::UnsupportedValue, message));
+        }
+        let frontend = gateway.content.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref());
+        if frontend.is_some_and(|frontend| frontend.validation(listener.port).is_some()) {
+            // A listener that asks for client certificates must not open without asking.
+            let message = "client certificates are not verified yet, so the listener stays closed".to_owned();
+            self.refused = Some((Reason::UnsupportedValue, message));
+        }
+    }
+
+    fn judge_certificates(
+        &mut self,
+        gateway: Typed<'_, Gateway>,
+        listener: &Listener,
+        lookup: &mut Lookup<'_>,
+    ) {
+        let references = listener.tls.as_ref().map_or(&[][..], |tls| &tls.certificate_refs);
+        let mut problems: Vec<(Reason, String)> = Vec::new();
+        for reference in references {
+            match certificate(gateway.resource.namespace(), reference, lookup) {
+                Ok((pair, problem)) => {
+                    self.certificates.extend(pair);
+                    problems.extend(problem.map(|text| (Reason::InvalidCertificateRef, text)));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if references.is_empty() {
+            problems.push((Reason::InvalidCertificateRef, "`tls.certificateRefs` is empty".to_owned()));
+        }
+        if self.unresolved.is_none() {
+            self.unresolved = join(problems);
+        }
+    }
+}
+
+/// The first reason with all sentences.
+pub(super) fn join(problems: Vec<(Reason, String)>) -> Option<(Reason, String)> {
+    let reason = problems.first()?.0;
+    let texts: Vec<String> = problems.into_iter().map(|(_, text)| text).collect();
+    Some((reason, texts.join("; ")))
+}
+
+type Problem = (Reason, String);
+type Found = (Option<Arc<KeyPair>>, Option<String>);
+
+fn certificate(namespace: &str, reference: &ObjectRef, lookup: &mut Lookup<'_>) -> Result<Found, Problem> {
+    let ObjectRef { group, kind, name, namespace: elsewhere } = reference;
+    if **group != *CORE_GROUP || **kind != *KindName::Secret.as_str() {
+        let message = format!("a certificate cannot be a `{kind}`; use a Secret of type kubernetes.io/tls");
+        return Err((Reason::InvalidCertificateRef, message));
+    }
+    let target = elsewhere.as_deref().unwrap_or(namespace);
+    let from = Referrer { group: GATEWAY_GROUP, kind: "Gateway", namespace };
+    let to = Referred { group: CORE_GROUP, kind: "Secret", namespace: target, name };
+    if !lookup.resources.may_refer(from, to) {
+        let message =
+            format!("no ReferenceGrant in `{target}` lets Gateways of `{namespace}` use Secret `{name}`");
+        return Err((Reason::RefNotPermitted, message));
+    }
+    let Some(secret) = lookup.resources.secret(target, name) else {
+        return Err((Reason::InvalidCertificateRef, format!("no Secret `{target}/{name}` exists")));
+    };
+    let state = lookup.remembered.pair(secret, lookup.certificates);
+    let kept = if state.usable.is_some() { "; the last good pair is served" } else { "" };
+    let problem = state.problem.map(|text| format!("Secret `{target}/{name}`: {text}{kept}"));
+    Ok((state.usable, problem))
+}
+
+fn source(namespaces: &RouteNamespaces) -> RouteSource {
+    match (namespaces.from, &namespaces.selector) {
+        (FromNamespaces::All, _) => RouteSource::All,
+        (FromNamespaces::Same, _) => RouteSource::Same,
+        (FromNamespaces::None, _) | (FromNamespaces::Selector, None) => RouteSource::Nowhere,
+        (FromNamespaces::Selector, Some(selector)) => RouteSource::Selector(selector.clone()),
+    }
+}
+
+/// Kinds a listener takes, and what is wrong with those it asks for.
+fn kinds(listener: &Listener, speaks_http: bool) -> (Vec<GroupKind>, Option<Problem>) {
+    let http_route = || GroupKind { group: GATEWAY_GROUP.into(), kind: KindName::HttpRoute.as_str().into() };
+    let possible: Vec<GroupKind> = speaks_http.then(http_route).into_iter().collect();
+    if listener.allowed_routes.kinds.is_empty() {
+        return (possible, None);
+    }
+    let asked = listener.allowed_routes.kinds.iter();
+    let asked = asked.map(|kind| GroupKind { group: kind.group.clone(), kind: kind.kind.clone() });
+    let (mut valid, invalid): (Vec<GroupKind>, Vec<GroupKind>) =
+        asked.partition(|kind| possible.contains(kind));
+    valid.dedup();
+    let names: Vec<&str> = invalid.iter().map(|kind| &*kind.kind).collect();
+    let problem = (!invalid.is_empty()).then(|| {
+        let message =
+            format!("a listener for {} cannot take {}", listener.protocol.as_str(), names.join(", "));
+        (Reason::InvalidRouteKinds, message)
+    });
+    (valid, problem)
+}

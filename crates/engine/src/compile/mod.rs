@@ -1,0 +1,319 @@
+//! Compiles resources into one immutable config and the conditions of every resource.
+//!
+//! The compiler lives as long as the control plane and remembers what it has done: what did not change is
+//! shared by pointer with the config before, and numbers that were given out keep their meaning. One compile is
+//! a sequence of phases, each of which looks only at what the kinds it reads have changed.
+
+mod attach;
+mod certificates;
+mod changes;
+mod clusters;
+mod filters;
+mod gateways;
+mod listeners;
+mod policies;
+mod ports;
+mod references;
+mod routes;
+mod rules;
+mod settings;
+mod slots;
+mod tables;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::kinds::endpoint_slice::EndpointSlice;
+use model::kinds::{
+    Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
+    Namespace, ReferenceGrant, Secret, Service,
+};
+use model::labels::SERVICE_NAME;
+use model::{Resource, Resources};
+
+pub use certificates::{Certificates, PairState};
+pub use clusters::CONNECT_TIMEOUT_DEFAULT;
+
+use certificates::Remembered;
+use changes::{Change, Watched};
+use clusters::{ClusterBook, Sources};
+use gateways::GatewayPlan;
+use listeners::{ListenerView, Lookup};
+use policies::{PolicyTable, ServicePlace};
+use ports::Ports;
+use references::{ClusterKey, Destination};
+use routes::{Around, Routes, Workshop};
+use tables::Tables;
+
+use crate::config::Config;
+use crate::status::{Conditions, ObjectConditions, ObjectStatus};
+
+/// What a compiler must be told once.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// Classes with this controller name are ours, in practice `selvedge.dev/gateway-controller`.
+    pub controller_name: String,
+    /// Where Gateways without addresses listen.
+    pub default_binds: Vec<IpAddr>,
+}
+
+/// The result of one compile.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What proxies run on.
+    pub config: Arc<Config>,
+    /// What became of every object.
+    pub conditions: Conditions,
+}
+
+/// Compiles one state of the resources after the other.
+#[derive(Debug)]
+pub struct Compiler {
+    controller: Arc<str>,
+    default_binds: Vec<IpAddr>,
+    epoch: u64,
+    watched: Watch,
+    remembered: Remembered,
+    plans: Vec<GatewayPlan>,
+    classes: Vec<(Arc<Resource>, ObjectStatus)>,
+    views: Vec<ListenerView>,
+    policies: PolicyTable,
+    book: ClusterBook,
+    tables: Tables,
+    routes: Routes,
+    ports: Ports,
+}
+
+/// The kinds that are watched for changes.
+#[derive(Debug, Default)]
+struct Watch {
+    backend: Watched,
+    config_map: Watched,
+    endpoint_slice: Watched,
+    gateway: Watched,
+    gateway_class: Watched,
+    gateway_parameters: Watched,
+    http_route: Watched,
+    namespace: Watched,
+    policy: Watched,
+    reference_grant: Watched,
+    secret: Watched,
+    service: Watched,
+}
+
+/// What is different since the last compile, as the phases ask for it.
+#[derive(Debug)]
+struct Differences {
+    gateways: bool,
+    grants: bool,
+    namespaces: bool,
+    policies: bool,
+    anchors: bool,
+    routes: Vec<Change>,
+    /// Services and Backends that came, went or were edited.
+    destinations: HashSet<Destination>,
+    /// Services whose endpoints changed.
+    endpoints: HashSet<Destination>,
+}
+
+impl Compiler {
+    /// A compiler that has seen nothing yet.
+    #[must_use]
+    pub fn new(options: CompileOptions) -> Self {
+        Compiler {
+            controller: options.controller_name.into(),
+            default_binds: options.default_binds,
+            epoch: 0,
+            watched: Watch::default(),
+            remembered: Remembered::default(),
+            plans: Vec::new(),
+            classes: Vec::new(),
+            views: Vec::new(),
+            policies: PolicyTable::default(),
+            book: ClusterBook::default(),
+            tables: Tables::default(),
+            routes: Routes::default(),
+            ports: Ports::default(),
+        }
+    }
+
+    /// Compiles the resources as they are now.
+    pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
+        self.epoch += 1;
+        let differences = self.watched.differences(resources);
+        let listeners_changed = self.plan_gateways(&differences, resources, certificates);
+        self.judge_policies(&differences, resources, certificates);
+        self.compile_routes(differences, listeners_changed, resources);
+        let mut sources =
+            Sources { resources, policies: &self.policies, remembered: &mut self.remembered, certificates };
+        let clusters = self.book.refresh(&mut sources);
+        let backends = clusters::backend_statuses(&mut sources);
+        let ports = self.ports.build(&self.plans, &mut self.tables);
+        let conditions = self.conditions(backends);
+        Compiled { config: Arc::new(Config { epoch: self.epoch, ports, clusters }), conditions }
+    }
+
+    /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
+    /// other listeners than before.
+    fn plan_gateways(
+        &mut self,
+        differences: &Differences,
+        resources: &Resources,
+        certificates: &mut dyn Certificates,
+    ) -> bool {
+        if differences.gateways || differences.grants {
+            self.classes = gateways::judge_classes(&self.controller, resources);
+            let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
+            self.plans = gateways::judge(&self.controller, &self.default_binds, &mut lookup);
+            self.remembered.retain(resources);
+        }
+        let listeners = self.plans.iter().flat_map(|plan| &plan.listeners);
+        let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
+        let changed = views != self.views;
+        if changed {
+            self.views = views;
+        }
+        changed || differences.namespaces
+    }
+
+    fn judge_policies(
+        &mut self,
+        differences: &Differences,
+        resources: &Resources,
+        certificates: &mut dyn Certificates,
+    ) {
+        if differences.policies || differences.anchors {
+            self.policies = PolicyTable::new(resources, &mut self.remembered, certificates);
+            self.book.touch_all();
+        }
+    }
+
+    fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
+        self.book.touch(&differences.destinations);
+        self.book.touch(&differences.endpoints);
+        let around = Around { listeners, grants: differences.grants, destinations: differences.destinations };
+        let mut shop = Workshop {
+            controller: &self.controller,
+            resources,
+            views: &self.views,
+            book: &mut self.book,
+            tables: &mut self.tables,
+        };
+        self.routes.update(differences.routes, &around, &mut shop);
+        if listeners {
+            let known: HashSet<&str> = self.views.iter().map(|view| &*view.unique).collect();
+            self.tables.retain(|name| known.contains(name));
+        }
+    }
+
+    /// All statuses, by kind, namespace and name.
+    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>) -> Conditions {
+        let attached = self.attached_routes();
+        let mut gateways: Vec<_> = self
+            .plans
+            .iter()
+            .map(|plan| {
+                let status = plan.status(|listener| attached.get(listener).copied().unwrap_or(0));
+                (plan.resource.clone(), ObjectStatus::Gateway(status))
+            })
+            .collect();
+        gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
+        let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
+        let policies =
+            policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
+        let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
+        let routes = self
+            .routes
+            .iter()
+            .filter(|route| has_parents(&route.status))
+            .map(|route| ObjectConditions { resource: route.resource.clone(), status: route.status.clone() });
+        let before = self.classes.iter().cloned().chain(gateways).map(fresh);
+        let after = policies.chain(backends).map(fresh);
+        Conditions::new(before.chain(routes).chain(after).collect())
+    }
+
+    /// Accepted routes by listener.
+    fn attached_routes(&self) -> HashMap<&str, u32> {
+        let mut counts = HashMap::new();
+        for route in self.routes.iter().filter(|route| route.is_accepted()) {
+            let listeners: BTreeSet<&str> = route.attachment.listeners().map(|name| &**name).collect();
+            for listener in listeners {
+                *counts.entry(listener).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+
+    /// Gateways with routes that lead to a Service, for the Services that policies are about.
+    fn gateways_by_service(&self) -> HashMap<ServicePlace, BTreeSet<ServicePlace>> {
+        let targets = self.policies.targets();
+        let mut gateways: HashMap<ServicePlace, BTreeSet<ServicePlace>> = HashMap::new();
+        if targets.is_empty() {
+            return gateways;
+        }
+        let of_listener: HashMap<&Arc<str>, &ListenerView> =
+            self.views.iter().map(|view| (&view.unique, view)).collect();
+        for route in self.routes.iter() {
+            for slot in route.clusters() {
+                let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
+                let service = (namespace.clone(), name.clone());
+                if targets.contains(&service) {
+                    let views = route.attachment.listeners().filter_map(|listener| of_listener.get(listener));
+                    let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
+                    gateways.entry(service).or_default().extend(places);
+                }
+            }
+        }
+        gateways
+    }
+}
+
+fn has_parents(status: &ObjectStatus) -> bool {
+    matches!(status, ObjectStatus::Route(route) if !route.parents.is_empty())
+}
+
+impl Watch {
+    fn differences(&mut self, resources: &Resources) -> Differences {
+        fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
+            resources.all::<T>().map(|typed| typed.resource)
+        }
+        let backends = self.backend.update(shelf::<Backend>(resources));
+        let services = self.service.update(shelf::<Service>(resources));
+        let slices = self.endpoint_slice.update(shelf::<EndpointSlice>(resources));
+        let secrets = !self.secret.update(shelf::<Secret>(resources)).is_empty();
+        let config_maps = !self.config_map.update(shelf::<ConfigMap>(resources)).is_empty();
+        // Every kind is looked at, whatever the others say: `|` and not `||`.
+        let gateways = secrets
+            | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
+            | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
+            | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
+        let destinations = sides(&backends).map(|resource| destination(false, resource));
+        Differences {
+            gateways,
+            grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
+            namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
+            policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
+            anchors: secrets || config_maps,
+            routes: self.http_route.update(shelf::<HttpRoute>(resources)),
+            destinations: destinations
+                .chain(sides(&services).map(|resource| destination(true, resource)))
+                .collect(),
+            endpoints: sides(&slices).filter_map(|slice| owner(slice)).collect(),
+        }
+    }
+}
+
+fn sides(changes: &[Change]) -> impl Iterator<Item = &Arc<Resource>> {
+    changes.iter().flat_map(Change::sides)
+}
+
+fn destination(service: bool, resource: &Resource) -> Destination {
+    Destination { service, namespace: resource.namespace().into(), name: resource.key.name.to_arc() }
+}
+
+/// The Service an EndpointSlice belongs to.
+fn owner(slice: &Resource) -> Option<Destination> {
+    let name = slice.meta.labels.get(SERVICE_NAME)?.clone();
+    Some(Destination { service: true, namespace: slice.namespace().into(), name })
+}

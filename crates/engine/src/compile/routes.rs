@@ -1,0 +1,221 @@
+//! What is kept of each route between compiles, and when it must be looked at again.
+//!
+//! A route is compiled from its own text and from where its references lead, and attached by the listeners
+//! there are. Each of the three is remembered apart, so that a change elsewhere costs a comparison at most.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use model::kinds::http_route::HttpRoute;
+use model::resources::Typed;
+use model::{Resource, ResourceKey, Resources};
+
+use super::attach::{self, Attachment};
+use super::changes::Change;
+use super::clusters::ClusterBook;
+use super::filters::ListenerSide;
+use super::listeners::ListenerView;
+use super::references::{Destination, Resolved};
+use super::rules::{self, RuleSlots, Template};
+use super::slots::Slots;
+use super::tables::{Contribution, Tables};
+use crate::config::ClusterSlot;
+use crate::status::{ObjectStatus, Reason};
+
+/// All routes.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    by_key: BTreeMap<ResourceKey, RouteState>,
+    numbers: Slots<ResourceKey>,
+    rule_slots: RuleSlots,
+}
+
+/// One route as it was compiled last.
+#[derive(Debug)]
+pub(super) struct RouteState {
+    pub(super) resource: Arc<Resource>,
+    number: u32,
+    resolved: Resolved,
+    /// Compiled rules by what they depend on of the listener; one entry where they depend on nothing.
+    variants: Vec<(Option<ListenerSide>, Arc<[Template]>)>,
+    /// Rules as they were judged; the templates stand in `variants`.
+    judged: rules::Compiled,
+    pub(super) attachment: Attachment,
+    pub(super) status: Arc<ObjectStatus>,
+}
+
+/// What routes are compiled with.
+pub(super) struct Workshop<'a> {
+    pub(super) controller: &'a Arc<str>,
+    pub(super) resources: &'a Resources,
+    pub(super) views: &'a [ListenerView],
+    pub(super) book: &'a mut ClusterBook,
+    pub(super) tables: &'a mut Tables,
+}
+
+/// What changed around the routes.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// Listeners or namespaces are different: every route must be attached again.
+    pub(super) listeners: bool,
+    /// ReferenceGrants are different.
+    pub(super) grants: bool,
+    /// Services and Backends that are different.
+    pub(super) destinations: HashSet<Destination>,
+}
+
+impl Routes {
+    /// Brings all routes up to date.
+    pub(super) fn update(&mut self, changes: Vec<Change>, around: &Around, shop: &mut Workshop<'_>) {
+        let changed: HashSet<&ResourceKey> =
+            changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
+        if around.listeners || around.grants || !around.destinations.is_empty() {
+            for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
+                state.reconsider(around, &mut self.rule_slots, shop);
+            }
+        }
+        for change in &changes {
+            let old = change.before.as_ref().and_then(|resource| self.by_key.remove(&resource.key));
+            let new = change.after.as_ref().map(|resource| self.compile(resource, old.as_ref(), shop));
+            if let Some(old) = old {
+                old.leave(new.as_ref(), shop);
+            }
+            if let Some(new) = new {
+                self.by_key.insert(new.resource.key.clone(), new);
+            }
+        }
+    }
+
+    fn compile(
+        &mut self,
+        resource: &Arc<Resource>,
+        old: Option<&RouteState>,
+        shop: &mut Workshop<'_>,
+    ) -> RouteState {
+        let number = match old {
+            Some(old) => old.number,
+            None => self.numbers.of(resource.key.clone()),
+        };
+        let content = resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
+        let resolved = Resolved::of(resource.namespace(), content, shop.resources, shop.book);
+        resolved.clusters().for_each(|slot| shop.book.retain(slot));
+        let mut state = RouteState {
+            resource: resource.clone(),
+            number,
+            resolved,
+            variants: Vec::new(),
+            judged: rules::Compiled::default(),
+            attachment: Attachment::default(),
+            status: Arc::new(ObjectStatus::Route(Default::default())),
+        };
+        state.judge(&mut self.rule_slots);
+        state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
+        state.enter(&mut self.rule_slots, shop);
+        state
+    }
+
+    /// Every route in the order of keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RouteState> {
+        self.by_key.values()
+    }
+}
+
+impl RouteState {
+    fn typed(&self) -> Typed<'_, HttpRoute> {
+        let content = self.resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
+        Typed { resource: &self.resource, content }
+    }
+
+    /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
+    fn judge(&mut self, slots: &mut RuleSlots) {
+        let plain = ListenerSide { port: 80, https: false };
+        let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
+        let side = rules::depend_on_listener(self.typed().content).then_some(plain);
+        self.variants = vec![(side, std::mem::take(&mut judged.templates).into())];
+        self.judged = judged;
+    }
+
+    /// Looks again at what may be different because of changes elsewhere.
+    fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
+        let namespace = self.resource.namespace().to_owned();
+        let references = (around.grants && self.resolved.crosses(&namespace))
+            || self.resolved.destinations(&namespace).any(|place| around.destinations.contains(&place));
+        let mut rules_changed = false;
+        if references {
+            let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
+            if resolved != self.resolved {
+                resolved.clusters().for_each(|slot| shop.book.retain(slot));
+                self.resolved.clusters().for_each(|slot| shop.book.release(slot));
+                self.resolved = resolved;
+                self.judge(slots);
+                rules_changed = true;
+            }
+        }
+        if !rules_changed && !around.listeners {
+            return;
+        }
+        let attachment = attach::attach(self.typed(), shop.views, shop.resources);
+        let old = std::mem::replace(&mut self.attachment, attachment);
+        for place in old.places.iter().filter(|place| !self.stands_at(place)) {
+            shop.tables.take(&place.listener, &place.host, self.number);
+        }
+        self.enter(slots, shop);
+    }
+
+    /// Takes its places in the tables and writes its status.
+    fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
+        for at in 0..self.attachment.places.len() {
+            let place = self.attachment.places[at].clone();
+            let side = shop
+                .views
+                .iter()
+                .find(|view| view.unique == place.listener)
+                .map(|view| ListenerSide { port: view.port, https: view.https });
+            let templates = self.variant(side.expect("routes attach to listeners there are"), slots);
+            shop.tables.put(
+                &place.listener,
+                &place.host,
+                self.number,
+                Contribution { own: place.own, templates },
+            );
+        }
+        let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
+        let generation = self.resource.meta.generation;
+        let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
+        self.status = Arc::new(ObjectStatus::Route(status));
+    }
+
+    fn variant(&mut self, side: ListenerSide, slots: &mut RuleSlots) -> Arc<[Template]> {
+        let known = self.variants.iter().find(|(of, _)| of.is_none_or(|of| of == side));
+        if let Some((_, templates)) = known {
+            return templates.clone();
+        }
+        let compiled = rules::compile(self.typed(), &self.resolved, side, slots);
+        let templates: Arc<[Template]> = compiled.templates.into();
+        self.variants.push((Some(side), templates.clone()));
+        templates
+    }
+
+    /// Gives up what a newer version of the route does not hold.
+    fn leave(self, newer: Option<&RouteState>, shop: &mut Workshop<'_>) {
+        self.resolved.clusters().for_each(|slot| shop.book.release(slot));
+        let gone =
+            self.attachment.places.iter().filter(|place| !newer.is_some_and(|newer| newer.stands_at(place)));
+        for place in gone {
+            shop.tables.take(&place.listener, &place.host, self.number);
+        }
+    }
+
+    fn stands_at(&self, place: &attach::Place) -> bool {
+        self.attachment.places.iter().any(|mine| mine.listener == place.listener && mine.host == place.host)
+    }
+
+    pub(super) fn clusters(&self) -> impl Iterator<Item = ClusterSlot> + '_ {
+        self.resolved.clusters()
+    }
+
+    /// Whether the route counts as attached.
+    pub(super) fn is_accepted(&self) -> bool {
+        !attach::nothing_works(&self.judged)
+    }
+}

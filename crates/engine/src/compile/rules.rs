@@ -1,0 +1,282 @@
+//! Rules of one route, compiled for one kind of listener.
+
+use std::sync::Arc;
+
+use model::FieldPath;
+use model::kinds::http_route::{
+    HttpBackendRef, HttpMatch, HttpRoute, HttpRule, HttpTimeouts, PathMatchType, ValueMatchType,
+};
+use model::resources::Typed;
+use model::units::GatewayDuration;
+
+use super::filters::{self, ListenerSide, Surroundings, Unworkable};
+use super::references::{Resolution, Resolved};
+use super::slots::Slots;
+use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, Target, Timeouts};
+use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
+use crate::status::Reason;
+
+/// One match of a route, ready to stand in a host's table.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) path: PathMatch,
+    pub(super) requirements: Requirements,
+    pub(super) seniority: Arc<Seniority>,
+    pub(super) rule: Arc<Rule>,
+}
+
+/// What came of the rules of a route.
+#[derive(Debug, Default)]
+pub(super) struct Compiled {
+    pub(super) templates: Vec<Template>,
+    /// Matches that cannot do what they say; those that could be read refuse.
+    pub(super) unworkable: Vec<Unworkable>,
+    /// How many matches can.
+    pub(super) workable: usize,
+    /// Things that were written and have no effect.
+    pub(super) ignored: Vec<String>,
+}
+
+/// Stable numbers of rules: by the rule's name where it has one, else by its position.
+pub(super) type RuleSlots = Slots<(Arc<str>, RuleKey)>;
+
+/// What tells a rule from the others of its route.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) enum RuleKey {
+    Named(Arc<str>),
+    At(u16),
+}
+
+/// Whether the rules must be compiled for each kind of listener apart.
+pub(super) fn depend_on_listener(route: &HttpRoute) -> bool {
+    route.spec.rules.iter().any(|rule| {
+        filters::depend_on_listener(&rule.filters)
+            || rule.backend_refs.iter().any(|backend| filters::depend_on_listener(&backend.filters))
+    })
+}
+
+/// Compiles the rules of a route.
+pub(super) fn compile(
+    route: Typed<'_, HttpRoute>,
+    resolved: &Resolved,
+    side: ListenerSide,
+    slots: &mut RuleSlots,
+) -> Compiled {
+    let mut compiler = RuleCompiler {
+        route,
+        place: route.resource.key.place().into(),
+        resolved,
+        side,
+        slots,
+        compiled: Compiled::default(),
+    };
+    for (position, rule) in route.content.spec.rules.iter().enumerate() {
+        let Ok(position) = u16::try_from(position) else { break };
+        compiler.rule(position, rule);
+    }
+    compiler.compiled
+}
+
+struct RuleCompiler<'a> {
+    route: Typed<'a, HttpRoute>,
+    place: Arc<str>,
+    resolved: &'a Resolved,
+    side: ListenerSide,
+    slots: &'a mut RuleSlots,
+    compiled: Compiled,
+}
+
+impl RuleCompiler<'_> {
+    fn rule(&mut self, position: u16, rule: &HttpRule) {
+        let key = rule.name.clone().map_or(RuleKey::At(position), RuleKey::Named);
+        let slot = RuleSlot(self.slots.of((self.place.clone(), key)));
+        for (field, written) in
+            [("retry", rule.retry.is_some()), ("sessionPersistence", rule.session_persistence.is_some())]
+        {
+            if written {
+                self.compiled.ignored.push(format!("`rules[{position}].{field}` has no effect yet"));
+            }
+        }
+        let everything = [match_all()];
+        let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
+        for (matched, wanted) in matches.iter().enumerate() {
+            let Ok(matched) = u16::try_from(matched) else { break };
+            self.one_match(slot, (position, matched), rule, wanted);
+        }
+    }
+
+    fn one_match(
+        &mut self,
+        slot: RuleSlot,
+        (position, matched): (u16, u16),
+        rule: &HttpRule,
+        wanted: &HttpMatch,
+    ) {
+        let at = format!("rules[{position}].matches[{matched}]");
+        let path = match path(wanted) {
+            Ok(path) => path,
+            Err(problem) => {
+                // Nobody can say which paths were meant, so no request is this match's to refuse.
+                self.unworkable(&at, format!("path: {problem}; the match is left out"));
+                return;
+            }
+        };
+        let (requirements, unreadable) = requirements(wanted);
+        let around = Surroundings { path: &path, resolved: self.resolved, side: self.side };
+        let (filters, action) = match unreadable {
+            Some(problem) => {
+                self.unworkable(&at, format!("{problem}; requests that carry it are answered with 500"));
+                (Vec::new(), Action::Refuse { status: 500, reason: "invalid_match" })
+            }
+            None => match workings(rule, around) {
+                Ok(workings) => {
+                    self.compiled.workable += 1;
+                    workings
+                }
+                Err(problem) => {
+                    let message = format!("rules[{position}]: {}; it answers with 500", problem.message);
+                    self.remember(Unworkable { message, ..problem });
+                    (Vec::new(), Action::Refuse { status: 500, reason: "invalid_filter" })
+                }
+            },
+        };
+        let origin = self.origin((position, matched), rule);
+        let timeouts = timeouts(rule.timeouts.unwrap_or_default());
+        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts });
+        let seniority = Arc::new(self.seniority((position, matched)));
+        self.compiled.templates.push(Template { path, requirements, seniority, rule });
+    }
+
+    fn unworkable(&mut self, at: &str, message: String) {
+        self.remember(Unworkable { reason: Reason::UnsupportedValue, message: format!("{at}: {message}") });
+    }
+
+    /// All matches of a rule share its filters; one message is enough.
+    fn remember(&mut self, problem: Unworkable) {
+        if self.compiled.unworkable.last() != Some(&problem) {
+            self.compiled.unworkable.push(problem);
+        }
+    }
+
+    fn origin(&self, (position, matched): (u16, u16), rule: &HttpRule) -> Origin {
+        let resource = self.route.resource;
+        let mut field = FieldPath::root().field("spec").field("rules").index(usize::from(position));
+        if !rule.matches.is_empty() {
+            field = field.field("matches").index(usize::from(matched));
+        }
+        let source = resource.source.as_ref().map(|source| match resource.line_of(&field) {
+            Some(line) => format!("{}:{line}", source.file).into(),
+            None => source.file.clone(),
+        });
+        Origin {
+            kind: "HTTPRoute",
+            route: self.place.clone(),
+            rule: position,
+            matched,
+            name: rule.name.clone(),
+            source,
+        }
+    }
+
+    fn seniority(&self, (rule, matched): (u16, u16)) -> Seniority {
+        let resource = self.route.resource;
+        let created = resource.meta.creation_timestamp.map(|moment| moment.0);
+        Seniority {
+            created: created.unwrap_or(i64::MAX),
+            seen: if created.is_some() { 0 } else { resource.age.seen() },
+            route: self.place.clone(),
+            rule,
+            matched,
+        }
+    }
+}
+
+fn match_all() -> HttpMatch {
+    let path =
+        model::kinds::http_route::PathMatch { match_type: PathMatchType::PathPrefix, value: "/".into() };
+    HttpMatch { path, headers: Vec::new(), query_params: Vec::new(), method: None }
+}
+
+fn path(wanted: &HttpMatch) -> Result<PathMatch, String> {
+    let value = &wanted.path.value;
+    match wanted.path.match_type {
+        PathMatchType::Exact => Ok(PathMatch::Exact(value.clone())),
+        PathMatchType::PathPrefix => Ok(PathMatch::Prefix(value.clone())),
+        PathMatchType::RegularExpression => {
+            Pattern::new(value).map(PathMatch::Pattern).map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// Demands of a match, and what is wrong with them. Of a repeated name only the first one counts.
+fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
+    let mut problems = Vec::new();
+    let mut fields = |what: &str, list: &[model::kinds::http_route::ValueMatch], lower: bool| {
+        let mut found: Vec<FieldMatch> = Vec::new();
+        for demand in list {
+            let name: Arc<str> =
+                if lower { demand.name.to_ascii_lowercase().into() } else { demand.name.clone() };
+            if found.iter().any(|known| known.name == name) {
+                continue;
+            }
+            let value = match demand.match_type {
+                ValueMatchType::Exact => ValueMatch::Exact(demand.value.clone()),
+                ValueMatchType::RegularExpression => match Pattern::new(&demand.value) {
+                    Ok(pattern) => ValueMatch::Pattern(pattern),
+                    Err(error) => {
+                        problems.push(format!("{what} `{}`: {error}", demand.name));
+                        ValueMatch::Unreadable(demand.value.clone())
+                    }
+                },
+            };
+            found.push(FieldMatch { name, value });
+        }
+        found
+    };
+    let requirements = Requirements {
+        method: wanted.method.map(|method| method.as_str().into()),
+        headers: fields("header", &wanted.headers, true),
+        query: fields("query parameter", &wanted.query_params, false),
+    };
+    (requirements, (!problems.is_empty()).then(|| problems.join("; ")))
+}
+
+/// Filters and action of a rule.
+fn workings(
+    rule: &HttpRule,
+    around: Surroundings<'_>,
+) -> Result<(Vec<crate::config::Filter>, Action), Unworkable> {
+    let filters::Compiled { filters, redirect } = filters::compile(&rule.filters, around)?;
+    let action = match redirect {
+        Some(redirect) => Action::Redirect(redirect),
+        None => forward(&rule.backend_refs, around)?,
+    };
+    Ok((filters, action))
+}
+
+fn forward(references: &[HttpBackendRef], around: Surroundings<'_>) -> Result<Action, Unworkable> {
+    let mut choices = Vec::new();
+    for reference in references {
+        let filters::Compiled { filters, redirect } = filters::compile(&reference.filters, around)?;
+        let target = match (redirect, around.resolved.get(&reference.target)) {
+            (Some(redirect), _) => Target::Redirect(Arc::new(redirect)),
+            (None, Some(resolution)) => Resolution::target(resolution),
+            (None, None) => Target::Invalid { reason: "backend_not_found" },
+        };
+        if reference.weight > 0 {
+            choices.push(Backend { weight: reference.weight, target, filters });
+        }
+    }
+    let weight_total = choices.iter().fold(0_u32, |sum, choice| sum.saturating_add(choice.weight));
+    if choices.is_empty() {
+        return Ok(Action::Refuse { status: 500, reason: "no_backends" });
+    }
+    Ok(Action::Forward(Backends { choices, weight_total }))
+}
+
+fn timeouts(written: HttpTimeouts) -> Timeouts {
+    let bound = |duration: Option<GatewayDuration>| {
+        duration.map(GatewayDuration::get).filter(|duration| !duration.is_zero())
+    };
+    Timeouts { request: bound(written.request), backend_request: bound(written.backend_request) }
+}

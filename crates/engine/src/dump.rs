@@ -1,0 +1,271 @@
+//! The config as JSON, for `GET /config` and for golden files.
+//!
+//! Written out by hand rather than derived: a field that is added to a type does not appear here by itself, so
+//! a key can never be dumped by accident.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    Action, Backend, Cluster, Config, Cors, Filter, HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port,
+    Redirect, Rewrite, Rule, Security, Settings, Target, Timeouts, UnderscorePolicy, UpstreamProtocol,
+};
+use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
+
+/// The whole config without any secret material.
+#[must_use]
+pub fn dump(config: &Config) -> Value {
+    let clusters = config.clusters.iter().flatten().map(|cluster| self::cluster(cluster));
+    json!({
+        "epoch": config.epoch,
+        "ports": config.ports.iter().map(|port| self::port(port)).collect::<Vec<_>>(),
+        "clusters": clusters.collect::<Vec<_>>(),
+    })
+}
+
+fn port(port: &Port) -> Value {
+    let listeners = port.table.listeners().sorted();
+    json!({
+        "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
+        "tls": tls(&port.security),
+        "settings": settings(&port.settings),
+        "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found)).collect::<Vec<_>>(),
+    })
+}
+
+fn tls(security: &Security) -> Value {
+    match security {
+        Security::Plain => Value::Null,
+        Security::Tls(tls) => tls
+            .hosts
+            .iter()
+            .map(|host| {
+                let names: Vec<&str> = host.certificates.iter().map(|pair| &*pair.name).collect();
+                json!({ "hostname": host.hostname, "listener": host.listener, "certificates": names })
+            })
+            .collect(),
+    }
+}
+
+fn settings(settings: &Settings) -> Value {
+    let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
+    let Limits { request_body_bytes_max, idle_timeout, head_timeout, connections_max } = limits;
+    let path_policy = match path_policy {
+        PathPolicy::Reject => "reject",
+        PathPolicy::Redirect => "redirect",
+        PathPolicy::Decode => "decode",
+        PathPolicy::Keep => "keep",
+    };
+    let underscores = match underscores {
+        UnderscorePolicy::Reject => "reject",
+        UnderscorePolicy::Drop => "drop",
+        UnderscorePolicy::Keep => "keep",
+    };
+    json!({
+        "trusted_hops": trusted_hops,
+        "path_policy": path_policy,
+        "underscores": underscores,
+        "access_log": access_log,
+        "request_body_bytes_max": request_body_bytes_max,
+        "idle_timeout_ms": millis(*idle_timeout),
+        "head_timeout_ms": millis(*head_timeout),
+        "connections_max": connections_max,
+    })
+}
+
+fn listener(hostname: Option<String>, listener: &Listener) -> Value {
+    let hosts: Map<String, Value> = listener
+        .hosts
+        .sorted()
+        .into_iter()
+        .map(|(host, table)| (host.to_string(), host_table(table)))
+        .collect();
+    json!({ "name": listener.name, "hostname": hostname, "hosts": hosts })
+}
+
+fn host_table(table: &HostTable) -> Value {
+    table.entries().map(entry).collect()
+}
+
+fn entry(entry: &Entry) -> Value {
+    let mut object = Map::new();
+    object.insert("match".into(), matched(entry));
+    if let Value::Object(rule) = rule(&entry.rule) {
+        object.extend(rule);
+    }
+    object.into()
+}
+
+/// What a request must be to match.
+pub(crate) fn matched(entry: &Entry) -> Value {
+    let mut object = Map::new();
+    let (kind, text) = match &entry.path {
+        PathMatch::Exact(text) => ("exact", text),
+        PathMatch::Prefix(text) => ("prefix", text),
+        PathMatch::Pattern(pattern) => ("pattern", pattern.text()),
+    };
+    object.insert(kind.into(), json!(text));
+    if let Some(method) = &entry.requirements.method {
+        object.insert("method".into(), json!(method));
+    }
+    for (name, fields) in [("headers", &entry.requirements.headers), ("query", &entry.requirements.query)] {
+        if !fields.is_empty() {
+            object.insert(name.into(), fields.iter().map(field).collect());
+        }
+    }
+    object.into()
+}
+
+fn field(field: &FieldMatch) -> Value {
+    match &field.value {
+        ValueMatch::Exact(text) => json!({ "name": field.name, "exact": text }),
+        ValueMatch::Pattern(pattern) => json!({ "name": field.name, "pattern": pattern.text() }),
+        ValueMatch::Unreadable(text) => json!({ "name": field.name, "unreadable": text }),
+    }
+}
+
+/// One rule.
+pub(crate) fn rule(rule: &Rule) -> Value {
+    let Rule { slot, origin, filters, action, timeouts } = rule;
+    let mut object = Map::new();
+    object.insert("slot".into(), json!(slot.0));
+    object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
+    object.insert("rule".into(), json!(origin.rule));
+    object.insert("matched".into(), json!(origin.matched));
+    if let Some(name) = &origin.name {
+        object.insert("name".into(), json!(name));
+    }
+    if let Some(source) = &origin.source {
+        object.insert("source".into(), json!(source));
+    }
+    if !filters.is_empty() {
+        object.insert("filters".into(), filters.iter().map(filter).collect());
+    }
+    let Timeouts { request, backend_request } = timeouts;
+    for (name, bound) in [("request_timeout_ms", request), ("backend_request_timeout_ms", backend_request)] {
+        if let Some(bound) = bound {
+            object.insert(name.into(), json!(millis(*bound)));
+        }
+    }
+    let (name, value) = self::action(action);
+    object.insert(name.into(), value);
+    object.into()
+}
+
+fn action(action: &Action) -> (&'static str, Value) {
+    match action {
+        Action::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
+        Action::Redirect(redirect) => ("redirect", self::redirect(redirect)),
+        Action::Refuse { status, reason } => ("refuse", json!({ "status": status, "reason": reason })),
+    }
+}
+
+fn backend(backend: &Backend) -> Value {
+    let mut object = Map::new();
+    object.insert("weight".into(), json!(backend.weight));
+    object.insert("target".into(), target(&backend.target));
+    if !backend.filters.is_empty() {
+        object.insert("filters".into(), backend.filters.iter().map(filter).collect());
+    }
+    object.into()
+}
+
+fn target(target: &Target) -> Value {
+    match target {
+        Target::Cluster(slot) => json!({ "cluster": slot.0 }),
+        Target::Redirect(redirect) => json!({ "redirect": self::redirect(redirect) }),
+        Target::Invalid { reason } => json!({ "invalid": reason }),
+    }
+}
+
+fn redirect(redirect: &Redirect) -> Value {
+    let Redirect { status, scheme, hostname, port, path } = redirect;
+    let path = path.as_ref().map(path_edit);
+    json!({ "status": status, "scheme": scheme, "hostname": hostname, "port": port, "path": path })
+}
+
+/// One filter under its name in [`Filter::ORDER`].
+pub(crate) fn filter(filter: &Filter) -> Value {
+    let value = match filter {
+        Filter::Cors(cors) => self::cors(cors),
+        Filter::RequestHeaders(edits) | Filter::ResponseHeaders(edits) => self::edits(edits),
+        Filter::Rewrite(Rewrite { hostname, path }) => {
+            json!({ "hostname": hostname, "path": path.as_ref().map(path_edit) })
+        }
+        Filter::Mirror(Mirror { target, numerator, denominator }) => {
+            json!({ "target": self::target(target), "share": format!("{numerator}/{denominator}") })
+        }
+    };
+    json!({ Filter::ORDER[filter.position()]: value })
+}
+
+fn path_edit(edit: &PathEdit) -> Value {
+    match edit {
+        PathEdit::Full(path) => json!({ "full": path }),
+        PathEdit::Prefix { matched, replacement } => json!({ "prefix": matched, "replacement": replacement }),
+    }
+}
+
+fn edits(edits: &HeaderEdits) -> Value {
+    let HeaderEdits { set, add, remove } = edits;
+    let fields = |list: &[crate::config::FieldBytes]| -> Value {
+        list.iter().map(|(name, value)| json!([text(name), text(value)])).collect()
+    };
+    json!({ "set": fields(set), "add": fields(add), "remove": remove.iter().map(|name| text(name)).collect::<Vec<_>>() })
+}
+
+fn cors(cors: &Cors) -> Value {
+    let Cors {
+        allow_origins,
+        allow_credentials,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age_seconds,
+    } = cors;
+    json!({
+        "allow_origins": allow_origins,
+        "allow_credentials": allow_credentials,
+        "allow_methods": allow_methods,
+        "allow_headers": allow_headers,
+        "expose_headers": expose_headers,
+        "max_age_seconds": max_age_seconds,
+    })
+}
+
+/// One cluster.
+pub(crate) fn cluster(cluster: &Cluster) -> Value {
+    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout } = cluster;
+    let protocol = match protocol {
+        UpstreamProtocol::Http1 => "http1",
+        UpstreamProtocol::Http2 => "http2",
+        UpstreamProtocol::Auto => "auto",
+    };
+    let tls = tls.as_ref().map(|tls| {
+        json!({
+            "hostname": tls.hostname,
+            "subject_alt_names": tls.subject_alt_names,
+            "roots": if tls.roots.is_empty() { json!("system") } else { json!(tls.roots.len()) },
+        })
+    });
+    let names = names.iter().map(|endpoint| format!("{}:{}", endpoint.name, endpoint.port));
+    json!({
+        "slot": slot.0,
+        "name": name,
+        "protocol": protocol,
+        "tls": tls,
+        "endpoints": endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect::<Vec<_>>(),
+        "names": names.collect::<Vec<_>>(),
+        "refuse": refuse,
+        "connect_timeout_ms": millis(*connect_timeout),
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

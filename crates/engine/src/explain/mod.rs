@@ -1,0 +1,268 @@
+//! Why a request goes where it goes, in the words of the files it came from.
+//!
+//! The same tables that serve requests are asked, so what is explained is what will happen. When nothing
+//! matches, what came nearest is told: a 404 without a reason is the most common question about a gateway.
+
+mod nearest;
+mod question;
+mod text;
+
+pub use question::{Question, QuestionError};
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::{Action, Backends, Config, Port, Rule, Security, Target};
+use crate::dump;
+use crate::matching::{HostPattern, Listener, Verdict};
+use crate::request::RequestView;
+use question::Url;
+
+/// What would happen to a request, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// Method and URL as they were asked for.
+    pub question: String,
+    /// Socket that would take the request.
+    pub port: Option<SocketAddr>,
+    /// Whether that socket speaks TLS.
+    pub tls: bool,
+    /// The listener with its hostname.
+    pub listener: Option<Named>,
+    /// The host pattern whose routes are asked.
+    pub host: Option<String>,
+    /// What happens.
+    pub outcome: Outcome,
+}
+
+/// A listener.
+#[derive(Clone, Debug, Serialize)]
+pub struct Named {
+    /// `namespace/gateway/listener`.
+    pub name: String,
+    /// Its hostname, `*` for any.
+    pub hostname: String,
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A rule answers.
+    Rule(Box<Answer>),
+    /// Nothing matches: 404.
+    NotFound {
+        /// What came nearest, one sentence each.
+        nearest: Vec<String>,
+    },
+    /// The server name of the handshake belongs to another listener than the host: 421.
+    Misdirected {
+        /// The listener that the server name selects.
+        handshake: String,
+    },
+    /// Nobody listens there.
+    NoPort {
+        /// Sockets there are.
+        known: Vec<String>,
+    },
+}
+
+/// The rule that answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// `HTTPRoute namespace/name`.
+    pub route: String,
+    /// Position of the rule.
+    pub rule: u16,
+    /// Position of the match in the rule.
+    pub matched: u16,
+    /// Name of the rule.
+    pub name: Option<String>,
+    /// `file:line`.
+    pub source: Option<String>,
+    /// Why it matched.
+    pub because: Value,
+    /// Filters in the order they run.
+    pub filters: Vec<Value>,
+    /// What answers.
+    pub action: Verb,
+}
+
+/// What answers.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// One of these backends.
+    Forward(Vec<Choice>),
+    /// A redirect.
+    Redirect(Value),
+    /// A refusal.
+    Refuse {
+        /// Status.
+        status: u16,
+        /// Reason as in the log.
+        reason: String,
+    },
+}
+
+/// One backend.
+#[derive(Clone, Debug, Serialize)]
+pub struct Choice {
+    /// Share, as `weight/total`.
+    pub share: String,
+    /// Name of the cluster, or why there is none.
+    pub target: String,
+    /// Endpoints and DNS names.
+    pub endpoints: Vec<String>,
+    /// What would be answered instead of asking an endpoint.
+    pub refused: Option<String>,
+    /// Filters for this backend only.
+    pub filters: Vec<Value>,
+}
+
+/// Explains what would happen to a request.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, QuestionError> {
+    let url = Url::parse(question.url)?;
+    let mut explanation = Explanation {
+        question: format!("{} {}", question.method, question.url),
+        port: None,
+        tls: false,
+        listener: None,
+        host: None,
+        outcome: Outcome::NoPort { known: config.ports.iter().map(|port| shown(port)).collect() },
+    };
+    let ports = candidates(config, &url);
+    let answers = |port: &&&Port| matches!(ask(port, question, &url), Verdict::Rule(_));
+    let Some(port) = ports.iter().find(answers).or(ports.first()).copied() else {
+        return Ok(explanation);
+    };
+    explanation.port = Some(socket(port));
+    explanation.tls = url.https;
+    if let Some((hostname, listener)) = listener(port, &url) {
+        let hostname = hostname.to_string();
+        explanation.listener = Some(Named { name: listener.name.to_string(), hostname });
+        explanation.host = covering(listener.hosts.sorted(), &url.host).map(|(host, _)| host.to_string());
+    }
+    explanation.outcome = match ask(port, question, &url) {
+        Verdict::Rule(rule) => Outcome::Rule(Box::new(answer(config, port, rule, &url))),
+        Verdict::Misdirected => {
+            Outcome::Misdirected { handshake: handshake(port, &url).unwrap_or_default().to_owned() }
+        }
+        Verdict::NoMatch => Outcome::NotFound { nearest: nearest::nearest(port, question, &url) },
+    };
+    Ok(explanation)
+}
+
+/// Ports that could be meant: those with the number and scheme of the URL, or, when it names no number and none
+/// has the usual one, those with the scheme.
+fn candidates<'c>(config: &'c Config, url: &Url) -> Vec<&'c Port> {
+    let fits = |port: &&Port| matches!(port.security, Security::Tls(_)) == url.https;
+    let all = || config.ports.iter().map(AsRef::as_ref).filter(fits);
+    let numbered: Vec<&Port> = all().filter(|port| port.address.port == url.port()).collect();
+    if numbered.is_empty() && url.explicit_port.is_none() { all().collect() } else { numbered }
+}
+
+fn ask<'c>(port: &'c Port, question: &Question<'_>, url: &Url) -> Verdict<'c> {
+    port.table.find(&view(question, url), handshake(port, url))
+}
+
+fn view<'a>(question: &Question<'a>, url: &'a Url) -> RequestView<'a, &'a [(String, String)]> {
+    RequestView {
+        method: question.method.as_bytes(),
+        host: url.host.as_bytes(),
+        path: url.path.as_bytes(),
+        query: url.query.as_deref().map(str::as_bytes),
+        headers: question.headers,
+    }
+}
+
+/// The listener that a client's server name selects; clients send the host of the URL.
+fn handshake<'c>(port: &'c Port, url: &Url) -> Option<&'c str> {
+    match &port.security {
+        Security::Plain => None,
+        Security::Tls(tls) => tls.select(Some(&url.host)).map(|host| &*host.listener),
+    }
+}
+
+fn listener<'c>(port: &'c Port, url: &Url) -> Option<(HostPattern, &'c Listener)> {
+    covering(port.table.listeners().sorted(), &url.host).map(|(pattern, listener)| (pattern, &**listener))
+}
+
+/// The most specific pattern that covers a host.
+fn covering<'v, T>(patterns: Vec<(HostPattern, &'v T)>, host: &str) -> Option<(HostPattern, &'v T)> {
+    let covering = patterns.into_iter().filter(|(pattern, _)| pattern.covers(host.as_bytes()));
+    covering.max_by_key(|(pattern, _)| pattern.specificity())
+}
+
+fn answer(config: &Config, port: &Port, rule: &Rule, url: &Url) -> Answer {
+    let entries = listener(port, url).and_then(|(_, listener)| covering(listener.hosts.sorted(), &url.host));
+    let entry = entries.and_then(|(_, table)| table.entries().find(|entry| std::ptr::eq(&*entry.rule, rule)));
+    Answer {
+        route: format!("{} {}", rule.origin.kind, rule.origin.route),
+        rule: rule.origin.rule,
+        matched: rule.origin.matched,
+        name: rule.origin.name.as_deref().map(str::to_owned),
+        source: rule.origin.source.as_deref().map(str::to_owned),
+        because: entry.map_or(Value::Null, dump::matched),
+        filters: rule.filters.iter().map(dump::filter).collect(),
+        action: match &rule.action {
+            Action::Forward(backends) => Verb::Forward(choices(config, backends)),
+            Action::Redirect(_) => Verb::Redirect(dump::rule(rule)["redirect"].take()),
+            Action::Refuse { status, reason } => {
+                Verb::Refuse { status: *status, reason: (*reason).to_owned() }
+            }
+        },
+    }
+}
+
+fn choices(config: &Config, backends: &Backends) -> Vec<Choice> {
+    let choice = |backend: &crate::config::Backend| {
+        let (target, endpoints, refused) = destination(config, &backend.target);
+        Choice {
+            share: format!("{}/{}", backend.weight, backends.weight_total),
+            target,
+            endpoints,
+            refused,
+            filters: backend.filters.iter().map(dump::filter).collect(),
+        }
+    };
+    backends.choices.iter().map(choice).collect()
+}
+
+fn destination(config: &Config, target: &Target) -> (String, Vec<String>, Option<String>) {
+    match target {
+        Target::Invalid { reason } => ("nowhere".to_owned(), Vec::new(), Some(format!("500 {reason}"))),
+        Target::Redirect(redirect) => (format!("redirect {}", redirect.status), Vec::new(), None),
+        Target::Cluster(slot) => {
+            let Some(cluster) = config.cluster(*slot) else {
+                return ("nowhere".to_owned(), Vec::new(), Some("500 backend_not_found".to_owned()));
+            };
+            let names = cluster.names.iter().map(|name| format!("{}:{}", name.name, name.port));
+            let addresses = cluster.endpoints.iter().map(|endpoint| endpoint.address.to_string());
+            let endpoints: Vec<String> = addresses.chain(names).collect();
+            let empty = endpoints.is_empty().then(|| "503 no ready endpoint".to_owned());
+            (
+                cluster.name.to_string(),
+                endpoints,
+                cluster.refuse.map(|reason| format!("502 {reason}")).or(empty),
+            )
+        }
+    }
+}
+
+fn socket(port: &Port) -> SocketAddr {
+    SocketAddr::new(port.address.ip, port.address.port)
+}
+
+fn shown(port: &Port) -> String {
+    let scheme = match port.security {
+        Security::Plain => "http",
+        Security::Tls(_) => "https",
+    };
+    format!("{scheme}://{}", socket(port))
+}

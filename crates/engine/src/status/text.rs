@@ -1,0 +1,87 @@
+//! Conditions for people: one line an object, and below it only what is not as hoped.
+
+use std::fmt;
+
+use model::kinds::references::ParentRef;
+
+use super::{Conditions, ObjectConditions, ObjectStatus};
+
+/// `Gateway shop/edge#https`.
+pub(super) fn parent(reference: &ParentRef) -> String {
+    let mut text = format!("{} ", reference.kind);
+    if let Some(namespace) = &reference.namespace {
+        text.push_str(namespace);
+        text.push('/');
+    }
+    text.push_str(&reference.name);
+    if let Some(section) = &reference.section_name {
+        text.push('#');
+        text.push_str(section);
+    }
+    if let Some(port) = reference.port {
+        text.push_str(&format!(":{port}"));
+    }
+    text
+}
+
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, object) in self.iter().enumerate() {
+            if position > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{object}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ObjectConditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.resource.key;
+        let problems: Vec<_> =
+            self.status.conditions().filter(|(_, condition)| !condition.is_good()).collect();
+        let mark = if problems.is_empty() { "ok" } else { "!!" };
+        write!(f, "{mark}  {} {}{}", key.kind, key.place(), summary(&self.status))?;
+        for (part, condition) in problems {
+            let part = if part.is_empty() { part } else { format!("{part}: ") };
+            write!(
+                f,
+                "\n      {part}{}={}/{}",
+                condition.kind.as_str(),
+                condition.status.as_str(),
+                condition.reason.as_str()
+            )?;
+            if !condition.message.is_empty() {
+                write!(f, ": {}", one_line(&condition.message))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is worth knowing when all is well.
+fn summary(status: &ObjectStatus) -> String {
+    match status {
+        ObjectStatus::Plain(_) => String::new(),
+        ObjectStatus::Gateway(gateway) => {
+            let routes: u32 = gateway.listeners.iter().map(|listener| listener.attached_routes).sum();
+            format!(
+                "  {}, {}",
+                count(gateway.listeners.len(), "listener"),
+                count(routes as usize, "attached route")
+            )
+        }
+        ObjectStatus::Route(route) => format!("  {}", count(route.parents.len(), "parent")),
+        ObjectStatus::Policy(policy) => format!("  {}", count(policy.ancestors.len(), "gateway")),
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Messages quote what users wrote; control characters must not forge lines of a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

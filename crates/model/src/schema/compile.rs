@@ -1,0 +1,196 @@
+//! Turns a schema file into a [`Schema`].
+//!
+//! The files are part of this program, so a fault in one is a fault of ours: compiling panics, and a test
+//! compiles them all. Keywords that are not listed here are such a fault.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cel::Program;
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::{Number, Value};
+
+use super::format::Format;
+use super::rules::Rule;
+use super::{Bounds, ListShape, ObjectShape, Pattern, Schema, Shape, Unique};
+
+/// A schema as it is written.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Written {
+    r#type: Option<String>,
+    properties: serde_json::Map<String, Value>,
+    required: Vec<Arc<str>>,
+    additional_properties: Option<Value>,
+    items: Option<Value>,
+    default: Option<Value>,
+    r#enum: Vec<Value>,
+    pattern: Option<String>,
+    format: Option<String>,
+    min_length: usize,
+    max_length: Option<usize>,
+    min_items: usize,
+    max_items: Option<usize>,
+    max_properties: Option<usize>,
+    minimum: Option<Number>,
+    maximum: Option<Number>,
+    one_of: Vec<Value>,
+    any_of: Vec<Value>,
+    not: Option<Value>,
+    #[serde(rename = "x-kubernetes-int-or-string")]
+    int_or_string: bool,
+    #[serde(rename = "x-kubernetes-preserve-unknown-fields")]
+    preserve_unknown_fields: bool,
+    #[serde(rename = "x-kubernetes-list-type")]
+    list_type: Option<String>,
+    #[serde(rename = "x-kubernetes-list-map-keys")]
+    list_map_keys: Vec<String>,
+    /// Says how parts are merged, which has no meaning for a whole object.
+    #[serde(rename = "x-kubernetes-map-type")]
+    _map_type: Option<String>,
+    #[serde(rename = "x-kubernetes-validations")]
+    validations: Vec<WrittenRule>,
+    /// Ours: the pattern of the keys of a map.
+    #[serde(rename = "x-selvedge-keys")]
+    keys: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenRule {
+    rule: String,
+    message: Option<String>,
+}
+
+/// Patterns and rules repeat many times in a schema; each is compiled once.
+#[derive(Default)]
+struct Compiler {
+    name: String,
+    patterns: HashMap<String, Regex>,
+    programs: HashMap<String, Arc<Program>>,
+}
+
+/// The compiled form of a schema file.
+///
+/// # Panics
+/// When the file is not a schema, or has a keyword, pattern or rule that is not understood.
+pub fn compile(name: &str, text: &str) -> Schema {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|fault| panic!("schema {name}: {fault}"));
+    Compiler { name: name.to_owned(), ..Compiler::default() }.schema(value)
+}
+
+impl Compiler {
+    fn schema(&mut self, value: Value) -> Schema {
+        let mut written: Written =
+            serde_json::from_value(value).unwrap_or_else(|fault| self.fault(&fault.to_string()));
+        let rules =
+            std::mem::take(&mut written.validations).into_iter().filter_map(|rule| self.rule(rule)).collect();
+        Schema {
+            default: written.default.take(),
+            rules,
+            one_of: self.schemas(std::mem::take(&mut written.one_of)),
+            any_of: self.schemas(std::mem::take(&mut written.any_of)),
+            not: written.not.take().map(|inner| Box::new(self.schema(inner))),
+            bounds: self.bounds(&mut written),
+            shape: self.shape(written),
+        }
+    }
+
+    fn schemas(&mut self, values: Vec<Value>) -> Vec<Schema> {
+        values.into_iter().map(|value| self.schema(value)).collect()
+    }
+
+    fn shape(&mut self, written: Written) -> Shape {
+        if written.int_or_string {
+            return Shape::IntOrText;
+        }
+        match written.r#type.as_deref() {
+            Some("object") => Shape::Object(self.object(written, false)),
+            Some("array") => Shape::List(self.list(written)),
+            Some("string") => Shape::Text,
+            Some("integer") => Shape::Integer,
+            Some("number") => Shape::Number,
+            Some("boolean") => Shape::Boolean,
+            Some(other) => self.fault(&format!("type {other}")),
+            // Branches of `oneOf` say something about single fields of an object that is typed around them.
+            None if !written.properties.is_empty() => Shape::Object(self.object(written, true)),
+            None => Shape::Any,
+        }
+    }
+
+    fn object(&mut self, written: Written, open: bool) -> ObjectShape {
+        ObjectShape {
+            fields: written
+                .properties
+                .into_iter()
+                .map(|(name, inner)| (name.into(), self.schema(inner)))
+                .collect(),
+            required: written.required,
+            values: written.additional_properties.map(|inner| Box::new(self.schema(inner))),
+            keys: written.keys.map(|pattern| self.pattern(pattern)),
+            open: open || written.preserve_unknown_fields,
+            size_max: written.max_properties,
+        }
+    }
+
+    fn list(&mut self, written: Written) -> ListShape {
+        let unique = match written.list_type.as_deref() {
+            None | Some("atomic") => Unique::Nothing,
+            Some("set") => Unique::Elements,
+            Some("map") => Unique::Fields(written.list_map_keys),
+            Some(other) => self.fault(&format!("list type {other}")),
+        };
+        let items = written.items.unwrap_or_else(|| self.fault("a list without items"));
+        ListShape {
+            items: Box::new(self.schema(items)),
+            size_min: written.min_items,
+            size_max: written.max_items,
+            unique,
+        }
+    }
+
+    fn bounds(&mut self, written: &mut Written) -> Bounds {
+        let format = written.format.take();
+        Bounds {
+            choices: std::mem::take(&mut written.r#enum),
+            pattern: written.pattern.take().map(|pattern| self.pattern(pattern)),
+            format: format.and_then(|name| {
+                Format::find(&name).unwrap_or_else(|| self.fault(&format!("format {name}")))
+            }),
+            length_min: written.min_length,
+            length_max: written.max_length,
+            minimum: written.minimum.take(),
+            maximum: written.maximum.take(),
+        }
+    }
+
+    fn pattern(&mut self, text: String) -> Pattern {
+        let regex = match self.patterns.get(&text) {
+            Some(known) => known.clone(),
+            None => Regex::new(&text).unwrap_or_else(|fault| self.fault(&fault.to_string())),
+        };
+        self.patterns.insert(text.clone(), regex.clone());
+        Pattern { text, regex }
+    }
+
+    /// Rules about a change are skipped: a file shows one state, not two.
+    fn rule(&mut self, written: WrittenRule) -> Option<Rule> {
+        if written.rule.contains("oldSelf") {
+            return None;
+        }
+        let program = match self.programs.get(&written.rule) {
+            Some(known) => known.clone(),
+            None => Arc::new(
+                Program::compile(&written.rule).unwrap_or_else(|fault| self.fault(&fault.to_string())),
+            ),
+        };
+        self.programs.insert(written.rule.clone(), program.clone());
+        let message = written.message.unwrap_or_else(|| format!("breaks the rule `{}`", written.rule));
+        Some(Rule { program, message: message.into() })
+    }
+
+    fn fault(&self, what: &str) -> ! {
+        panic!("schema {}: {what}", self.name)
+    }
+}

@@ -1,0 +1,182 @@
+//! Structural schemas: what an object of a kind may look like, and what it looks like when nothing else was said.
+//!
+//! The rules of the Gateway API are published as schemas, so they are *run* rather than retold: the files in
+//! `schemas/` are those of the API (made by `generate.py`) and, in the same language, ours for the core kinds and
+//! our own. What this reader of schemas does not understand stops it: a keyword that is silently skipped is a
+//! rule that is silently not kept. Everything is compiled once per process.
+
+mod check;
+mod compile;
+mod fill;
+mod format;
+mod rules;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use regex::Regex;
+use serde_json::{Number, Value};
+
+pub use check::Finding;
+pub use rules::Judge;
+pub use words::{cut, quoted};
+
+use crate::kinds::KindName;
+use crate::path::{FieldPath, Step};
+use crate::resource::Lines;
+use format::Format;
+use rules::Rule;
+
+/// What one place of an object may hold.
+#[derive(Debug)]
+pub struct Schema {
+    shape: Shape,
+    default: Option<Value>,
+    bounds: Bounds,
+    rules: Vec<Rule>,
+    one_of: Vec<Schema>,
+    any_of: Vec<Schema>,
+    not: Option<Box<Schema>>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Object(ObjectShape),
+    List(ListShape),
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    IntOrText,
+    Any,
+}
+
+#[derive(Debug, Default)]
+struct ObjectShape {
+    fields: BTreeMap<Arc<str>, Schema>,
+    required: Vec<Arc<str>>,
+    /// Schema of the values of keys that are no fields; makes the object a map.
+    values: Option<Box<Schema>>,
+    /// Pattern of the keys of a map.
+    keys: Option<Pattern>,
+    /// Whether unknown fields are let through.
+    open: bool,
+    size_max: Option<usize>,
+}
+
+#[derive(Debug)]
+struct ListShape {
+    items: Box<Schema>,
+    size_min: usize,
+    size_max: Option<usize>,
+    unique: Unique,
+}
+
+/// What may not occur twice in a list.
+#[derive(Debug)]
+enum Unique {
+    Nothing,
+    Elements,
+    Fields(Vec<String>),
+}
+
+/// Bounds of a single value.
+#[derive(Debug, Default)]
+struct Bounds {
+    choices: Vec<Value>,
+    pattern: Option<Pattern>,
+    format: Option<Format>,
+    length_min: usize,
+    length_max: Option<usize>,
+    minimum: Option<Number>,
+    maximum: Option<Number>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+impl Schema {
+    /// Fills in defaults and drops fields that were written without a value, in the tree and its lines alike.
+    pub fn fill(&self, value: &mut Value, lines: &mut Lines) {
+        fill::fill(self, value, lines);
+    }
+
+    /// Everything that is wrong with a tree whose defaults are filled in.
+    #[must_use]
+    pub fn check(&self, at: FieldPath, value: &Value, judge: &Judge) -> Vec<Finding> {
+        check::check(self, at, value, judge)
+    }
+
+    /// Everything that is wrong with a whole object, `metadata` aside, which has a schema of its own.
+    #[must_use]
+    pub fn check_object(&self, object: &Value, judge: &Judge) -> Vec<Finding> {
+        check::check_object(self, object, judge)
+    }
+
+    /// The schema of a field, for messages and for tools that describe kinds.
+    #[must_use]
+    pub fn at(&self, path: &FieldPath) -> Option<&Schema> {
+        path.steps().iter().try_fold(self, |schema, step| match (&schema.shape, step) {
+            (Shape::Object(object), Step::Field(name)) => {
+                object.fields.get(name).or(object.values.as_deref())
+            }
+            (Shape::List(list), Step::Index(_)) => Some(&*list.items),
+            (
+                Shape::Object(_)
+                | Shape::List(_)
+                | Shape::Text
+                | Shape::Integer
+                | Shape::Number
+                | Shape::Boolean
+                | Shape::IntOrText
+                | Shape::Any,
+                _,
+            ) => None,
+        })
+    }
+
+    /// Names of the fields an object of this schema may have, sorted.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        let fields = if let Shape::Object(object) = &self.shape { Some(&object.fields) } else { None };
+        fields.into_iter().flatten().map(|(name, _)| &**name)
+    }
+}
+
+/// The schema of a kind: everything but `apiVersion`, `kind`, `metadata` and, for most kinds, `status`.
+#[must_use]
+pub fn of(kind: KindName) -> &'static Schema {
+    static SCHEMAS: OnceLock<BTreeMap<KindName, OnceLock<Schema>>> = OnceLock::new();
+    let schemas = SCHEMAS.get_or_init(|| KindName::ALL.iter().map(|kind| (*kind, OnceLock::new())).collect());
+    schemas[&kind].get_or_init(|| compile::compile(kind.as_str(), text_of(kind)))
+}
+
+/// The schema of `metadata`, the same for all kinds.
+#[must_use]
+pub fn metadata() -> &'static Schema {
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    SCHEMA.get_or_init(|| compile::compile("metadata", include_str!("../../schemas/metadata.json")))
+}
+
+/// The schema file of a kind.
+#[must_use]
+pub fn text_of(kind: KindName) -> &'static str {
+    match kind {
+        KindName::Namespace => include_str!("../../schemas/namespace.json"),
+        KindName::Secret => include_str!("../../schemas/secret.json"),
+        KindName::ConfigMap => include_str!("../../schemas/configmap.json"),
+        KindName::Service => include_str!("../../schemas/service.json"),
+        KindName::Pod => include_str!("../../schemas/pod.json"),
+        KindName::EndpointSlice => include_str!("../../schemas/endpointslice.json"),
+        KindName::GatewayClass => include_str!("../../schemas/gatewayclass.json"),
+        KindName::Gateway => include_str!("../../schemas/gateway.json"),
+        KindName::HttpRoute => include_str!("../../schemas/httproute.json"),
+        KindName::ReferenceGrant => include_str!("../../schemas/referencegrant.json"),
+        KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
+        KindName::Backend => include_str!("../../schemas/backend.json"),
+        KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+    }
+}

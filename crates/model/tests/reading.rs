@@ -1,0 +1,188 @@
+//! What reading promises beyond its messages.
+
+use std::fmt::Write as _;
+
+use model::kinds::http_filter::HttpFilter;
+use model::kinds::http_route::{PathMatchType, ValueMatchType};
+use model::kinds::{HttpRoute, KindName};
+use model::yaml::{self, Read};
+use model::{Resource, Resources, schema};
+
+fn sound(text: &str) -> Vec<Resource> {
+    let Read { resources, violations } = yaml::read(text, "test.yaml");
+    assert!(violations.is_empty(), "{violations}");
+    resources
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let read = yaml::read(text, "test.yaml");
+    read.violations
+        .iter()
+        .map(|found| format!("{}:{}: {}", found.line.unwrap_or(0), found.field, found.problem))
+        .collect()
+}
+
+const ROUTE: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: checkout}
+spec:
+  parentRefs: [{name: edge}]
+  rules:
+    - backendRefs: [{name: cart, port: 80}]
+    - matches:
+        - headers: [{name: x, value: why}]
+      filters:
+        - type: CORS
+          cors: {allowOrigins: ['*']}
+";
+
+#[test]
+fn every_schema_and_every_rule_in_it_compiles() {
+    for kind in KindName::ALL {
+        assert!(schema::of(*kind).fields().count() > 0, "{kind} has no fields");
+    }
+    assert!(schema::metadata().fields().any(|field| field == "name"));
+}
+
+#[test]
+fn defaults_are_those_of_the_upstream_schemas() {
+    let resources = sound(ROUTE);
+    let route: &HttpRoute = resources[0].content().expect("a route");
+
+    assert_eq!(resources[0].key.to_string(), "HTTPRoute/default/checkout");
+    let parent = &route.spec.parent_refs[0];
+    assert_eq!((&*parent.group, &*parent.kind), ("gateway.networking.k8s.io", "Gateway"));
+    let [first, second] = route.spec.rules.as_slice() else { panic!("two rules") };
+    assert_eq!(
+        (first.matches[0].path.match_type, &*first.matches[0].path.value),
+        (PathMatchType::PathPrefix, "/")
+    );
+    let backend = &first.backend_refs[0];
+    assert_eq!((&*backend.target.group, &*backend.target.kind, backend.weight), ("", "Service", 1));
+    assert_eq!(second.matches[0].path.match_type, PathMatchType::PathPrefix);
+    assert_eq!(second.matches[0].headers[0].match_type, ValueMatchType::Exact);
+    let HttpFilter::Cors { cors } = &second.filters[0] else { panic!("a CORS filter") };
+    assert_eq!(cors.max_age, 5);
+}
+
+#[test]
+fn json_is_read_as_well() {
+    let text = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+        "data": {"ca.crt": "line\nline \u00e4 \/ \ud83d\ude00"}}"#;
+
+    let resources = sound(text);
+
+    assert_eq!(resources[0].raw["data"]["ca.crt"], "line\nline ä / 😀");
+}
+
+#[test]
+fn lists_are_unfolded_and_their_faults_keep_their_lines() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- apiVersion: v1\n  kind: Namespace\n  metadata:\n    name: B\n    labels: {x: yes}\n";
+
+    let read = yaml::read(list, "test.yaml");
+
+    assert_eq!(read.resources.len(), 1);
+    let found: Vec<_> = read.violations.iter().map(ToString::to_string).collect();
+    assert!(found[0].starts_with("  test.yaml:10  Namespace B  metadata.name\n"), "{}", found[0]);
+    assert!(found[1].starts_with("  test.yaml:11  Namespace B  metadata.labels.x\n"), "{}", found[1]);
+}
+
+#[test]
+fn nothing_is_read_from_nothing() {
+    for text in ["", "---\n", "# words\n", "---\n---\n", "\u{feff}", "null\n"] {
+        assert!(sound(text).is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn an_object_defined_twice_is_a_violation_in_one_file_and_over_files() {
+    let one = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+    let twice = format!("{one}---\n{one}");
+
+    let within = faults(&twice);
+    let over = yaml::join([yaml::read(one, "a.yaml"), yaml::read(one, "b.yaml")]);
+
+    assert_eq!(within, ["7:metadata.name: Namespace/a is defined at test.yaml:1 already"]);
+    assert_eq!(over.resources.len(), 1);
+    assert!(
+        over.violations.to_string().contains("b.yaml:3  Namespace a  metadata.name"),
+        "{}",
+        over.violations
+    );
+}
+
+#[test]
+fn a_field_written_without_a_value_counts_as_not_written() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata:\n  labels:\n  name: a\n  bad name:\nspec:\n  type:\n  ports: [{port: 0}]\n";
+
+    assert_eq!(
+        faults(text),
+        ["6:metadata[\"bad name\"]: there is no field `bad name`", "9:spec.ports[0].port: 0 is too small"]
+    );
+}
+
+#[test]
+fn anchors_repeat_values_but_bombs_do_not_go_off() {
+    let shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: &x word, b: *x}\n";
+    assert_eq!(sound(shared)[0].raw["data"]["b"], "word");
+
+    let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for level in 1..20 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        writeln!(laughs, "a{level}: &a{level} [{aliases}]").expect("written");
+    }
+    assert_eq!(faults(&laughs), ["5:a4[7]: aliases repeat too much"]);
+
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1000), vec!["*a"; 2000].join(", "));
+    assert!(faults(&long)[0].contains("aliases repeat too much"));
+
+    let own = "a: &a [*a]\n";
+    assert!(faults(own)[0].contains("the alias repeats what it is part of"), "{:?}", faults(own));
+}
+
+#[test]
+fn depth_and_size_are_bounded() {
+    for text in
+        ["[".repeat(100_000), "- ".repeat(100_000), format!("{}x", "{a: ".repeat(200)), "? ".repeat(10_000)]
+    {
+        assert_eq!(faults(&text).len(), 1, "{}", &text[..20]);
+    }
+    let large = "x".repeat(yaml::FILE_BYTES_MAX + 1);
+    assert!(faults(&large)[0].contains("at most 16777216 are read"));
+    let many = format!("a: [{}]", "1,".repeat(yaml::NODES_MAX));
+    assert!(faults(&many)[0].contains("more than 2000000 values"), "{:?}", faults(&many));
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_with_its_line() {
+    let read = yaml::read_bytes(b"a: b\nc: \xff\n", "test.yaml");
+
+    assert_eq!(read.violations.iter().next().and_then(|found| found.line), Some(2));
+}
+
+#[test]
+fn values_of_secrets_are_never_repeated_in_messages() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: hunter2!, b: 31337}\nstringData: {c: [hunter2], d: 031337}\n";
+
+    let report = yaml::read(text, "test.yaml").violations.to_string();
+
+    assert_eq!(report.matches("test.yaml:").count(), 4, "{report}");
+    assert!(!report.contains("hunter2") && !report.contains("31337"), "{report}");
+}
+
+#[test]
+fn five_thousand_routes_are_five_thousand_resources() {
+    let mut text = String::new();
+    for number in 0..5_000 {
+        text.push_str("---");
+        text.push_str(&ROUTE.replace("checkout", &format!("route-{number}")));
+    }
+    let started = std::time::Instant::now();
+
+    let mut resources = Resources::new();
+    sound(&text).into_iter().for_each(|resource| drop(resources.insert(resource)));
+
+    eprintln!("read in {:?}", started.elapsed());
+    assert_eq!(resources.http_routes().count(), 5_000);
+}
