@@ -1,4 +1,17 @@
 //! The control plane: accepts changes and shows each proxy its view.
+//!
+//! The top level of this crate is the path of a change: files are [`watch`]ed, [`sources`] tell whether there is
+//! news, [`apply`] makes resources of it or refuses all of it, [`plane`] compiles and keeps the last good
+//! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
+//! configurations over.
 
+pub mod apply;
 pub mod files;
+pub mod plane;
+pub mod snapshot;
+pub mod sources;
+pub mod status;
 pub mod watch;
+
+pub use plane::{ControlPlane, Options};
+pub use snapshot::Snapshot;

@@ -5,6 +5,7 @@
 //! what is ours is only the choice between several names, URI names (SPIFFE) among them.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use engine::config::UpstreamTls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -129,4 +130,19 @@ impl ServerCertVerifier for NamesVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// Whether a client that trusts the system's roots would accept this pair for `host` at `now`: lets hints for
+/// people say when `-k` is needed.
+#[must_use]
+pub fn is_publicly_trusted(pair: &engine::config::KeyPair, host: &str, now: SystemTime) -> bool {
+    let Some((leaf, intermediates)) = pair.chain.split_first() else { return false };
+    let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
+    let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(leaf), ServerName::try_from(host)) else {
+        return false;
+    };
+    let algorithms = crate::provider().signature_verification_algorithms.all;
+    let (roots, now) = (crate::roots::system(), UnixTime::since_unix_epoch(now));
+    verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms).is_ok()
+        && verify_server_name(&parsed, &name).is_ok()
 }

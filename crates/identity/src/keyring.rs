@@ -6,18 +6,24 @@
 //! Secret and parsing a key costs more than the rest of a small compile.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
+use engine::compile::{Certificates, PairState};
 use engine::config::KeyPair;
+use model::kinds::Secret;
+use model::kinds::secret::{TLS_CRT, TLS_KEY};
+use model::resources::Typed;
+use rustls_pki_types::CertificateDer;
 
 use crate::pair::{self, Validity};
+use crate::roots;
 
 /// Every pair that was ever asked for and whose Secret still exists.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    held: Mutex<HashMap<String, Held>>,
+    held: HashMap<String, Held>,
 }
 
 /// What is known of one Secret.
@@ -28,15 +34,6 @@ struct Held {
     problem: Option<String>,
 }
 
-/// What can be shown to clients for a Secret, and what is wrong with its present content.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// The present pair, or the last good one when the present content is broken.
-    pub usable: Option<Arc<KeyPair>>,
-    /// What is wrong with the present content.
-    pub problem: Option<String>,
-}
-
 impl Keyring {
     /// An empty keyring.
     #[must_use]
@@ -45,52 +42,61 @@ impl Keyring {
     }
 
     /// The pair of the Secret `name` (`namespace/name`), whose content is now `chain` and `key`.
-    pub fn find(&self, name: &str, chain: &[u8], key: &[u8]) -> Found {
+    pub fn find(&mut self, name: &str, chain: &[u8], key: &[u8]) -> PairState {
         let content = fingerprint(chain, key);
-        let mut held = self.lock();
-        let known = held.get(name).is_some_and(|held| held.content == content);
-        if !known {
-            let before = held.remove(name).and_then(|held| held.good);
-            let now = match pair::parse(name, chain, key) {
-                Ok((pair, validity)) => {
-                    Held { content, good: Some((Arc::new(pair), validity)), problem: None }
-                }
-                Err(problem) => Held { content, good: before, problem: Some(problem.to_string()) },
-            };
-            held.insert(name.to_owned(), now);
+        match self.held.get(name) {
+            Some(held) if held.content == content => held.state(),
+            Some(_) | None => self.replace(name, content, chain, key),
         }
-        held.get(name).map(Held::found).unwrap_or_default()
+    }
+
+    fn replace(&mut self, name: &str, content: [u8; 32], chain: &[u8], key: &[u8]) -> PairState {
+        let before = self.held.remove(name).and_then(|held| held.good);
+        let now = match pair::parse(name, chain, key) {
+            Ok((pair, validity)) => Held { content, good: Some((Arc::new(pair), validity)), problem: None },
+            Err(problem) => Held { content, good: before, problem: Some(problem.to_string()) },
+        };
+        let state = now.state();
+        self.held.insert(name.to_owned(), now);
+        state
     }
 
     /// Forgets Secrets that are gone, so that a new one under an old name does not inherit its pair.
-    pub fn retain(&self, exists: impl Fn(&str) -> bool) {
-        self.lock().retain(|name, _| exists(name));
+    pub fn retain(&mut self, exists: impl Fn(&str) -> bool) {
+        self.held.retain(|name, _| exists(name));
     }
 
     /// One sentence for each pair that is in use although it is expired or not yet valid, sorted by Secret.
     #[must_use]
     pub fn warnings(&self, now: SystemTime) -> Vec<String> {
-        let mut warnings: Vec<String> = self
-            .lock()
-            .iter()
-            .filter_map(|(name, held)| {
-                let (_, validity) = held.good.as_ref()?;
-                validity.warning(now).map(|warning| format!("Secret {name}: {warning}"))
-            })
-            .collect();
+        let warning = |(name, held): (&String, &Held)| {
+            let (_, validity) = held.good.as_ref()?;
+            validity.warning(now).map(|warning| format!("Secret {name}: {warning}"))
+        };
+        let mut warnings: Vec<String> = self.held.iter().filter_map(warning).collect();
         warnings.sort();
         warnings
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        // Every change of the map is one insert or remove: a panic elsewhere leaves nothing half done.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+impl Certificates for Keyring {
+    /// A value that is missing reads as an empty one, which says so.
+    fn pair(&mut self, secret: Typed<'_, Secret>) -> PairState {
+        let value = |key| secret.content.get(key).unwrap_or_default();
+        self.find(&secret.resource.key.place(), value(TLS_CRT), value(TLS_KEY))
+    }
+
+    fn roots(&mut self, pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+        roots::parse(pem.as_bytes()).map_err(|problem| problem.to_string())
     }
 }
 
 impl Held {
-    fn found(&self) -> Found {
-        Found { usable: self.good.as_ref().map(|(pair, _)| Arc::clone(pair)), problem: self.problem.clone() }
+    fn state(&self) -> PairState {
+        PairState {
+            usable: self.good.as_ref().map(|(pair, _)| Arc::clone(pair)),
+            problem: self.problem.clone(),
+        }
     }
 }
 
@@ -116,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_broken_renewal_keeps_the_last_good_pair_and_says_what_is_wrong() {
-        let keyring = Keyring::new();
+        let mut keyring = Keyring::new();
         let (chain, key) = generated();
         let (_, stranger) = generated();
         let good = keyring.find("shop/tls", chain.as_bytes(), key.as_bytes()).usable.expect("a pair");
@@ -132,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_good_renewal_replaces_the_pair_and_the_same_content_does_not() {
-        let keyring = Keyring::new();
+        let mut keyring = Keyring::new();
         let (chain, key) = generated();
         let (chain_new, key_new) = generated();
         let first = keyring.find("shop/tls", chain.as_bytes(), key.as_bytes()).usable.expect("a pair");
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_new_secret_does_not_inherit_the_pair_of_a_deleted_one() {
-        let keyring = Keyring::new();
+        let mut keyring = Keyring::new();
         let (chain, key) = generated();
         keyring.find("shop/tls", chain.as_bytes(), key.as_bytes());
 

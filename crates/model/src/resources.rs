@@ -92,7 +92,15 @@ impl Resources {
     /// and generation, and those that did not change at all stay the very same, by pointer.
     #[must_use]
     pub fn reread(&self, read: Vec<Resource>) -> Resources {
+        self.reread_beside(&[], read)
+    }
+
+    /// The set that holds exactly `read`, as [`Resources::reread`] makes it, and those of this set with the keys
+    /// `kept`, which the caller knows not to have changed: what was not read again need not be compared either.
+    #[must_use]
+    pub fn reread_beside(&self, kept: &[ResourceKey], read: Vec<Resource>) -> Resources {
         let mut next = Resources { next_seen: self.next_seen, ..Resources::default() };
+        kept.iter().filter_map(|key| self.get(key)).for_each(|old| next.adopt(old.clone()));
         for mut resource in read {
             let Some(old) = self.get(&resource.key) else {
                 next.insert(resource);

@@ -45,7 +45,8 @@ pub struct Facts {
 }
 
 macro_rules! failures {
-    ($($name:ident => $code:literal, $status:literal, $grpc:literal, $blame:ident, $retry:ident, $sentence:literal;)*) => {
+    ($($name:ident =>
+        $code:literal, $status:literal, $grpc:literal, $blame:ident, $retry:ident, $sentence:literal;)*) => {
         /// A failure of one request or connection.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Failure {

@@ -9,3 +9,4 @@ pub mod commands;
 pub mod echo;
 pub mod exit;
 pub mod output;
+pub mod up;

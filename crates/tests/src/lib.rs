@@ -1,1 +1,27 @@
-//! tests
+//! The harness: what a spec needs to put a real gateway between raw sockets and upstreams that remember.
+//!
+//! The upstreams and clients here are written for the tests and share no code with the product: a parser that
+//! is wrong in the same way on both ends would find nothing. Every wait is bounded and waits for a state.
+
+pub mod address;
+pub mod answer;
+pub mod binary;
+pub mod broken;
+pub mod certificates;
+pub mod client;
+pub mod frames;
+pub mod gate;
+pub mod gateway;
+pub mod h2_client;
+pub mod h2_upstream;
+pub mod hpack;
+pub mod lines;
+pub mod reader;
+pub mod recorded;
+pub mod scene;
+pub mod script;
+pub mod tls;
+pub mod tools;
+pub mod until;
+pub mod upstream;
+pub mod victim;

@@ -34,28 +34,64 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
+/// Lowers the letters of a name in place from `at` on; the position of the first byte that is neither a letter
+/// nor `-`. Names are made of these but for rare bytes, which are left to [`NAME_LOWER`].
+#[inline(always)]
+pub(crate) fn lower_name(bytes: &mut [u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let folded = (word | ONES * 0x20) & !HIGH;
+        // Additions set the high bit of bytes from `a` on, and from beyond `z` on; no byte carries over.
+        let letters = (folded + ONES * 0x1f) & !(folded + ONES * 0x05);
+        let not_dashes = ((word ^ ONES * b'-' as u64) & !HIGH) + !HIGH;
+        let stops = ((!letters & not_dashes) | word) & HIGH;
+        let before_stop = stops.wrapping_sub(1) & !stops;
+        *chunk = (word | (letters & before_stop & HIGH) >> 2).to_le_bytes();
+        if stops != 0 {
+            return at + first(stops);
+        }
+        at += 8;
+    }
+    at
+}
+
 /// Position of the first control byte other than a tab at or after `at`; the length when there is none.
 #[inline]
 pub(crate) fn text_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        let stops = below(word, 0x20) | equal(word, 0x7f);
-        if stops == 0 {
-            at += 8;
+    loop {
+        let Some([low, high]) = words_at(bytes, at) else { break };
+        let (low, high) = (doubtful(low), doubtful(high));
+        if low | high == 0 {
+            at += 16;
             continue;
         }
-        at += first(stops);
-        if bytes[at] != b'\t' {
+        at += if low != 0 { first(low) } else { 8 + first(high) };
+        if is_control(bytes[at]) {
             return at;
         }
-        at += 1;
+        at = skip_unusual(bytes, at + 1);
     }
-    while let Some(&byte) = bytes.get(at) {
-        if (byte < 0x20 && byte != b'\t') || byte == 0x7f {
-            return at;
-        }
+    while bytes.get(at).is_some_and(|&byte| !is_control(byte)) {
         at += 1;
     }
     at
+}
+
+/// Goes over whole words without control bytes, whatever else is in them.
+#[inline(never)]
+fn skip_unusual(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word_at(bytes, at) {
+        if below(word, 0x20) | equal(word, 0x7f) != 0 {
+            break;
+        }
+        at += 8;
+    }
+    at
+}
+
+#[inline(always)]
+fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
 /// Position of the first byte at or after `at` that ends a path: anything but visible ASCII, `?` or `#`.
@@ -94,6 +130,19 @@ pub(crate) fn query_end(bytes: &[u8], mut at: usize) -> usize {
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
     let rest = bytes.get(at..)?;
     rest.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk))
+}
+
+#[inline(always)]
+fn words_at(bytes: &[u8], at: usize) -> Option<[u64; 2]> {
+    let pair = bytes.get(at..)?.first_chunk::<16>()?;
+    let (low, high) = pair.split_at(8);
+    Some([u64::from_le_bytes(low.try_into().ok()?), u64::from_le_bytes(high.try_into().ok()?)])
+}
+
+/// Flags all control bytes, and bytes above ASCII: cheap, and never too few.
+#[inline(always)]
+fn doubtful(word: u64) -> u64 {
+    (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & HIGH
 }
 
 /// Index of the lowest flagged byte.
@@ -154,6 +203,24 @@ mod tests {
     #[test]
     fn a_query_ends_at_the_first_byte_no_query_holds() {
         agrees(query_end, |byte| !(0x21..0x7f).contains(&byte) || byte == b'#');
+    }
+
+    #[test]
+    fn only_letters_before_the_first_other_byte_are_lowered() {
+        for byte in 0..=255_u8 {
+            for position in 0..12 {
+                let mut text = *b"AbC-xYZ-Qr-sTUVW";
+                text[position] = byte;
+                let is_plain = byte.is_ascii_alphabetic() || byte == b'-';
+                let mut expected = text;
+                let end = lower_name(&mut text, 0);
+
+                assert_eq!(end, if is_plain { 16 } else { position }, "{byte:#x} at {position}");
+                expected[..end].make_ascii_lowercase();
+                assert_eq!(text, expected, "{byte:#x} at {position}");
+            }
+        }
+        assert_eq!(lower_name(&mut b"ABCDEFG".to_owned(), 0), 0, "less than a word is left alone");
     }
 
     #[test]

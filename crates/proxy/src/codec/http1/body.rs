@@ -313,3 +313,6 @@ impl Extension {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,9 +87,13 @@ impl Controls {
     }
 
     fn note_connection(&mut self, value: &[u8]) -> Result<(), Mistake> {
+        if value == b"keep-alive" {
+            self.keep_alive = true; // what nearly all of them say
+            return Ok(());
+        }
         for option in list(value) {
             self.options += 1;
-            if self.options > CONNECTION_OPTIONS_MAX || !is_token(option) {
+            if self.options > CONNECTION_OPTIONS_MAX {
                 return Err(Mistake::Field);
             }
             match ConnectionOption::of(option) {
@@ -97,7 +101,8 @@ impl Controls {
                 ConnectionOption::KeepAlive => self.keep_alive = true,
                 ConnectionOption::Upgrade => self.connection_upgrade = true,
                 ConnectionOption::Te => {}
-                ConnectionOption::Field => self.lists_fields = true,
+                ConnectionOption::Field if is_token(option) => self.lists_fields = true,
+                ConnectionOption::Field => return Err(Mistake::Field),
             }
         }
         Ok(())

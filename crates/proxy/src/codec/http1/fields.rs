@@ -5,7 +5,7 @@
 
 use crate::message::{Field, Span};
 
-use super::alphabet::{NAME_LOWER, text_end};
+use super::alphabet::{NAME_LOWER, lower_name, text_end};
 use super::names::classify;
 
 /// What stands at the start of a line.
@@ -33,7 +33,7 @@ pub(super) enum Line {
 /// Reads the line that starts at `start`.
 #[inline]
 pub(super) fn read_line(bytes: &mut [u8], start: usize) -> Line {
-    let mut at = start;
+    let mut at = lower_name(bytes, start);
     let mut underscore = false;
     let stop = loop {
         let Some(byte) = bytes.get_mut(at) else { return Line::Incomplete };

@@ -142,3 +142,6 @@ fn finish(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,3 +166,6 @@ fn is_header_only(name: &[u8]) -> bool {
         || NAMES.contains(&name)
         || STARTS.iter().any(|start| name.starts_with(start))
 }
+
+#[cfg(test)]
+mod tests;

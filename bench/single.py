@@ -1,0 +1,206 @@
+"""What is not CPU per request: memory, system calls, instructions, and the time an edit takes."""
+
+import json
+import re
+import socket
+import ssl
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import load
+import peers as peer_files
+import places
+from peers import Peer
+from processes import Stage, interrupt, memory_kib, tree
+
+PATH = "/api/v1/users/1k?id=42"
+CONNECTIONS = 1000
+
+
+def memory(peers: list[Peer]) -> dict:
+    """Idle memory, and what an idle connection adds after one request. A fresh process for each figure."""
+    rows = {}
+    for peer in peers:
+        row = {}
+        for kind, port, wrap in [("plain", peer.plain, None), ("tls", peer.tls, tls_context())]:
+            with Stage() as stage:
+                stage.backend()
+                process = stage.proxy(peer)
+                time.sleep(1)  # Allocators and lazy start-up settle; nothing can be waited for from outside.
+                idle = memory_kib(process.pid)
+                row.setdefault("idle_rss_kib", idle["Rss"])
+                held = [idle_connection(port, wrap) for _ in range(CONNECTIONS)]
+                time.sleep(1)
+                row[f"{kind}_kib"] = (memory_kib(process.pid)["Pss"] - idle["Pss"]) / CONNECTIONS
+                for connection in held:
+                    connection.close()
+        rows[peer.name] = row
+        print(f"{peer.name:14} idle {row['idle_rss_kib'] / 1024:.1f} MiB; an idle connection: "
+              f"plain {row['plain_kib']:.2f} KiB, TLS {row['tls_kib']:.2f} KiB", flush=True)
+    return rows
+
+
+def tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def idle_connection(port: int, wrap: ssl.SSLContext | None) -> socket.socket:
+    """A connection that has carried one request and is kept open."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    if wrap:
+        connection = wrap.wrap_socket(connection, server_hostname=places.HOST)
+    connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: {places.HOST}\r\nAccept: */*\r\n\r\n".encode())
+    received = b""
+    while b"\r\n\r\n" not in received or len(received.split(b"\r\n\r\n", 1)[1]) < 1024:
+        piece = connection.recv(65536)
+        if not piece:
+            raise SystemExit(f"the connection to port {port} was closed before its answer was complete")
+        received += piece
+    return connection
+
+
+def syscalls(peers: list[Peer]) -> dict:
+    """System calls per GET in the steady state, counted by strace."""
+    rows = {}
+    for peer in peers:
+        with Stage() as stage:
+            stage.backend()
+            process = stage.proxy(peer)
+            url = f"http://127.0.0.1:{peer.plain}{PATH}"
+            load.wrk(url, 1, 64)  # Pools fill first.
+            output = places.WORK / f"strace.{peer.name}"
+            attach = [word for pid in tree(process.pid) for word in ("-p", str(pid))]
+            tracer = stage.start(["strace", "-c", "-f", "-o", str(output), *attach], places.CORE_LOAD, "strace")
+            time.sleep(0.7)
+            served = load.wrk(url, 3, 64)
+            # `taskset` replaces itself with strace, so the signal reaches strace.
+            interrupt(tracer)
+            rows[peer.name] = read_strace(output.read_text(), served.requests)
+        calls = ", ".join(f"{name} {count:.2f}" for name, count in rows[peer.name]["calls"].items())
+        print(f"{peer.name:14} {rows[peer.name]['total']:.2f} per GET: {calls}", flush=True)
+    return rows
+
+
+def read_strace(text: str, requests: int) -> dict:
+    """Calls that happen at least once in a hundred requests, and their sum."""
+    calls = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 5 and words[0][0].isdigit() and words[-1] != "total":
+            calls[words[-1]] = int(words[3]) / max(requests, 1)
+    calls = dict(sorted(calls.items(), key=lambda item: -item[1]))
+    calls = {name: count for name, count in calls.items() if count >= 0.01}
+    return {"total": sum(calls.values()), "calls": calls}
+
+
+EDIT_HOSTS = 1000  # with five prefixes each: 5,000 routes
+EDITS = 100
+EDIT_RATE = 1000
+
+
+def edit() -> dict:
+    """One route edited among 5,000 under load: from the file's rename to the first answer that shows it."""
+    folder = places.CONFIGS / "edit"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gateway.yaml").write_text(peer_files.yaml(peer_files.selvedge_gateway(8430, log=False)))
+    for host in places.hosts(EDIT_HOSTS):
+        write_route(folder, host, None)
+    peer = peer_files.selvedge_peer("selvedge-edit", 8430, folder)
+    seconds = EDITS * 0.15 + 4
+    waits = []
+    with Stage() as stage:
+        stage.backend()
+        stage.proxy(peer)
+        words = [f"127.0.0.1:{peer.plain}", "svc9.example.com", PATH, str(EDIT_RATE), str(seconds), "32"]
+        client = stage.start([str(places.TOOLS / "latency"), *words], places.CORE_LOAD, "latency")
+        time.sleep(2)
+        for edition in range(EDITS):
+            waits.append(seconds_until_served(folder, peer, edition))
+            time.sleep(0.1)
+        client.wait()
+    outcome = json.loads((places.WORK / "latency.out").read_text())
+    waits.sort()
+    row = {
+        "p50_ms": statistics.median(waits) * 1e3,
+        "p99_ms": waits[int(len(waits) * 0.99)] * 1e3 if len(waits) > 1 else 0,
+        "errors": outcome["refused"] + outcome["broken"],
+        "requests": outcome["requests"],
+        "latency": outcome,
+    }
+    print(f"an edit among {EDIT_HOSTS * len(places.PREFIXES)} routes is served after p50 {row['p50_ms']:.1f} ms, "
+          f"p99 {row['p99_ms']:.1f} ms; {row['errors']} of {row['requests']} requests failed", flush=True)
+    return {"selvedge": row}
+
+
+def write_route(folder: Path, host: str, edition: int | None) -> None:
+    """Written beside and renamed, as an editor does: nobody reads half a file."""
+    name = host.split(".")[0]
+    draft = folder / f".{name}.draft"
+    draft.write_text(peer_files.yaml([peer_files.selvedge_route(host, edition)]))
+    draft.rename(folder / f"{name}.yaml")
+
+
+def seconds_until_served(folder: Path, peer: Peer, edition: int) -> float:
+    wanted = f"x-edition: {edition}\r\n".encode()
+    request = f"GET / HTTP/1.1\r\nHost: {places.HOST}\r\n\r\n".encode()
+    connection = socket.create_connection(("127.0.0.1", peer.plain))
+    connection.settimeout(5)
+    write_route(folder, places.HOST, edition)
+    start = time.monotonic()
+    while time.monotonic() < start + 10:
+        connection.sendall(request)
+        received = b""
+        while b"\r\n\r\n" not in received or len(received.split(b"\r\n\r\n", 1)[1]) < 1024:
+            piece = connection.recv(65536)
+            if not piece:
+                raise SystemExit("the gateway closed a connection because of an edit")
+            received += piece
+        if wanted in received.lower():
+            connection.close()
+            return time.monotonic() - start
+    raise SystemExit(f"edition {edition} was not served within 10 s")
+
+
+FINDS = 10_000
+
+
+def instructions() -> dict:
+    """Instructions per route match and per parsed head, counted by callgrind: they hold still on a shared machine."""
+    rows = {}
+    for shape in ["spread", "one-host"]:
+        for routes in [10, 1000, 100_000]:
+            command = [example("selvedge-engine", "match_cost"), str(routes), shape, str(FINDS)]
+            rows[f"match {shape} {routes}"] = callgrind(command, "*finds*") / FINDS
+    for name, count in rows.items():
+        print(f"{name:24} {count:8.0f} instructions", flush=True)
+    return rows
+
+
+def example(package: str, name: str) -> str:
+    command = ["cargo", "build", "--quiet", "--profile", "fast", "--package", package, "--example", name]
+    subprocess.run(command, cwd=places.ROOT, check=True)
+    return str(places.ROOT / "target" / "fast" / "examples" / name)
+
+
+def callgrind(command: list[str], function: str) -> int:
+    options = ["--tool=callgrind", f"--toggle-collect={function}", "--callgrind-out-file=/dev/null"]
+    done = subprocess.run(["valgrind", *options, *command], capture_output=True, text=True, check=False)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not found:
+        raise SystemExit(f"{' '.join(command)} under callgrind failed:\n{done.stderr}")
+    return int(found[1])
+
+
+# Name, the peers it is run with (none: only our own binary), and what runs it.
+ALL: dict[str, tuple[list[str], Callable]] = {
+    "rss": (["selvedge", "nginx", "haproxy", "envoy"], memory),
+    "syscalls": (["selvedge", "nginx", "haproxy", "envoy"], syscalls),
+    "edit": ([], edit),
+    "instructions": ([], instructions),
+}

@@ -1,0 +1,105 @@
+"""What is read from other programs' output, and what is concluded from it."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import certificates
+import load
+import peers
+import places
+import report
+import single
+
+
+class Reading(unittest.TestCase):
+    def test_wrk_counts_requests_and_every_kind_of_error(self):
+        served = load.read_wrk(
+            "  1500 requests in 2.10s, 3.00MB read\n"
+            "  Socket errors: connect 1, read 2, write 3, timeout 4\n"
+            "  Non-2xx or 3xx responses: 5\n"
+        )
+        self.assertEqual((served.requests, served.errors), (1500, 15))
+        self.assertAlmostEqual(served.seconds, 2.1)
+
+    def test_wrk_without_a_count_is_an_error_and_not_zero(self):
+        with self.assertRaises(SystemExit):
+            load.read_wrk("unable to connect")
+
+    def test_h2load_counts_only_answers_with_2xx(self):
+        served = load.read_h2load(
+            "finished in 500.00ms, 2000 req/s\n"
+            "requests: 1000 total, 1000 started, 1000 done, 1000 succeeded, 0 failed, 0 errored, 0 timeout\n"
+            "status codes: 990 2xx, 0 3xx, 0 4xx, 10 5xx\n"
+        )
+        self.assertEqual((served.requests, served.errors), (990, 10))
+        self.assertAlmostEqual(served.seconds, 0.5)
+
+    def test_strace_totals_are_per_request_and_leave_out_what_is_rare(self):
+        row = single.read_strace(
+            "% time     seconds  usecs/call     calls    errors syscall\n"
+            "------ ----------- ----------- --------- --------- ----------------\n"
+            " 60.00    0.100000           1      2000           recvfrom\n"
+            " 39.00    0.090000           1      1990        10 sendto\n"
+            "  1.00    0.000010           1         2           mmap\n"
+            "100.00    0.190010           1      3992        10 total\n",
+            1000,
+        )
+        self.assertAlmostEqual(row["total"], 3.99)
+        self.assertNotIn("mmap", row["calls"])
+
+
+class Concluding(unittest.TestCase):
+    def test_a_ratio_is_of_medians(self):
+        results = {"get1k": {"rows": {"selvedge": {"total": [9, 10, 30]}, "nginx": {"total": [20, 20, 21]}}}}
+        self.assertAlmostEqual(report.ratio("get1k", "selvedge", "nginx")(results), 0.5)
+
+    def test_a_missed_goal_is_called_missed_and_an_absent_one_not_measured(self):
+        goal = report.Goal("x", 0.75, 0.63, lambda results: None)
+        self.assertEqual(report.verdict(goal, None), "not measured")
+        self.assertEqual(report.verdict(goal, 0.76), "**missed**")
+        self.assertEqual(report.verdict(goal, 0.75), "reached")
+        self.assertEqual(report.verdict(goal, 0.60), "aim reached")
+
+    def test_the_page_can_be_written_when_nothing_was_measured(self):
+        text = report.page({}, ["- a machine"])
+        self.assertEqual(text.count("not measured"), len(report.GOALS))
+
+
+class Configuring(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        for module, name in [(peers, "CONFIGS"), (peers, "CERTIFICATES"), (certificates, "CERTIFICATES")]:
+            before = getattr(module, name)
+            setattr(module, name, Path(self.folder.name))
+            self.addCleanup(setattr, module, name, before)
+        self.addCleanup(self.folder.cleanup)
+        certificates.make()
+
+    def test_every_peer_has_the_same_routes(self):
+        hosts = places.hosts(3)
+        peers.all_peers(hosts)
+        routes = len(hosts) * len(places.PREFIXES)
+
+        nginx = (Path(self.folder.name) / "nginx.conf").read_text()
+        haproxy = (Path(self.folder.name) / "haproxy.map").read_text()
+        envoy = json.loads((Path(self.folder.name) / "envoy.json").read_text())
+        ours = (Path(self.folder.name) / "selvedge.yaml").read_text()
+        documents = [json.loads(part) for part in ours.split("---\n") if part]
+
+        self.assertEqual(nginx.count("location "), routes)
+        self.assertEqual(len(haproxy.splitlines()), routes)
+        manager = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        in_envoy = sum(len(host["routes"]) for host in manager["route_config"]["virtual_hosts"])
+        self.assertEqual(in_envoy, routes + 1, "and the gRPC route")
+        rules = [len(one["spec"]["rules"]) for one in documents if one["kind"] == "HTTPRoute"]
+        self.assertEqual(sum(rules), routes + 1, "and the gRPC route")
+
+    def test_an_edition_shows_in_the_last_rule_only(self):
+        rules = peers.selvedge_route("svc7.example.com", 3)["spec"]["rules"]
+        self.assertEqual([rule.get("filters") is not None for rule in rules], [False] * 4 + [True])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+//! `selvedge explain`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use control::{ControlPlane, Options};
+use engine::Config;
+use engine::config::{PathPolicy, Port};
+use engine::explain::{Explanation, Question, explain};
+use serde_json::json;
+
+use crate::commands::OutputForm;
+use crate::commands::spelling::{self, Spelling};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Show which rule answers a request, and why
+///
+/// The same engine decides here as in the gateway, on the same files; nothing is sent anywhere.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge explain -f gateway.yaml GET http://shop.example/cart
+  selvedge explain -f gateway.yaml GET https://shop.example/cart -H 'x-beta: 1'
+  selvedge explain -f gateways/ -f routes/ -o json POST http://shop.example:8080/orders?dry=1
+Without a port in the URL, the port of its scheme is meant; when nobody listens there, any port
+that speaks the scheme is asked.")]
+pub struct Arguments {
+    /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
+    #[arg(short, long = "file", value_name = "FILE|DIR", required = true)]
+    files: Vec<PathBuf>,
+    /// A header field of the request; may be given more than once
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Form of the result
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: OutputForm,
+    /// Method of the request
+    #[arg(value_name = "METHOD", value_parser = method)]
+    method: String,
+    /// Where the request goes
+    #[arg(value_name = "URL")]
+    url: String,
+}
+
+fn method(text: &str) -> Result<String, String> {
+    http::Method::from_bytes(text.as_bytes())
+        .map(|method| method.to_string())
+        .map_err(|_| "a method is a word, such as GET".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `name: value`, such as 'x-beta: 1'")?;
+    let name = http::HeaderName::from_bytes(name.trim().as_bytes())
+        .map_err(|_| format!("`{}` is not a header name", name.trim()))?;
+    Ok((name.to_string(), value.trim().to_owned()))
+}
+
+/// Compiles the files and asks the engine. A request that nobody would answer is an answer, too: exit code 0.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let Arguments { files, headers, output: form, method, url } = arguments;
+    let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
+    let config = &control.load(files).map_err(Failure::refused)?.config;
+    let ask = |url: &str| {
+        explain(config, &Question { method, url, headers }).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                error.to_string(),
+                "write a whole URL, such as http://shop.example/cart",
+            )
+        })
+    };
+    let asked = ask(url)?;
+    match spelling::of(url, path_policy(config, &asked)) {
+        Spelling::Canonical => show(*form, &asked),
+        Spelling::ReadAs(canonical) => {
+            output::note(format_args!("the gateway reads this as {canonical}"));
+            show(*form, &ask(&canonical)?);
+        }
+        Spelling::Answered { status, reason } => {
+            let Explanation { question, port, .. } = asked;
+            match form {
+                OutputForm::Text => output::data(format_args!("{question}\n  answer    {status}, {reason}")),
+                OutputForm::Json => {
+                    let answer = json!({ "answered": { "status": status, "reason": reason } });
+                    let json = json!({ "question": question, "port": port, "outcome": answer });
+                    output::data(format_args!("{json:#}"));
+                }
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn show(form: OutputForm, explanation: &Explanation) {
+    match form {
+        OutputForm::Text => output::data(explanation),
+        OutputForm::Json => output::data(format_args!("{:#}", json!(explanation))),
+    }
+}
+
+/// The policy of the Gateway that would take the request.
+fn path_policy(config: &Config, asked: &Explanation) -> PathPolicy {
+    let is_it = |port: &&Arc<Port>| Some(SocketAddr::new(port.address.ip, port.address.port)) == asked.port;
+    config.ports.iter().find(is_it).map_or(PathPolicy::Reject, |port| port.settings.path_policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        assert_eq!(header("X-Beta:  1 "), Ok(("x-beta".to_owned(), "1".to_owned())));
+        assert_eq!(header("x: a:b"), Ok(("x".to_owned(), "a:b".to_owned())));
+        assert!(header("nonsense").is_err() && header("a b: c").is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! `selvedge up`
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use proxy::LogSink;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::up::announce::{self, Started};
+use crate::up::{Event, Running, Source, StartError, UpOptions, event, example};
+
+/// Run a gateway: control plane and proxy in one process
+///
+/// Reads Gateway API resources from files and directories and applies every edit live: no connection is cut, and
+/// an edit with mistakes changes nothing. Without -f it runs the hello example with sample services of its own.
+/// The access log goes to standard output, everything else to standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge up                              the hello example: two sample services behind a gateway
+  selvedge up -f gateway.yaml              one file
+  selvedge up -f gateways/ -f routes/      directories: *.yaml, *.yml and *.json, recursively
+  selvedge up -f gateway.yaml --bind 0.0.0.0 --workers 4
+SIGTERM or Ctrl-C lets running requests end; a second one does not wait.")]
+pub struct Arguments {
+    /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
+    #[arg(short, long = "file", value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Where Gateways listen that name no address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    bind: IpAddr,
+    /// Where to show /ready, /metrics and /config; `off` for nowhere
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19000", value_parser = admin_address)]
+    admin: Admin,
+    /// Where the access log goes: a file, `stdout` or `off`
+    #[arg(long, value_name = "FILE", default_value = "stdout")]
+    access_log: String,
+    /// Longest time for requests to end after SIGTERM, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Admin {
+    At(SocketAddr),
+    Off,
+}
+
+fn admin_address(text: &str) -> Result<Admin, String> {
+    match text {
+        "off" => Ok(Admin::Off),
+        text => {
+            text.parse().map(Admin::At).map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:19000".to_owned())
+        }
+    }
+}
+
+/// Runs until a signal asks it to stop.
+pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let example = match arguments.files.is_empty() {
+        true => Some(example::start().map_err(|error| {
+            Failure::machine(format!("cannot start the example's services: {error}"), "name a file with -f")
+        })?),
+        false => None,
+    };
+    let options = options(&arguments, example.as_ref().map(|example| example.text.clone()));
+    let workers = options.workers;
+    let running = Running::start_with(options, Box::new(tell)).map_err(|error| failure(error, &arguments))?;
+    let (snapshot, bound) = (running.snapshot(), running.bound());
+    if !bound.is_empty() && bound.iter().all(|result| result.error.is_some()) {
+        return Err(nothing_bound(&bound));
+    }
+    let started = Started {
+        snapshot: &snapshot,
+        bound: &bound,
+        admin: running.admin(),
+        took: began.elapsed(),
+        workers,
+    };
+    output::error(announce::lines(&started));
+    if let Some(example) = &example {
+        output::note("  example  no -f given: running examples/hello with sample services in this process");
+        example.moved.iter().for_each(|moved| output::note(format_args!("  note     {moved}")));
+    }
+    for problem in event::problems(&running.conditions()) {
+        output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
+    }
+    running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
+    until_stopped(running)
+}
+
+fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    UpOptions {
+        source: match example {
+            Some(text) => Source::Text(text),
+            None => Source::Files(arguments.files.clone()),
+        },
+        workers: arguments.workers.map_or(cores, NonZeroUsize::get),
+        bind: arguments.bind,
+        admin: match arguments.admin {
+            Admin::At(address) => Some(address),
+            Admin::Off => None,
+        },
+        access_log: match arguments.access_log.as_str() {
+            "stdout" | "-" => LogSink::Stdout,
+            "off" => LogSink::Off,
+            file => LogSink::File(PathBuf::from(file)),
+        },
+        drain: Duration::from_secs(arguments.drain),
+    }
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Applied { .. } => output::error(event),
+        Event::Refused(_) => {
+            output::error(event);
+            output::note("the last good configuration stays in use");
+        }
+    }
+}
+
+fn failure(error: StartError, arguments: &Arguments) -> Failure {
+    match error {
+        StartError::Refused(violations) => Failure::refused(violations),
+        StartError::Machine { what, error } => {
+            let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+            let hint = match (in_use, arguments.admin) {
+                (true, Admin::At(_)) => {
+                    "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port"
+                }
+                _ => "see what the system said above; --admin, --access-log and --workers can be changed",
+            };
+            Failure::machine(format!("{what}: {error}"), hint)
+        }
+    }
+}
+
+/// Every problem but the last is part of the message; the last one's hint ends it.
+fn nothing_bound(bound: &[control::status::BindResult]) -> Failure {
+    let problems: Vec<String> = bound.iter().filter_map(event::cannot_listen).collect();
+    let text = problems.join("\n");
+    match text.rsplit_once("\nhint: ") {
+        Some((message, hint)) => Failure::machine(message, hint),
+        None => Failure::machine(text, "change the ports of the Gateway"),
+    }
+}
+
+/// The first signal drains, the second ends at once.
+fn until_stopped(running: Running) -> Result<Exit, Failure> {
+    let no_signals = |error: std::io::Error| {
+        Failure::machine(
+            format!("cannot wait for signals: {error}"),
+            "check the limits of this user (ulimit -a)",
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
+    runtime
+        .block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            output::note(format_args!("{name}: draining; a second signal ends at once"));
+            let drained = tokio::task::spawn_blocking(move || running.stop());
+            tokio::select! {
+                _ = drained => output::note("drained"),
+                _ = terminate.recv() => output::note("ended without draining"),
+                _ = interrupt.recv() => output::note("ended without draining"),
+            }
+            Ok(Exit::Success)
+        })
+        // Leaving through `main` would wait for the blocking task; the process ends when it returns its code.
+        .inspect(|_| runtime.shutdown_background())
+}

@@ -1,0 +1,126 @@
+//! The command line as its users see it: whole commands against golden files.
+//!
+//! A changed message shows up in review as a changed file. `UPDATE_GOLDEN=1 cargo test -p selvedge` writes them anew.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs the binary where the cases are, so that messages hold short paths.
+fn selvedge(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_selvedge"))
+        .args(arguments)
+        .current_dir(root().join("tests/cases"))
+        .env("NO_COLOR", "1")
+        .env_remove("CLICOLOR_FORCE")
+        .env("COLUMNS", "100")
+        .output()
+        .expect("the binary runs")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// Compares what a command did with `tests/golden/NAME.txt`.
+fn golden(name: &str, arguments: &[&str]) {
+    let output = selvedge(arguments);
+    // clap pads empty lines; nobody sees that, and editors take it away.
+    let text = |bytes: &[u8]| -> String {
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    };
+    let said = format!(
+        "$ selvedge {}\nexit {}\n--- stdout\n{}--- stderr\n{}",
+        arguments.join(" "),
+        output.status.code().expect("an exit code"),
+        text(&output.stdout),
+        text(&output.stderr),
+    );
+    let file = root().join("tests/golden").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, &said).expect("a golden file");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(said == expected, "{} differs:\n{said}", file.display());
+}
+
+#[test]
+fn help_teaches_with_examples() {
+    golden("help", &["--help"]);
+    golden("help-up", &["up", "--help"]);
+    golden("help-validate", &["validate", "--help"]);
+    golden("help-explain", &["explain", "--help"]);
+    golden("help-echo", &["echo", "--help"]);
+}
+
+#[test]
+fn five_mistakes_are_five_reports_and_nothing_is_applied() {
+    golden("validate-five-mistakes", &["validate", "five-mistakes.yaml"]);
+    let output = selvedge(&["validate", "five-mistakes.yaml"]);
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: 5 problems in five-mistakes.yaml"));
+}
+
+#[test]
+fn a_sound_file_shows_what_becomes_of_every_object() {
+    golden("validate-shop", &["validate", "shop.yaml"]);
+    golden("validate-shop-json", &["validate", "-o", "json", "shop.yaml"]);
+}
+
+#[test]
+fn an_object_that_is_written_twice_is_refused_with_both_places() {
+    golden("validate-twice", &["validate", "shop.yaml", "shop.yaml"]);
+}
+
+#[test]
+fn a_file_that_is_missing_is_a_mistake_like_any_other() {
+    golden("validate-missing", &["validate", "missing.yaml"]);
+}
+
+#[test]
+fn explain_names_the_rule_its_file_and_its_line() {
+    let url = "http://shop.example:8080/cart/1";
+    golden("explain-match", &["explain", "-f", "shop.yaml", "GET", url]);
+    golden("explain-match-json", &["explain", "-f", "shop.yaml", "-o", "json", "GET", url]);
+    golden("explain-header", &["explain", "-f", "shop.yaml", "GET", url, "-H", "x-beta: 1"]);
+    golden("explain-respelled", &["explain", "-f", "shop.yaml", "GET", "http://shop.example:8080/x/../cart"]);
+    golden("explain-ambiguous", &["explain", "-f", "shop.yaml", "GET", "http://shop.example:8080/a%2fcart"]);
+    golden("explain-no-match", &["explain", "-f", "shop.yaml", "GET", "http://other.example:8080/"]);
+}
+
+#[test]
+fn a_wrong_command_line_ends_in_a_hint() {
+    golden("usage-unknown-command", &["valdate", "shop.yaml"]);
+    golden("usage-no-file", &["validate"]);
+    golden("usage-bad-header", &["explain", "-f", "shop.yaml", "GET", "http://a/", "-H", "nonsense"]);
+    golden("usage-bad-url", &["explain", "-f", "shop.yaml", "GET", "shop.example/cart"]);
+}
+
+#[test]
+fn the_version_is_data() {
+    let output = selvedge(&["version"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("selvedge {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn colours_only_appear_when_they_are_forced() {
+    let plain = selvedge(&["validate", "missing.yaml"]);
+    assert!(!plain.stderr.contains(&0x1b));
+
+    let forced = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+        .args(["validate", "missing.yaml"])
+        .env("CLICOLOR_FORCE", "1")
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("the binary runs");
+    assert!(forced.stderr.contains(&0x1b));
+}
+
+#[test]
+fn every_example_applies_cleanly() {
+    let output = selvedge(&["validate", "../../../../examples/hello"]);
+
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("ok  HTTPRoute default/hello") && !said.contains("!!"), "{said}");
+}

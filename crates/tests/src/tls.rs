@@ -1,0 +1,98 @@
+//! TLS ends for specs: clients that trust one authority, upstreams that show one certificate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::certificates::{Authority, Pair};
+use crate::client::RawClient;
+use crate::until::within;
+
+/// Opens TLS connections as a browser would: with SNI, verifying what it is shown.
+#[derive(Clone)]
+pub struct TlsClient {
+    config: Arc<ClientConfig>,
+}
+
+impl TlsClient {
+    /// Trusts `authority` and offers these protocols.
+    ///
+    /// # Panics
+    /// When the authority's certificate cannot be used.
+    #[must_use]
+    pub fn trusting(authority: &Authority, alpn: &[&str]) -> TlsClient {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate.clone()).expect("the authority's certificate is valid");
+        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsClient { config: Arc::new(config) }
+    }
+
+    /// As [`TlsClient::trusting`], without naming the server in the handshake.
+    #[must_use]
+    pub fn without_sni(authority: &Authority) -> TlsClient {
+        let client = TlsClient::trusting(authority, &["http/1.1"]);
+        let mut config = (*client.config).clone();
+        config.enable_sni = false;
+        TlsClient { config: Arc::new(config) }
+    }
+
+    /// Connects and verifies the certificate for `name`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn open(&self, address: SocketAddr, name: &str) -> Result<TlsStream<TcpStream>, String> {
+        let connecting = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
+            TlsConnector::from(self.config.clone()).connect(name, stream).await
+        };
+        within("a TLS handshake", connecting).await?.map_err(|failure| failure.to_string())
+    }
+
+    /// Connects for HTTP/1.1.
+    ///
+    /// # Panics
+    /// When the handshake fails.
+    pub async fn connect(&self, address: SocketAddr, name: &str) -> RawClient {
+        match self.open(address, name).await {
+            Ok(stream) => RawClient::over(stream),
+            Err(problem) => panic!("TLS to {name}: {problem}"),
+        }
+    }
+
+    /// The certificate that is shown for `name`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn shown(&self, address: SocketAddr, name: &str) -> Result<Vec<u8>, String> {
+        let stream = self.open(address, name).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        shown.map(|leaf| leaf.to_vec()).ok_or_else(|| "no certificate was shown".to_owned())
+    }
+}
+
+/// The protocol that ALPN settled on.
+#[must_use]
+pub fn negotiated(stream: &TlsStream<TcpStream>) -> Option<String> {
+    stream.get_ref().1.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// An upstream's side of TLS.
+///
+/// # Panics
+/// When the pair does not belong together.
+#[must_use]
+pub fn acceptor(pair: &Pair, alpn: &[&str]) -> TlsAcceptor {
+    let chain = vec![pair.certificate.clone()];
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, pair.key.clone_key());
+    let mut config = config.expect("the pair belongs together");
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}

@@ -1,0 +1,49 @@
+//! The middle ring: a real control plane and proxy in one process, raw sockets, recording upstreams.
+//!
+//! One file a class of promise. Letters and numbers in the file heads name the classes of the threat list.
+
+mod stage;
+
+mod framing_chunks;
+mod framing_downgrade;
+mod framing_lengths;
+mod framing_lines;
+mod framing_pauses;
+mod framing_responses;
+mod framing_trailers;
+mod framing_upgrade;
+
+mod canonical_hosts;
+mod canonical_paths;
+mod canonical_targets;
+
+mod trust_forwarded;
+mod trust_hop_by_hop;
+mod trust_names;
+
+mod exhaustion_floods;
+mod exhaustion_headers;
+mod exhaustion_resets;
+mod exhaustion_sizes;
+mod exhaustion_slow;
+
+mod routing_cors;
+mod routing_filters;
+mod routing_matches;
+mod routing_mirrors;
+mod routing_redirects;
+mod routing_references;
+mod routing_timeouts;
+mod routing_weights;
+
+mod http2_and_grpc;
+mod tls_listeners;
+mod tls_upstreams;
+
+mod change;
+mod drain;
+mod keep_alive;
+mod observe;
+mod real_clients;
+mod streaming;
+mod syscalls;

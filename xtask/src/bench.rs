@@ -1,0 +1,20 @@
+//! Measures the release binary beside the peers and writes `bench/RESULTS.md`.
+//!
+//! The measuring itself is Python in `bench/`, because it is mostly starting other people's programs and
+//! reading what they print. This builds what it needs and starts it.
+
+use crate::{child, setup};
+
+/// Builds everything and passes the arguments on to `bench/run.py`.
+pub fn run(arguments: &[&str]) -> Result<String, String> {
+    child::run(child::cargo(&["build", "--release", "--package", "selvedge"]))?;
+    child::run(child::cargo(&["build", "--release", "--manifest-path", "bench/tools/Cargo.toml"]))?;
+
+    let venv = format!("{}/bin/python", setup::VENV);
+    let has_venv = child::root().join(&venv).exists();
+    let python = if has_venv { venv.as_str() } else { "python3" };
+    let mut words = vec!["bench/run.py"];
+    words.extend(arguments);
+    child::run(child::command(python, &words))?;
+    Ok("bench: see bench/RESULTS.md".to_owned())
+}

