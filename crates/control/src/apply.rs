@@ -5,56 +5,118 @@
 //! a service that does not exist) is applied, and said in the conditions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::violation::Violations;
-use model::{Resource, ResourceKey, Resources, yaml};
+use model::{FieldPath, Resource, ResourceKey, Resources, yaml};
 
 use crate::files::SourceFile;
 
-/// The resources these files ask for, told by what `before` remembers: objects that stay keep their age and
-/// generation, those that did not change stay the same by pointer.
-pub fn apply(before: &Resources, files: &[SourceFile]) -> Result<Resources, Violations> {
-    let mut violations = Violations::new();
-    let mut wanted: Vec<Resource> = Vec::new();
-    let mut places: HashMap<ResourceKey, String> = HashMap::new();
-    for file in files {
-        let read = yaml::read(&file.text, &file.name);
-        violations.extend(read.violations);
-        for resource in read.resources {
-            match places.insert(resource.key.clone(), place(&resource)) {
-                None => wanted.push(resource),
-                Some(first) => violations.add(resource.violation(
-                    model::FieldPath::root().field("metadata").field("name"),
-                    format!("{} `{}` is written a second time", resource.key.kind, resource.key.place()),
-                    Some(format!("the first is at {first}; remove or rename one of them")),
-                )),
+/// Turns files into resources, and remembers which text gave which: most edits touch one file of many, and
+/// reading is the dearest part of a change.
+#[derive(Debug, Default)]
+pub struct Applier {
+    accepted: HashMap<Arc<str>, Accepted>,
+}
+
+/// A file that is part of the last good resources.
+#[derive(Debug)]
+struct Accepted {
+    text: Arc<str>,
+    keys: Vec<ResourceKey>,
+}
+
+/// What is gathered from the files of one change.
+#[derive(Default)]
+struct Gathered {
+    kept: Vec<ResourceKey>,
+    read: Vec<Resource>,
+    places: HashMap<ResourceKey, String>,
+    violations: Violations,
+    accepted: HashMap<Arc<str>, Accepted>,
+}
+
+impl Applier {
+    /// The resources these files ask for, told by what `before`, the last good ones, remembers: objects that stay
+    /// keep their age and generation, those that did not change stay the same by pointer.
+    ///
+    /// # Errors
+    /// Everything that is not allowed; the last good resources then stay what they are.
+    pub fn apply(&mut self, before: &Resources, files: &[SourceFile]) -> Result<Resources, Violations> {
+        let mut gathered = Gathered::default();
+        for file in files {
+            match self.accepted.get(&file.name) {
+                Some(known) if known.text == file.text => gathered.keep(file, known, before),
+                Some(_) | None => gathered.read(file),
             }
         }
+        let Gathered { kept, read, mut violations, accepted, .. } = gathered;
+        if violations.is_empty() {
+            self.accepted = accepted;
+            return Ok(before.reread_beside(&kept, read));
+        }
+        violations.sort();
+        Err(violations)
     }
-    if violations.is_empty() {
-        return Ok(before.reread(wanted));
+}
+
+impl Gathered {
+    fn keep(&mut self, file: &SourceFile, known: &Accepted, before: &Resources) {
+        for resource in known.keys.iter().filter_map(|key| before.get(key)) {
+            if self.is_first(resource) {
+                self.kept.push(resource.key.clone());
+            }
+        }
+        self.accept(file, known.keys.clone());
     }
-    violations.sort();
-    Err(violations)
+
+    fn read(&mut self, file: &SourceFile) {
+        let read = yaml::read(&file.text, &file.name);
+        self.violations.extend(read.violations);
+        let mut keys = Vec::with_capacity(read.resources.len());
+        for resource in read.resources {
+            if self.is_first(&resource) {
+                keys.push(resource.key.clone());
+                self.read.push(resource);
+            }
+        }
+        self.accept(file, keys);
+    }
+
+    fn accept(&mut self, file: &SourceFile, keys: Vec<ResourceKey>) {
+        self.accepted.insert(Arc::clone(&file.name), Accepted { text: Arc::clone(&file.text), keys });
+    }
+
+    /// Whether no other file of this change holds the same object; when one does, that is a violation.
+    fn is_first(&mut self, resource: &Resource) -> bool {
+        let Some(first) = self.places.insert(resource.key.clone(), place(resource)) else { return true };
+        self.violations.add(resource.violation(
+            FieldPath::root().field("metadata").field("name"),
+            format!("{} `{}` is written a second time", resource.key.kind, resource.key.place()),
+            Some(format!("the first is at {first}; remove or rename one of them")),
+        ));
+        false
+    }
 }
 
 fn place(resource: &Resource) -> String {
-    resource
-        .source
-        .as_ref()
-        .map_or_else(|| "an unknown place".to_owned(), |source| format!("{}:{}", source.file, source.line))
+    let source = resource.source.as_ref().map(|source| format!("{}:{}", source.file, source.line));
+    source.unwrap_or_else(|| "an unknown place".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::kinds::Backend;
 
     use super::*;
 
     fn file(name: &str, text: &str) -> SourceFile {
         SourceFile { name: name.into(), text: text.into() }
+    }
+
+    /// Applies to nothing.
+    fn first(files: &[SourceFile]) -> Result<Resources, Violations> {
+        Applier::default().apply(&Resources::new(), files)
     }
 
     fn backend(name: &str, endpoint: &str) -> String {
@@ -67,9 +129,11 @@ mod tests {
     #[test]
     fn what_did_not_change_stays_the_same_object_and_what_did_keeps_its_age() {
         let both = |second: &str| backend("a", "127.0.0.1:1") + &backend("b", second);
-        let before = apply(&Resources::new(), &[file("x.yaml", &both("127.0.0.1:2"))]).expect("sound");
+        let mut applier = Applier::default();
+        let before =
+            applier.apply(&Resources::new(), &[file("x.yaml", &both("127.0.0.1:2"))]).expect("sound");
 
-        let after = apply(&before, &[file("x.yaml", &both("127.0.0.1:3"))]).expect("sound");
+        let after = applier.apply(&before, &[file("x.yaml", &both("127.0.0.1:3"))]).expect("sound");
 
         let find = |resources: &Resources, name: &str| {
             Arc::clone(resources.find::<Backend>("default", name).expect("an object").resource)
@@ -85,7 +149,7 @@ mod tests {
         let files =
             [file("1.yaml", &backend("z", "127.0.0.1:1")), file("2.yaml", &backend("a", "127.0.0.1:1"))];
 
-        let resources = apply(&Resources::new(), &files).expect("sound");
+        let resources = first(&files).expect("sound");
 
         let age = |name: &str| resources.find::<Backend>("default", name).expect("an object").resource.age;
         assert!(age("z") < age("a"));
@@ -95,8 +159,7 @@ mod tests {
     fn an_object_in_two_files_is_refused_with_both_places() {
         let text = backend("a", "127.0.0.1:1");
 
-        let refused =
-            apply(&Resources::new(), &[file("1.yaml", &text), file("2.yaml", &text)]).expect_err("twice");
+        let refused = first(&[file("1.yaml", &text), file("2.yaml", &text)]).expect_err("twice");
 
         assert_eq!(refused.len(), 1);
         let said = refused.to_string();
@@ -112,8 +175,31 @@ mod tests {
             file("3.yaml", &backend("C", "127.0.0.1:1")),
         ];
 
-        let refused = apply(&Resources::new(), &files).expect_err("two mistakes");
+        let refused = first(&files).expect_err("two mistakes");
 
         assert_eq!(refused.len(), 2, "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_stays_is_not_read_again_and_still_counts() {
+        let mut applier = Applier::default();
+        let stays = file("1.yaml", &(backend("a", "127.0.0.1:1") + &backend("b", "127.0.0.1:1")));
+        let before = applier
+            .apply(&Resources::new(), &[stays.clone(), file("2.yaml", &backend("c", "127.0.0.1:1"))])
+            .expect("sound");
+        let names = |resources: &Resources| -> Vec<String> {
+            resources.all::<Backend>().map(|found| found.resource.key.name.to_string()).collect()
+        };
+
+        let twice = applier.apply(&before, &[stays.clone(), file("2.yaml", &backend("a", "127.0.0.1:2"))]);
+        assert_eq!(twice.expect_err("`a` stands in both").len(), 1);
+
+        let after = applier
+            .apply(&before, &[stays.clone(), file("2.yaml", &backend("d", "127.0.0.1:1"))])
+            .expect("sound");
+        assert_eq!(names(&after), ["a", "b", "d"]);
+
+        let alone = applier.apply(&after, &[stays]).expect("sound");
+        assert_eq!(names(&alone), ["a", "b"]);
     }
 }

@@ -110,11 +110,11 @@ impl Reading {
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
         let (problem, remedy) = match error.kind() {
-            io::ErrorKind::NotFound => ("does not exist".to_owned(), "check the path after -f"),
+            io::ErrorKind::NotFound => ("does not exist".to_owned(), "check the path"),
             io::ErrorKind::PermissionDenied => {
                 ("may not be read by this user".to_owned(), "change its owner or its mode")
             }
-            _ => (format!("cannot be read: {error}"), "check the path after -f"),
+            _ => (format!("cannot be read: {error}"), "check the path"),
         };
         self.problem(path, &problem, remedy);
     }

@@ -11,7 +11,7 @@ use model::kinds::Secret;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::violation::Violations;
 
-use crate::apply;
+use crate::apply::Applier;
 use crate::files::SourceFile;
 use crate::snapshot::Snapshot;
 use crate::sources::Sources;
@@ -29,6 +29,7 @@ pub struct ControlPlane {
     bind: IpAddr,
     compiler: Compiler,
     keyring: Keyring,
+    applier: Applier,
     current: Arc<Snapshot>,
 }
 
@@ -48,7 +49,7 @@ impl ControlPlane {
             conditions: compiled.conditions,
             bind,
         });
-        ControlPlane { bind, compiler, keyring, current }
+        ControlPlane { bind, compiler, keyring, applier: Applier::default(), current }
     }
 
     /// Reads files and directories and applies them.
@@ -65,7 +66,7 @@ impl ControlPlane {
     /// # Errors
     /// Everything that is not allowed; nothing has changed then.
     pub fn apply(&mut self, files: &[SourceFile]) -> Result<Arc<Snapshot>, Violations> {
-        let resources = apply::apply(&self.current.resources, files)?;
+        let resources = self.applier.apply(&self.current.resources, files)?;
         self.forget_secrets_but_those_of(&resources);
         let compiled = self.compiler.compile(&resources, &mut self.keyring);
         self.current = Arc::new(Snapshot {
@@ -96,5 +97,134 @@ impl ControlPlane {
                 .split_once('/')
                 .is_some_and(|(namespace, name)| resources.find::<Secret>(namespace, name).is_some())
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use engine::config::Security;
+
+    use super::*;
+
+    fn plane() -> ControlPlane {
+        ControlPlane::new(Options { bind: Ipv4Addr::LOCALHOST.into() })
+    }
+
+    fn file(text: &str) -> Vec<SourceFile> {
+        vec![SourceFile { name: "test.yaml".into(), text: text.into() }]
+    }
+
+    const CLASS: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: selvedge }
+spec: { controllerName: selvedge.dev/gateway-controller }
+---
+";
+
+    fn gateway(port: u16) -> String {
+        format!(
+            "{CLASS}apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{ name: edge }}
+spec:
+  gatewayClassName: selvedge
+  listeners: [{{ name: http, protocol: HTTP, port: {port} }}]
+"
+        )
+    }
+
+    /// A Gateway with TLS and the Secret it names.
+    fn secured(chain: &str, key: &str) -> String {
+        let indented = |pem: &str| pem.lines().map(|line| format!("\n    {line}")).collect::<String>();
+        format!(
+            "{CLASS}apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{ name: edge }}
+spec:
+  gatewayClassName: selvedge
+  listeners:
+    - name: https
+      protocol: HTTPS
+      port: 8443
+      tls: {{ certificateRefs: [{{ name: pair }}] }}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{ name: pair }}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |{}
+  tls.key: |{}
+",
+            indented(chain),
+            indented(key)
+        )
+    }
+
+    fn shown(snapshot: &Snapshot) -> usize {
+        let port = snapshot.config.ports.first().expect("a port");
+        let Security::Tls(tls) = &port.security else { panic!("a port without TLS") };
+        tls.hosts.iter().map(|host| host.certificates.len()).sum()
+    }
+
+    #[test]
+    fn a_broken_edit_keeps_the_last_good_snapshot() {
+        let mut plane = plane();
+        let good = plane.apply(&file(&gateway(8080))).expect("sound");
+
+        let refused =
+            plane.apply(&file(&gateway(8081).replace("listeners", "listener"))).expect_err("a mistake");
+
+        assert!(!refused.is_empty());
+        assert!(Arc::ptr_eq(&plane.snapshot(), &good));
+        assert_eq!(plane.apply(&file(&gateway(8081))).expect("sound").change, good.change + 1);
+    }
+
+    #[test]
+    fn a_renewal_with_a_foreign_key_is_told_and_the_old_pair_stays_in_use() {
+        let made = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("a certificate");
+        let (pair, other) = (made(), made());
+        let (chain, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
+        let mut plane = plane();
+        let good = plane.apply(&file(&secured(&chain, &key))).expect("sound");
+        assert!(good.conditions.all_good(), "{}", good.conditions);
+
+        let broken =
+            plane.apply(&file(&secured(&chain, &other.signing_key.serialize_pem()))).expect("allowed");
+
+        let said = broken.conditions.to_string();
+        assert!(said.contains("ResolvedRefs=False/InvalidCertificateRef"), "{said}");
+        assert!(said.contains("`tls.key` does not belong to the certificate in `tls.crt`"), "{said}");
+        assert_eq!(shown(&broken), 1);
+    }
+
+    #[test]
+    fn a_secret_that_was_never_good_shows_nothing() {
+        let mut plane = plane();
+
+        let snapshot = plane.apply(&file(&secured("no certificate", "no key"))).expect("allowed");
+
+        assert_eq!(snapshot.config.ports.first().map_or(0, |_| shown(&snapshot)), 0);
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_shown_with_a_warning() {
+        let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 2, 1);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let chain = params.self_signed(&key).expect("a certificate").pem();
+        let mut plane = plane();
+
+        let snapshot = plane.apply(&file(&secured(&chain, &key.serialize_pem()))).expect("allowed");
+
+        assert_eq!(shown(&snapshot), 1);
+        let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        assert_eq!(
+            plane.keyring().warnings(at),
+            ["Secret default/pair: the certificate expired 220 days ago"]
+        );
     }
 }

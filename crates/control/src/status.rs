@@ -58,3 +58,56 @@ fn shown(bound: impl Iterator<Item = std::net::IpAddr>) -> Vec<StatusAddress> {
     ips.dedup();
     ips.into_iter().map(|ip| StatusAddress { kind: "IPAddress", value: ip.to_string() }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::files::SourceFile;
+    use crate::plane::{ControlPlane, Options};
+
+    const TWO_GATEWAYS: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: selvedge }
+spec: { controllerName: selvedge.dev/gateway-controller }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: left }
+spec:
+  gatewayClassName: selvedge
+  addresses: [{ type: IPAddress, value: 127.0.0.2 }, { type: IPAddress, value: 127.0.0.3 }]
+  listeners: [{ name: http, protocol: HTTP, port: 8080 }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: right }
+spec:
+  gatewayClassName: selvedge
+  listeners: [{ name: http, protocol: HTTP, port: 8080 }]
+";
+
+    fn result(ip: [u8; 4], error: Option<&str>) -> BindResult {
+        let address = BindAddress { ip: ip.into(), port: 8080 };
+        BindResult { address, error: error.map(str::to_owned) }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_bound_is_told_at_its_gateway_and_at_no_other() {
+        let mut plane = ControlPlane::new(Options { bind: Ipv4Addr::LOCALHOST.into() });
+        let file = SourceFile { name: "test.yaml".into(), text: TWO_GATEWAYS.into() };
+        let snapshot = plane.apply(&[file]).expect("sound");
+        let fine = [result([127, 0, 0, 2], None), result([127, 0, 0, 1], None)];
+
+        let broken = fold(&snapshot, &[&fine[..], &[result([127, 0, 0, 3], Some("in use"))]].concat());
+
+        let said = broken.to_string();
+        let told = "Programmed=False/AddressNotUsable: cannot listen on 127.0.0.3:8080: in use";
+        assert!(said.contains(told), "{said}");
+        assert!(said.contains("ok  Gateway default/right"), "{said}");
+
+        let healed = fold(&snapshot, &[&fine[..], &[result([127, 0, 0, 3], None)]].concat());
+        assert!(healed.all_good(), "{healed}");
+    }
+}

@@ -8,7 +8,10 @@
 //! Two things decide when to look: a file that is open for writing is given time to be closed, so that a half
 //! written or just emptied file is not taken for the user's will; and a slow timer looks anyway, because a
 //! notification that got lost must not leave us behind for ever.
-#![allow(clippy::disallowed_methods, reason = "files change in real time; this is the thread that waits for it")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "files change in real time; this is the thread that waits for it"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

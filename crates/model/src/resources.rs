@@ -66,7 +66,7 @@ impl Resources {
         let before = self.get(&resource.key).cloned();
         let seen = before.as_ref().map_or(self.next_seen, |old| old.age.seen());
         if let Some(old) = &before {
-            let changed = wanted(&old.raw).ne(wanted(&resource.raw));
+            let changed = !wants_the_same(&old.raw, &resource.raw);
             resource.meta.generation = old.meta.generation + u64::from(changed);
             self.unlink_slice(old);
         }
@@ -92,14 +92,22 @@ impl Resources {
     /// and generation, and those that did not change at all stay the very same, by pointer.
     #[must_use]
     pub fn reread(&self, read: Vec<Resource>) -> Resources {
+        self.reread_beside(&[], read)
+    }
+
+    /// The set that holds exactly `read`, as [`Resources::reread`] makes it, and those of this set with the keys
+    /// `kept`, which the caller knows not to have changed: what was not read again need not be compared either.
+    #[must_use]
+    pub fn reread_beside(&self, kept: &[ResourceKey], read: Vec<Resource>) -> Resources {
         let mut next = Resources { next_seen: self.next_seen, ..Resources::default() };
+        kept.iter().filter_map(|key| self.get(key)).for_each(|old| next.adopt(old.clone()));
         for mut resource in read {
             let Some(old) = self.get(&resource.key) else {
                 next.insert(resource);
                 continue;
             };
             resource.age = Age::new(resource.meta.creation_timestamp, old.age.seen());
-            let changed = wanted(&old.raw).ne(wanted(&resource.raw));
+            let changed = !wants_the_same(&old.raw, &resource.raw);
             resource.meta.generation = old.meta.generation + u64::from(changed);
             let kept = if **old == resource { old.clone() } else { Arc::new(resource) };
             next.adopt(kept);
@@ -321,6 +329,12 @@ fn slice_owner(resource: &Resource) -> Option<Place> {
     resource.content::<EndpointSlice>()?;
     let service = resource.meta.labels.get(SERVICE_NAME)?;
     Some((place(&resource.key).0, service.clone()))
+}
+
+/// Whether two objects want the same, whatever is told about them and in whatever order it is written.
+fn wants_the_same(one: &serde_json::Value, other: &serde_json::Value) -> bool {
+    wanted(one).count() == wanted(other).count()
+        && wanted(one).all(|(key, value)| other.get(key) == Some(value))
 }
 
 /// The part of an object that is wanted rather than told about it.

@@ -1,6 +1,7 @@
 //! The command line: one definition that is parser, help and reference.
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{echo, explain, up, validate, version};
@@ -18,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge up                                   a gateway with two sample services, ready to call
   selvedge up -f gateway.yaml                   a gateway of your own; edits to the file apply live
-  selvedge validate gateway.yaml                every mistake at once, then the state of every object
+  selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart -H 'x-beta: 1'
                                                 which rule answers this request, and why
   selvedge echo --listen 127.0.0.1:9001         an upstream that reports what it received
@@ -76,10 +77,17 @@ fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
-/// Help and version are what was asked for; anything else is a mistake, for which clap words the hint.
+/// Help and version are what was asked for; anything else is a mistake and ends in a hint, like all of ours.
 fn usage(error: &clap::Error) -> Exit {
-    let _reader_gone = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _reader_gone = error.print();
+        return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+    }
+    let text = error.render().ansi().to_string();
+    let (said, _) = text.split_once("\nFor more information").unwrap_or((&text, ""));
+    output::note(format_args!("{}\n", said.trim_end()));
+    output::error("hint: `selvedge --help` and `selvedge COMMAND --help` show examples");
+    Exit::Usage
 }
 
 #[cfg(test)]

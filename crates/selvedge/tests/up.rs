@@ -1,32 +1,17 @@
 //! Promises of `selvedge up`, in-process and as a process: edits apply live, mistakes change nothing, and the
 //! line it prints works.
 
+mod scene;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use selvedge::echo::{Echo, Options};
+use scene::{PATIENCE, echo, free_address};
 use selvedge::up::{Event, Running, Source, StartError, UpOptions};
-
-/// Longest a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A loopback address of this process and test alone, with a port that was free on it.
-fn free_address() -> SocketAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [high, low] = (std::process::id() as u16).to_be_bytes();
-    let ip = Ipv4Addr::new(127, high | 0x80, low, NEXT.fetch_add(1, Ordering::Relaxed));
-    TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
-}
-
-fn echo(name: &str) -> Echo {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Echo::start(Options { listen, name: name.to_owned(), tls_names: None }).expect("a free port")
-}
 
 /// A gateway on `address` with one route to `upstream`.
 fn yaml(address: SocketAddr, upstream: SocketAddr) -> String {

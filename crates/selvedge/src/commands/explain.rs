@@ -1,14 +1,18 @@
 //! `selvedge explain`
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use control::{ControlPlane, Options};
-use engine::explain::{Question, explain};
+use engine::Config;
+use engine::config::{PathPolicy, Port};
+use engine::explain::{Explanation, Question, explain};
 use serde_json::json;
 
 use crate::commands::OutputForm;
+use crate::commands::spelling::{self, Spelling};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -20,8 +24,8 @@ use crate::output;
   selvedge explain -f gateway.yaml GET http://shop.example/cart
   selvedge explain -f gateway.yaml GET https://shop.example/cart -H 'x-beta: 1'
   selvedge explain -f gateways/ -f routes/ -o json POST http://shop.example:8080/orders?dry=1
-Without a port in the URL, the port of its scheme is meant; when no Gateway listens there, those that
-speak the scheme are asked.")]
+Without a port in the URL, the port of its scheme is meant; when nobody listens there, any port
+that speaks the scheme is asked.")]
 pub struct Arguments {
     /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
     #[arg(short, long = "file", value_name = "FILE|DIR", required = true)]
@@ -57,15 +61,49 @@ fn header(text: &str) -> Result<(String, String), String> {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, output: form, method, url } = arguments;
     let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
-    let snapshot = control.load(files).map_err(Failure::refused)?;
-    let explanation = explain(&snapshot.config, &Question { method, url, headers }).map_err(|error| {
-        Failure::new(Exit::Usage, error.to_string(), "write a whole URL, such as http://shop.example/cart")
-    })?;
-    match form {
-        OutputForm::Text => output::data(&explanation),
-        OutputForm::Json => output::data(format_args!("{:#}", json!(explanation))),
+    let config = &control.load(files).map_err(Failure::refused)?.config;
+    let ask = |url: &str| {
+        explain(config, &Question { method, url, headers }).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                error.to_string(),
+                "write a whole URL, such as http://shop.example/cart",
+            )
+        })
+    };
+    let asked = ask(url)?;
+    match spelling::of(url, path_policy(config, &asked)) {
+        Spelling::Canonical => show(*form, &asked),
+        Spelling::ReadAs(canonical) => {
+            output::note(format_args!("the gateway reads this as {canonical}"));
+            show(*form, &ask(&canonical)?);
+        }
+        Spelling::Answered { status, reason } => {
+            let Explanation { question, port, .. } = asked;
+            match form {
+                OutputForm::Text => output::data(format_args!("{question}\n  answer    {status}, {reason}")),
+                OutputForm::Json => {
+                    let answer = json!({ "answered": { "status": status, "reason": reason } });
+                    let json = json!({ "question": question, "port": port, "outcome": answer });
+                    output::data(format_args!("{json:#}"));
+                }
+            }
+        }
     }
     Ok(Exit::Success)
+}
+
+fn show(form: OutputForm, explanation: &Explanation) {
+    match form {
+        OutputForm::Text => output::data(explanation),
+        OutputForm::Json => output::data(format_args!("{:#}", json!(explanation))),
+    }
+}
+
+/// The policy of the Gateway that would take the request.
+fn path_policy(config: &Config, asked: &Explanation) -> PathPolicy {
+    let is_it = |port: &&Arc<Port>| Some(SocketAddr::new(port.address.ip, port.address.port)) == asked.port;
+    config.ports.iter().find(is_it).map_or(PathPolicy::Reject, |port| port.settings.path_policy)
 }
 
 #[cfg(test)]

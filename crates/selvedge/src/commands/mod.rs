@@ -2,6 +2,7 @@
 
 pub mod echo;
 pub mod explain;
+mod spelling;
 pub mod up;
 pub mod validate;
 pub mod version;

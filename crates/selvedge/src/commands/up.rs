@@ -90,7 +90,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         output::note("  example  no -f given: running examples/hello with sample services in this process");
         example.moved.iter().for_each(|moved| output::note(format_args!("  note     {moved}")));
     }
-    problems(&running).iter().for_each(output::note);
+    for problem in event::problems(&running.conditions()) {
+        output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
+    }
+    running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
     until_stopped(running)
 }
 
@@ -124,15 +127,6 @@ fn tell(event: &Event) {
             output::note("the last good configuration stays in use");
         }
     }
-}
-
-/// Objects that do not work as they stand.
-fn problems(running: &Running) -> Vec<String> {
-    let conditions = running.conditions();
-    let bad = conditions
-        .iter()
-        .filter(|object| object.status.conditions().any(|(_, condition)| !condition.is_good()));
-    bad.map(|object| format!("  {}", object.to_string().replace('\n', "\n  "))).collect()
 }
 
 fn failure(error: StartError, arguments: &Arguments) -> Failure {

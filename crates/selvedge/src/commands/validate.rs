@@ -21,7 +21,7 @@ use crate::output;
   selvedge validate gateway.yaml
   selvedge validate gateways/ routes/
   selvedge validate -o json gateway.yaml
-Exit code 1 means that there are mistakes. Objects that are allowed but cannot work do not change it.")]
+Exit code 1 means that there are mistakes; an object that is allowed but cannot work is none.")]
 pub struct Arguments {
     /// Files, and directories of *.yaml, *.yml and *.json files
     #[arg(value_name = "FILE|DIR", required = true)]

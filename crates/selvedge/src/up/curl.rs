@@ -28,8 +28,12 @@ struct Candidate {
 /// The line for the first rule of the configuration that can be called on one of these addresses.
 #[must_use]
 pub fn line(snapshot: &Snapshot, bound: &[BindAddress]) -> Option<String> {
-    let mut candidates: Vec<Candidate> =
-        snapshot.resources.http_routes().flat_map(|route| of_route(route.content)).take(CANDIDATES_MAX).collect();
+    let mut candidates: Vec<Candidate> = snapshot
+        .resources
+        .http_routes()
+        .flat_map(|route| of_route(route.content))
+        .take(CANDIDATES_MAX)
+        .collect();
     candidates.sort_by_key(Candidate::demands);
     let ports = || snapshot.config.ports.iter().filter(|port| bound.contains(&port.address));
     candidates.iter().find_map(|candidate| {
@@ -211,4 +215,101 @@ fn quoted(text: &str) -> String {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use control::files::SourceFile;
+    use control::{ControlPlane, Options};
+
+    use super::*;
+
+    const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: selvedge }
+spec: { controllerName: selvedge.dev/gateway-controller }
+---
+apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Backend
+metadata: { name: cart }
+spec: { endpoints: [\"127.0.0.1:9001\"] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  gatewayClassName: selvedge
+  listeners:
+    - LISTENER
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: cart }
+spec:
+  parentRefs: [{ name: edge }]
+  hostnames: HOSTS
+  rules:
+    - matches: [MATCH]
+      backendRefs: [{ group: mesh.selvedge.dev, kind: Backend, name: BACKEND }]
+";
+    const HTTP: &str = "{ name: http, protocol: HTTP, port: 8080 }";
+
+    /// The line for a route with these parts.
+    fn of(listener: &str, hosts: &str, found: &str, backend: &str) -> Option<String> {
+        let text = GATEWAY
+            .replace("LISTENER", listener)
+            .replace("HOSTS", hosts)
+            .replace("MATCH", found)
+            .replace("BACKEND", backend);
+        let mut control = ControlPlane::new(Options { bind: Ipv4Addr::UNSPECIFIED.into() });
+        let file = SourceFile { name: "test.yaml".into(), text: text.into() };
+        let snapshot = control.apply(&[file]).unwrap_or_else(|violations| panic!("{violations}"));
+        let bound: Vec<BindAddress> = snapshot.config.ports.iter().map(|port| port.address).collect();
+        line(&snapshot, &bound)
+    }
+
+    #[test]
+    fn a_line_holds_what_the_rule_asks_for_and_no_more() {
+        let path = "{ path: { type: PathPrefix, value: /cart } }";
+        assert_eq!(of(HTTP, "[]", path, "cart").as_deref(), Some("curl http://127.0.0.1:8080/cart"));
+        assert_eq!(
+            of(HTTP, "[shop.example]", path, "cart").as_deref(),
+            Some("curl -H 'Host: shop.example' http://127.0.0.1:8080/cart")
+        );
+        let all = "{ method: POST, path: { type: Exact, value: /cart }, \
+                   headers: [{ name: x-beta, value: \"it's\" }], queryParams: [{ name: dry, value: \"1\" }] }";
+        assert_eq!(
+            of(HTTP, "[\"*.shop.example\"]", all, "cart").as_deref(),
+            Some(
+                r"curl -X POST -H 'Host: any.shop.example' -H 'x-beta: it'\''s' 'http://127.0.0.1:8080/cart?dry=1'"
+            )
+        );
+    }
+
+    #[test]
+    fn a_rule_that_leads_nowhere_or_wants_guessing_gives_no_line() {
+        assert_eq!(of(HTTP, "[]", "{ path: { type: PathPrefix, value: / } }", "nobody"), None);
+        assert_eq!(of(HTTP, "[]", "{ path: { type: RegularExpression, value: /a+ } }", "cart"), None);
+    }
+
+    #[test]
+    fn a_listener_with_a_certificate_of_its_own_making_is_called_without_verifying() {
+        let made = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).expect("a certificate");
+        let quoted = |pem: String| format!("{pem:?}");
+        let secret = format!(
+            "{{ name: https, protocol: HTTPS, port: 8443, tls: {{ certificateRefs: [{{ name: pair }}] }} }}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{ name: pair }}
+type: kubernetes.io/tls
+stringData: {{ tls.crt: {}, tls.key: {} }}",
+            quoted(made.cert.pem()),
+            quoted(made.signing_key.serialize_pem())
+        );
+        assert_eq!(
+            of(&secret, "[shop.example]", "{ path: { type: PathPrefix, value: / } }", "cart").as_deref(),
+            Some("curl -k --resolve shop.example:8443:127.0.0.1 https://shop.example:8443/")
+        );
+    }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use control::Snapshot;
 use control::status::{BindResult, socket};
-use engine::status::Conditions;
+use engine::status::{Conditions, ObjectConditions};
 use model::violation::Violations;
+
+/// Most objects whose problems are printed with a change.
+pub const PROBLEMS_SHOWN_MAX: usize = 20;
 
 /// Something that happened after the start.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub enum Event {
         took: Duration,
         /// Objects that do not work as they stand, one line or more each.
         problems: Vec<String>,
+        /// Certificates that are in use although they are expired or not yet valid.
+        warnings: Vec<String>,
         /// Addresses that could not be bound.
         unbound: Vec<BindResult>,
     },
@@ -31,33 +36,52 @@ pub enum Event {
 impl Event {
     /// The event of a change that was applied.
     #[must_use]
-    pub fn applied(
-        snapshot: &Snapshot,
-        conditions: &Conditions,
-        bound: &[BindResult],
-        took: Duration,
-    ) -> Event {
-        let bad = conditions.iter().filter(|object| {
-            object.status.conditions().any(|(_, condition)| !condition.is_good())
-        });
+    pub fn applied(snapshot: &Snapshot, state: &Outcome<'_>, took: Duration) -> Event {
         Event::Applied {
             change: snapshot.change,
             summary: snapshot.summary(),
             took,
-            problems: bad.map(ToString::to_string).collect(),
-            unbound: bound.iter().filter(|result| result.error.is_some()).cloned().collect(),
+            problems: problems(state.conditions),
+            warnings: state.warnings.clone(),
+            unbound: state.bound.iter().filter(|result| result.error.is_some()).cloned().collect(),
         }
     }
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// What became of every object.
+    pub conditions: &'a Conditions,
+    /// What became of every address.
+    pub bound: &'a [BindResult],
+    /// Certificates that are in use although they are expired or not yet valid.
+    pub warnings: Vec<String>,
+}
+
+/// Objects that do not work as they stand, as people read them: at most [`PROBLEMS_SHOWN_MAX`].
+#[must_use]
+pub fn problems(conditions: &Conditions) -> Vec<String> {
+    let bad =
+        |object: &&ObjectConditions| object.status.conditions().any(|(_, condition)| !condition.is_good());
+    let mut shown: Vec<String> =
+        conditions.iter().filter(bad).take(PROBLEMS_SHOWN_MAX).map(ToString::to_string).collect();
+    let more = conditions.iter().filter(bad).count() - shown.len();
+    if more > 0 {
+        shown.push(format!("and {more} more; `selvedge validate` shows all"));
+    }
+    shown
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Applied { change, summary, took, problems, unbound } => {
+            Event::Applied { change, summary, took, problems, warnings, unbound } => {
                 write!(f, "applied change {change}: {summary} in {} ms", took.as_millis())?;
                 for problem in problems {
                     write!(f, "\n  {}", problem.replace('\n', "\n  "))?;
                 }
+                warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))?;
                 unbound.iter().filter_map(cannot_listen).try_for_each(|line| write!(f, "\n{line}"))
             }
             Event::Refused(violations) => violations.fmt(f),
@@ -92,7 +116,8 @@ fn listen_hint(port: u16, error: &str) -> String {
         );
     }
     if error.contains("assign") || error.contains("os error 99") {
-        return "this machine does not have that address; change `spec.addresses` of the Gateway or --bind".to_owned();
+        return "this machine does not have that address; change `spec.addresses` of the Gateway or --bind"
+            .to_owned();
     }
     "change `port` or `spec.addresses` of the Gateway".to_owned()
 }
@@ -117,8 +142,13 @@ mod tests {
 
     #[test]
     fn a_port_in_use_and_a_foreign_address_each_have_a_hint() {
-        assert!(failed(8080, "Address already in use (os error 98)").contains("another process listens there"));
-        assert!(failed(8080, "Cannot assign requested address (os error 99)").contains("does not have that address"));
+        assert!(
+            failed(8080, "Address already in use (os error 98)").contains("another process listens there")
+        );
+        assert!(
+            failed(8080, "Cannot assign requested address (os error 99)")
+                .contains("does not have that address")
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod example;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use control::files::SourceFile;
 use control::sources::Sources;
@@ -24,6 +24,7 @@ use model::violation::Violations;
 use proxy::{LogSink, Proxy};
 
 pub use event::Event;
+use event::Outcome;
 
 /// What to run.
 #[derive(Debug)]
@@ -90,10 +91,13 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Told of everything that happens after the start, in order.
+/// Told of everything that happens after the start, in order. It must not call back into [`Running`].
 pub type Listener = Box<dyn FnMut(&Event) + Send>;
 
 /// A running control plane and proxy.
+///
+/// Its methods wait for workers, so none of them may be called from an asynchronous task; use `spawn_blocking`
+/// there.
 pub struct Running {
     joined: Arc<Joined>,
     /// Ends before the proxy does, so that no change arrives while it drains.
@@ -173,6 +177,12 @@ impl Running {
         self.joined.lock().conditions.clone()
     }
 
+    /// Certificates that are in use although they are expired or not yet valid, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.joined.lock().control.keyring().warnings(SystemTime::now())
+    }
+
     /// The revision that runs.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -230,7 +240,10 @@ impl State {
         match read.and_then(|files| self.control.apply(&files)) {
             Ok(snapshot) => {
                 self.program(&snapshot);
-                self.tell(&Event::applied(&snapshot, &self.conditions, &self.bound, started.elapsed()));
+                let warnings = self.control.keyring().warnings(SystemTime::now());
+                let outcome = Outcome { conditions: &self.conditions, bound: &self.bound, warnings };
+                let event = Event::applied(&snapshot, &outcome, started.elapsed());
+                self.tell(&event);
                 Ok(snapshot)
             }
             Err(violations) => {
