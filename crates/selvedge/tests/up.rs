@@ -1,5 +1,6 @@
 //! Promises of `selvedge up`, in-process and as a process: edits apply live, mistakes change nothing, and the
 //! line it prints works.
+#![allow(clippy::disallowed_methods, reason = "a whole process is waited for, in real time and with an end")]
 
 mod scene;
 

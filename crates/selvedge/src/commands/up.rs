@@ -1,4 +1,5 @@
 //! `selvedge up`
+#![allow(clippy::disallowed_methods, reason = "real time enters the program in its binary")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
