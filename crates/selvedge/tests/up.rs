@@ -8,7 +8,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
 
 use scene::{PATIENCE, echo, free_address};
 use selvedge::up::{Event, Running, Source, StartError, UpOptions};
@@ -96,7 +95,7 @@ fn an_edit_of_a_file_is_live_once_it_is_told() {
         std::fs::rename(root.path().join("new"), root.path().join("gateway.yaml")).expect("a rename");
     };
     replace(&yaml(address, one.address()));
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(1024);
     let source = Source::Files(vec![root.path().join("gateway.yaml")]);
     let options = UpOptions { source, ..UpOptions::default() };
     let running =
@@ -162,7 +161,7 @@ impl Process {
             .spawn()
             .expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let (tell, lines) = mpsc::channel();
+        let (tell, lines) = mpsc::sync_channel(1024);
         std::thread::spawn(move || {
             stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)).ok();
         });
@@ -171,9 +170,9 @@ impl Process {
 
     /// The first line from here on that contains `part`.
     fn line(&self, part: &str) -> String {
-        let (deadline, mut seen) = (Instant::now() + PATIENCE, Vec::new());
+        let mut seen = Vec::new();
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(part) => return line,
                 Ok(line) => seen.push(line),
                 Err(_) => panic!("no line with `{part}` in {seen:#?}"),

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use proxy::LogSink;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::up::announce::{self, Started};
@@ -64,7 +65,7 @@ fn admin_address(text: &str) -> Result<Admin, String> {
 
 /// Runs until a signal asks it to stop.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let example = match arguments.files.is_empty() {
         true => Some(example::start().map_err(|error| {
             Failure::machine(format!("cannot start the example's services: {error}"), "name a file with -f")
