@@ -318,6 +318,25 @@ mod tests {
     }
 
     #[test]
+    fn a_mounted_config_map_that_is_swapped_is_seen_through_its_links() {
+        let version = |root: &Path, name: &str, text: &str| {
+            std::fs::create_dir(root.join(name)).expect("a directory");
+            put(root, &format!("{name}/a.yaml"), text);
+            std::os::unix::fs::symlink(name, root.join("..new")).expect("a link");
+            std::fs::rename(root.join("..new"), root.join("..data")).expect("a rename");
+        };
+        let mount = |root: &Path| {
+            version(root, "..one", "one");
+            std::os::unix::fs::symlink("..data/a.yaml", root.join("a.yaml")).expect("a link");
+        };
+        for of in [(|root| root.join("a.yaml")) as fn(&Path) -> PathBuf, Path::to_owned] {
+            let seen = watching(mount, of);
+            version(seen.root.path(), "..two", "two");
+            seen.until(&["two"]);
+        }
+    }
+
+    #[test]
     fn a_file_that_is_still_being_written_is_waited_for() {
         let now = super::now();
         let data = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));

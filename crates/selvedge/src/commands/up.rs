@@ -72,6 +72,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         })?),
         false => None,
     };
+    check_access_log(&arguments.access_log)?;
     let options = options(&arguments, example.as_ref().map(|example| example.text.clone()));
     let workers = options.workers;
     let running = Running::start_with(options, Box::new(tell)).map_err(|error| failure(error, &arguments))?;
@@ -111,12 +112,27 @@ fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
             Admin::At(address) => Some(address),
             Admin::Off => None,
         },
-        access_log: match arguments.access_log.as_str() {
-            "stdout" | "-" => LogSink::Stdout,
-            "off" => LogSink::Off,
-            file => LogSink::File(PathBuf::from(file)),
-        },
+        access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+    }
+}
+
+/// Finds out now, and by name, what the proxy could only report as a failed start.
+fn check_access_log(log: &str) -> Result<(), Failure> {
+    if let LogSink::File(path) = access_log(log) {
+        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|error| {
+            let message = format!("cannot write the access log `{}`: {error}", path.display());
+            Failure::machine(message, "choose another file with --access-log, or `off`")
+        })?;
+    }
+    Ok(())
+}
+
+fn access_log(log: &str) -> LogSink {
+    match log {
+        "stdout" | "-" => LogSink::Stdout,
+        "off" => LogSink::Off,
+        file => LogSink::File(PathBuf::from(file)),
     }
 }
 
@@ -139,7 +155,7 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
                 (true, Admin::At(_)) => {
                     "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port"
                 }
-                _ => "see what the system said above; --admin, --access-log and --workers can be changed",
+                _ => "see what the system said above; --admin and --workers can be changed",
             };
             Failure::machine(format!("{what}: {error}"), hint)
         }
