@@ -101,6 +101,13 @@ impl Resource {
         T::of(&self.kind)
     }
 
+    /// Whether both mean the same, wherever they were read: for compilers that keep what did not change. Moving
+    /// an object down a file changes its lines, not its meaning.
+    #[must_use]
+    pub fn means_the_same(&self, other: &Resource) -> bool {
+        self.key == other.key && self.age == other.age && self.meta == other.meta && self.kind == other.kind
+    }
+
     /// Its namespace as text; empty outside of namespaces.
     #[must_use]
     pub fn namespace(&self) -> &str {

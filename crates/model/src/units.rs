@@ -145,7 +145,7 @@ impl fmt::Display for ByteQuantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0;
         let unit = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
-        match unit.iter().find(|(shift, _)| bytes > 0 && bytes % (1 << shift) == 0) {
+        match unit.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
             Some((shift, name)) => write!(f, "{}{name}", bytes >> shift),
             None => write!(f, "{bytes}"),
         }

@@ -178,11 +178,73 @@ fn five_thousand_routes_are_five_thousand_resources() {
         text.push_str("---");
         text.push_str(&ROUTE.replace("checkout", &format!("route-{number}")));
     }
-    let started = std::time::Instant::now();
 
     let mut resources = Resources::new();
     sound(&text).into_iter().for_each(|resource| drop(resources.insert(resource)));
 
-    eprintln!("read in {:?}", started.elapsed());
     assert_eq!(resources.http_routes().count(), 5_000);
+}
+
+/// The least that can be said of each kind.
+fn least(kind: KindName) -> &'static str {
+    match kind {
+        KindName::Namespace
+        | KindName::Secret
+        | KindName::ConfigMap
+        | KindName::Pod
+        | KindName::GatewayParameters => "",
+        KindName::Service => "spec: {}",
+        KindName::EndpointSlice => "addressType: IPv4",
+        KindName::GatewayClass => "spec: {controllerName: selvedge.dev/gateway-controller}",
+        KindName::Gateway => "spec: {gatewayClassName: a, listeners: [{name: a, port: 80, protocol: HTTP}]}",
+        KindName::HttpRoute => "spec: {}",
+        KindName::ReferenceGrant => {
+            "spec: {from: [{group: '', kind: A, namespace: a}], to: [{group: '', kind: Secret}]}"
+        }
+        KindName::BackendTlsPolicy => {
+            "spec: {targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}"
+        }
+        KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
+    }
+}
+
+#[test]
+fn every_kind_and_version_can_be_read_from_the_least_that_can_be_said() {
+    for kind in KindName::ALL {
+        for version in kind.versions() {
+            let group = if kind.group().is_empty() { String::new() } else { format!("{}/", kind.group()) };
+            let text = format!(
+                "apiVersion: {group}{version}\nkind: {kind}\nmetadata: {{name: a}}\n{}\n",
+                least(*kind)
+            );
+
+            let resources = sound(&text);
+
+            assert_eq!(resources[0].kind_name(), *kind);
+            assert_eq!(&*resources[0].key.kind, kind.as_str());
+        }
+    }
+}
+
+#[test]
+fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
+    let text = include_str!("whole.yaml");
+
+    for resource in sound(text) {
+        let mut written = resource.raw.as_object().expect("an object").clone();
+        written.retain(|key, _| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"));
+
+        let typed = match &resource.kind {
+            model::kinds::Kind::HttpRoute(route) => serde_json::to_value(route),
+            model::kinds::Kind::Gateway(gateway) => serde_json::to_value(gateway),
+            model::kinds::Kind::Backend(backend) => serde_json::to_value(backend),
+            model::kinds::Kind::GatewayParameters(parameters) => serde_json::to_value(parameters),
+            model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::Service(service) => serde_json::to_value(service),
+            model::kinds::Kind::EndpointSlice(slice) => serde_json::to_value(slice),
+            other => panic!("{} is not part of this test", other.name()),
+        };
+
+        assert_eq!(typed.expect("json"), serde_json::Value::Object(written), "{} lost a field", resource.key);
+    }
 }

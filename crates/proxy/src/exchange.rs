@@ -7,7 +7,7 @@ use std::time::Instant;
 use engine::RequestView;
 use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 
-use crate::buffer::Text;
+use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
 use crate::state::ports::{Pinned, PortState};
@@ -36,6 +36,23 @@ pub struct Request {
     pub started: Instant,
     /// Size of its head on the wire, in bytes.
     pub head_bytes: u64,
+}
+
+impl Request {
+    /// A request of which nothing has been read.
+    #[must_use]
+    pub fn begun(started: Instant) -> Request {
+        Request { head: RequestHead::default(), text: Text::empty(), started, head_bytes: 0 }
+    }
+
+    /// Copies the head's text out of the read buffer, so that the rest of the buffer can travel as body.
+    pub fn take_text(&mut self, mut buffer: Buffer, length: usize) -> Buffer {
+        self.text = Text::new();
+        self.text.extend_from_slice(&buffer.filled()[..length]);
+        self.head_bytes = length as u64;
+        buffer.start += length;
+        buffer
+    }
 }
 
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.

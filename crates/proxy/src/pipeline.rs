@@ -23,10 +23,10 @@ use crate::tunnel;
 use crate::upstream::{Upstream, acquire};
 
 /// Carries one request from its head to the end of its answer.
-pub async fn run(downstream: &mut Downstream, mut exchange: Exchange<'_>) {
-    let done = match decide(&mut exchange) {
+pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
+    let done = match decide(exchange) {
         Ok(Decision::Forward(cluster, rule)) => {
-            within(rule, forward(downstream, &mut exchange, &cluster, rule)).await
+            within(rule, forward(downstream, exchange, &cluster, rule)).await
         }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
@@ -39,25 +39,30 @@ pub async fn run(downstream: &mut Downstream, mut exchange: Exchange<'_>) {
             downstream.abort();
         }
     }
+    note_bytes(downstream, exchange);
+}
+
+fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {
+    exchange.outcome.request_bytes = exchange.request.head_bytes + downstream.received();
     exchange.outcome.response_bytes = downstream.written();
 }
 
 /// Answers with a failure.
-pub async fn refuse(downstream: &mut Downstream, mut exchange: Exchange<'_>, failure: Failure) {
+pub async fn refuse(downstream: &mut Downstream, exchange: &mut Exchange<'_>, failure: Failure) {
     exchange.fail(failure);
-    let answer = Answer::to_failure(&exchange, failure);
+    let answer = Answer::to_failure(exchange, failure);
     reply(downstream, exchange, answer).await;
 }
 
 /// Answers without an upstream.
-async fn reply(downstream: &mut Downstream, mut exchange: Exchange<'_>, answer: Answer) {
+async fn reply(downstream: &mut Downstream, exchange: &mut Exchange<'_>, answer: Answer) {
     exchange.outcome.status = answer.status;
-    downstream.answer(&exchange, answer);
+    downstream.answer(exchange, answer);
     if let Err(failure) = poll_fn(|cx| downstream.poll_flush(cx)).await {
         exchange.fail(failure);
         downstream.abort();
     }
-    exchange.outcome.response_bytes = downstream.written();
+    note_bytes(downstream, exchange);
 }
 
 enum Decision<'c> {

@@ -55,7 +55,6 @@ pub async fn run(
         }
     })
     .await;
-    exchange.outcome.response_bytes = client.written();
     Ok(())
 }
 

@@ -80,7 +80,17 @@ pub fn type_remedy(shape: &Shape, bounds: &Bounds, value: &Value) -> Option<Stri
         (Shape::List(_), Value::Object(_) | Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
             Some("begin each element with `- `".to_owned())
         }
-        _ => None,
+        (
+            Shape::Object(_)
+            | Shape::List(_)
+            | Shape::Text
+            | Shape::Integer
+            | Shape::Number
+            | Shape::Boolean
+            | Shape::IntOrText
+            | Shape::Any,
+            _,
+        ) => None,
     }
 }
 

@@ -129,10 +129,8 @@ fn answer(method: &Method, path: &str, shown: &Shown) -> Response<Full<Bytes>> {
         "/config" => match shown.current() {
             None => text(StatusCode::SERVICE_UNAVAILABLE, "no config has been applied yet\n".into()),
             Some(current) => {
-                let mut response = text(
-                    StatusCode::OK,
-                    format!("{:#}\n", engine::dump::dump(&current.config)),
-                );
+                let mut response =
+                    text(StatusCode::OK, format!("{:#}\n", engine::dump::dump(&current.config)));
                 let kind = header::HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response

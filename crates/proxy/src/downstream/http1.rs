@@ -6,7 +6,6 @@
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
@@ -97,53 +96,29 @@ async fn one_request(
 ) -> After {
     let pinned = port.pin();
     let peer = connection.peer.clone();
-    let mut head = RequestHead::default();
-    let started = worker.clock.now();
-    let (request, rest) = match connection.read_head(&mut head, buffer, &pinned).await {
-        Ok((buffer, length)) => take_head(head, buffer, length, started),
+    let mut request = Request::begun(worker.clock.now());
+    let failure = match connection.read_head(&mut request.head, buffer, &pinned).await {
+        Ok((buffer, length)) => {
+            let rest = request.take_text(buffer, length);
+            connection.begin_request(&request.head, rest, &pinned);
+            None
+        }
         Err(failure) => {
-            refuse_head(connection, failure, &worker, &port, &pinned).await;
-            return None;
+            request.head = RequestHead::default(); // What was read of it points into a buffer that is gone.
+            Some(failure)
         }
     };
-    connection.begin_request(&request.head, rest, &pinned);
     let persistent = request.head.persistent;
     let mut downstream = super::Downstream::Http1(connection);
-    pipeline::run(&mut downstream, Exchange::new(&worker, &port, &pinned, &peer, request)).await;
+    let mut exchange = Exchange::new(&worker, &port, &pinned, &peer, request);
+    match failure {
+        None => pipeline::run(&mut downstream, &mut exchange).await,
+        Some(Failure::ClientClosed) => exchange.fail(Failure::ClientClosed),
+        Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    }
+    drop(exchange);
     let super::Downstream::Http1(connection) = downstream else { return None };
     connection.after(persistent && !port.is_draining()).await
-}
-
-/// Moves the head's text out of the read buffer, so that the rest of the buffer can travel as body.
-fn take_head(head: RequestHead, mut buffer: Buffer, length: usize, started: Instant) -> (Request, Buffer) {
-    let mut text = Text::new();
-    text.extend_from_slice(&buffer.filled()[..length]);
-    buffer.start += length;
-    (Request { head, text, started, head_bytes: length as u64 }, buffer)
-}
-
-/// Answers a request whose head could not be read, and logs it like any other.
-async fn refuse_head(
-    connection: Box<Http1Downstream>,
-    failure: Failure,
-    worker: &Rc<Worker>,
-    port: &Rc<PortState>,
-    pinned: &Pinned,
-) {
-    let peer = connection.peer.clone();
-    let request = Request {
-        head: RequestHead::default(),
-        text: Text::empty(),
-        started: worker.clock.now(),
-        head_bytes: 0,
-    };
-    let mut exchange = Exchange::new(worker, port, pinned, &peer, request);
-    exchange.fail(failure);
-    let mut downstream = super::Downstream::Http1(connection);
-    pipeline::refuse(&mut downstream, exchange, failure).await;
-    if let super::Downstream::Http1(connection) = downstream {
-        connection.linger().await;
-    }
 }
 
 impl Http1Downstream {
@@ -259,6 +234,12 @@ impl Http1Downstream {
     /// See [`super::Downstream::abort`].
     pub fn abort(&mut self) {
         self.aborted = true;
+    }
+
+    /// See [`super::Downstream::received`].
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.stream.received()
     }
 
     /// See [`super::Downstream::written`].

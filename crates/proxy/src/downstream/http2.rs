@@ -122,10 +122,11 @@ async fn one_stream(
         Ok(head) => (head, None),
         Err(BadHead { head, failure }) => (*head, Some(failure)),
     };
-    let exchange = Exchange::new(worker, port, &pinned, peer, Request { head, text, started, head_bytes });
+    let mut exchange =
+        Exchange::new(worker, port, &pinned, peer, Request { head, text, started, head_bytes });
     match failure {
-        None => pipeline::run(&mut downstream, exchange).await,
-        Some(failure) => pipeline::refuse(&mut downstream, exchange, failure).await,
+        None => pipeline::run(&mut downstream, &mut exchange).await,
+        Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
     }
 }
 
@@ -174,6 +175,12 @@ impl Http2Downstream {
             Some(send) => send.abort(),
             None => self.respond.send_reset(h2::Reason::INTERNAL_ERROR),
         }
+    }
+
+    /// See [`super::Downstream::received`].
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.receive.received()
     }
 
     /// See [`super::Downstream::written`].

@@ -75,6 +75,12 @@ impl Downstream {
         each!(self, downstream => downstream.abort());
     }
 
+    /// Bytes of the request's body received so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        each!(self, downstream => downstream.received())
+    }
+
     /// Bytes written of the answer so far.
     #[must_use]
     pub fn written(&self) -> u64 {

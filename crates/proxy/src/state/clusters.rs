@@ -38,7 +38,7 @@ pub struct EndpointState {
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
     /// Connections that wait for a request, newest last.
-    idle: RefCell<Vec<Http1Upstream>>,
+    idle: RefCell<Vec<Box<Http1Upstream>>>,
     /// HTTP/2 connections, which carry many requests at once.
     pub http2: RefCell<Vec<Http2Upstream>>,
 }
@@ -76,7 +76,7 @@ impl Clusters {
     pub fn sweep(&self) {
         for state in self.by_slot.borrow().iter().flatten() {
             for endpoint in state.endpoints().iter() {
-                endpoint.idle.borrow_mut().retain_mut(Http1Upstream::is_usable);
+                endpoint.idle.borrow_mut().retain_mut(|connection| connection.is_usable());
                 endpoint.http2.borrow_mut().retain(Http2Upstream::is_usable);
             }
         }
@@ -144,7 +144,7 @@ impl EndpointState {
     }
 
     /// An idle connection that is still usable; the one used last comes first, so the rest can grow old.
-    pub fn take_idle(&self) -> Option<Http1Upstream> {
+    pub fn take_idle(&self) -> Option<Box<Http1Upstream>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(mut connection) = idle.pop() {
             if connection.is_usable() {
@@ -155,7 +155,7 @@ impl EndpointState {
     }
 
     /// Keeps a connection for the next request.
-    pub fn keep(&self, connection: Http1Upstream) {
+    pub fn keep(&self, connection: Box<Http1Upstream>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < POOL_CONNECTIONS_MAX {
             idle.push(connection);

@@ -64,6 +64,8 @@ struct Reading {
     idle_seconds: u32,
     /// Bytes of body that may still come.
     allowance: u64,
+    /// Bytes of body handed out.
+    total: u64,
     /// A trailer section that has begun.
     trailers: Option<Section>,
     done: bool,
@@ -104,6 +106,7 @@ impl Http1Stream {
             blame,
             idle_seconds,
             allowance: u64::MAX,
+            total: 0,
             trailers: None,
             done: true,
         };
@@ -125,6 +128,7 @@ impl Http1Stream {
         self.read.form = form;
         self.read.waiting = received.filter(|buffer| !buffer.is_empty());
         self.read.allowance = allowance;
+        self.read.total = 0;
         self.read.trailers = None;
         self.read.done = framing == Framing::None;
     }
@@ -165,6 +169,12 @@ impl Http1Stream {
         self.write.frames = frames;
         self.write.blocked = false;
         self.write.total = 0;
+    }
+
+    /// Bytes of body handed out so far, chunk frames included when they are passed on.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.read.total
     }
 
     /// Bytes written of the message so far.
@@ -220,6 +230,7 @@ impl Http1Stream {
             }
         }
         self.read.allowance = self.read.allowance.checked_sub(length as u64).ok_or(Failure::BodyTooLarge)?;
+        self.read.total += length as u64;
         if consumed < buffer.len() {
             self.read.waiting = Some(Buffer::with_rest(&buffer.filled()[consumed..]));
         }

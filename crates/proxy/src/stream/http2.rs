@@ -21,6 +21,7 @@ pub struct Http2Receiver {
     stream: RecvStream,
     blame: Blame,
     allowance: u64,
+    received: u64,
     content_ended: bool,
     done: bool,
 }
@@ -30,7 +31,13 @@ impl Http2Receiver {
     #[must_use]
     pub fn new(stream: RecvStream, blame: Blame, allowance: u64) -> Http2Receiver {
         let done = stream.is_end_stream();
-        Http2Receiver { stream, blame, allowance, content_ended: false, done }
+        Http2Receiver { stream, blame, allowance, received: 0, content_ended: false, done }
+    }
+
+    /// Bytes of content received.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     fn failure(&self, error: &h2::Error) -> Failure {
@@ -71,6 +78,7 @@ impl Source for Http2Receiver {
 impl Http2Receiver {
     fn take(&mut self, bytes: Bytes) -> Result<Next, Failure> {
         let length = bytes.len();
+        self.received += length as u64;
         self.allowance = self.allowance.checked_sub(length as u64).ok_or(Failure::BodyTooLarge)?;
         // The next piece is asked for only when this one was written, so this is at most one piece ahead.
         if self.stream.flow_control().release_capacity(length).is_err() {

@@ -58,7 +58,7 @@ fn take_kept(endpoint: &Rc<EndpointState>, fresh: bool) -> Option<Upstream> {
         return None;
     }
     if let Some(kept) = endpoint.take_idle() {
-        return Some(Upstream::Http1(Box::new(kept)));
+        return Some(Upstream::Http1(kept));
     }
     let request = endpoint.http2.borrow().iter().rev().find_map(Http2Upstream::request)?;
     Some(Upstream::Http2(Box::new(request)))

@@ -60,7 +60,7 @@ impl Http1Upstream {
     }
 
     /// Back into the pool.
-    pub fn keep(mut self, endpoint: &Rc<EndpointState>) {
+    pub fn keep(mut self: Box<Self>, endpoint: &Rc<EndpointState>) {
         if self.stream.has_waiting() || !self.stream.is_read() || self.stream.is_blocked() {
             return; // Something arrived that nobody asked for: the next response must not begin with it.
         }

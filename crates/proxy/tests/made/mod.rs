@@ -1,0 +1,87 @@
+//! A config made by hand, for tests and measurements of the bare data path.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Config;
+use engine::config::{
+    Action, Backend, Backends, BindAddress, Cluster, ClusterSlot, Endpoint, EndpointSlot, Origin, Port, Rule,
+    RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
+};
+use engine::matching::{
+    Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
+};
+
+/// Path prefixes of every host.
+pub const PREFIXES: [&str; 5] = ["/api/v1/users/", "/api/v1/", "/api/", "/static/", "/"];
+
+/// `svc0.example.com` … with five prefixes each, all for one upstream.
+pub fn config(listen: SocketAddr, upstream: SocketAddr, hosts: u32) -> Config {
+    let cluster = Cluster {
+        slot: ClusterSlot(0),
+        name: "Backend/bench/upstream".into(),
+        protocol: UpstreamProtocol::Http1,
+        tls: None,
+        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream }],
+        names: Vec::new(),
+        refuse: None,
+        connect_timeout: Duration::from_secs(5),
+    };
+    let tables: HostMap<Arc<HostTable>> = (0..hosts).map(host).collect();
+    let listener = Arc::new(Listener { name: "bench/bench/http".into(), hosts: tables });
+    let port = Port {
+        address: BindAddress { ip: listen.ip(), port: listen.port() },
+        security: Security::Plain,
+        table: ListenerTable::new(vec![(HostPattern::new(None), listener)]),
+        settings: Arc::new(Settings { access_log: false, ..Settings::default() }),
+    };
+    Config { epoch: 1, ports: vec![Arc::new(port)], clusters: vec![Some(Arc::new(cluster))] }
+}
+
+fn host(number: u32) -> (HostPattern, Arc<HostTable>) {
+    let name = format!("svc{number}.example.com");
+    let pattern = HostPattern::new(Some(&name));
+    let entries = PREFIXES
+        .iter()
+        .enumerate()
+        .map(|(index, prefix)| Entry {
+            hostname: pattern.clone(),
+            path: PathMatch::Prefix((*prefix).into()),
+            requirements: Requirements::default(),
+            seniority: Arc::new(Seniority {
+                created: 0,
+                seen: 0,
+                route: name.as_str().into(),
+                rule: index as u16,
+                matched: 0,
+            }),
+            rule: Arc::new(rule(&name, number * 5 + index as u32)),
+        })
+        .collect();
+    (pattern, Arc::new(HostTable::new(entries)))
+}
+
+fn rule(route: &str, slot: u32) -> Rule {
+    Rule {
+        slot: RuleSlot(slot),
+        origin: Origin {
+            kind: "HTTPRoute",
+            route: route.into(),
+            rule: 0,
+            matched: 0,
+            name: None,
+            source: None,
+        },
+        filters: Vec::new(),
+        action: Action::Forward(Backends {
+            choices: vec![Backend {
+                weight: 1,
+                target: Target::Cluster(ClusterSlot(0)),
+                filters: Vec::new(),
+            }],
+            weight_total: 1,
+        }),
+        timeouts: Timeouts::default(),
+    }
+}
