@@ -1,5 +1,6 @@
 //! `selvedge up`
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use proxy::LogSink;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
@@ -66,6 +68,7 @@ fn admin_address(text: &str) -> Result<Admin, String> {
 /// Runs until a signal asks it to stop.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let began = Stopwatch::start();
+    let signals = Signals::catch()?;
     let example = match arguments.files.is_empty() {
         true => Some(example::start().map_err(|error| {
             Failure::machine(format!("cannot start the example's services: {error}"), "name a file with -f")
@@ -96,7 +99,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
     }
     running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
-    until_stopped(running)
+    Ok(signals.then_drain(running))
 }
 
 fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
@@ -150,7 +153,7 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
     match error {
         StartError::Refused(violations) => Failure::refused(violations),
         StartError::Machine { what, error } => {
-            let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+            let in_use = error.kind() == io::ErrorKind::AddrInUse;
             let hint = match (in_use, arguments.admin) {
                 (true, Admin::At(_)) => {
                     "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port"
@@ -172,19 +175,35 @@ fn nothing_bound(bound: &[control::status::BindResult]) -> Failure {
     }
 }
 
-/// The first signal drains, the second ends at once.
-fn until_stopped(running: Running) -> Result<Exit, Failure> {
-    let no_signals = |error: std::io::Error| {
-        Failure::machine(
-            format!("cannot wait for signals: {error}"),
-            "check the limits of this user (ulimit -a)",
-        )
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
-    runtime
-        .block_on(async {
-            let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+/// The signals that end us. They are caught before anything runs: one that comes the moment we say that we are
+/// ready must drain like any other.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, Failure> {
+        Signals::try_catch().map_err(|error| {
+            let message = format!("cannot wait for signals: {error}");
+            Failure::machine(message, "check the limits of this user (ulimit -a)")
+        })
+    }
+
+    fn try_catch() -> io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Signals { runtime, terminate, interrupt })
+    }
+
+    /// The first signal drains, the second ends at once.
+    fn then_drain(self, running: Running) -> Exit {
+        let Signals { runtime, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
@@ -196,8 +215,9 @@ fn until_stopped(running: Running) -> Result<Exit, Failure> {
                 _ = terminate.recv() => output::note("ended without draining"),
                 _ = interrupt.recv() => output::note("ended without draining"),
             }
-            Ok(Exit::Success)
-        })
-        // Leaving through `main` would wait for the blocking task; the process ends when it returns its code.
-        .inspect(|_| runtime.shutdown_background())
+        });
+        // Dropping it would wait for the drain that a second signal said not to wait for.
+        runtime.shutdown_background();
+        Exit::Success
+    }
 }
