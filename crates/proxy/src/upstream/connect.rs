@@ -38,7 +38,8 @@ pub async fn acquire(
             return Ok((InFlight::begin(endpoint), kept));
         }
         let in_flight = InFlight::begin(endpoint);
-        match dial(exchange.worker, cluster, endpoint).await {
+        // Boxed: a handshake's state is large, and most requests find a kept connection.
+        match Box::pin(dial(exchange.worker, cluster, endpoint)).await {
             Ok(upstream) => {
                 exchange.worker.metrics.upstream_connections.add(1);
                 return Ok((in_flight, upstream));
