@@ -240,21 +240,31 @@ impl Session {
                 Step::Wait(gate) => gate.passed().await,
                 Step::Open(gate) => gate.open(),
                 Step::Close => {
+                    self.leave_body(body);
                     let _ = self.stream.shutdown().await;
                     return Ok(Next::End);
                 }
                 Step::Reset => {
+                    self.leave_body(body);
                     self.raw.take().inspect(reset_on_close);
                     return Ok(Next::End);
                 }
                 Step::Hang => {
                     while self.fill().await > 0 {}
+                    self.leave_body(body);
                     return Ok(Next::End);
                 }
                 Step::Echo => return Ok(self.echo().await),
             }
         }
         self.body(body.take(), index).await.map(|()| Next::Request)
+    }
+
+    /// What has arrived of a body that the script never read is no leftover.
+    fn leave_body(&mut self, body: Option<Body>) {
+        if !matches!(body, None | Some(Body::None)) {
+            self.unread.clear();
+        }
     }
 
     async fn body(&mut self, body: Option<Body>, index: usize) -> Result<(), String> {
