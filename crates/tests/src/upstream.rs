@@ -106,17 +106,19 @@ impl Upstream {
         .await;
     }
 
-    /// Checks that every byte on every connection belongs to a request and none is malformed.
+    /// Checks that every byte on every connection belongs to a request and none is malformed. What is found is
+    /// told once, so that in a table the vector is blamed that caused it and not those behind it.
     ///
     /// # Errors
     /// What a strict upstream found.
     pub fn exact(&self) -> Result<(), String> {
-        for (number, connection) in self.connections().iter().enumerate() {
-            if let Some(flaw) = &connection.flaw {
+        let mut log = self.log.lock().expect("no writer panics");
+        for (number, connection) in log.connections.iter_mut().enumerate() {
+            if let Some(flaw) = connection.flaw.take() {
                 return Err(format!("upstream connection {number}: {flaw}"));
             }
             if !connection.leftover.is_empty() {
-                let left = String::from_utf8_lossy(&connection.leftover).into_owned();
+                let left = String::from_utf8_lossy(&std::mem::take(&mut connection.leftover)).into_owned();
                 return Err(format!("upstream connection {number}: bytes of no request: {left:?}"));
             }
         }
@@ -166,8 +168,10 @@ async fn serve(
     let flaw = session.run(&handler).await.err();
     let mut log = session.log.lock().expect("no writer panics");
     let connection = &mut log.connections[number];
-    connection.flaw = connection.flaw.take().or(flaw);
-    connection.leftover = std::mem::take(&mut session.unread);
+    if flaw.is_none() {
+        connection.leftover = std::mem::take(&mut session.unread);
+    }
+    connection.flaw = flaw;
     connection.ended = true;
 }
 
