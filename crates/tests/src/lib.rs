@@ -16,6 +16,7 @@ pub mod h2_client;
 pub mod h2_upstream;
 pub mod hpack;
 pub mod lines;
+pub mod process;
 pub mod reader;
 pub mod recorded;
 pub mod scene;

@@ -106,17 +106,19 @@ impl Upstream {
         .await;
     }
 
-    /// Checks that every byte on every connection belongs to a request and none is malformed.
+    /// Checks that every byte on every connection belongs to a request and none is malformed. What is found is
+    /// told once, so that in a table the vector is blamed that caused it and not those behind it.
     ///
     /// # Errors
     /// What a strict upstream found.
     pub fn exact(&self) -> Result<(), String> {
-        for (number, connection) in self.connections().iter().enumerate() {
-            if let Some(flaw) = &connection.flaw {
+        let mut log = self.log.lock().expect("no writer panics");
+        for (number, connection) in log.connections.iter_mut().enumerate() {
+            if let Some(flaw) = connection.flaw.take() {
                 return Err(format!("upstream connection {number}: {flaw}"));
             }
             if !connection.leftover.is_empty() {
-                let left = String::from_utf8_lossy(&connection.leftover).into_owned();
+                let left = String::from_utf8_lossy(&std::mem::take(&mut connection.leftover)).into_owned();
                 return Err(format!("upstream connection {number}: bytes of no request: {left:?}"));
             }
         }
@@ -166,8 +168,10 @@ async fn serve(
     let flaw = session.run(&handler).await.err();
     let mut log = session.log.lock().expect("no writer panics");
     let connection = &mut log.connections[number];
-    connection.flaw = connection.flaw.take().or(flaw);
-    connection.leftover = std::mem::take(&mut session.unread);
+    if flaw.is_none() {
+        connection.leftover = std::mem::take(&mut session.unread);
+    }
+    connection.flaw = flaw;
     connection.ended = true;
 }
 
@@ -240,21 +244,31 @@ impl Session {
                 Step::Wait(gate) => gate.passed().await,
                 Step::Open(gate) => gate.open(),
                 Step::Close => {
+                    self.leave_body(body);
                     let _ = self.stream.shutdown().await;
                     return Ok(Next::End);
                 }
                 Step::Reset => {
+                    self.leave_body(body);
                     self.raw.take().inspect(reset_on_close);
                     return Ok(Next::End);
                 }
                 Step::Hang => {
                     while self.fill().await > 0 {}
+                    self.leave_body(body);
                     return Ok(Next::End);
                 }
                 Step::Echo => return Ok(self.echo().await),
             }
         }
         self.body(body.take(), index).await.map(|()| Next::Request)
+    }
+
+    /// What has arrived of a body that the script never read is no leftover.
+    fn leave_body(&mut self, body: Option<Body>) {
+        if !matches!(body, None | Some(Body::None)) {
+            self.unread.clear();
+        }
     }
 
     async fn body(&mut self, body: Option<Body>, index: usize) -> Result<(), String> {

@@ -221,7 +221,7 @@ impl Http1Downstream {
     }
 
     fn end_head(&mut self, exchange: &Exchange<'_>, out: &mut Text) {
-        self.closing |= exchange.port.is_draining();
+        self.closing |= exchange.port.is_draining() || self.stream.is_broken();
         if self.closing {
             out.extend_from_slice(b"connection: close\r\n");
         } else if !self.modern {

@@ -69,6 +69,7 @@ struct Reading {
     /// A trailer section that has begun.
     trailers: Option<Section>,
     done: bool,
+    broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +110,7 @@ impl Http1Stream {
             total: 0,
             trailers: None,
             done: true,
+            broken: false,
         };
         let write = Writing {
             out: Text::empty(),
@@ -303,6 +305,22 @@ impl Http1Stream {
 
 impl Source for Http1Stream {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
+        let polled = self.poll_next(cx);
+        if let Poll::Ready(Err(_)) = &polled {
+            self.read.broken = true;
+        }
+        polled
+    }
+}
+
+impl Http1Stream {
+    /// Whether the body that was read made no sense, so that nothing behind it can be told apart.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.read.broken
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
         loop {
             if self.read.done {
                 return Poll::Ready(Ok(Next::End(None)));
@@ -372,11 +390,10 @@ impl Sink for Http1Stream {
             (Frames::Plain, _) | (Frames::Raw, None) => {}
             (Frames::Chunked, None) => {
                 out.extend_from_slice(LAST_CHUNK);
-                out.extend_from_slice(b"\r\n");
             }
             (frames @ (Frames::Chunked | Frames::Raw), Some(trailers)) => {
                 if frames == Frames::Chunked {
-                    out.extend_from_slice(LAST_CHUNK);
+                    out.extend_from_slice(b"0\r\n");
                 }
                 for (name, value) in trailers.iter() {
                     for part in [name, b": ", value, b"\r\n"] {

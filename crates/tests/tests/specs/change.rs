@@ -21,7 +21,7 @@ async fn an_edit_takes_effect_without_closing_a_connection() {
     next.remove("EndpointSlice", "shop-0");
     next.remove("Service", "shop");
     next.service("shop", &[new.address]);
-    gateway.edit(&next.yaml());
+    gateway.edit(&next.yaml()).await;
     tests::until::eventually_some("traffic to move", || async {
         fetch(gateway.entry, HOST, "/probe").await;
         (!new.requests().is_empty()).then_some(())
@@ -62,7 +62,7 @@ async fn forty_edits_under_load_fail_no_request() {
             "hostnames": ["edit.example"],
             "rules": [{ "filters": [{ "type": "RequestRedirect", "requestRedirect": { "hostname": format!("e{edit}.example") } }] }],
         }));
-        gateway.edit(&next.yaml());
+        gateway.edit(&next.yaml()).await;
         let wanted = format!("e{edit}.example");
         gateway
             .until("edit.example", "/", |answer| {
@@ -104,14 +104,14 @@ spec:
       port: 99999
 ";
 
-    gateway.edit(&(scene.yaml() + mistakes));
+    gateway.edit(&(scene.yaml() + mistakes)).await;
     let told = gateway
-        .stderr
+        .stderr()
         .find("five problems to be reported", |line| line.contains("5 problems").then_some(()))
         .await;
 
     assert_eq!(told, Ok(()));
-    let lines = gateway.stderr.all().join("\n");
+    let lines = gateway.stderr().all().join("\n");
     for field in ["metadata.name", "hostnames[0]", "path.type", "timeouts.request", "port"] {
         assert!(lines.contains(field), "`{field}` is not named in:\n{lines}");
     }
@@ -145,7 +145,7 @@ async fn a_deleted_listener_finishes_what_it_carries_and_takes_nothing_new() {
     arrived.passed().await;
 
     scene.remove_listener("http-1");
-    gateway.edit(&scene.yaml());
+    gateway.edit(&scene.yaml()).await;
     tests::until::eventually_some("the port to be closed", || async {
         RawClient::try_connect(second).await.is_err().then_some(())
     })
@@ -168,12 +168,12 @@ async fn a_listener_that_comes_back_is_served_again() {
     let whole = scene.clone();
     scene.remove_listener("http-1");
 
-    gateway.edit(&scene.yaml());
+    gateway.edit(&scene.yaml()).await;
     tests::until::eventually_some("the port to be closed", || async {
         RawClient::try_connect(second).await.is_err().then_some(())
     })
     .await;
-    gateway.edit(&whole.yaml());
+    gateway.edit(&whole.yaml()).await;
     tests::until::eventually_some("the port to be open", || async {
         RawClient::try_connect(second).await.ok().map(drop)
     })
@@ -212,7 +212,7 @@ async fn a_request_keeps_the_configuration_it_began_with() {
     client.send(get(HOST, "/slow", "")).await;
     arrived.passed().await;
 
-    gateway.edit(&old.yaml().replace("\"old\"", "\"new\""));
+    gateway.edit(&old.yaml().replace("\"old\"", "\"new\"")).await;
     gateway.until(HOST, "/fast", |answer| answer.header("x-mark") == Some("new")).await;
     go.open();
 

@@ -4,6 +4,8 @@
 
 mod stage;
 
+mod doors;
+
 mod framing_chunks;
 mod framing_downgrade;
 mod framing_lengths;

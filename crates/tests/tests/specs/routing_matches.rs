@@ -219,7 +219,7 @@ async fn methods_headers_and_queries_decide_in_that_order_behind_the_path() {
             ("h", "GET /a?q=1&r=1", "x: 1\r\n", "one"),
             ("h", "GET /a?q=1&r=1", "", "query"),
             ("h", "GET /a?q=1", "", "plain"),
-            ("h", "HEAD /b", "", "-"),
+            ("h", "GET /b", "", "-"),
         ],
     )
     .await;
@@ -229,20 +229,21 @@ async fn methods_headers_and_queries_decide_in_that_order_behind_the_path() {
 async fn between_equals_the_older_route_wins_then_the_name_then_the_order_of_rules() {
     let mut named = Named::new(&["old", "young", "first", "second"]).await;
     let here = |value: &str| json!({ "path": { "type": "PathPrefix", "value": value } });
-    let dated = |name: &str, time: &str, service: &str| {
+    let dated = |name: &str, time: &str, path: &str, service: &str| {
         json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
             "metadata": { "name": name, "namespace": "default", "creationTimestamp": time },
             "spec": {
                 "parentRefs": [{ "name": "edge" }],
-                "rules": [rule(here("/age"), service)],
+                "rules": [rule(here(path), service)],
             },
         })
     };
-    named.scene.document(dated("a-young", "2026-02-02T00:00:00Z", "young"));
-    named.scene.document(dated("z-old", "2026-01-01T00:00:00Z", "old"));
-    named.scene.route("b", json!({ "rules": [rule(here("/name"), "second")] }));
-    named.scene.route("a", json!({ "rules": [rule(here("/name"), "first")] }));
+    let at_name = |name: &str, service: &str| dated(name, "2026-03-03T00:00:00Z", "/name", service);
+    named.scene.document(dated("a-young", "2026-02-02T00:00:00Z", "/age", "young"));
+    named.scene.document(dated("z-old", "2026-01-01T00:00:00Z", "/age", "old"));
+    named.scene.document(at_name("b", "second"));
+    named.scene.document(at_name("a", "first"));
     named.scene.route("c", json!({ "rules": [rule(here("/rule"), "first"), rule(here("/rule"), "second")] }));
     let (gateway, _upstreams) = named.start().await;
 

@@ -23,7 +23,7 @@ async fn a_get_costs_recv_send_recv_send_and_nothing_else() {
     let mut tracer = tokio::process::Command::new(strace)
         .args(["-f", "-e", "trace=network,read,write,readv,writev", "-o"])
         .arg(&trace)
-        .args(["-p", &stage.gateway.id().to_string()])
+        .args(["-p", &stage.gateway.process().id().to_string()])
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

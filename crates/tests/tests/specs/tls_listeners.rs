@@ -109,7 +109,7 @@ async fn a_changed_certificate_is_shown_to_new_connections_and_old_ones_live_on(
     let mut scene = names.scene.clone();
     scene.remove("Secret", "a");
     scene.secret("a", &next);
-    names.gateway.edit(&scene.yaml());
+    names.gateway.edit(&scene.yaml()).await;
     let next = next.certificate.to_vec();
     tests::until::eventually_some("the new certificate to be shown", || async {
         client.shown(names.gateway.entry, "a.example").await.ok().filter(|shown| *shown == next)
@@ -135,7 +135,7 @@ async fn a_key_that_does_not_match_leaves_the_last_good_pair_in_use() {
         "rules": [{ "filters": [{ "type": "RequestRedirect", "requestRedirect": { "statusCode": 301, "hostname": "m.example" } }] }],
     }));
 
-    names.gateway.edit(&scene.yaml());
+    names.gateway.edit(&scene.yaml()).await;
     tests::until::eventually_some("the edit to take effect", || async {
         let mut probe = client.connect(names.gateway.entry, "mark.wild.example").await;
         probe.send(get("mark.wild.example", "/", "")).await;
@@ -144,7 +144,7 @@ async fn a_key_that_does_not_match_leaves_the_last_good_pair_in_use() {
     .await;
 
     assert_eq!(client.shown(names.gateway.entry, "a.example").await, Ok(names.a.certificate.to_vec()));
-    let told = names.gateway.stderr.find("InvalidCertificateRef to be reported", |line| {
+    let told = names.gateway.stderr().find("InvalidCertificateRef to be reported", |line| {
         line.contains("InvalidCertificateRef").then_some(())
     });
     assert_eq!(told.await, Ok(()));
@@ -161,7 +161,7 @@ async fn a_listener_whose_secret_is_missing_refuses_handshakes_and_recovers() {
 
     let pair = authority.pair(&["a.example"]);
     scene.secret("late", &pair);
-    gateway.edit(&scene.yaml());
+    gateway.edit(&scene.yaml()).await;
 
     let shown = pair.certificate.to_vec();
     tests::until::eventually_some("the certificate to be shown", || async {

