@@ -29,6 +29,7 @@ mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
+mod wire;
 mod worker;
 
 pub use log::LogSink;
