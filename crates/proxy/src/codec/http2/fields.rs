@@ -29,7 +29,9 @@ impl FieldMap {
         for field in self.fields.iter() {
             let value = HeaderValue::from_maybe_shared(text.slice(field.value.range()));
             // Both were validated when they were parsed; what cannot be expressed is left out, not mangled.
-            if let (Some(name), Ok(value)) = (name(field.name.of(&text)), value) {
+            if let (Some(name), Ok(mut value)) = (name(field.name.of(&text)), value) {
+                // No two messages share an id: it would only push better entries out of the peer's table.
+                value.set_sensitive(name == "x-request-id");
                 map.append(name, value);
             }
         }
