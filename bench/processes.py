@@ -38,14 +38,18 @@ class Stage:
         return process
 
     def backend(self) -> None:
+        refuse_taken(places.BACKEND)
         self.start([str(places.TOOLS / "backend"), f"127.0.0.1:{places.BACKEND}"], places.CORE_LOAD, "backend")
         wait_for_port(places.BACKEND)
 
     def grpc_backend(self) -> None:
+        refuse_taken(places.GRPC_BACKEND)
         self.start([str(places.TOOLS / "grpc"), f"127.0.0.1:{places.GRPC_BACKEND}"], places.CORE_LOAD, "grpc")
         wait_for_port(places.GRPC_BACKEND)
 
     def proxy(self, peer: Peer) -> subprocess.Popen:
+        for port in {peer.plain, peer.tls, peer.h2c}:
+            refuse_taken(port)
         process = self.start(peer.command, places.CORE_PROXY, peer.name)
         if peer.ready:
             wait_for_line(process, places.WORK / f"{peer.name}.err", peer.ready)
@@ -62,6 +66,16 @@ def end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def refuse_taken(port: int) -> None:
+    """Another program on our port would be measured in the place of the one we start."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise SystemExit(f"127.0.0.1:{port} is taken by another program ({problem.strerror}); nothing was measured")
 
 
 def wait_for_port(port: int) -> None:

@@ -82,7 +82,7 @@ def write() -> None:
 def page(results: dict, about: list[str]) -> str:
     parts = [HEAD, *about, "", *goals(results), "", "## CPU per request, µs", "", *costs(results)]
     parts += ["", "## Memory", "", *memory(results), "", "## System calls per GET", "", *calls(results)]
-    parts += ["", "## When", "", *runs(results), ""]
+    parts += ["", "## Instructions", "", *instructions(results), "", "## When", "", *runs(results), ""]
     return "\n".join(parts)
 
 
@@ -145,6 +145,13 @@ def calls(results: dict) -> list[str]:
     for name, row in results.get("syscalls", {}).get("rows", {}).items():
         each = ", ".join(f"`{call}` {count:.2f}" for call, count in row["calls"].items())
         lines.append(f"| {name} | {row['total']:.2f} | {each} |")
+    return lines
+
+
+def instructions(results: dict) -> list[str]:
+    lines = ["| what | instructions |", "|---|---:|"]
+    for name, count in results.get("instructions", {}).get("rows", {}).items():
+        lines.append(f"| {name} | {count:.0f} |")
     return lines
 
 

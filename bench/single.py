@@ -151,8 +151,8 @@ def seconds_until_served(folder: Path, peer: Peer, edition: int) -> float:
     request = f"GET / HTTP/1.1\r\nHost: {places.HOST}\r\n\r\n".encode()
     connection = socket.create_connection(("127.0.0.1", peer.plain))
     connection.settimeout(5)
-    write_route(folder, places.HOST, edition)
     start = time.monotonic()
+    write_route(folder, places.HOST, edition)
     while time.monotonic() < start + 10:
         connection.sendall(request)
         received = b""
@@ -176,7 +176,11 @@ def instructions() -> dict:
     for shape in ["spread", "one-host"]:
         for routes in [10, 1000, 100_000]:
             command = [example("selvedge-engine", "match_cost"), str(routes), shape, str(FINDS)]
-            rows[f"match {shape} {routes}"] = callgrind(command, "*finds*") / FINDS
+            rows[f"match {shape} {routes}"] = callgrind(command, "--toggle-collect=*finds*") / FINDS
+    for what in ["request", "response"]:
+        # Two counts and their difference: starting the program is in both.
+        few, many = (callgrind([example("selvedge-proxy", "parse_cost"), what, str(count)]) for count in (1000, 11_000))
+        rows[f"parse {what} head"] = (many - few) / 10_000
     for name, count in rows.items():
         print(f"{name:24} {count:8.0f} instructions", flush=True)
     return rows
@@ -188,8 +192,8 @@ def example(package: str, name: str) -> str:
     return str(places.ROOT / "target" / "fast" / "examples" / name)
 
 
-def callgrind(command: list[str], function: str) -> int:
-    options = ["--tool=callgrind", f"--toggle-collect={function}", "--callgrind-out-file=/dev/null"]
+def callgrind(command: list[str], *options: str) -> int:
+    options = ("--tool=callgrind", "--callgrind-out-file=/dev/null", *options)
     done = subprocess.run(["valgrind", *options, *command], capture_output=True, text=True, check=False)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or not found:

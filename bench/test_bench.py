@@ -1,6 +1,7 @@
 """What is read from other programs' output, and what is concluded from it."""
 
 import json
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,6 +10,7 @@ import certificates
 import load
 import peers
 import places
+import processes
 import report
 import single
 
@@ -48,6 +50,13 @@ class Reading(unittest.TestCase):
         )
         self.assertAlmostEqual(row["total"], 3.99)
         self.assertNotIn("mmap", row["calls"])
+
+
+class Starting(unittest.TestCase):
+    def test_a_port_that_somebody_else_has_is_refused_before_anything_is_measured(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            with self.assertRaisesRegex(SystemExit, "taken"):
+                processes.refuse_taken(other.getsockname()[1])
 
 
 class Concluding(unittest.TestCase):

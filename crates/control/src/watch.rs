@@ -39,7 +39,18 @@ pub struct Watch {
 
 impl Watch {
     /// Calls `look` on a thread of its own whenever something under `paths` may have changed.
+    ///
+    /// # Errors
+    /// When the system gives no more watches, or a path does not exist.
     pub fn start(paths: Vec<PathBuf>, look: impl FnMut() + Send + 'static) -> notify::Result<Watch> {
+        Watch::start_every(LOOK_EVERY, paths, look)
+    }
+
+    fn start_every(
+        every: Duration,
+        paths: Vec<PathBuf>,
+        look: impl FnMut() + Send + 'static,
+    ) -> notify::Result<Watch> {
         let paths: Vec<PathBuf> =
             paths.iter().map(std::path::absolute).collect::<Result<_, _>>().map_err(notify::Error::io)?;
         let shared = Arc::new(Shared::default());
@@ -49,7 +60,7 @@ impl Watch {
         let shared_by_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("config-watch".to_owned())
-            .spawn(move || run(&shared_by_thread, watcher, &paths, look))
+            .spawn(move || run(&shared_by_thread, every, (watcher, &paths), look))
             .map_err(notify::Error::io)?;
         Ok(Watch { shared, thread: Some(thread) })
     }
@@ -89,7 +100,7 @@ impl Shared {
             // An error (a full queue of the kernel) means that something was missed: look.
             Ok(_) | Err(_) => {}
         }
-        let now = Instant::now();
+        let now = now();
         pending.first.get_or_insert(now);
         pending.last = Some(now);
         self.changed.notify_all();
@@ -100,12 +111,12 @@ impl Shared {
     }
 
     /// Blocks until it is time to look; false when the watch has ended.
-    fn wait(&self) -> bool {
-        let started = Instant::now();
+    fn wait(&self, every: Duration) -> bool {
+        let started = now();
         let mut pending = self.lock();
         loop {
-            let now = Instant::now();
-            let due = pending.due().unwrap_or(started + LOOK_EVERY);
+            let now = now();
+            let due = pending.due().unwrap_or(started + every);
             if pending.ended {
                 return false;
             }
@@ -163,8 +174,19 @@ fn concerns(event: &notify::Event, paths: &[PathBuf]) -> bool {
         })
 }
 
-fn run(shared: &Shared, mut watcher: RecommendedWatcher, paths: &[PathBuf], mut look: impl FnMut()) {
-    while shared.wait() {
+/// A watch lives by real time; everything that can be judged without it takes the moments it is given.
+#[allow(clippy::disallowed_methods, reason = "file notifications come in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn run(
+    shared: &Shared,
+    every: Duration,
+    (mut watcher, paths): (RecommendedWatcher, &[PathBuf]),
+    mut look: impl FnMut(),
+) {
+    while shared.wait(every) {
         // A directory that was replaced is a new one to the kernel, so it is watched again. When one is missing
         // just now, its parent's watch or the timer brings us back.
         let _missing = watch_all(&mut watcher, paths);
@@ -199,8 +221,10 @@ mod tests {
 
     use super::*;
 
-    /// Longest a test waits for something that must happen.
+    /// Longest a test waits for the next look.
     const PATIENCE: Duration = Duration::from_secs(20);
+    /// The timer must not hide a lost event.
+    const NEVER: Duration = Duration::from_secs(3600);
 
     struct Seen {
         root: tempfile::TempDir,
@@ -213,9 +237,9 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         start(root.path());
         let paths = vec![of(root.path())];
-        let (tell, looks) = mpsc::channel();
+        let (tell, looks) = mpsc::sync_channel(64);
         let reading = paths.clone();
-        let watch = Watch::start(paths, move || {
+        let watch = Watch::start_every(NEVER, paths, move || {
             let texts = match crate::files::read(&reading) {
                 Ok(files) => files.iter().map(|file| file.text.to_string()).collect(),
                 Err(unreadable) => vec![unreadable[0].problem.clone()],
@@ -229,9 +253,8 @@ mod tests {
 
     impl Seen {
         fn until(&self, expected: &[&str]) {
-            let deadline = Instant::now() + PATIENCE;
             let mut last = Vec::new();
-            while let Ok(seen) = self.looks.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            while let Ok(seen) = self.looks.recv_timeout(PATIENCE) {
                 if seen == expected {
                     return;
                 }
@@ -295,8 +318,27 @@ mod tests {
     }
 
     #[test]
+    fn a_mounted_config_map_that_is_swapped_is_seen_through_its_links() {
+        let version = |root: &Path, name: &str, text: &str| {
+            std::fs::create_dir(root.join(name)).expect("a directory");
+            put(root, &format!("{name}/a.yaml"), text);
+            std::os::unix::fs::symlink(name, root.join("..new")).expect("a link");
+            std::fs::rename(root.join("..new"), root.join("..data")).expect("a rename");
+        };
+        let mount = |root: &Path| {
+            version(root, "..one", "one");
+            std::os::unix::fs::symlink("..data/a.yaml", root.join("a.yaml")).expect("a link");
+        };
+        for of in [(|root| root.join("a.yaml")) as fn(&Path) -> PathBuf, Path::to_owned] {
+            let seen = watching(mount, of);
+            version(seen.root.path(), "..two", "two");
+            seen.until(&["two"]);
+        }
+    }
+
+    #[test]
     fn a_file_that_is_still_being_written_is_waited_for() {
-        let now = Instant::now();
+        let now = super::now();
         let data = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
         let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let event = |kind| notify::Event::new(kind).add_path("a.yaml".into());
@@ -315,7 +357,7 @@ mod tests {
         assert!(about("/etc/selvedge/a.yaml") && about("/etc/selvedge") && about("/etc/selvedge/..data"));
         assert!(!about("/etc/selvedge/b.yaml") && !about("/etc/selvedge/a.yaml.swp"));
 
-        let first = Instant::now();
+        let first = super::now();
         let last = first + WRITING_MAX * 3;
         let never_quiet = Pending { first: Some(first), last: Some(last), ..Pending::default() };
         assert_eq!(never_quiet.due(), Some(first + WRITING_MAX));

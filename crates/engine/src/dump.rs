@@ -1,7 +1,8 @@
 //! The config as JSON, for `GET /config` and for golden files.
 //!
 //! Written out by hand rather than derived: a field that is added to a type does not appear here by itself, so
-//! a key can never be dumped by accident.
+//! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
+//! routes are used to add them.
 
 use std::time::Duration;
 
@@ -118,11 +119,23 @@ pub(crate) fn matched(entry: &Entry) -> Value {
 }
 
 fn field(field: &FieldMatch) -> Value {
-    match &field.value {
-        ValueMatch::Exact(text) => json!({ "name": field.name, "exact": text }),
-        ValueMatch::Pattern(pattern) => json!({ "name": field.name, "pattern": pattern.text() }),
-        ValueMatch::Unreadable(text) => json!({ "name": field.name, "unreadable": text }),
+    let (kind, text) = match &field.value {
+        ValueMatch::Exact(text) => ("exact", text),
+        ValueMatch::Pattern(pattern) => ("pattern", pattern.text()),
+        ValueMatch::Unreadable(text) => ("unreadable", text),
+    };
+    json!({ "name": field.name, kind: shown(&field.name, text) })
+}
+
+/// A value, unless its name says that it is a credential.
+fn shown(name: &str, value: &str) -> String {
+    const SPEAKING: [&str; 8] =
+        ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];
+    let name = name.to_ascii_lowercase();
+    if SPEAKING.iter().any(|word| name.contains(word)) {
+        return format!("(hidden, {} bytes)", value.len());
     }
+    value.to_owned()
 }
 
 /// One rule.
@@ -210,7 +223,7 @@ fn path_edit(edit: &PathEdit) -> Value {
 fn edits(edits: &HeaderEdits) -> Value {
     let HeaderEdits { set, add, remove } = edits;
     let fields = |list: &[crate::config::FieldBytes]| -> Value {
-        list.iter().map(|(name, value)| json!([text(name), text(value)])).collect()
+        list.iter().map(|(name, value)| json!([text(name), shown(&text(name), &text(value))])).collect()
     };
     json!({ "set": fields(set), "add": fields(add), "remove": remove.iter().map(|name| text(name)).collect::<Vec<_>>() })
 }
@@ -268,4 +281,25 @@ fn text(bytes: &[u8]) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_a_route_adds_or_asks_for_is_not_dumped() {
+        let pair = |name: &str, value: &str| (name.as_bytes().into(), value.as_bytes().into());
+        let set = vec![
+            pair("authorization", "Bearer hunter2"),
+            pair("x-api-key", "hunter2"),
+            pair("x-team", "shop"),
+        ];
+        let dumped =
+            filter(&Filter::RequestHeaders(HeaderEdits { set, ..HeaderEdits::default() })).to_string();
+        let demand = FieldMatch { name: "X-Token".into(), value: ValueMatch::Exact("hunter2".into()) };
+
+        assert!(!dumped.contains("hunter2") && dumped.contains("shop"), "{dumped}");
+        assert!(!field(&demand).to_string().contains("hunter2"));
+    }
 }

@@ -270,6 +270,21 @@ fn a_label_of_a_namespace_lets_its_routes_in_and_out() {
     assert_eq!(answers, [false, true, false]);
 }
 
+#[test]
+fn an_address_that_could_not_be_bound_is_written_into_the_status() {
+    let mut compiled = World::new().apply(BASE).compile();
+    let gateway =
+        compiled.conditions.iter().find(|o| *o.resource.key.kind == *"Gateway").unwrap().resource.key.clone();
+
+    compiled.conditions.address_not_usable(&gateway, Vec::new(), "127.0.0.1:8080 is in use");
+
+    let Some(ObjectStatus::Gateway(status)) = compiled.conditions.get(&gateway) else { panic!("no status") };
+    let told: Vec<_> = status.conditions.iter().map(|c| (c.kind, c.reason)).collect();
+    assert!(told.contains(&(ConditionType::Programmed, Reason::AddressNotUsable)), "{told:?}");
+    assert!(!told.contains(&(ConditionType::Programmed, Reason::Programmed)) && status.addresses.is_empty());
+    assert!(!compiled.conditions.all_good());
+}
+
 // === any order, the same result ===
 
 /// Documents of which some replace others.

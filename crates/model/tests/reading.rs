@@ -1,4 +1,5 @@
 //! What reading promises beyond its messages.
+#![allow(clippy::disallowed_methods, reason = "it measures how long reading takes")]
 
 use std::fmt::Write as _;
 

@@ -3,8 +3,10 @@
 //! What the standard library and `socket2` offer safely is used as it is; this crate is for the rest.
 #![allow(unsafe_code)]
 
+mod allocations;
 mod listen;
 mod shutdown;
 
+pub use allocations::CountingAllocator;
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};

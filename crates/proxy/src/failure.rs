@@ -113,7 +113,5 @@ failures! {
     UpstreamTruncated    => "upstream_truncated",       502, 14, Upstream, Never,        "the upstream closed the connection inside its response";
     UpstreamTimeout      => "upstream_timeout",         504,  4, Upstream, Never,        "the upstream did not answer in time";
     RequestTimeout       => "request_timeout",          504,  4, Upstream, Never,        "the request took longer than the route allows";
-    Overloaded           => "overloaded",               503, 14, Proxy,    Never,        "a limit of this proxy was reached";
-    Draining             => "draining",                 503, 14, Proxy,    Never,        "this proxy is shutting down";
     Panicked             => "panicked",                 500, 13, Proxy,    Never,        "an internal error ended this request";
 }

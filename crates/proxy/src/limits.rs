@@ -72,6 +72,8 @@ limits! {
     LISTENER_BACKLOG: i32 = 4096,                    "connections",  "the kernel refuses or delays connects";
     LOG_BUFFER_BYTES: usize = 32 * KIB,              "bytes a worker", "the log buffer is handed to the writer";
     LOG_BUFFERS_WAITING_MAX: usize = 64,             "buffers",      "log lines are dropped and counted (`selvedge_log_lines_dropped_total`)";
+    ORDERS_WAITING_MAX: usize = 64,                  "orders a worker", "the control plane waits";
+    RULE_COUNTERS_MAX: usize = 1 << 20,              "rules",        "rules past it are counted together, as unrouted";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
     MIRROR_BODY_BYTES_MAX: usize = 64 * KIB,         "bytes",        "a request with a longer body is not copied, and counted";
 }

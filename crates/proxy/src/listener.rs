@@ -1,7 +1,9 @@
 //! Accepts connections and finds out what they speak.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,14 +84,19 @@ async fn serve<F: Future<Output = After>>(
     let pinned = port.pin();
     let Some(context) = pinned.tls().cloned() else {
         let peer = Peer { address, ip, listener: None };
-        return sniff(stream, server, peer, worker, port).await;
+        let Some((io, buffer)) = sniff(stream, &worker, &port).await else { return };
+        if buffer.filled().starts_with(HTTP2_PREFACE) {
+            return Box::pin(downstream::serve_http2(io, Some(buffer), peer, worker, port)).await;
+        }
+        return downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
     };
-    match tls::accept(stream, context, &pinned, &worker).await {
+    // Boxed: what happens once must not make every idle connection's future larger.
+    match Box::pin(tls::accept(stream, context, &pinned, &worker)).await {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let peer = Peer { address, ip, listener: Some(accepted.listener) };
             if accepted.http2 {
-                return downstream::serve_http2(accepted.io, None, peer, worker, port).await;
+                return Box::pin(downstream::serve_http2(accepted.io, None, peer, worker, port)).await;
             }
             downstream::serve_http1(server, (accepted.io, None), peer, worker, port).await;
         }
@@ -97,34 +104,19 @@ async fn serve<F: Future<Output = After>>(
     }
 }
 
-/// Cleartext: HTTP/2 is recognised by its preface, everything else is HTTP/1.
-async fn sniff<F: Future<Output = After>>(
-    stream: TcpStream,
-    server: Rc<Http1Server<F>>,
-    peer: Peer,
-    worker: Rc<Worker>,
-    port: Rc<PortState>,
-) {
-    let deadline = worker.deadlines.register(std::os::fd::AsRawFd::as_raw_fd(&stream));
-    deadline.idle(port.pin().port().settings.limits.head_timeout.as_secs() as u32, &port);
+/// Reads the first bytes of a cleartext connection: HTTP/2 is recognised by its preface, everything else is
+/// HTTP/1.
+async fn sniff(stream: TcpStream, worker: &Worker, port: &Rc<PortState>) -> Option<(Io, Buffer)> {
+    let deadline = worker.deadlines.register(stream.as_raw_fd());
+    deadline.idle(port.pin().port().settings.limits.head_timeout.as_secs() as u32, port);
     let mut io = Io::Plain(stream);
-    let mut buffer = loop {
-        match std::future::poll_fn(|cx| io.poll_fill_new(cx, Buffer::for_head)).await {
-            Ok(Some(buffer)) => break buffer,
-            Ok(None) | Err(_) => return,
-        }
-    };
+    let mut buffer = poll_fn(|cx| io.poll_fill_new(cx, Buffer::for_head)).await.ok().flatten()?;
     while buffer.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(buffer.filled()) {
-        match std::future::poll_fn(|cx| io.poll_fill(cx, &mut buffer)).await {
-            Ok(count) if count > 0 => {}
-            _ => return,
+        if poll_fn(|cx| io.poll_fill(cx, &mut buffer)).await.ok()? == 0 {
+            return None;
         }
     }
-    drop(deadline);
-    if buffer.filled().starts_with(HTTP2_PREFACE) {
-        return downstream::serve_http2(io, Some(buffer), peer, worker, port).await;
-    }
-    downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
+    Some((io, buffer))
 }
 
 /// Counts a connection for as long as it is open.

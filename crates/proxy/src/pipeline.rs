@@ -10,10 +10,11 @@ use std::task::Poll;
 use engine::config::{Action, Backends, Rule, Target};
 
 use crate::buffer::Buffer;
+use crate::copies;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, Retry};
-use crate::filters::{self, Flow, mirror, redirect};
+use crate::filters::{self, Flow, redirect};
 use crate::message::{Framing, ResponseHead};
 use crate::respond::Answer;
 use crate::route;
@@ -117,7 +118,11 @@ fn choose_backend<'c>(
     if let Flow::Respond(answer) = filters::on_request(exchange, &backend.filters) {
         return Ok(Decision::Answer(answer));
     }
-    let Target::Cluster(slot) = backend.target else { return Err(Failure::BackendInvalid) };
+    let slot = match &backend.target {
+        Target::Cluster(slot) => *slot,
+        Target::Redirect(redirect) => return Ok(Decision::Answer(redirect::answer(exchange, redirect))),
+        Target::Invalid { .. } => return Err(Failure::BackendInvalid),
+    };
     let cluster = exchange.worker.clusters.get(slot).ok_or(Failure::BackendInvalid)?;
     if cluster.cluster.refuse.is_some() {
         return Err(Failure::BackendTlsInvalid);
@@ -141,7 +146,7 @@ async fn forward(
     rule: &Rule,
 ) -> Result<(), Failure> {
     downstream.invite_body(exchange);
-    let mut copy = mirror::prepare(exchange);
+    let mut copy = copies::prepare(exchange);
     let mut fresh = false;
     loop {
         let attempt = attempt(downstream, exchange, cluster, &mut copy, fresh);
@@ -209,7 +214,7 @@ async fn attempt(
         return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
     }
     if let Some(copy) = copy.take() {
-        mirror::send(exchange, copy);
+        copies::send(exchange, copy);
     }
     relay(downstream, exchange, upstream, upload, &head, received, &in_flight).await.map_err(Stopped::at)
 }

@@ -19,14 +19,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer};
-use crate::limits::LISTENER_BACKLOG;
+use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
-
-/// Orders that may wait for a worker. Configurations are applied one at a time, so few ever do.
-const ORDERS_WAITING_MAX: usize = 64;
 
 /// How to run.
 #[derive(Clone, Debug)]

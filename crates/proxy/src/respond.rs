@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 
 use crate::buffer::Text;
+use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::filters::cors;
 use crate::message::{Known, ResponseHead};
-use crate::upstream::send::{emit_edits, is_replaced};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
 pub fn visit_fields(

@@ -2,45 +2,18 @@
 //!
 //! Everything in this process is counted, so client and upstream are plain threads with fixed buffers. One test
 //! only: a second one in the same process would be counted along.
-#![allow(unsafe_code)] // An allocator cannot be written without it; this one only counts and passes on.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proxy::{LogSink, Options, Proxy};
 
 mod made;
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: os::CountingAllocator = os::CountingAllocator::new();
 
 const GET: &[u8] =
     b"GET /api/v1/users/1k?id=42 HTTP/1.1\r\nHost: svc7.example.com\r\nUser-Agent: test/1.0\r\n\
@@ -103,12 +76,12 @@ fn requests_in_the_steady_state_allocate_nothing() {
         ask(&mut client, POST, &mut block);
     }
 
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = ALLOCATOR.allocations();
     for _ in 0..2000 {
         ask(&mut client, GET, &mut block);
         ask(&mut client, POST, &mut block);
     }
-    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let made = ALLOCATOR.allocations() - before;
 
     assert_eq!(made, 0, "{made} allocations in 4000 requests");
     drop(client);

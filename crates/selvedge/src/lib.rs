@@ -5,6 +5,7 @@
 //! examples and specs talk to.
 
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod echo;
 pub mod exit;

@@ -92,6 +92,7 @@ fn a_wrong_command_line_ends_in_a_hint() {
     golden("usage-unknown-command", &["valdate", "shop.yaml"]);
     golden("usage-no-file", &["validate"]);
     golden("usage-bad-header", &["explain", "-f", "shop.yaml", "GET", "http://a/", "-H", "nonsense"]);
+    golden("up-no-log", &["up", "--admin", "off", "--access-log", "/nonexistent/access.log"]);
     golden("usage-bad-url", &["explain", "-f", "shop.yaml", "GET", "shop.example/cart"]);
 }
 

@@ -20,6 +20,7 @@ const JOINERS: &[(&str, &str)] = &[
         "downstream",
         "it is the client's end of an exchange: reads with the codec, writes what `respond` composed",
     ),
+    ("copies", "it makes the side calls that mirror filters noted, over the upstream stage"),
     ("tunnel", "it joins both ends of an upgraded connection"),
 ];
 

@@ -38,11 +38,14 @@ pub trait Certificates {
     fn roots(&mut self, pem: &str) -> Result<Vec<CertificateDer<'static>>, String>;
 }
 
+/// Trust anchors, or one sentence that says what is wrong.
+type Roots = Result<Vec<CertificateDer<'static>>, String>;
+
 /// Answers by object, valid as long as the object is the same by pointer.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     pairs: HashMap<ResourceKey, (Arc<Resource>, PairState)>,
-    roots: HashMap<ResourceKey, (Arc<Resource>, Result<Vec<CertificateDer<'static>>, String>)>,
+    roots: HashMap<ResourceKey, (Arc<Resource>, Roots)>,
 }
 
 /// Trust anchors gathered from references.
@@ -70,11 +73,7 @@ impl Remembered {
         state
     }
 
-    fn roots(
-        &mut self,
-        resource: &Arc<Resource>,
-        certificates: &mut dyn Certificates,
-    ) -> Result<Vec<CertificateDer<'static>>, String> {
+    fn roots(&mut self, resource: &Arc<Resource>, certificates: &mut dyn Certificates) -> Roots {
         if let Some((known, answer)) = self.roots.get(&resource.key)
             && Arc::ptr_eq(known, resource)
         {

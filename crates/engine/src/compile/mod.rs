@@ -162,18 +162,17 @@ impl Compiler {
         resources: &Resources,
         certificates: &mut dyn Certificates,
     ) -> bool {
-        if differences.gateways || differences.grants {
-            self.classes = gateways::judge_classes(&self.controller, resources);
-            let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
-            self.plans = gateways::judge(&self.controller, &self.default_binds, &mut lookup);
-            self.remembered.retain(resources);
+        if !differences.gateways && !differences.grants {
+            return differences.namespaces;
         }
+        self.classes = gateways::judge_classes(&self.controller, resources);
+        let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
+        self.plans = gateways::judge(&self.controller, &self.default_binds, &mut lookup);
+        self.remembered.retain(resources);
         let listeners = self.plans.iter().flat_map(|plan| &plan.listeners);
         let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
         let changed = views != self.views;
-        if changed {
-            self.views = views;
-        }
+        self.views = views;
         changed || differences.namespaces
     }
 

@@ -91,11 +91,14 @@ fn refuse(why: (Reason, String), unresolved: Option<(Reason, String)>) -> Valida
 /// Namespace and name.
 pub(super) type ServicePlace = (Arc<str>, Arc<str>);
 
+/// The port a policy holds for by name, `None` for all, and what it says.
+type Winner = (Option<Arc<str>>, Tls);
+
 /// All policies, judged.
 #[derive(Debug, Default)]
 pub(super) struct PolicyTable {
     /// Winners by Service, then by port name; `None` is the whole Service.
-    by_service: HashMap<ServicePlace, Vec<(Option<Arc<str>>, Tls)>>,
+    by_service: HashMap<ServicePlace, Vec<Winner>>,
     judged: Vec<JudgedPolicy>,
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
+use crate::emit::{put, write_decimal};
 use crate::exchange::{Exchange, Peer, Request};
 use crate::exchanges::Exchanges;
 use crate::failure::{Blame, Failure};
@@ -19,7 +20,7 @@ use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::state::ports::{Pinned, PortState};
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
-use crate::upstream::send::{put, write_decimal};
+
 use crate::worker::Worker;
 
 /// An HTTP/1 connection to a client.

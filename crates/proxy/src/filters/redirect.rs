@@ -2,9 +2,9 @@
 
 use engine::config::Redirect;
 
+use crate::emit::write_decimal;
 use crate::exchange::Exchange;
 use crate::respond::Answer;
-use crate::upstream::send::write_decimal;
 
 /// The redirect's answer to a request.
 #[must_use]

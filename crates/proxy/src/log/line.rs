@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use crate::emit::write_decimal;
 use crate::exchange::Exchange;
+use crate::forwarded::client_address;
 use crate::message::{Known, Version};
-use crate::upstream::send::{client_address, write_decimal};
 
 /// The text of a second, kept because the next line is most likely of the same one.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use engine::config::RuleSlot;
 
 use crate::failure::Failure;
+use crate::limits::RULE_COUNTERS_MAX;
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -74,7 +75,6 @@ pub fn duration_bucket(micros: u64) -> usize {
 }
 
 const RULES_PER_CHUNK: usize = 256;
-const CHUNKS_MAX: usize = 4096;
 
 /// Everything one worker counts.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Metrics {
-            chunks: (0..CHUNKS_MAX).map(|_| OnceLock::new()).collect(),
+            chunks: (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
             failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
             connections: Cell::default(),

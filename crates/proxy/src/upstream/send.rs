@@ -4,12 +4,10 @@
 //! Every field is written anew and none is copied through blindly. HTTP/1 and HTTP/2 share the walk over the
 //! fields ([`visit_fields`]) and differ only in how a field is put down.
 
-use std::net::IpAddr;
-
-use engine::config::HeaderEdits;
-
 use crate::buffer::Text;
+use crate::emit::{emit_edits, is_replaced, put, write_decimal};
 use crate::exchange::Exchange;
+use crate::forwarded::last_hops;
 use crate::message::{Framing, Known};
 use crate::state::clusters::ClusterState;
 
@@ -113,26 +111,6 @@ fn passes(known: Known, trusted: bool) -> bool {
     }
 }
 
-/// Whether an edit takes the client's values of a field out.
-pub(crate) fn is_replaced(edits: &[Option<&HeaderEdits>], name: &[u8]) -> bool {
-    edits.iter().flatten().any(|edits| {
-        edits.set.iter().any(|(set, _)| **set == *name)
-            || edits.remove.iter().any(|removed| **removed == *name)
-    })
-}
-
-/// Puts down what the edits set and add.
-pub(crate) fn emit_edits(edits: &[Option<&HeaderEdits>], emit: &mut impl FnMut(&[u8], &[u8])) {
-    for (index, current) in edits.iter().enumerate() {
-        let Some(current) = current else { continue };
-        for (name, value) in current.set.iter().chain(&current.add) {
-            if !is_replaced(&edits[index + 1..], name) {
-                emit(name, value);
-            }
-        }
-    }
-}
-
 fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[u8], &[u8])) {
     let view = exchange.view().headers;
     let own_scheme: &[u8] = if exchange.is_secure() { b"https" } else { b"http" };
@@ -160,88 +138,4 @@ fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[
 
 fn is_scheme(value: &[u8]) -> bool {
     value == b"https" || value == b"http"
-}
-
-/// The part of a forwarding chain that trusted proxies wrote: its last `hops` entries. What stands before them
-/// was claimed by the client.
-fn last_hops(chain: &[u8], hops: u8) -> &[u8] {
-    let mut start = chain.len();
-    for _ in 0..hops {
-        match memchr::memrchr(b',', &chain[..start]) {
-            Some(comma) => start = comma,
-            None => return chain,
-        }
-    }
-    chain[start + 1..].trim_ascii_start()
-}
-
-/// The client's address as far as trusted proxies vouch for it.
-#[must_use]
-pub fn client_address(exchange: &Exchange<'_>) -> IpAddr {
-    let hops = exchange.settings().trusted_hops;
-    let chain = exchange.view().headers.known(Known::ForwardedFor).filter(|_| hops > 0);
-    chain
-        .map(|chain| last_hops(chain, hops))
-        .and_then(|chain| std::str::from_utf8(chain.split(|byte| *byte == b',').next()?.trim_ascii()).ok())
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(exchange.peer.address.ip())
-}
-
-/// Puts one field down in HTTP/1.
-#[inline]
-pub(crate) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// A number in decimal digits.
-pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_trusted_proxies_wrote_of_a_forwarding_chain_is_kept() {
-        assert_eq!(last_hops(b"6.6.6.6, 10.0.0.1, 10.0.0.2", 1), b"10.0.0.2");
-        assert_eq!(last_hops(b"6.6.6.6, 10.0.0.1, 10.0.0.2", 2), b"10.0.0.1, 10.0.0.2");
-        assert_eq!(last_hops(b"10.0.0.1", 2), b"10.0.0.1");
-    }
-
-    #[test]
-    fn a_later_edit_replaces_what_an_earlier_one_set() {
-        let first = HeaderEdits { set: vec![(b"x-a"[..].into(), b"1"[..].into())], ..Default::default() };
-        let second = HeaderEdits { set: vec![(b"x-a"[..].into(), b"2"[..].into())], ..Default::default() };
-        let mut seen = Vec::new();
-
-        emit_edits(&[Some(&first), Some(&second)], &mut |name, value| {
-            seen.push((name.to_vec(), value.to_vec()))
-        });
-
-        assert_eq!(seen, [(b"x-a".to_vec(), b"2".to_vec())]);
-    }
-
-    #[test]
-    fn numbers_are_written_as_people_write_them() {
-        for number in [0, 7, 10, 65_535, u64::MAX] {
-            let mut out = Vec::new();
-            write_decimal(number, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
-        }
-    }
 }

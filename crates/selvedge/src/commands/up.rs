@@ -1,14 +1,18 @@
 //! `selvedge up`
+#![allow(clippy::disallowed_methods, reason = "real time enters the program in its binary")]
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use proxy::LogSink;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::up::announce::{self, Started};
@@ -64,13 +68,15 @@ fn admin_address(text: &str) -> Result<Admin, String> {
 
 /// Runs until a signal asks it to stop.
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let began = Instant::now();
+    let began = Stopwatch::start();
+    let signals = Signals::catch()?;
     let example = match arguments.files.is_empty() {
         true => Some(example::start().map_err(|error| {
             Failure::machine(format!("cannot start the example's services: {error}"), "name a file with -f")
         })?),
         false => None,
     };
+    check_access_log(&arguments.access_log)?;
     let options = options(&arguments, example.as_ref().map(|example| example.text.clone()));
     let workers = options.workers;
     let running = Running::start_with(options, Box::new(tell)).map_err(|error| failure(error, &arguments))?;
@@ -94,7 +100,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
     }
     running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
-    until_stopped(running)
+    Ok(signals.then_drain(running))
 }
 
 fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
@@ -110,12 +116,27 @@ fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
             Admin::At(address) => Some(address),
             Admin::Off => None,
         },
-        access_log: match arguments.access_log.as_str() {
-            "stdout" | "-" => LogSink::Stdout,
-            "off" => LogSink::Off,
-            file => LogSink::File(PathBuf::from(file)),
-        },
+        access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+    }
+}
+
+/// Finds out now, and by name, what the proxy could only report as a failed start.
+fn check_access_log(log: &str) -> Result<(), Failure> {
+    if let LogSink::File(path) = access_log(log) {
+        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|error| {
+            let message = format!("cannot write the access log `{}`: {error}", path.display());
+            Failure::machine(message, "choose another file with --access-log, or `off`")
+        })?;
+    }
+    Ok(())
+}
+
+fn access_log(log: &str) -> LogSink {
+    match log {
+        "stdout" | "-" => LogSink::Stdout,
+        "off" => LogSink::Off,
+        file => LogSink::File(PathBuf::from(file)),
     }
 }
 
@@ -133,12 +154,12 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
     match error {
         StartError::Refused(violations) => Failure::refused(violations),
         StartError::Machine { what, error } => {
-            let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+            let in_use = error.kind() == io::ErrorKind::AddrInUse;
             let hint = match (in_use, arguments.admin) {
                 (true, Admin::At(_)) => {
                     "is another selvedge running? choose another address with --admin, such as 127.0.0.1:0 for a free port"
                 }
-                _ => "see what the system said above; --admin, --access-log and --workers can be changed",
+                _ => "see what the system said above; --admin and --workers can be changed",
             };
             Failure::machine(format!("{what}: {error}"), hint)
         }
@@ -155,19 +176,35 @@ fn nothing_bound(bound: &[control::status::BindResult]) -> Failure {
     }
 }
 
-/// The first signal drains, the second ends at once.
-fn until_stopped(running: Running) -> Result<Exit, Failure> {
-    let no_signals = |error: std::io::Error| {
-        Failure::machine(
-            format!("cannot wait for signals: {error}"),
-            "check the limits of this user (ulimit -a)",
-        )
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
-    runtime
-        .block_on(async {
-            let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+/// The signals that end us. They are caught before anything runs: one that comes the moment we say that we are
+/// ready must drain like any other.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, Failure> {
+        Signals::try_catch().map_err(|error| {
+            let message = format!("cannot wait for signals: {error}");
+            Failure::machine(message, "check the limits of this user (ulimit -a)")
+        })
+    }
+
+    fn try_catch() -> io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Signals { runtime, terminate, interrupt })
+    }
+
+    /// The first signal drains, the second ends at once.
+    fn then_drain(self, running: Running) -> Exit {
+        let Signals { runtime, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
@@ -179,8 +216,9 @@ fn until_stopped(running: Running) -> Result<Exit, Failure> {
                 _ = terminate.recv() => output::note("ended without draining"),
                 _ = interrupt.recv() => output::note("ended without draining"),
             }
-            Ok(Exit::Success)
-        })
-        // Leaving through `main` would wait for the blocking task; the process ends when it returns its code.
-        .inspect(|_| runtime.shutdown_background())
+        });
+        // Dropping it would wait for the drain that a second signal said not to wait for.
+        runtime.shutdown_background();
+        Exit::Success
+    }
 }

@@ -1,13 +1,17 @@
 //! `selvedge validate`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real time enters the program in its binary: is this certificate valid today?"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use clap::Args;
 use control::{ControlPlane, Options, Snapshot};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::commands::OutputForm;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -35,7 +39,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
     let snapshot = control.load(&arguments.files).map_err(Failure::refused)?;
-    for warning in control.keyring().warnings(SystemTime::now()) {
+    for warning in control.keyring().warnings(clock::now()) {
         output::note(format_args!("warning: {warning}"));
     }
     match arguments.output {

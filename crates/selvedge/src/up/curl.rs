@@ -2,15 +2,20 @@
 //!
 //! It is made from a rule the user wrote and then asked of the engine itself: only a request that the running
 //! configuration would forward is shown. Rules that need least come first.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real time enters the program in its binary: is this certificate valid today?"
+)]
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::SystemTime;
 
 use control::Snapshot;
 use engine::config::{Action, Backends, BindAddress, Port, Security, Target};
 use engine::{RequestView, Verdict};
 use model::kinds::http_route::{HttpMatch, HttpRoute, Method, PathMatchType, ValueMatch, ValueMatchType};
+
+use crate::clock;
 
 /// Most requests that are tried; a configuration of 100,000 routes must not delay the start.
 const CANDIDATES_MAX: usize = 1_000;
@@ -189,7 +194,7 @@ impl Candidate {
 /// Whether a client that trusts the system's roots would accept what is shown for this name.
 fn is_trusted(tls: &engine::config::TlsPort, host: &str) -> bool {
     let shown = tls.select(Some(host)).and_then(|host| host.certificates.first());
-    shown.is_some_and(|pair| identity::client::is_publicly_trusted(pair, host, SystemTime::now()))
+    shown.is_some_and(|pair| identity::client::is_publicly_trusted(pair, host, clock::now()))
 }
 
 /// An address that clients on this machine can use.

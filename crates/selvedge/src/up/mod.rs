@@ -3,6 +3,7 @@
 //! This is the only place where both meet: the control plane hands over finished configurations, the proxy tells
 //! what it could bind, and whoever started us is told what happened. Specs run it in-process; `selvedge up` adds
 //! the terminal and signals.
+#![allow(clippy::disallowed_methods, reason = "real time enters the program in its binary")]
 
 pub mod announce;
 pub mod curl;
@@ -12,7 +13,7 @@ pub mod example;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use control::files::SourceFile;
 use control::sources::Sources;
@@ -22,6 +23,8 @@ use control::{ControlPlane, Snapshot};
 use engine::status::Conditions;
 use model::violation::Violations;
 use proxy::{LogSink, Proxy};
+
+use crate::clock::{self, Stopwatch};
 
 pub use event::Event;
 use event::Outcome;
@@ -180,7 +183,7 @@ impl Running {
     /// Certificates that are in use although they are expired or not yet valid, one sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.joined.lock().control.keyring().warnings(SystemTime::now())
+        self.joined.lock().control.keyring().warnings(clock::now())
     }
 
     /// The revision that runs.
@@ -236,11 +239,11 @@ impl Joined {
 
 impl State {
     fn apply(&mut self, read: control::sources::Read) -> Result<Arc<Snapshot>, Violations> {
-        let started = Instant::now();
+        let started = Stopwatch::start();
         match read.and_then(|files| self.control.apply(&files)) {
             Ok(snapshot) => {
                 self.program(&snapshot);
-                let warnings = self.control.keyring().warnings(SystemTime::now());
+                let warnings = self.control.keyring().warnings(clock::now());
                 let outcome = Outcome { conditions: &self.conditions, bound: &self.bound, warnings };
                 let event = Event::applied(&snapshot, &outcome, started.elapsed());
                 self.tell(&event);

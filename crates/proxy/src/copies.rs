@@ -1,0 +1,138 @@
+//! Sends the copies that mirror filters asked for; nobody waits for what comes back.
+//!
+//! The body is copied while it passes, up to `MIRROR_BODY_BYTES_MAX`, and the copies leave when all of it has
+//! gone to the real upstream. A mirror can therefore never slow, change or fail the request it copies.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use engine::config::Target;
+
+use crate::exchange::{Exchange, Request};
+use crate::failure::Failure;
+use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRRORS_IN_FLIGHT_MAX, UPSTREAM_IDLE_SECONDS};
+use crate::message::{Framing, ResponseHead};
+use crate::state::clusters::ClusterState;
+use crate::stream::{Copy, Next, Piece, Source, Transfer};
+use crate::upstream::{Upstream, acquire};
+
+thread_local! {
+    static IN_FLIGHT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Room for a copy of the body, if the request is to be copied.
+#[must_use]
+pub fn prepare(exchange: &Exchange<'_>) -> Option<Copy> {
+    (!exchange.mirrors.is_empty()).then(|| Copy::bounded(MIRROR_BODY_BYTES_MAX))
+}
+
+/// Sends the copies that were noted.
+pub fn send(exchange: &mut Exchange<'_>, copy: Copy) {
+    let bodiless = exchange.request.head.framing == Framing::None;
+    for rules in std::mem::take(&mut exchange.mirrors) {
+        let Target::Cluster(slot) = rules.target else { continue };
+        let Some(cluster) = exchange.worker.clusters.get(slot) else { continue };
+        if !(bodiless || copy.whole) || IN_FLIGHT.get() >= MIRRORS_IN_FLIGHT_MAX {
+            exchange.worker.metrics.mirrors_skipped.add(1);
+            continue;
+        }
+        exchange.worker.metrics.mirrored.add(1);
+        spawn(exchange, cluster, copy.bytes.clone());
+    }
+}
+
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> InFlight {
+        IN_FLIGHT.set(IN_FLIGHT.get() + 1);
+        InFlight
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        IN_FLIGHT.set(IN_FLIGHT.get() - 1);
+    }
+}
+
+/// The copy is a request of its own with the same rule and the same edits; it is not counted as traffic.
+fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Vec<u8>) {
+    let (worker, port, pinned) = (exchange.worker.clone(), exchange.port.clone(), exchange.pinned.clone());
+    let peer = exchange.peer.clone();
+    let request = exchange.request.clone();
+    let edits = exchange.request_edits.map(|edits| edits.cloned());
+    let rewrite = exchange.rewrite.cloned();
+    let id = exchange.request_id;
+    tokio::task::spawn_local(async move {
+        let _counted = InFlight::begin();
+        let mut copy = Exchange::new(&worker, &port, &pinned, &peer, request);
+        copy.is_copy = true;
+        copy.request_id = id;
+        copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
+        copy.rewrite = rewrite.as_ref();
+        let limit = Duration::from_secs(u64::from(UPSTREAM_IDLE_SECONDS));
+        // Whatever becomes of a copy concerns nobody.
+        let _ = tokio::time::timeout(limit, carry(&mut copy, &cluster, body)).await;
+    });
+}
+
+async fn carry(copy: &mut Exchange<'_>, cluster: &Rc<ClusterState>, body: Vec<u8>) -> Result<(), Failure> {
+    let (in_flight, mut upstream) = acquire(copy, cluster, false).await?;
+    upstream.begin(copy, cluster)?;
+    let mut upload = match copy.request.head.framing {
+        Framing::None => Transfer::ended(),
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
+    };
+    let mut source = Once(Some(body));
+    let mut head = ResponseHead::default();
+    let method = copy.request.head.method;
+    let mut received = poll_fn(|cx| {
+        if let Poll::Ready(Err(failure)) = upload.poll(cx, &mut source, &mut upstream) {
+            return Poll::Ready(Err(failure));
+        }
+        upstream.poll_response(cx, &mut head, method)
+    })
+    .await?;
+    received.start += head.head_bytes;
+    let form = upstream.takes();
+    upstream.begin_reading(head.framing, form, received);
+    let discarded = discard(&mut upstream).await;
+    let clean =
+        discarded.is_ok() && head.persistent && upload.is_done() && head.framing != Framing::UntilClose;
+    upstream.finish(in_flight.endpoint(), clean);
+    discarded
+}
+
+async fn discard(upstream: &mut Upstream) -> Result<(), Failure> {
+    loop {
+        match poll_fn(|cx| upstream.poll_piece(cx)).await? {
+            Next::Piece(_) => {}
+            Next::Last(_) | Next::End(_) => return Ok(()),
+        }
+    }
+}
+
+/// A body that is already here.
+struct Once(Option<Vec<u8>>);
+
+impl Source for Once {
+    fn poll_piece(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
+        Poll::Ready(Ok(match self.0.take() {
+            Some(body) if !body.is_empty() => Next::Last(Piece::Shared(body.into())),
+            Some(_) | None => Next::End(None),
+        }))
+    }
+}
+
+/// What a copy needs of the request it copies.
+impl Clone for Request {
+    fn clone(&self) -> Request {
+        let mut text = crate::buffer::Text::new();
+        text.extend_from_slice(&self.text);
+        Request { head: self.head.clone(), text, started: self.started, head_bytes: self.head_bytes }
+    }
+}
