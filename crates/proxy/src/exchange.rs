@@ -74,7 +74,7 @@ pub struct Exchange<'c> {
     pub rule: Option<&'c Rule>,
     /// Request header edits, in the order in which they apply: the rule's, then the backend's.
     pub request_edits: [Option<&'c HeaderEdits>; 2],
-    /// Response header edits, in the same order.
+    /// Response header edits, in the order in which they apply: the backend's, then the rule's.
     pub response_edits: [Option<&'c HeaderEdits>; 2],
     /// Rewrite towards the upstream.
     pub rewrite: Option<&'c Rewrite>,

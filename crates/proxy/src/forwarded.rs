@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::buffer::Text;
 use crate::exchange::Exchange;
 use crate::message::Known;
 
@@ -19,16 +20,32 @@ pub fn last_hops(chain: &[u8], hops: u8) -> &[u8] {
     chain[start + 1..].trim_ascii_start()
 }
 
+/// What trusted proxies wrote of the forwarding chain; `None` when nobody is trusted or nothing was written.
+/// Several fields of that name are one list, in order (RFC 9110 section 5.3).
+#[must_use]
+pub fn trusted_chain(exchange: &Exchange<'_>) -> Option<Text> {
+    let hops = exchange.settings().trusted_hops;
+    let (fields, text) = (&exchange.request.head.fields, &exchange.request.text);
+    let mut values = fields.iter().filter(|field| field.known == Known::ForwardedFor && hops > 0);
+    let mut chain = Text::new();
+    chain.extend_from_slice(values.next()?.value.of(text));
+    for value in values {
+        chain.extend_from_slice(b", ");
+        chain.extend_from_slice(value.value.of(text));
+    }
+    let kept = chain.len() - last_hops(&chain, hops).len();
+    chain.drain(..kept);
+    Some(chain)
+}
+
 /// The client's address as far as trusted proxies vouch for it.
 #[must_use]
 pub fn client_address(exchange: &Exchange<'_>) -> IpAddr {
-    let hops = exchange.settings().trusted_hops;
-    let chain = exchange.view().headers.known(Known::ForwardedFor).filter(|_| hops > 0);
-    chain
-        .map(|chain| last_hops(chain, hops))
-        .and_then(|chain| std::str::from_utf8(chain.split(|byte| *byte == b',').next()?.trim_ascii()).ok())
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(exchange.peer.address.ip())
+    let first = trusted_chain(exchange).and_then(|chain| {
+        let first = chain.split(|byte| *byte == b',').next()?.trim_ascii();
+        std::str::from_utf8(first).ok()?.parse().ok()
+    });
+    first.unwrap_or(exchange.peer.address.ip())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
 use crate::buffer::Buffer;
 use crate::downstream::{self, After, Http1Server};
@@ -25,23 +24,31 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long to wait before accepting again when the system is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Begins to accept on a socket.
+/// Begins to accept on a socket, until the port drains.
 ///
 /// # Errors
 /// The socket cannot be handed to the runtime.
-pub fn open(socket: TcpListener, worker: &Rc<Worker>, port: &Rc<PortState>) -> io::Result<JoinHandle<()>> {
+pub fn open(socket: TcpListener, worker: &Rc<Worker>, port: &Rc<PortState>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let (worker, port) = (worker.clone(), port.clone());
     let server = Rc::new(downstream::http1_server());
-    Ok(tokio::task::spawn_local(async move {
+    tokio::task::spawn_local(async move {
         loop {
-            match listener.accept().await {
+            // Biased: what the kernel has accepted already is served before a drained socket is closed.
+            let accepted = tokio::select! {
+                biased;
+                accepted = listener.accept() => accepted,
+                () = port.drain_begins.notified() => return,
+                () = std::future::ready(()), if port.is_draining() => return,
+            };
+            match accepted {
                 Ok((stream, _)) => accept(stream, &server, &worker, &port),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
             }
         }
-    }))
+    });
+    Ok(())
 }
 
 /// Whether an error of `accept` concerns the connection that came and went, and not the listener.
@@ -81,8 +88,9 @@ async fn serve<F: Future<Output = After>>(
     let Ok(()) = stream.set_nodelay(true) else { return };
     let Ok(address) = stream.peer_addr() else { return };
     let ip = address.ip().to_canonical().to_string().into_boxed_str();
-    let pinned = port.pin();
-    let Some(context) = pinned.tls().cloned() else {
+    // Let go of the config before the connection begins to wait: it must not keep a retired one alive.
+    let context = port.pin().tls().cloned();
+    let Some(context) = context else {
         let peer = Peer { address, ip, listener: None };
         let Some((io, buffer)) = sniff(stream, &worker, &port).await else { return };
         if buffer.filled().starts_with(HTTP2_PREFACE) {
@@ -91,7 +99,7 @@ async fn serve<F: Future<Output = After>>(
         return downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
     };
     // Boxed: what happens once must not make every idle connection's future larger.
-    match Box::pin(tls::accept(stream, context, &pinned, &worker)).await {
+    match Box::pin(tls::accept(stream, context, port.pin())).await {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let peer = Peer { address, ip, listener: Some(accepted.listener) };

@@ -4,8 +4,10 @@
 //! one place, and the log line and the counters are written when the exchange is dropped, exactly once.
 
 use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use engine::config::{Action, Backends, Rule, Target};
 
@@ -27,7 +29,8 @@ use crate::upstream::{Upstream, acquire};
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     let done = match decide(exchange) {
         Ok(Decision::Forward(cluster, rule)) => {
-            within(rule, forward(downstream, exchange, &cluster, rule)).await
+            let work = pin!(forward(downstream, exchange, &cluster, rule));
+            within(rule.timeouts.request, work, || Failure::RequestTimeout).await
         }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
@@ -130,12 +133,24 @@ fn choose_backend<'c>(
     Ok(Decision::Forward(cluster, rule))
 }
 
-/// Bounds the whole exchange by the rule's own timeout, if it has one.
-async fn within(rule: &Rule, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    match rule.timeouts.request {
-        None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or(Err(Failure::RequestTimeout)),
-    }
+/// Bounds work by a timeout, if there is one. The work is lent and not moved in: a future that is moved takes up
+/// its room twice. The timer exists only where a route asks for one.
+async fn within<T, E>(
+    limit: Option<Duration>,
+    mut work: Pin<&mut impl Future<Output = Result<T, E>>>,
+    late: impl Fn() -> E,
+) -> Result<T, E> {
+    let mut timer = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        match timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(Err(late())),
+            Some(Poll::Pending) | None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Asks the upstream and relays its answer.
@@ -149,16 +164,13 @@ async fn forward(
     let mut copy = copies::prepare(exchange);
     let mut fresh = false;
     loop {
-        let attempt = attempt(downstream, exchange, cluster, &mut copy, fresh);
-        let done = match rule.timeouts.backend_request {
-            None => attempt.await,
-            Some(limit) => tokio::time::timeout(limit, attempt)
-                .await
-                .unwrap_or(Err(Stopped::at(Failure::UpstreamTimeout))),
+        let done = {
+            let work = pin!(attempt(downstream, exchange, cluster, &mut copy, fresh));
+            within(rule.timeouts.backend_request, work, || Stopped::at(Failure::UpstreamTimeout)).await
         };
         match done {
             Ok(()) => return Ok(()),
-            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, stopped.failure) => {
+            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, &stopped) => {
                 exchange.worker.metrics.upstream_repeats.add(1);
                 fresh = true;
             }
@@ -171,17 +183,21 @@ async fn forward(
 struct Stopped {
     failure: Failure,
     stale: bool,
+    /// The upstream said that it has not processed the request.
+    unseen: bool,
 }
 
 impl Stopped {
     fn at(failure: Failure) -> Stopped {
-        Stopped { failure, stale: false }
+        Stopped { failure, stale: false, unseen: false }
     }
 }
 
-fn may_repeat(exchange: &Exchange<'_>, failure: Failure) -> bool {
+fn may_repeat(exchange: &Exchange<'_>, stopped: &Stopped) -> bool {
     let head = &exchange.request.head;
-    failure.facts().retry != Retry::Never && head.framing == Framing::None && head.method.is_idempotent()
+    stopped.failure.facts().retry != Retry::Never
+        && head.framing == Framing::None
+        && (stopped.unseen || head.method.is_idempotent())
 }
 
 async fn attempt(
@@ -201,7 +217,10 @@ async fn attempt(
     let mut head = ResponseHead::default();
     let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, copy, exchange).await {
         Ok(received) => received,
-        Err(failure) => return Err(Stopped { failure, stale: upstream.may_be_stale() }),
+        Err(failure) => {
+            let (stale, unseen) = (upstream.may_be_stale(), upstream.was_never_seen());
+            return Err(Stopped { failure, stale, unseen });
+        }
     };
     if head.status == 101 {
         return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
@@ -270,6 +289,9 @@ async fn relay(
         if !upload.is_done() {
             // Whatever becomes of the rest of the request, the answer decides.
             let _ = upload.poll(cx, downstream, &mut upstream);
+        }
+        if downstream.poll_given_up(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientClosed));
         }
         download.poll(cx, &mut upstream, downstream)
     })

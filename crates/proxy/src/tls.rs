@@ -11,7 +11,6 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::limits::TLS_HANDSHAKE_SECONDS;
 use crate::state::ports::Pinned;
-use crate::worker::Worker;
 
 /// A client connection after its handshake.
 pub struct Accepted {
@@ -30,8 +29,7 @@ pub struct Accepted {
 pub async fn accept(
     stream: TcpStream,
     context: Arc<rustls::ServerConfig>,
-    pinned: &Pinned,
-    _worker: &Worker,
+    pinned: Pinned,
 ) -> Result<Accepted, Failure> {
     let limit = Duration::from_secs(u64::from(TLS_HANDSHAKE_SECONDS));
     let handshake = TlsAcceptor::from(context).accept(stream);

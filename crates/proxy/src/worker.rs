@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use engine::config::{BindAddress, ClusterSlot};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::Prepared;
@@ -82,15 +81,12 @@ impl Worker {
     }
 }
 
-struct Serving {
-    port: Rc<PortState>,
-    accepting: JoinHandle<()>,
-}
+type Serving = HashMap<BindAddress, Rc<PortState>>;
 
 /// Runs a worker on the current thread until its orders end.
 pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
     let ticking = tokio::task::spawn_local(tick(worker.clone()));
-    let mut serving: HashMap<BindAddress, Serving> = HashMap::new();
+    let mut serving = Serving::new();
     let mut retiring: Vec<Rc<PortState>> = Vec::new();
     let mut current: Option<Rc<Arc<Prepared>>> = None;
     while let Some(order) = orders.recv().await {
@@ -105,7 +101,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Drain { done } => {
-                retiring.extend(serving.drain().map(|(_, serving)| retire(&worker, serving)));
+                retiring.extend(serving.drain().map(|(_, port)| retire(&worker, port)));
                 tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
             }
             Order::Stop => break,
@@ -118,7 +114,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
 /// Ports that stay get the new config, new ones begin to accept, and those that are gone are returned to drain.
 fn swap_ports(
     worker: &Rc<Worker>,
-    serving: &mut HashMap<BindAddress, Serving>,
+    serving: &mut Serving,
     next: &Rc<Arc<Prepared>>,
     listeners: Vec<(BindAddress, TcpListener)>,
 ) -> Vec<Rc<PortState>> {
@@ -127,27 +123,26 @@ fn swap_ports(
         serving.keys().filter(|address| index_of(address).is_none()).copied().collect();
     let retired =
         gone.iter().filter_map(|address| serving.remove(address)).map(|gone| retire(worker, gone)).collect();
-    for (address, entry) in serving.iter() {
+    for (address, port) in serving.iter() {
         if let Some(index) = index_of(address) {
-            entry.port.swap(Pinned::new(next.clone(), index));
+            port.swap(Pinned::new(next.clone(), index));
         }
     }
     for (address, socket) in listeners {
         let Some(index) = index_of(&address) else { continue };
         let port = Rc::new(PortState::new(address, Pinned::new(next.clone(), index)));
         match listener::open(socket, worker, &port) {
-            Ok(accepting) => drop(serving.insert(address, Serving { port, accepting })),
+            Ok(()) => drop(serving.insert(address, port)),
             Err(error) => eprintln!("selvedge: cannot accept on {}:{}: {error}", address.ip, address.port),
         }
     }
     retired
 }
 
-fn retire(worker: &Rc<Worker>, serving: Serving) -> Rc<PortState> {
-    serving.accepting.abort();
-    serving.port.drain();
-    worker.deadlines.end_idle_of(&serving.port);
-    serving.port
+fn retire(worker: &Rc<Worker>, port: Rc<PortState>) -> Rc<PortState> {
+    port.drain();
+    worker.deadlines.end_idle_of(&port);
+    port
 }
 
 /// Waits until the last connection has ended.

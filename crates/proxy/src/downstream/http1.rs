@@ -11,7 +11,7 @@ use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
 use crate::emit::{put, write_decimal};
 use crate::exchange::{Exchange, Peer, Request};
-use crate::exchanges::Exchanges;
+use crate::exchanges::{Exchanges, Placed};
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
 use crate::limits::{BODY_IDLE_SECONDS, DRAINED_BODY_BYTES_MAX, WRITE_STALL_SECONDS};
@@ -44,6 +44,20 @@ pub struct Http1Server<F> {
     make: fn(Box<Http1Downstream>, Buffer, Rc<Worker>, Rc<PortState>) -> F,
 }
 
+impl<F: Future<Output = After>> Http1Server<F> {
+    /// Begins an exchange. Not inlined into the connection's future, where the exchange's future, although moved
+    /// on at once, would take up room for as long as the connection lives.
+    fn place(
+        &self,
+        connection: Box<Http1Downstream>,
+        buffer: Buffer,
+        worker: &Rc<Worker>,
+        port: &Rc<PortState>,
+    ) -> Placed<F> {
+        self.exchanges.place((self.make)(connection, buffer, worker.clone(), port.clone()))
+    }
+}
+
 /// A server for the connections of one port.
 #[must_use]
 pub fn server() -> Http1Server<impl Future<Output = After>> {
@@ -69,8 +83,9 @@ pub async fn serve<F: Future<Output = After>>(
     });
     let mut received = received;
     loop {
-        let pinned = port.pin();
-        connection.stream.deadline.idle(pinned.port().settings.limits.idle_timeout.as_secs() as u32, &port);
+        // The config is let go of at once: a connection that waits must not keep a retired one alive.
+        let idle_timeout = port.pin().port().settings.limits.idle_timeout;
+        connection.stream.deadline.idle(idle_timeout.as_secs() as u32, &port);
         let buffer = match received.take() {
             Some(buffer) => buffer,
             None => match poll_fn(|cx| connection.stream.io.poll_fill_new(cx, Buffer::for_head)).await {
@@ -78,8 +93,7 @@ pub async fn serve<F: Future<Output = After>>(
                 Ok(None) | Err(_) => return,
             },
         };
-        let exchange = (server.make)(connection, buffer, worker.clone(), port.clone());
-        let Some((next, rest)) = server.exchanges.place(exchange).await else { return };
+        let Some((next, rest)) = server.place(connection, buffer, &worker, &port).await else { return };
         connection = next;
         received = rest;
     }
@@ -197,8 +211,11 @@ impl Http1Downstream {
             let protocol = head.view(bytes).known(Known::Upgrade).unwrap_or_default();
             out.extend_from_slice(b"connection: upgrade\r\n");
             put(&mut out, b"upgrade", protocol);
+            out.extend_from_slice(b"\r\n");
+            self.closing = true; // What follows is not HTTP; there is no next request.
+        } else {
+            self.end_head(exchange, &mut out);
         }
-        self.end_head(exchange, &mut out);
         self.stream.begin_writing(out, frames);
         form
     }

@@ -7,7 +7,7 @@ pub mod cors;
 pub mod mirror;
 pub mod redirect;
 
-use engine::config::{Filter, HeaderEdits};
+use engine::config::Filter;
 
 use crate::exchange::Exchange;
 use crate::respond::Answer;
@@ -30,18 +30,19 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, filters: &'c [Filter]) -> Flo
                     return Flow::Respond(answer);
                 }
             }
-            Filter::RequestHeaders(edits) => note(&mut exchange.request_edits, edits),
-            Filter::ResponseHeaders(edits) => note(&mut exchange.response_edits, edits),
+            // A rule and a backend may each carry one set of edits (Gateway API allows a filter once a list).
+            Filter::RequestHeaders(edits) => match &mut exchange.request_edits {
+                [first @ None, _] => *first = Some(edits),
+                [_, second] => *second = Some(edits),
+            },
+            // On the way back the order is the other one: what was noted last is applied first.
+            Filter::ResponseHeaders(edits) => match &mut exchange.response_edits {
+                [_, last @ None] => *last = Some(edits),
+                [first, _] => *first = Some(edits),
+            },
             Filter::Rewrite(rewrite) => exchange.rewrite = Some(rewrite),
             Filter::Mirror(rules) => mirror::on_request(exchange, rules),
         }
     }
     Flow::Continue
-}
-
-/// A rule and a backend may each carry one set of edits (Gateway API allows a filter once a list).
-fn note<'c>(places: &mut [Option<&'c HeaderEdits>; 2], edits: &'c HeaderEdits) {
-    if let Some(place) = places.iter_mut().find(|place| place.is_none()) {
-        *place = Some(edits);
-    }
 }

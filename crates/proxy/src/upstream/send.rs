@@ -7,7 +7,7 @@
 use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced, put, write_decimal};
 use crate::exchange::Exchange;
-use crate::forwarded::last_hops;
+use crate::forwarded::trusted_chain;
 use crate::message::{Framing, Known};
 use crate::state::clusters::ClusterState;
 
@@ -111,29 +111,34 @@ fn passes(known: Known, trusted: bool) -> bool {
     }
 }
 
+/// What we say of the client ourselves, unless the rule says something else.
 fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[u8], &[u8])) {
-    let view = exchange.view().headers;
-    let own_scheme: &[u8] = if exchange.is_secure() { b"https" } else { b"http" };
-    match view.known(Known::ForwardedFor).filter(|_| trusted) {
-        Some(chain) => {
-            let mut text = Text::new();
-            text.extend_from_slice(last_hops(chain, exchange.settings().trusted_hops));
-            text.extend_from_slice(b", ");
-            text.extend_from_slice(exchange.peer.ip.as_bytes());
-            emit(b"x-forwarded-for", &text);
+    let edited = exchange.request_edits.iter().any(Option::is_some);
+    let mut vouch = |name: &[u8], value: &[u8]| {
+        if !(edited && is_replaced(&exchange.request_edits, name)) {
+            emit(name, value);
         }
-        None => emit(b"x-forwarded-for", exchange.peer.ip.as_bytes()),
+    };
+    let view = exchange.view().headers;
+    match trusted_chain(exchange) {
+        Some(mut chain) => {
+            chain.extend_from_slice(b", ");
+            chain.extend_from_slice(exchange.peer.ip.as_bytes());
+            vouch(b"x-forwarded-for", &chain);
+        }
+        None => vouch(b"x-forwarded-for", exchange.peer.ip.as_bytes()),
     }
+    let own_scheme: &[u8] = if exchange.is_secure() { b"https" } else { b"http" };
     let scheme = view.known(Known::ForwardedProto).filter(|value| trusted && is_scheme(value));
-    emit(b"x-forwarded-proto", scheme.unwrap_or(own_scheme));
+    vouch(b"x-forwarded-proto", scheme.unwrap_or(own_scheme));
     if let Some(host) = view.known(Known::ForwardedHost).filter(|_| trusted) {
-        emit(b"x-forwarded-host", host);
+        vouch(b"x-forwarded-host", host);
     } else if exchange.rewrite.is_some_and(|rewrite| rewrite.hostname.is_some()) {
         let mut text = Text::new();
         write_own_host(exchange, &mut text);
-        emit(b"x-forwarded-host", &text);
+        vouch(b"x-forwarded-host", &text);
     }
-    emit(b"x-request-id", &exchange.request_id);
+    vouch(b"x-request-id", &exchange.request_id);
 }
 
 fn is_scheme(value: &[u8]) -> bool {
