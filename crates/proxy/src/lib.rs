@@ -32,6 +32,7 @@ mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
+mod wire;
 mod worker;
 
 pub use log::LogSink;

@@ -61,6 +61,13 @@ limits! {
     HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024,"bytes a connection", "the peer must wait: back-pressure";
     HTTP2_RESETS_MAX: usize = 100,                   "resets in 30 s a connection", "GOAWAY ENHANCE_YOUR_CALM";
     HTTP2_CONTROL_FRAMES_MAX: usize = 500,           "PING, SETTINGS, PRIORITY, WINDOW_UPDATE beyond need and empty DATA frames in 30 s a connection", "the connection is closed, `http2_abuse`";
+    HTTP2_BUDGET_SECONDS: u32 = 30,                  "seconds",      "the HTTP/2 budgets of a connection begin anew";
+    HTTP2_EARLY_FRAMES_MAX: u32 = 64,                "frames before the first request", "the connection is closed, `http2_abuse`";
+    HTTP2_HEADER_BLOCK_BYTES_MAX: u32 = 64 * 1024,   "bytes of a compressed header block", "the connection is closed, `http2_abuse`";
+    HTTP2_COOKIE_CRUMBS_MAX: usize = 256,            "cookie fields of a request", "431 `headers_too_many`";
+    HTTP2_MOVING_BYTES_MIN: u64 = 1024,              "bytes", "a stream that moves less than this within WRITE_STALL_SECONDS counts as stalled";
+    HTTP2_LINGER_SECONDS: u32 = 2,                   "seconds",      "a connection that was told to go away is closed";
+    HTTP2_LINGER_BYTES_MAX: usize = 1024 * 1024,     "bytes",        "a connection that was told to go away and goes on sending is closed";
     DRAIN_SECONDS: u32 = 30,                         "seconds",      "what is still open is closed";
     LISTENER_BACKLOG: i32 = 4096,                    "connections",  "the kernel refuses or delays connects";
     LOG_BUFFER_BYTES: usize = 32 * KIB,              "bytes a worker", "the log buffer is handed to the writer";

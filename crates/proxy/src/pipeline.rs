@@ -170,7 +170,7 @@ async fn forward(
         };
         match done {
             Ok(()) => return Ok(()),
-            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, stopped.failure) => {
+            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, &stopped) => {
                 exchange.worker.metrics.upstream_repeats.add(1);
                 fresh = true;
             }
@@ -183,17 +183,21 @@ async fn forward(
 struct Stopped {
     failure: Failure,
     stale: bool,
+    /// The upstream said that it has not processed the request.
+    unseen: bool,
 }
 
 impl Stopped {
     fn at(failure: Failure) -> Stopped {
-        Stopped { failure, stale: false }
+        Stopped { failure, stale: false, unseen: false }
     }
 }
 
-fn may_repeat(exchange: &Exchange<'_>, failure: Failure) -> bool {
+fn may_repeat(exchange: &Exchange<'_>, stopped: &Stopped) -> bool {
     let head = &exchange.request.head;
-    failure.facts().retry != Retry::Never && head.framing == Framing::None && head.method.is_idempotent()
+    stopped.failure.facts().retry != Retry::Never
+        && head.framing == Framing::None
+        && (stopped.unseen || head.method.is_idempotent())
 }
 
 async fn attempt(
@@ -213,7 +217,10 @@ async fn attempt(
     let mut head = ResponseHead::default();
     let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, copy, exchange).await {
         Ok(received) => received,
-        Err(failure) => return Err(Stopped { failure, stale: upstream.may_be_stale() }),
+        Err(failure) => {
+            let (stale, unseen) = (upstream.may_be_stale(), upstream.was_never_seen());
+            return Err(Stopped { failure, stale, unseen });
+        }
     };
     if head.status == 101 {
         return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
@@ -282,6 +289,9 @@ async fn relay(
         if !upload.is_done() {
             // Whatever becomes of the rest of the request, the answer decides.
             let _ = upload.poll(cx, downstream, &mut upstream);
+        }
+        if downstream.poll_given_up(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientClosed));
         }
         download.poll(cx, &mut upstream, downstream)
     })

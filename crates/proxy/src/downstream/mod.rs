@@ -44,11 +44,7 @@ impl Downstream {
     /// Tells a client that waits for it that its body is wanted (RFC 9110 section 10.1.1). It leaves with the
     /// first flush.
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
-        match self {
-            Downstream::Http1(downstream) => downstream.invite_body(exchange),
-            // HTTP/2 clients learn it from the window they are given.
-            Downstream::Http2(_) => {}
-        }
+        each!(self, downstream => downstream.invite_body(exchange));
     }
 
     /// Whether the client has given this request up. HTTP/1 cannot say so: a client that has ended its side may

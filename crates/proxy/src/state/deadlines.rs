@@ -70,6 +70,7 @@ impl Deadlines {
         let now = self.now.get() + 1;
         self.now.set(now);
         self.end_where(|slot| slot.due <= now);
+        super::alarms::tick();
     }
 
     /// Ends every connection that waits for a new request.

@@ -3,6 +3,7 @@
 //! All of it belongs to one worker, is indexed by the stable slots of the config, and is touched by its own
 //! thread only; the metrics are the one thing another thread may read.
 
+pub mod alarms;
 pub mod clusters;
 pub mod deadlines;
 pub mod metrics;

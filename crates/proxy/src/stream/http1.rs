@@ -388,12 +388,10 @@ impl Sink for Http1Stream {
         let out = &mut self.write.out;
         match (self.write.frames, trailers) {
             (Frames::Plain, _) | (Frames::Raw, None) => {}
-            (Frames::Chunked, None) => {
-                out.extend_from_slice(LAST_CHUNK);
-            }
+            (Frames::Chunked, None) => out.extend_from_slice(LAST_CHUNK),
             (frames @ (Frames::Chunked | Frames::Raw), Some(trailers)) => {
                 if frames == Frames::Chunked {
-                    out.extend_from_slice(b"0\r\n");
+                    out.extend_from_slice(b"0\r\n"); // The blank line comes behind the trailers.
                 }
                 for (name, value) in trailers.iter() {
                     for part in [name, b": ", value, b"\r\n"] {

@@ -11,8 +11,11 @@ use h2::{RecvStream, SendStream};
 use crate::buffer::Text;
 use crate::codec::http1::names;
 use crate::codec::http1::trailers::{Sender, is_carried};
+use crate::codec::http2::FieldMap;
 use crate::failure::{Blame, Failure};
+use crate::limits::{BODY_IDLE_SECONDS, HTTP2_MOVING_BYTES_MIN, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS};
 use crate::message::{Field, Span};
+use crate::state::alarms::Alarm;
 use crate::stream::{Next, Piece, Sink, Source, Trailers};
 
 /// Reads a body.
@@ -24,6 +27,7 @@ pub struct Http2Receiver {
     received: u64,
     content_ended: bool,
     done: bool,
+    idle: Alarm,
 }
 
 impl Http2Receiver {
@@ -31,7 +35,15 @@ impl Http2Receiver {
     #[must_use]
     pub fn new(stream: RecvStream, blame: Blame, allowance: u64) -> Http2Receiver {
         let done = stream.is_end_stream();
-        Http2Receiver { stream, blame, allowance, received: 0, content_ended: false, done }
+        Http2Receiver {
+            stream,
+            blame,
+            allowance,
+            received: 0,
+            content_ended: false,
+            done,
+            idle: Alarm::default(),
+        }
     }
 
     /// Bytes of content received.
@@ -57,6 +69,25 @@ impl Source for Http2Receiver {
         if self.done {
             return Poll::Ready(Ok(Next::End(None)));
         }
+        let next = self.poll_next(cx);
+        if next.is_ready() {
+            self.idle.rest();
+            return next;
+        }
+        let (seconds, failure) = match self.blame {
+            Blame::Client => (BODY_IDLE_SECONDS, Failure::BodyTimeout),
+            Blame::Upstream | Blame::Config | Blame::Proxy => {
+                (UPSTREAM_IDLE_SECONDS, Failure::UpstreamTimeout)
+            }
+        };
+        ready!(self.idle.poll(seconds, cx));
+        self.idle.rest();
+        Poll::Ready(Err(failure))
+    }
+}
+
+impl Http2Receiver {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
         if !self.content_ended {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(bytes)) => return Poll::Ready(self.take(bytes)),
@@ -73,9 +104,7 @@ impl Source for Http2Receiver {
             Err(error) => Poll::Ready(Err(self.failure(&error))),
         }
     }
-}
 
-impl Http2Receiver {
     fn take(&mut self, bytes: Bytes) -> Result<Next, Failure> {
         let length = bytes.len();
         self.received += length as u64;
@@ -131,13 +160,26 @@ pub struct Http2Sender {
     ended: bool,
     blocked: bool,
     total: u64,
+    stall: Alarm,
+    /// What `total` was when the wait for room began.
+    stalled_at: u64,
 }
 
 impl Http2Sender {
     /// Writes to a stream; `ended` when its head already said that nothing follows.
     #[must_use]
     pub fn new(stream: SendStream<Bytes>, blame: Blame, ended: bool) -> Http2Sender {
-        Http2Sender { stream, blame, piece: Bytes::new(), ending: None, ended, blocked: false, total: 0 }
+        Http2Sender {
+            stream,
+            blame,
+            piece: Bytes::new(),
+            ending: None,
+            ended,
+            blocked: false,
+            total: 0,
+            stall: Alarm::default(),
+            stalled_at: 0,
+        }
     }
 
     /// Bytes of content written.
@@ -160,12 +202,31 @@ impl Http2Sender {
         }
     }
 
+    /// Whether the other side has given the stream up.
+    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ended { Poll::Pending } else { self.stream.poll_reset(cx).map(|_| ()) }
+    }
+
+    /// There is no room. A window that is opened by a few bytes at a time does not count as moving.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if self.total - self.stalled_at >= HTTP2_MOVING_BYTES_MIN {
+            self.stall.rest();
+            self.stalled_at = self.total;
+        }
+        ready!(self.stall.poll(WRITE_STALL_SECONDS, cx));
+        Poll::Ready(Err(match self.blame {
+            Blame::Client => Failure::ClientStalled,
+            Blame::Upstream | Blame::Config | Blame::Proxy => Failure::UpstreamTimeout,
+        }))
+    }
+
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         while !self.piece.is_empty() {
             self.stream.reserve_capacity(self.piece.len());
-            let room = match ready!(self.stream.poll_capacity(cx)) {
-                Some(Ok(room)) => room,
-                Some(Err(_)) | None => return Poll::Ready(Err(self.failure())),
+            let room = match self.stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(room))) => room,
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(self.failure())),
+                Poll::Pending => return self.poll_stall(cx),
             };
             let part = self.piece.split_to(room.min(self.piece.len()));
             let last = self.piece.is_empty() && matches!(self.ending, Some(None));
@@ -174,6 +235,10 @@ impl Http2Sender {
                 return Poll::Ready(Err(self.failure()));
             }
             self.ended = last;
+        }
+        if self.blocked {
+            self.stall.rest();
+            self.stalled_at = self.total;
         }
         Poll::Ready(Ok(()))
     }
@@ -211,13 +276,9 @@ impl Sink for Http2Sender {
 }
 
 fn field_map(trailers: &Trailers) -> http::HeaderMap {
-    let mut map = http::HeaderMap::new();
+    let mut map = FieldMap::default();
     for (name, value) in trailers.iter() {
-        if let (Ok(name), Ok(value)) =
-            (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value))
-        {
-            map.append(name, value);
-        }
+        map.put(name, value);
     }
-    map
+    map.finish()
 }

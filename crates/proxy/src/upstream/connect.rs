@@ -72,13 +72,13 @@ async fn dial(
 ) -> Result<Upstream, Failure> {
     let connecting = async {
         let (io, negotiated) = open(cluster, endpoint).await?;
-        let deadline = worker.deadlines.register(io.socket());
         if speaks_http2(cluster.cluster.protocol, negotiated.as_deref()) {
-            let connection = Http2Upstream::open(io, deadline).await?;
+            let connection = Http2Upstream::open(io, &worker.deadlines).await?;
             let request = connection.request().ok_or(Failure::UpstreamReset)?;
             endpoint.http2.borrow_mut().push(connection);
             return Ok(Upstream::Http2(Box::new(request)));
         }
+        let deadline = worker.deadlines.register(io.socket());
         let stream =
             Http1Stream::new(io, deadline, Blame::Upstream, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS);
         Ok(Upstream::Http1(Box::new(Http1Upstream::new(stream))))

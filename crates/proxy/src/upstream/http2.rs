@@ -1,149 +1,91 @@
 //! HTTP/2 connections to an endpoint: many requests at once on one connection.
 
-use std::cell::Cell;
-use std::rc::Rc;
+mod connection;
+
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 
+pub use connection::Http2Upstream;
+
 use crate::buffer::Buffer;
 use crate::codec::http2;
 use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
-use crate::io::Io;
-use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAMS_MAX, HTTP2_WINDOW_BYTES,
-};
+use crate::limits::UPSTREAM_IDLE_SECONDS;
 use crate::message::{Framing, Method, ResponseHead};
+use crate::state::alarms::Alarm;
 use crate::state::clusters::ClusterState;
-use crate::state::deadlines::Deadline;
 use crate::stream::{Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
-
-/// A connection that requests can be opened on.
-#[derive(Debug)]
-pub struct Http2Upstream {
-    sender: SendRequest<Bytes>,
-    shared: Rc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    closed: Cell<bool>,
-    active: Cell<u32>,
-}
-
-impl Http2Upstream {
-    /// Begins HTTP/2 on a connection.
-    ///
-    /// # Errors
-    /// The other side does not speak HTTP/2.
-    pub async fn open(io: Io, deadline: Deadline) -> Result<Http2Upstream, Failure> {
-        let mut builder = h2::client::Builder::new();
-        builder
-            .enable_push(false)
-            .initial_window_size(HTTP2_WINDOW_BYTES)
-            .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
-            .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX)
-            .max_send_buffer_size(HTTP2_WINDOW_BYTES as usize);
-        let (sender, connection) = builder.handshake(io).await.map_err(|_| Failure::UpstreamProtocol)?;
-        let shared = Rc::new(Shared::default());
-        let told = shared.clone();
-        tokio::task::spawn_local(async move {
-            let _deadline = deadline; // Lives as long as the socket does.
-            let _ = connection.await; // Its streams report what went wrong with them.
-            told.closed.set(true);
-        });
-        Ok(Http2Upstream { sender, shared })
-    }
-
-    /// Whether requests can be opened on it.
-    #[must_use]
-    pub fn is_usable(&self) -> bool {
-        !self.shared.closed.get()
-    }
-
-    /// A request of its own on this connection, if it has room for one.
-    #[must_use]
-    pub fn request(&self) -> Option<Http2Request> {
-        let active = self.shared.active.get();
-        if !self.is_usable() || active >= HTTP2_STREAMS_MAX {
-            return None;
-        }
-        self.shared.active.set(active + 1);
-        let active = Active(self.shared.clone());
-        Some(Http2Request {
-            sender: self.sender.clone(),
-            stage: Stage::Fresh,
-            receive: None,
-            _active: active,
-        })
-    }
-}
-
-/// Counts a stream as open for as long as it lives.
-#[derive(Debug)]
-struct Active(Rc<Shared>);
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
-    }
-}
+use crate::wire::OpenStream;
 
 /// One request on a connection that others share.
 #[derive(Debug)]
 pub struct Http2Request {
     sender: SendRequest<Bytes>,
-    stage: Stage,
+    /// The connection had carried a request before this one.
+    reused: bool,
+    response: Option<ResponseFuture>,
+    send: Option<Http2Sender>,
     receive: Option<Http2Receiver>,
-    _active: Active,
+    idle: Alarm,
+    seen: Seen,
+    _open: OpenStream,
 }
 
-#[derive(Debug)]
-enum Stage {
-    Fresh,
-    Waiting(Box<http::Request<()>>, bool, Vec<Piece>, Option<Option<Box<Trailers>>>),
-    Sent { response: Option<ResponseFuture>, send: Http2Sender },
-    Failed,
+/// What an upstream that failed may have seen of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// There is no telling.
+    Perhaps,
+    /// Nothing, as it said itself (RFC 9113 section 8.7), or because nothing was sent.
+    Never,
 }
 
 impl Http2Request {
-    /// Builds the request's head; it is sent when the connection has room for another stream.
+    fn new(sender: SendRequest<Bytes>, reused: bool, open: OpenStream) -> Http2Request {
+        Http2Request {
+            sender,
+            reused,
+            response: None,
+            send: None,
+            receive: None,
+            idle: Alarm::default(),
+            seen: Seen::Perhaps,
+            _open: open,
+        }
+    }
+
+    /// Opens the stream.
     ///
     /// # Errors
-    /// The rewritten host or path is not a valid one.
+    /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
+    /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
         let head = http2::upstream_request(exchange, cluster)?;
         let ends = exchange.request.head.framing == Framing::None;
-        self.stage = Stage::Waiting(Box::new(head), ends, Vec::new(), None);
+        match self.sender.send_request(head, ends) {
+            Ok((response, stream)) => {
+                self.response = Some(response);
+                self.send = Some(Http2Sender::new(stream, Blame::Upstream, ends));
+            }
+            Err(_) => self.seen = Seen::Never,
+        }
         Ok(())
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if !matches!(self.stage, Stage::Waiting(..)) {
-            return Poll::Ready(Ok(()));
-        }
-        if ready!(self.sender.poll_ready(cx)).is_err() {
-            self.stage = Stage::Failed;
-            return Poll::Ready(Err(Failure::UpstreamReset));
-        }
-        let Stage::Waiting(head, ends, pieces, ending) = std::mem::replace(&mut self.stage, Stage::Failed)
-        else {
-            return Poll::Ready(Ok(()));
-        };
-        let Ok((response, stream)) = self.sender.send_request(*head, ends) else {
-            return Poll::Ready(Err(Failure::UpstreamReset));
-        };
-        let mut send = Http2Sender::new(stream, Blame::Upstream, ends);
-        for piece in pieces {
-            send.push(piece);
-        }
-        if let Some(trailers) = ending {
-            send.finish(trailers);
-        }
-        self.stage = Stage::Sent { response: Some(response), send };
-        Poll::Ready(Ok(()))
+    /// Whether a failure may stem from a connection that had died unnoticed.
+    #[must_use]
+    pub fn may_be_stale(&self) -> bool {
+        self.receive.is_none() && (self.reused || self.seen == Seen::Never)
+    }
+
+    /// Whether the upstream has processed nothing of the request, so that any method may be sent again.
+    #[must_use]
+    pub fn was_never_seen(&self) -> bool {
+        self.seen == Seen::Never
     }
 
     /// See [`super::Upstream::poll_response`].
@@ -153,22 +95,33 @@ impl Http2Request {
         head: &mut ResponseHead,
         method: Method,
     ) -> Poll<Result<Buffer, Failure>> {
-        ready!(self.poll_send(cx))?;
-        let Stage::Sent { response: Some(response), .. } = &mut self.stage else {
-            return Poll::Ready(Err(Failure::UpstreamReset));
-        };
-        let response = match ready!(std::pin::Pin::new(response).poll(cx)) {
-            Ok(response) => response,
-            Err(error) if error.is_reset() || error.is_io() || error.is_go_away() => {
-                return Poll::Ready(Err(Failure::UpstreamReset));
+        let Some(response) = &mut self.response else { return Poll::Ready(Err(Failure::UpstreamReset)) };
+        let response = match Pin::new(response).poll(cx) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                ready!(self.idle.poll(UPSTREAM_IDLE_SECONDS, cx));
+                return Poll::Ready(Err(Failure::UpstreamTimeout));
             }
-            Err(_) => return Poll::Ready(Err(Failure::UpstreamProtocol)),
         };
-        let (parts, body) = response.into_parts();
+        self.idle.rest();
+        let (parts, body) = response.map_err(|error| self.failure(&error))?.into_parts();
         let mut buffer = Buffer::for_head();
         http2::response(&parts, body.is_end_stream(), method, head, &mut buffer)?;
         self.receive = Some(Http2Receiver::new(body, Blame::Upstream, u64::MAX));
         Poll::Ready(Ok(buffer))
+    }
+
+    fn failure(&mut self, error: &h2::Error) -> Failure {
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        // The library fails a stream with the GOAWAY itself only if its number is beyond the last one named.
+        let beyond = error.is_go_away();
+        if error.is_remote() && (refused || beyond) {
+            self.seen = Seen::Never;
+        }
+        match error.is_remote() || error.is_io() {
+            true => Failure::UpstreamReset,
+            false => Failure::UpstreamProtocol,
+        }
     }
 
     /// See [`super::Upstream::begin_reading`].
@@ -190,35 +143,27 @@ impl Source for Http2Request {
 
 impl Sink for Http2Request {
     fn push(&mut self, piece: Piece) {
-        match &mut self.stage {
-            Stage::Waiting(_, _, pieces, _) => pieces.push(piece),
-            Stage::Sent { send, .. } => send.push(piece),
-            Stage::Fresh | Stage::Failed => {}
+        self.idle.rest(); // While the request moves, the answer is not late.
+        if let Some(send) = &mut self.send {
+            send.push(piece);
         }
     }
 
     fn finish(&mut self, trailers: Option<Box<Trailers>>) {
-        match &mut self.stage {
-            Stage::Waiting(_, _, _, ending) => *ending = Some(trailers),
-            Stage::Sent { send, .. } => send.finish(trailers),
-            Stage::Fresh | Stage::Failed => {}
+        self.idle.rest();
+        if let Some(send) = &mut self.send {
+            send.finish(trailers);
         }
     }
 
     fn is_blocked(&self) -> bool {
-        match &self.stage {
-            Stage::Waiting(_, _, pieces, _) => !pieces.is_empty(),
-            Stage::Sent { send, .. } => send.is_blocked(),
-            Stage::Fresh | Stage::Failed => false,
-        }
+        self.send.as_ref().is_some_and(Sink::is_blocked)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        ready!(self.poll_send(cx))?;
-        match &mut self.stage {
-            Stage::Sent { send, .. } => send.poll_flush(cx),
-            Stage::Fresh | Stage::Waiting(..) => Poll::Ready(Ok(())),
-            Stage::Failed => Poll::Ready(Err(Failure::UpstreamReset)),
+        match &mut self.send {
+            Some(send) => send.poll_flush(cx),
+            None => Poll::Ready(Err(Failure::UpstreamReset)),
         }
     }
 }

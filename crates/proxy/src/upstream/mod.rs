@@ -87,7 +87,16 @@ impl Upstream {
     pub fn may_be_stale(&self) -> bool {
         match self {
             Upstream::Http1(upstream) => upstream.is_reused() && !upstream.has_answered(),
-            Upstream::Http2(_) => false,
+            Upstream::Http2(upstream) => upstream.may_be_stale(),
+        }
+    }
+
+    /// Whether the upstream said that it has processed nothing of the request (RFC 9113 section 8.7).
+    #[must_use]
+    pub fn was_never_seen(&self) -> bool {
+        match self {
+            Upstream::Http1(_) => false,
+            Upstream::Http2(upstream) => upstream.was_never_seen(),
         }
     }
 

@@ -3,9 +3,14 @@
 //! Frames and header compression are the library's; what a request may say is decided here, by the same rules
 //! as in HTTP/1: one host, one canonical path, no field that belongs to another connection.
 
+mod fields;
+mod frames;
+mod guard;
 mod request;
 mod response;
 
+pub use fields::FieldMap;
+pub use guard::{Abuse, Guard};
 pub use request::{BadHead, request, upstream_request};
 pub use response::response;
 

@@ -1,14 +1,17 @@
 //! Requests: from a client's stream, and onto an upstream's.
 
+use bytes::Bytes;
 use engine::config::{PathPolicy, Settings, UnderscorePolicy};
+use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::{content_length, is_connection_specific, push_fields};
+use super::{FieldMap, content_length, is_connection_specific, place};
 use crate::buffer::Text;
 use crate::codec::canonical;
+use crate::codec::http1::names;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::limits::{REQUEST_HEADERS_MAX, REQUEST_TARGET_BYTES_MAX};
-use crate::message::{Framing, Known, Method, RequestHead, Span, Version};
+use crate::limits::{HTTP2_COOKIE_CRUMBS_MAX, REQUEST_HEADERS_MAX, REQUEST_TARGET_BYTES_MAX};
+use crate::message::{Fields, Framing, Known, Method, RequestHead, Span, Version};
 use crate::state::clusters::ClusterState;
 use crate::upstream::send;
 
@@ -47,13 +50,34 @@ fn read(
 ) -> Result<(), Failure> {
     read_method(&parts.method, text, head)?;
     read_target(parts, settings.path_policy, text, head)?;
-    if parts.headers.len() > REQUEST_HEADERS_MAX {
-        return Err(Failure::HeadersTooMany);
-    }
-    push_fields(&parts.headers, text, &mut head.fields);
+    push_request_fields(&parts.headers, text, &mut head.fields)?;
     read_authority(parts, text, head)?;
     check_fields(settings.underscores, text, head)?;
     head.framing = framing(ended, text, head)?;
+    Ok(())
+}
+
+/// Appends a request's fields. Clients may send a cookie in crumbs, one pair a field; anything that is not HTTP/2
+/// must be given them as one (RFC 9113 section 8.2.3), and our rules see what the upstream sees.
+fn push_request_fields(map: &http::HeaderMap, text: &mut Text, fields: &mut Fields) -> Result<(), Failure> {
+    let mut crumbs = 0;
+    // Values of one name come one after the other.
+    for (name, value) in map {
+        if *name == http::header::COOKIE {
+            crumbs += 1;
+            if let (true, Some(cookie)) = (crumbs > 1, fields.last_mut()) {
+                text.extend_from_slice(b"; ");
+                text.extend_from_slice(value.as_bytes());
+                cookie.value.end = text.len() as u32;
+                continue;
+            }
+        }
+        let name = name.as_str().as_bytes();
+        fields.push(place(text, name, value.as_bytes(), names::classify(name)));
+    }
+    if fields.len() > REQUEST_HEADERS_MAX || crumbs > HTTP2_COOKIE_CRUMBS_MAX {
+        return Err(Failure::HeadersTooMany);
+    }
     Ok(())
 }
 
@@ -144,6 +168,12 @@ fn check_fields(policy: UnderscorePolicy, text: &Text, head: &mut RequestHead) -
             }
             head.te_trailers = true;
         }
+        if field.known == Known::Expect {
+            if !field.value.of(text).eq_ignore_ascii_case(b"100-continue") {
+                return Err(Failure::BadExpectation);
+            }
+            head.expects_continue = true;
+        }
         if name.contains(&b'_') {
             match policy {
                 UnderscorePolicy::Reject => return Err(Failure::HeaderUnderscore),
@@ -180,31 +210,25 @@ pub fn upstream_request(
     exchange: &Exchange<'_>,
     cluster: &ClusterState,
 ) -> Result<http::Request<()>, Failure> {
-    let scheme = if cluster.tls.is_some() { "https" } else { "http" };
+    let scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
     let (mut target, mut host) = (Text::new(), Text::new());
     send::write_target(exchange, &mut target);
     send::write_host(exchange, &mut host);
-    let uri = http::Uri::builder()
-        .scheme(scheme)
-        .authority(host.as_slice())
-        .path_and_query(target.as_slice())
-        .build()
-        .map_err(|_| Failure::RouteRefused)?;
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = scheme;
+    uri.authority = Authority::from_maybe_shared(Bytes::copy_from_slice(&host)).ok();
+    uri.path_and_query = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).ok();
+    let uri = http::Uri::from_parts(uri).map_err(|_| Failure::RouteRefused)?;
+    let mut fields = FieldMap::default();
+    send::visit_fields(exchange, cluster, |name, value| fields.put(name, value));
+    if exchange.request.head.te_trailers {
+        fields.put(b"te", b"trailers");
+    }
     let mut request = http::Request::new(());
-    *request.uri_mut() = uri;
-    *request.version_mut() = http::Version::HTTP_2;
     let token = exchange.request.head.method_token.of(&exchange.request.text);
     *request.method_mut() = http::Method::from_bytes(token).map_err(|_| Failure::RouteRefused)?;
-    let fields = request.headers_mut();
-    send::visit_fields(exchange, cluster, |name, value| {
-        if let (Ok(name), Ok(value)) =
-            (http::HeaderName::from_bytes(name), http::HeaderValue::from_bytes(value))
-        {
-            fields.append(name, value);
-        }
-    });
-    if exchange.request.head.te_trailers {
-        fields.insert(http::header::TE, http::HeaderValue::from_static("trailers"));
-    }
+    *request.uri_mut() = uri;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = fields.finish();
     Ok(request)
 }
