@@ -259,10 +259,11 @@ async fn await_head(
         {
             return Poll::Ready(Err(failure));
         }
-        if downstream.poll_given_up(cx).is_ready() {
+        let response = upstream.poll_response(cx, head, method);
+        if response.is_pending() && downstream.poll_given_up(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientClosed));
         }
-        upstream.poll_response(cx, head, method)
+        response
     })
     .await
 }
@@ -293,7 +294,11 @@ async fn relay(
         if downstream.poll_given_up(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientClosed));
         }
-        download.poll(cx, &mut upstream, downstream)
+        let moved = download.poll(cx, &mut upstream, downstream);
+        if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
+            return Poll::Ready(Err(Failure::ClientClosed));
+        }
+        moved
     })
     .await;
     let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
