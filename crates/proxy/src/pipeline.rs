@@ -4,8 +4,10 @@
 //! one place, and the log line and the counters are written when the exchange is dropped, exactly once.
 
 use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use engine::config::{Action, Backends, Rule, Target};
 
@@ -27,7 +29,8 @@ use crate::upstream::{Upstream, acquire};
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     let done = match decide(exchange) {
         Ok(Decision::Forward(cluster, rule)) => {
-            within(rule, forward(downstream, exchange, &cluster, rule)).await
+            let work = pin!(forward(downstream, exchange, &cluster, rule));
+            within(rule.timeouts.request, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
@@ -130,11 +133,12 @@ fn choose_backend<'c>(
     Ok(Decision::Forward(cluster, rule))
 }
 
-/// Bounds the whole exchange by the rule's own timeout, if it has one.
-async fn within(rule: &Rule, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    match rule.timeouts.request {
-        None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or(Err(Failure::RequestTimeout)),
+/// Bounds work by a timeout, if there is one; `None` when it was exceeded. The work is pinned by the caller,
+/// because the future of this function would otherwise have room for it more than once.
+async fn within<T>(limit: Option<Duration>, work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    match limit {
+        None => Some(work.await),
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
     }
 }
 
@@ -149,12 +153,10 @@ async fn forward(
     let mut copy = copies::prepare(exchange);
     let mut fresh = false;
     loop {
-        let attempt = attempt(downstream, exchange, cluster, &mut copy, fresh);
-        let done = match rule.timeouts.backend_request {
-            None => attempt.await,
-            Some(limit) => tokio::time::timeout(limit, attempt)
-                .await
-                .unwrap_or(Err(Stopped::at(Failure::UpstreamTimeout))),
+        let done = {
+            let work = pin!(attempt(downstream, exchange, cluster, &mut copy, fresh));
+            let late = Err(Stopped::at(Failure::UpstreamTimeout));
+            within(rule.timeouts.backend_request, work).await.unwrap_or(late)
         };
         match done {
             Ok(()) => return Ok(()),
