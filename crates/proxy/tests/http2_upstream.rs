@@ -48,6 +48,21 @@ fn requests_share_one_connection() {
 }
 
 #[test]
+fn requests_that_come_at_once_share_the_connection_that_the_first_one_opens() {
+    http2::run(async {
+        let gateway = Gateway::http2(upstream::http2(answer_all).await);
+        let mut client = http2::client(gateway.address).await;
+        let responses: Vec<_> = (0..50)
+            .map(|_| client.send_request(http2::request("GET", "/").body(()).unwrap(), true).unwrap().0)
+            .collect();
+        for response in responses {
+            let body = http2::whole(&mut response.await.unwrap().into_body()).await.unwrap();
+            assert_eq!(body, b"0");
+        }
+    });
+}
+
+#[test]
 fn after_a_goodbye_the_next_request_uses_another_connection() {
     http2::run(async {
         let address = upstream::http2(|number, mut connection: Served| async move {
