@@ -125,7 +125,7 @@ fn a_full_connection_is_joined_by_another() {
     http2::run(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (arrived, mut arrivals) = mpsc::unbounded_channel();
+        let (arrived, mut arrivals) = mpsc::channel(16);
         tokio::task::spawn_local(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -135,7 +135,7 @@ fn a_full_connection_is_joined_by_another() {
                     builder.max_concurrent_streams(2);
                     let mut connection: Served = builder.handshake(stream).await.unwrap();
                     while let Some(Ok((_, respond))) = connection.accept().await {
-                        arrived.send((number, respond)).unwrap();
+                        arrived.send((number, respond)).await.unwrap();
                     }
                 });
             }
@@ -174,7 +174,7 @@ fn a_full_connection_is_joined_by_another() {
 fn a_request_that_the_client_gives_up_is_given_up_upstream_at_once() {
     http2::run(async {
         for answered in [false, true] {
-            let (told, mut resets) = mpsc::unbounded_channel();
+            let (told, mut resets) = mpsc::channel(16);
             let told = RefCell::new(Some(told));
             let address = upstream::http2(move |_, mut connection: Served| {
                 let told = told.borrow_mut().take().expect("one connection");
@@ -190,7 +190,7 @@ fn a_request_that_the_client_gives_up_is_given_up_upstream_at_once() {
                             Some(mut send) => poll_fn(|cx| send.poll_reset(cx)).await,
                             None => poll_fn(|cx| respond.poll_reset(cx)).await,
                         };
-                        told.send(reason.unwrap()).unwrap();
+                        told.send(reason.unwrap()).await.unwrap();
                     });
                     while let Some(Ok(_)) = connection.accept().await {}
                 }
