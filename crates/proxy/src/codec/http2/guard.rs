@@ -164,6 +164,7 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::http2::frames::ACK;
 
     fn frame(kind: u8, flags: u8, length: u32) -> Vec<u8> {
         let size = length.to_be_bytes();
@@ -194,8 +195,12 @@ mod tests {
         ] {
             let mut guard = begun();
             let frame = frame(kind, flags, length);
-            assert_eq!(accepted(&mut guard, &frame, 0), HTTP2_CONTROL_FRAMES_MAX, "kind {kind}");
-            assert_eq!(accepted(&mut guard, &frame, HTTP2_BUDGET_SECONDS), HTTP2_CONTROL_FRAMES_MAX);
+            for now in [0, HTTP2_BUDGET_SECONDS] {
+                for _ in 0..HTTP2_CONTROL_FRAMES_MAX {
+                    guard.received(&frame, now).unwrap();
+                }
+            }
+            assert_eq!(guard.received(&frame, HTTP2_BUDGET_SECONDS), Err(Abuse), "kind {kind}");
         }
     }
 

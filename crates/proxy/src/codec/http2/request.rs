@@ -197,7 +197,9 @@ fn framing(ended: bool, text: &Text, head: &RequestHead) -> Result<Framing, Fail
         // The library checks the sum of the frames against the declared length.
         (true, Some(_)) => Err(Failure::BadFraming),
         (false, None) => Ok(Framing::Chunked),
-        (false, Some(0)) => Ok(Framing::Chunked),
+        // An empty frame will end the stream, and the library refuses any other. To call it chunked would send
+        // an HTTP/1 upstream a length and chunks at once.
+        (false, Some(0)) => Ok(Framing::None),
         (false, Some(length)) => Ok(Framing::Length(length)),
     }
 }
