@@ -82,7 +82,9 @@ pub async fn serve<F: Future<Output = After>>(
         peer: Rc::new(peer),
         modern: true,
         closing: false,
-        aborted: false, watching: false });
+        aborted: false,
+        watching: false,
+    });
     let mut received = received;
     loop {
         // The config is let go of at once: a connection that waits must not keep a retired one alive.
