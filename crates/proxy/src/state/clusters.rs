@@ -38,6 +38,10 @@ pub struct EndpointState {
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
     /// Connections that wait for a request, newest last.
+    #[allow(
+        clippy::vec_box,
+        reason = "an exchange holds a connection boxed: taking it and giving it back moves a word"
+    )]
     idle: RefCell<Vec<Box<Http1Upstream>>>,
     /// HTTP/2 connections, which carry many requests at once.
     pub http2: RefCell<Vec<Http2Upstream>>,

@@ -9,18 +9,23 @@ use tokio::sync::Notify;
 
 use crate::config::Prepared;
 
+/// A config as one worker shares it among its own connections: counted without atomics. The inner count is the one that
+/// workers share, and only a swap touches it.
+#[allow(clippy::redundant_allocation, reason = "the outer count belongs to one worker, the inner one to all")]
+pub type WorkerConfig = Rc<Arc<Prepared>>;
+
 /// A config held for the length of one request, with the port it is read for. Holding it is what keeps two
 /// configurations from mixing; cloning it touches no count that another worker shares.
 #[derive(Clone, Debug)]
 pub struct Pinned {
-    prepared: Rc<Arc<Prepared>>,
+    prepared: WorkerConfig,
     port: usize,
 }
 
 impl Pinned {
     /// Pins a config for one of its ports.
     #[must_use]
-    pub fn new(prepared: Rc<Arc<Prepared>>, port: usize) -> Pinned {
+    pub fn new(prepared: WorkerConfig, port: usize) -> Pinned {
         Pinned { prepared, port }
     }
 

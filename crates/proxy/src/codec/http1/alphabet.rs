@@ -40,10 +40,10 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 pub(crate) fn lower_name(bytes: &mut [u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let folded = (word | ONES * 0x20) & !HIGH;
+        let folded = (word | (ONES * 0x20)) & !HIGH;
         // Additions set the high bit of bytes from `a` on, and from beyond `z` on; no byte carries over.
         let letters = (folded + ONES * 0x1f) & !(folded + ONES * 0x05);
-        let not_dashes = ((word ^ ONES * b'-' as u64) & !HIGH) + !HIGH;
+        let not_dashes = ((word ^ (ONES * b'-' as u64)) & !HIGH) + !HIGH;
         let stops = ((!letters & not_dashes) | word) & HIGH;
         let before_stop = stops.wrapping_sub(1) & !stops;
         *chunk = (word | (letters & before_stop & HIGH) >> 2).to_le_bytes();
@@ -58,8 +58,7 @@ pub(crate) fn lower_name(bytes: &mut [u8], mut at: usize) -> usize {
 /// Position of the first control byte other than a tab at or after `at`; the length when there is none.
 #[inline]
 pub(crate) fn text_end(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        let Some([low, high]) = words_at(bytes, at) else { break };
+    while let Some([low, high]) = words_at(bytes, at) {
         let (low, high) = (doubtful(low), doubtful(high));
         if low | high == 0 {
             at += 16;
