@@ -130,7 +130,7 @@ fn swap_ports(
     }
     for (address, socket) in listeners {
         let Some(index) = index_of(&address) else { continue };
-        let port = Rc::new(PortState::new(address, Pinned::new(next.clone(), index)));
+        let port = Rc::new(PortState::new(Pinned::new(next.clone(), index)));
         match listener::open(socket, worker, &port) {
             Ok(()) => drop(serving.insert(address, port)),
             Err(error) => eprintln!("selvedge: cannot accept on {}:{}: {error}", address.ip, address.port),

@@ -45,6 +45,8 @@ pub struct EndpointState {
     idle: RefCell<Vec<Box<Http1Upstream>>>,
     /// HTTP/2 connections, which carry many requests at once.
     pub http2: RefCell<Vec<Http2Upstream>>,
+    /// Held while one is being opened: requests that come at once are to share it.
+    pub http2_turn: tokio::sync::Mutex<()>,
 }
 
 impl Clusters {
@@ -144,6 +146,7 @@ impl EndpointState {
             in_flight: Cell::new(0),
             idle: RefCell::default(),
             http2: RefCell::default(),
+            http2_turn: tokio::sync::Mutex::default(),
         }
     }
 

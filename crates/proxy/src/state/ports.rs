@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::config::{BindAddress, Port};
+use engine::config::Port;
 use tokio::sync::Notify;
 
 use crate::config::Prepared;
@@ -46,8 +46,6 @@ impl Pinned {
 /// One listening address of one worker.
 #[derive(Debug)]
 pub struct PortState {
-    /// Where it listens.
-    pub address: BindAddress,
     pinned: RefCell<Pinned>,
     draining: Cell<bool>,
     /// Tells long-lived connections (HTTP/2) that the drain has begun.
@@ -59,9 +57,8 @@ pub struct PortState {
 impl PortState {
     /// A port that has just been bound.
     #[must_use]
-    pub fn new(address: BindAddress, pinned: Pinned) -> PortState {
+    pub fn new(pinned: Pinned) -> PortState {
         PortState {
-            address,
             pinned: RefCell::new(pinned),
             draining: Cell::new(false),
             drain_begins: Notify::new(),
