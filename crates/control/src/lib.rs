@@ -10,6 +10,7 @@ pub mod files;
 pub mod plane;
 pub mod snapshot;
 pub mod sources;
+mod stamp;
 pub mod status;
 pub mod watch;
 
