@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod files;
+mod pieces;
 pub mod plane;
 pub mod snapshot;
 pub mod sources;
