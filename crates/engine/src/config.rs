@@ -77,6 +77,27 @@ pub enum Security {
 pub struct TlsPort {
     /// One entry per hostname; the most specific matching one is used, see [`TlsPort::select`].
     pub hosts: Vec<TlsHost>,
+    /// What is asked of clients; `None` asks them for no certificate.
+    pub client_validation: Option<Arc<ClientValidation>>,
+}
+
+/// What a TLS port asks of its clients. It holds for the port as a whole: were it chosen by server name, a client
+/// could pick the weaker of two by the name it sends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientValidation {
+    /// Trust anchors, DER; never empty. The system's roots are never meant.
+    pub roots: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// What becomes of clients without a valid certificate.
+    pub mode: ClientValidationMode,
+}
+
+/// What becomes of clients without a valid certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientValidationMode {
+    /// Their handshake is refused.
+    ValidOnly,
+    /// They are let in: the backend judges.
+    InsecureFallback,
 }
 
 /// What is shown to clients that ask for one hostname.
@@ -116,6 +137,7 @@ pub fn specificity(pattern: Option<&str>, name: &str) -> Option<usize> {
 }
 
 /// A certificate chain with its key, already checked to belong together.
+#[derive(PartialEq, Eq)]
 pub struct KeyPair {
     /// Stable name for logs: `namespace/name` of the Secret.
     pub name: Arc<str>,
@@ -364,7 +386,8 @@ pub struct Cors {
 pub struct Cluster {
     /// Stable index.
     pub slot: ClusterSlot,
-    /// Stable name for logs and metrics: `Service/namespace/name:port` or `Backend/namespace/name`.
+    /// Stable name for logs and metrics: `Service/namespace/name:port` or `Backend/namespace/name`, with
+    /// `@namespace/gateway` behind it where that Gateway shows a certificate of its own.
     pub name: Arc<str>,
     /// What is spoken to its endpoints.
     pub protocol: UpstreamProtocol,
@@ -418,6 +441,9 @@ pub struct UpstreamTls {
     pub subject_alt_names: Vec<Arc<str>>,
     /// Trust anchors, DER. Empty means the system's well-known roots.
     pub roots: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// Shown to an endpoint that asks who calls. Clusters of Gateways with different ones are different clusters,
+    /// so a connection is never used for another Gateway's requests.
+    pub client_certificate: Option<Arc<KeyPair>>,
 }
 
 /// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.

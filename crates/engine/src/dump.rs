@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Action, Backend, Cluster, Config, Cors, Filter, HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port,
-    Redirect, Rewrite, Rule, Security, Settings, Target, Timeouts, UnderscorePolicy, UpstreamProtocol,
+    Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
+    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Target,
+    Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -27,12 +28,25 @@ pub fn dump(config: &Config) -> Value {
 
 fn port(port: &Port) -> Value {
     let listeners = port.table.listeners().sorted();
-    json!({
+    let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
         "tls": tls(&port.security),
         "settings": settings(&port.settings),
         "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found)).collect::<Vec<_>>(),
-    })
+    });
+    if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
+        object["client_validation"] = client_validation(validation);
+    }
+    object
+}
+
+fn client_validation(validation: &ClientValidation) -> Value {
+    let ClientValidation { roots, mode } = validation;
+    let mode = match mode {
+        ClientValidationMode::ValidOnly => "valid_only",
+        ClientValidationMode::InsecureFallback => "insecure_fallback",
+    };
+    json!({ "roots": roots.len(), "mode": mode })
 }
 
 fn tls(security: &Security) -> Value {
@@ -260,6 +274,7 @@ pub(crate) fn cluster(cluster: &Cluster) -> Value {
             "hostname": tls.hostname,
             "subject_alt_names": tls.subject_alt_names,
             "roots": if tls.roots.is_empty() { json!("system") } else { json!(tls.roots.len()) },
+            "client_certificate": tls.client_certificate.as_ref().map(|pair| &pair.name),
         })
     });
     let names = names.iter().map(|endpoint| format!("{}:{}", endpoint.name, endpoint.port));

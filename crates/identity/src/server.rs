@@ -8,8 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use engine::config::{TlsHost, TlsPort};
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::clients;
 
 /// Protocols offered to clients, best first.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -17,17 +19,26 @@ pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Settings for one TLS port. Build it once per compiled port and swap it whole: handshakes that have begun
 /// keep the settings they began with, later ones use the new.
 ///
-/// Session tickets are on: nothing about the client is verified on these ports that a resumption would skip.
-/// Listeners of the mesh, which verify the client's identity, must not be built here.
+/// Sessions can be resumed only where nothing about the client is verified: rustls does not verify again what a
+/// resumption brings along, so a ticket would outlive the trust it was given under. The tickets of ports that
+/// verify nothing open none that does, because those read no tickets.
 #[must_use]
 pub fn server_config(port: &TlsPort) -> Arc<ServerConfig> {
-    let mut config = ServerConfig::builder_with_provider(crate::provider())
+    let builder = ServerConfig::builder_with_provider(crate::provider())
         .with_protocol_versions(crate::VERSIONS)
-        .expect("the provider has suites for TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(ByServerName::new(port)));
+        .expect("the provider has suites for TLS 1.2 and 1.3");
+    let resolver = Arc::new(ByServerName::new(port));
+    let mut config = match &port.client_validation {
+        None => builder.with_no_client_auth().with_cert_resolver(resolver),
+        Some(validation) => {
+            builder.with_client_cert_verifier(clients::verifier(validation)).with_cert_resolver(resolver)
+        }
+    };
     config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
-    if let Some(tickets) = tickets() {
+    if port.client_validation.is_some() {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else if let Some(tickets) = tickets() {
         config.ticketer = tickets;
     }
     Arc::new(config)
@@ -61,7 +72,7 @@ impl ByServerName {
                 certificates: Vec::new(),
             })
             .collect();
-        ByServerName { port: TlsPort { hosts }, keys }
+        ByServerName { port: TlsPort { hosts, client_validation: None }, keys }
     }
 
     fn keys_for(&self, sni: Option<&str>) -> Option<&[Arc<CertifiedKey>]> {

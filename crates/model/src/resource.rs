@@ -118,6 +118,17 @@ impl Resource {
         self.source.as_ref().map(|_| self.written.line_of(field))
     }
 
+    /// The same object some lines further down its file, or up.
+    #[must_use]
+    pub fn moved(&self, by: i64) -> Resource {
+        let mut moved = self.clone();
+        if let Some(source) = &mut moved.source {
+            source.line = moved_line(source.line, by);
+        }
+        moved.written.move_lines(by);
+        moved
+    }
+
     /// A violation about one of its fields, with file and line.
     #[must_use]
     pub fn violation(
@@ -135,6 +146,10 @@ impl Resource {
             remedy,
         }
     }
+}
+
+pub(crate) fn moved_line(line: u32, by: i64) -> u32 {
+    u32::try_from(i64::from(line) + by).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for Resource {

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::path::{FieldPath, Step};
-use crate::resource::Lines;
+use crate::resource::{Lines, moved_line};
 
 /// The whole of an object with its defaults filled in, and the line of each of its fields.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +43,13 @@ impl Written {
         let root = Node { walk: &mut walk, path: Some(field.steps()) };
         let _whole = root.deserialize(&mut serde_json::Deserializer::from_str(&self.json));
         walk.nearest
+    }
+
+    /// Moves all that was written some lines down its file, or up.
+    pub(crate) fn move_lines(&mut self, by: i64) {
+        for line in self.lines.iter_mut().filter(|line| **line != 0) {
+            *line = moved_line(*line, by);
+        }
     }
 
     /// Whether both want the same, whatever is told about them and in whatever order it is written.

@@ -73,7 +73,7 @@ impl Remembered {
         state
     }
 
-    fn roots(&mut self, resource: &Arc<Resource>, certificates: &mut dyn Certificates) -> Roots {
+    pub(super) fn roots(&mut self, resource: &Arc<Resource>, certificates: &mut dyn Certificates) -> Roots {
         if let Some((known, answer)) = self.roots.get(&resource.key)
             && Arc::ptr_eq(known, resource)
         {

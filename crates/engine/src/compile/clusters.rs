@@ -13,11 +13,14 @@ use model::kinds::service::{PortRef, Service, ServicePort, ServiceType, Transpor
 use model::resources::Typed;
 use model::{Resource, Resources};
 
+use super::callers::{CLIENT_CERTIFICATE_INVALID, Caller, Shown};
 use super::certificates::{Certificates, Remembered};
 use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
-use super::references::{ClusterKey, Destination};
+use super::references::{ClusterKey, Destination, Reached};
 use super::slots::Slots;
-use crate::config::{Cluster, ClusterSlot, DnsEndpoint, Endpoint, EndpointSlot, UpstreamProtocol};
+use crate::config::{
+    Cluster, ClusterSlot, DnsEndpoint, Endpoint, EndpointSlot, KeyPair, UpstreamProtocol, UpstreamTls,
+};
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
 /// Longest time to connect to an endpoint, TLS handshake included, unless a Backend says otherwise.
@@ -26,7 +29,7 @@ pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// All clusters that were ever named, and those that are in use.
 #[derive(Debug, Default)]
 pub(super) struct ClusterBook {
-    slots: Slots<ClusterKey>,
+    slots: Slots<Reached>,
     endpoint_slots: Slots<(u32, SocketAddr)>,
     entries: Vec<Entry>,
     built: Vec<Option<Arc<Cluster>>>,
@@ -36,7 +39,7 @@ pub(super) struct ClusterBook {
 
 #[derive(Debug)]
 struct Entry {
-    key: ClusterKey,
+    key: Reached,
     /// How many routes lead here.
     uses: usize,
 }
@@ -45,13 +48,24 @@ struct Entry {
 pub(super) struct Sources<'a> {
     pub(super) resources: &'a Resources,
     pub(super) policies: &'a PolicyTable,
+    pub(super) shown: &'a Shown,
     pub(super) remembered: &'a mut Remembered,
     pub(super) certificates: &'a mut dyn Certificates,
 }
 
 impl ClusterBook {
     /// The slot of a cluster, for good.
-    pub(super) fn slot(&mut self, key: ClusterKey) -> ClusterSlot {
+    pub(super) fn slot(&mut self, to: ClusterKey) -> ClusterSlot {
+        self.slot_of(Reached { to, by: None })
+    }
+
+    /// The slot of the same destination for a caller with a certificate of its own.
+    pub(super) fn slot_for(&mut self, slot: ClusterSlot, caller: &Caller) -> ClusterSlot {
+        let to = self.key(slot).clone();
+        self.slot_of(Reached { to, by: Some(caller.clone()) })
+    }
+
+    fn slot_of(&mut self, key: Reached) -> ClusterSlot {
         let slot = self.slots.of(key.clone());
         if self.entries.len() < self.slots.len() {
             self.entries.push(Entry { key, uses: 0 });
@@ -61,7 +75,7 @@ impl ClusterBook {
     }
 
     pub(super) fn key(&self, slot: ClusterSlot) -> &ClusterKey {
-        &self.entries[slot.0 as usize].key
+        &self.entries[slot.0 as usize].key.to
     }
 
     /// One more route leads there.
@@ -88,7 +102,7 @@ impl ClusterBook {
             return;
         }
         for (slot, entry) in (0_u32..).zip(&self.entries) {
-            let destination = match entry.key.clone() {
+            let destination = match entry.key.to.clone() {
                 ClusterKey::Service { namespace, name, port: _ } => {
                     Destination { service: true, namespace, name }
                 }
@@ -104,6 +118,14 @@ impl ClusterBook {
     pub(super) fn touch_all(&mut self) {
         self.stale
             .extend((0_u32..).zip(&self.entries).filter(|(_, entry)| entry.uses > 0).map(|(slot, _)| slot));
+    }
+
+    /// What callers have a certificate for must be built again.
+    pub(super) fn touch_callers(&mut self) {
+        let of_callers = |entry: &Entry| entry.uses > 0 && entry.key.by.is_some();
+        self.stale.extend(
+            (0_u32..).zip(&self.entries).filter(|(_, entry)| of_callers(entry)).map(|(slot, _)| slot),
+        );
     }
 
     /// Builds what is stale; a cluster that comes out the same stays the same by pointer.
@@ -124,9 +146,9 @@ impl ClusterBook {
         self.built.clone()
     }
 
-    fn build(&mut self, slot: ClusterSlot, key: &ClusterKey, sources: &mut Sources<'_>) -> Option<Cluster> {
+    fn build(&mut self, slot: ClusterSlot, key: &Reached, sources: &mut Sources<'_>) -> Option<Cluster> {
         let mut draft = Draft::default();
-        match key {
+        match &key.to {
             ClusterKey::Service { namespace, name, port } => {
                 let service = sources.resources.service(namespace, name)?.content;
                 let port = service
@@ -147,6 +169,9 @@ impl ClusterBook {
         draft.addresses.dedup();
         let slots = &mut self.endpoint_slots;
         let endpoint = |address| Endpoint { slot: EndpointSlot(slots.of((slot.0, address))), address };
+        if let Some(caller) = &key.by {
+            draft.tls = draft.tls.map(|tls| shown_by(sources.shown.get(caller), tls));
+        }
         let (tls, refuse) = match draft.tls {
             None => (None, None),
             Some(Tls::Speak(tls)) => (Some(tls), None),
@@ -162,6 +187,23 @@ impl ClusterBook {
             refuse,
             connect_timeout: draft.connect_timeout,
         })
+    }
+}
+
+/// TLS as a Gateway with a certificate of its own speaks it.
+fn shown_by(own: Option<&Option<Arc<KeyPair>>>, tls: Tls) -> Tls {
+    match (tls, own.and_then(Option::as_ref)) {
+        (Tls::Refuse(reason), _) => Tls::Refuse(reason),
+        (Tls::Speak(_), None) => Tls::Refuse(CLIENT_CERTIFICATE_INVALID),
+        (Tls::Speak(tls), Some(pair)) => {
+            let UpstreamTls { hostname, subject_alt_names, roots, client_certificate: _ } = &*tls;
+            Tls::Speak(Arc::new(UpstreamTls {
+                hostname: hostname.clone(),
+                subject_alt_names: subject_alt_names.clone(),
+                roots: roots.clone(),
+                client_certificate: Some(pair.clone()),
+            }))
+        }
     }
 }
 

@@ -9,9 +9,11 @@ use model::kinds::gateway::{AddressType, Gateway, GatewayAddress};
 use model::resources::Typed;
 use model::{Resource, Resources};
 
+use super::callers::{self, Own, Shown};
+use super::frontend;
 use super::listeners::{Family, Judged, Lookup};
 use super::settings;
-use crate::config::{BindAddress, Settings};
+use crate::config::{BindAddress, ClientValidation, Settings};
 use crate::matching::HostPattern;
 use crate::status::{
     Condition, ConditionStatus, ConditionType, GatewayStatus, ListenerStatus, ObjectStatus, PlainStatus,
@@ -29,8 +31,10 @@ pub(super) struct GatewayPlan {
     pub(super) settings: Arc<Settings>,
     /// Why the Gateway as a whole is not accepted.
     pub(super) refused: Option<(ConditionStatus, Reason, String)>,
-    /// A reference of the Gateway itself that does not resolve.
-    pub(super) unresolved: Option<(Reason, String)>,
+    /// The certificate it shows to backends, if it names one.
+    pub(super) own: Option<Own>,
+    /// Whether some port lets clients in that it could not verify.
+    pub(super) insecure: bool,
 }
 
 /// Statuses of our classes.
@@ -47,6 +51,12 @@ pub(super) fn judge_classes(controller: &str, resources: &Resources) -> Vec<(Arc
         (class.resource.clone(), ObjectStatus::Plain(PlainStatus { conditions: vec![condition] }))
     })
     .collect()
+}
+
+/// What each Gateway that names a certificate of its own shows to backends.
+pub(super) fn shown(plans: &[GatewayPlan]) -> Shown {
+    let own = plans.iter().filter_map(|plan| plan.own.as_ref());
+    own.map(|own| (own.caller.clone(), own.pair.clone())).collect()
 }
 
 /// Judges all Gateways of ours, the oldest first: where two want the same, it was there before.
@@ -85,13 +95,9 @@ fn plan(
         addresses: Vec::new(),
         settings: Arc::default(),
         refused: None,
-        unresolved: None,
+        own: callers::own(gateway, lookup),
+        insecure: frontend::is_insecure(gateway.content),
     };
-    let client = spec.tls.as_ref().and_then(|tls| tls.backend.as_ref());
-    if client.is_some_and(|backend| backend.client_certificate_ref.is_some()) {
-        let message = "client certificates towards backends are not supported yet".to_owned();
-        plan.unresolved = Some((Reason::InvalidClientCertificateRef, message));
-    }
     let Some(class) = class else {
         let message = format!("no GatewayClass `{}` exists", spec.gateway_class_name);
         plan.refused = Some((ConditionStatus::Unknown, Reason::Pending, message));
@@ -187,6 +193,7 @@ struct Claims {
 #[derive(Debug)]
 struct Claim {
     family: Family,
+    client_validation: Option<Arc<ClientValidation>>,
     /// Hostnames with the listener that has them.
     hostnames: Vec<(HostPattern, Arc<str>)>,
 }
@@ -209,7 +216,11 @@ impl Claims {
         for listener in plan.listeners.iter().filter(|listener| listener.view.served) {
             for ip in &plan.addresses {
                 let address = BindAddress { ip: *ip, port: listener.view.port };
-                let new = || Claim { family: listener.family, hostnames: Vec::new() };
+                let new = || Claim {
+                    family: listener.family,
+                    client_validation: listener.client_validation.clone(),
+                    hostnames: Vec::new(),
+                };
                 let claim = self.by_address.entry(address).or_insert_with(new);
                 claim.hostnames.push((listener.view.hostname.clone(), listener.view.unique.clone()));
             }
@@ -227,6 +238,10 @@ impl Claims {
             let message = format!("an older Gateway uses port {port} of {ip} with another protocol");
             return Some((Reason::ProtocolConflict, message));
         }
+        if claim.client_validation != listener.client_validation {
+            let message = format!("an older Gateway verifies the clients of port {port} of {ip} differently");
+            return Some((Reason::ProtocolConflict, message));
+        }
         let (_, holder) = claim.hostnames.iter().find(|(hostname, _)| *hostname == listener.view.hostname)?;
         let message = format!("the older listener `{holder}` has the same hostname on port {port} of {ip}");
         Some((Reason::HostnameConflict, message))
@@ -238,8 +253,16 @@ impl GatewayPlan {
     pub(super) fn status(&self, attached: impl Fn(&str) -> u32) -> GatewayStatus {
         let generation = self.resource.meta.generation;
         let mut conditions = vec![self.accepted(generation), self.programmed(generation)];
-        if let Some((reason, message)) = &self.unresolved {
-            conditions.push(Condition::no(ConditionType::ResolvedRefs, *reason, message, generation));
+        conditions.extend(self.own.as_ref().map(|own| match &own.problem {
+            None => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Some((reason, text)) => Condition::no(ConditionType::ResolvedRefs, *reason, text, generation),
+        }));
+        if self.insecure {
+            let kind = ConditionType::InsecureFrontendValidationMode;
+            conditions.push(
+                Condition::yes(kind, Reason::ConfigurationChanged, generation)
+                    .saying("clients are let in without a valid certificate (AllowInsecureFallback)"),
+            );
         }
         let addresses = self.addresses.iter();
         GatewayStatus {

@@ -9,8 +9,10 @@ use model::kinds::{CORE_GROUP, GATEWAY_GROUP, KindName};
 use model::labels::LabelSelector;
 use model::resources::{Referred, Referrer, Typed};
 
+use super::callers::{self, Caller};
 use super::certificates::{Certificates, Remembered};
-use crate::config::KeyPair;
+use super::frontend;
+use crate::config::{ClientValidation, KeyPair};
 use crate::matching::HostPattern;
 use crate::status::{GroupKind, Reason};
 
@@ -31,6 +33,8 @@ pub(super) struct ListenerView {
     /// Whether HTTPRoutes may attach at all.
     pub(super) takes_http_routes: bool,
     pub(super) from: RouteSource,
+    /// The Gateway, where it shows backends a certificate of its own.
+    pub(super) caller: Option<Caller>,
     /// Whether traffic is taken.
     pub(super) served: bool,
 }
@@ -57,6 +61,8 @@ pub(super) struct Judged {
     /// References that do not resolve.
     pub(super) unresolved: Option<(Reason, String)>,
     pub(super) certificates: Vec<Arc<KeyPair>>,
+    /// What is asked of clients.
+    pub(super) client_validation: Option<Arc<ClientValidation>>,
 }
 
 /// What listeners must share to share a port.
@@ -105,6 +111,7 @@ impl Judged {
                 https,
                 takes_http_routes: !supported_kinds.is_empty(),
                 from: source(&listener.allowed_routes.namespaces),
+                caller: callers::caller(gateway),
                 served: false,
             },
             family,
@@ -113,15 +120,17 @@ impl Judged {
             conflict: None,
             unresolved: invalid_kinds,
             certificates: Vec::new(),
+            client_validation: None,
         };
-        judged.judge_protocol(gateway, listener, speaks_http);
+        judged.judge_protocol(listener, speaks_http);
         if https {
             judged.judge_certificates(gateway, listener, lookup);
+            judged.judge_clients(gateway, lookup);
         }
         judged
     }
 
-    fn judge_protocol(&mut self, gateway: Typed<'_, Gateway>, listener: &Listener, speaks_http: bool) {
+    fn judge_protocol(&mut self, listener: &Listener, speaks_http: bool) {
         let protocol = listener.protocol.as_str();
         if !speaks_http {
             let message = format!("protocol `{protocol}` is not served; use HTTP or HTTPS");
@@ -135,11 +144,21 @@ impl Judged {
             let message = "HTTPS ends TLS here: `tls.mode` must be Terminate, with certificates".to_owned();
             self.refused = Some((Reason::UnsupportedValue, message));
         }
-        let frontend = gateway.content.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref());
-        if frontend.is_some_and(|frontend| frontend.validation(listener.port).is_some()) {
-            // A listener that asks for client certificates must not open without asking.
-            let message = "client certificates are not verified yet, so the listener stays closed".to_owned();
-            self.refused = Some((Reason::UnsupportedValue, message));
+    }
+
+    /// A listener that is to verify its clients and cannot must not open without asking.
+    fn judge_clients(&mut self, gateway: Typed<'_, Gateway>, lookup: &mut Lookup<'_>) {
+        let Some(asked) = frontend::asked(gateway.content, self.view.port) else { return };
+        let (validation, problems) = frontend::resolve(gateway.resource.namespace(), asked, lookup);
+        let unresolved = join(problems);
+        if validation.is_none() && self.refused.is_none() {
+            let text = unresolved.as_ref().map_or("there are no references", |(_, text)| text);
+            self.refused =
+                Some((Reason::NoValidCACertificate, format!("no client could be verified: {text}")));
+        }
+        self.client_validation = validation;
+        if self.unresolved.is_none() {
+            self.unresolved = unresolved;
         }
     }
 
@@ -176,10 +195,17 @@ pub(super) fn join(problems: Vec<(Reason, String)>) -> Option<(Reason, String)> 
     Some((reason, texts.join("; ")))
 }
 
-type Problem = (Reason, String);
+/// Why something does not work, in one word and in a sentence.
+pub(super) type Problem = (Reason, String);
+/// A pair to show, and what is wrong with the Secret it came from.
 type Found = (Option<Arc<KeyPair>>, Option<String>);
 
-fn certificate(namespace: &str, reference: &ObjectRef, lookup: &mut Lookup<'_>) -> Result<Found, Problem> {
+/// The pair in a Secret that a Gateway refers to.
+pub(super) fn certificate(
+    namespace: &str,
+    reference: &ObjectRef,
+    lookup: &mut Lookup<'_>,
+) -> Result<Found, Problem> {
     let ObjectRef { group, kind, name, namespace: elsewhere } = reference;
     if **group != *CORE_GROUP || **kind != *KindName::Secret.as_str() {
         let message = format!("a certificate cannot be a `{kind}`; use a Secret of type kubernetes.io/tls");

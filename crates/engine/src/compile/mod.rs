@@ -5,10 +5,12 @@
 //! a sequence of phases, each of which looks only at what the kinds it reads have changed.
 
 mod attach;
+mod callers;
 mod certificates;
 mod changes;
 mod clusters;
 mod filters;
+mod frontend;
 mod gateways;
 mod listeners;
 mod policies;
@@ -35,6 +37,7 @@ use model::{Resource, Resources};
 pub use certificates::{Certificates, PairState};
 pub use clusters::CONNECT_TIMEOUT_DEFAULT;
 
+use callers::Shown;
 use certificates::Remembered;
 use changes::{Change, Watched};
 use clusters::{ClusterBook, Sources};
@@ -76,6 +79,7 @@ pub struct Compiler {
     watched: Watch,
     remembered: Remembered,
     plans: Vec<GatewayPlan>,
+    shown: Shown,
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
@@ -128,6 +132,7 @@ impl Compiler {
             watched: Watch::default(),
             remembered: Remembered::default(),
             plans: Vec::new(),
+            shown: Shown::default(),
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
@@ -145,8 +150,13 @@ impl Compiler {
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
         self.compile_routes(differences, listeners_changed, resources);
-        let mut sources =
-            Sources { resources, policies: &self.policies, remembered: &mut self.remembered, certificates };
+        let mut sources = Sources {
+            resources,
+            policies: &self.policies,
+            shown: &self.shown,
+            remembered: &mut self.remembered,
+            certificates,
+        };
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
         let ports = self.ports.build(&self.plans, &mut self.tables);
@@ -169,6 +179,11 @@ impl Compiler {
         let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
         self.plans = gateways::judge(&self.controller, &self.default_binds, &mut lookup);
         self.remembered.retain(resources);
+        let shown = gateways::shown(&self.plans);
+        if shown != self.shown {
+            self.shown = shown;
+            self.book.touch_callers();
+        }
         let listeners = self.plans.iter().flat_map(|plan| &plan.listeners);
         let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
         let changed = views != self.views;
@@ -283,7 +298,9 @@ impl Watch {
         let secrets = !self.secret.update(shelf::<Secret>(resources)).is_empty();
         let config_maps = !self.config_map.update(shelf::<ConfigMap>(resources)).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
+        // Trust anchors of clients stand in ConfigMaps.
         let gateways = secrets
+            | config_maps
             | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();

@@ -80,7 +80,12 @@ pub(super) fn validate(
         SubjectAltName::Hostname { hostname } => hostname.clone(),
         SubjectAltName::Uri { uri } => uri.clone(),
     });
-    let tls = UpstreamTls { hostname: asked.hostname.clone(), subject_alt_names: names.collect(), roots };
+    let tls = UpstreamTls {
+        hostname: asked.hostname.clone(),
+        subject_alt_names: names.collect(),
+        roots,
+        client_certificate: None,
+    };
     Validated { tls: Tls::Speak(Arc::new(tls)), refused: None, unresolved }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::gateways::GatewayPlan;
 use super::listeners::Judged;
 use super::tables::Tables;
-use crate::config::{BindAddress, KeyPair, Port, Security, Settings, TlsHost, TlsPort};
+use crate::config::{BindAddress, ClientValidation, KeyPair, Port, Security, Settings, TlsHost, TlsPort};
 use crate::matching::{HostPattern, Listener, ListenerTable};
 
 /// The ports of the last compile, to be kept by pointer where nothing changed.
@@ -20,6 +20,8 @@ pub(super) struct Ports {
 struct Draft {
     settings: Arc<Settings>,
     tls: bool,
+    /// The same for all listeners: those that ask for something else were refused.
+    client_validation: Option<Arc<ClientValidation>>,
     listeners: Vec<Part>,
 }
 
@@ -56,12 +58,18 @@ impl Ports {
 
 impl Draft {
     fn new(settings: &Arc<Settings>, judged: &Judged) -> Self {
-        Draft { settings: settings.clone(), tls: judged.view.https, listeners: Vec::new() }
+        Draft {
+            settings: settings.clone(),
+            tls: judged.view.https,
+            client_validation: judged.client_validation.clone(),
+            listeners: Vec::new(),
+        }
     }
 
     fn is(&self, other: &Draft) -> bool {
         self.settings == other.settings
             && self.tls == other.tls
+            && self.client_validation == other.client_validation
             && self.listeners.len() == other.listeners.len()
             && self.listeners.iter().zip(&other.listeners).all(|(mine, theirs)| mine.is(theirs))
     }
@@ -70,7 +78,8 @@ impl Draft {
         let table =
             self.listeners.iter().map(|part| (part.hostname.clone(), part.listener.clone())).collect();
         let security = if self.tls {
-            Security::Tls(TlsPort { hosts: self.listeners.iter().map(Part::tls_host).collect() })
+            let hosts = self.listeners.iter().map(Part::tls_host).collect();
+            Security::Tls(TlsPort { hosts, client_validation: self.client_validation.clone() })
         } else {
             Security::Plain
         };

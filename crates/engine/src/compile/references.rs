@@ -13,11 +13,12 @@ use model::kinds::service::Transport;
 use model::kinds::{CORE_GROUP, GATEWAY_GROUP, HttpFilter, MESH_GROUP};
 use model::resources::{Referred, Referrer};
 
+use super::callers::Caller;
 use super::clusters::ClusterBook;
 use crate::config::{ClusterSlot, Target};
 use crate::status::Reason;
 
-/// What a destination is made of. Its text is the name of the cluster.
+/// What a destination is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum ClusterKey {
     /// One port of a Service.
@@ -31,6 +32,23 @@ impl fmt::Display for ClusterKey {
         match self {
             ClusterKey::Service { namespace, name, port } => write!(f, "Service/{namespace}/{name}:{port}"),
             ClusterKey::Backend { namespace, name } => write!(f, "Backend/{namespace}/{name}"),
+        }
+    }
+}
+
+/// A destination as one caller reaches it. Its text is the name of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reached {
+    pub(super) to: ClusterKey,
+    /// The Gateway, where it shows a certificate of its own.
+    pub(super) by: Option<Caller>,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            None => self.to.fmt(f),
+            Some(caller) => write!(f, "{}@{caller}", self.to),
         }
     }
 }
@@ -60,7 +78,7 @@ impl Resolution {
 }
 
 /// Every different reference of a route with where it leads.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resolved {
     all: Vec<(BackendObjectRef, Resolution)>,
 }
@@ -81,6 +99,16 @@ impl Resolved {
             }
         }
         resolved
+    }
+
+    /// The same references as a caller with a certificate of its own follows them.
+    pub(super) fn reached_by(&self, caller: &Caller, book: &mut ClusterBook) -> Self {
+        let mut reached = |resolution: &Resolution| match resolution {
+            Resolution::Cluster(slot) => Resolution::Cluster(book.slot_for(*slot, caller)),
+            Resolution::Invalid(reason, message) => Resolution::Invalid(*reason, message.clone()),
+        };
+        let all = self.all.iter().map(|(reference, resolution)| (reference.clone(), reached(resolution)));
+        Resolved { all: all.collect() }
     }
 
     pub(super) fn get(&self, reference: &BackendObjectRef) -> Option<&Resolution> {

@@ -3,6 +3,7 @@
 //! A route is compiled from its own text and from where its references lead, and attached by the listeners
 //! there are. Each of the three is remembered apart, so that a change elsewhere costs a comparison at most.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
 use super::attach::{self, Attachment};
+use super::callers::Caller;
 use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
@@ -36,12 +38,23 @@ pub(super) struct RouteState {
     pub(super) resource: Arc<Resource>,
     number: u32,
     resolved: Resolved,
+    /// Clusters this route keeps in use.
+    held: Box<[ClusterSlot]>,
     /// Compiled rules by what they depend on of the listener; one entry where they depend on nothing.
-    variants: Vec<(Option<ListenerSide>, Arc<[Template]>)>,
+    variants: Vec<(Depends, Arc<[Template]>)>,
     /// Rules as they were judged; the templates stand in `variants`.
     judged: rules::Compiled,
     pub(super) attachment: Attachment,
     pub(super) status: Arc<ObjectStatus>,
+}
+
+/// What of a listener the compiled rules of a route depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Depends {
+    /// Port and scheme, where some filter asks for them.
+    side: Option<ListenerSide>,
+    /// The Gateway, where it shows backends a certificate of its own.
+    caller: Option<Caller>,
 }
 
 /// What routes are compiled with.
@@ -98,11 +111,11 @@ impl Routes {
         };
         let content = resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
         let resolved = Resolved::of(resource.namespace(), content, shop.resources, shop.book);
-        resolved.clusters().for_each(|slot| shop.book.retain(slot));
         let mut state = RouteState {
             resource: resource.clone(),
             number,
             resolved,
+            held: Box::default(),
             variants: Vec::new(),
             judged: rules::Compiled::default(),
             attachment: Attachment::default(),
@@ -131,7 +144,8 @@ impl RouteState {
         let plain = ListenerSide { port: 80, https: false };
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        self.variants = vec![(side, std::mem::take(&mut judged.templates).into())];
+        let depends = Depends { side, caller: None };
+        self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
     }
 
@@ -144,8 +158,6 @@ impl RouteState {
         if references {
             let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
             if resolved != self.resolved {
-                resolved.clusters().for_each(|slot| shop.book.retain(slot));
-                self.resolved.clusters().for_each(|slot| shop.book.release(slot));
                 self.resolved = resolved;
                 self.judge(slots);
                 rules_changed = true;
@@ -164,14 +176,15 @@ impl RouteState {
 
     /// Takes its places in the tables and writes its status.
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
+        let mut callers: Vec<Option<Caller>> = Vec::new();
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
-            let side = shop
-                .views
-                .iter()
-                .find(|view| view.unique == place.listener)
-                .map(|view| ListenerSide { port: view.port, https: view.https });
-            let templates = self.variant(side.expect("routes attach to listeners there are"), slots);
+            let view = shop.views.iter().find(|view| view.unique == place.listener);
+            let view = view.expect("routes attach to listeners there are");
+            if !callers.contains(&view.caller) {
+                callers.push(view.caller.clone());
+            }
+            let templates = self.variant(view, slots, shop.book);
             shop.tables.put(
                 &place.listener,
                 &place.host,
@@ -179,26 +192,57 @@ impl RouteState {
                 Contribution { own: place.own, templates },
             );
         }
+        self.hold(&callers, shop.book);
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
         self.status = Arc::new(ObjectStatus::Route(status));
     }
 
-    fn variant(&mut self, side: ListenerSide, slots: &mut RuleSlots) -> Arc<[Template]> {
-        let known = self.variants.iter().find(|(of, _)| of.is_none_or(|of| of == side));
-        if let Some((_, templates)) = known {
+    fn variant(
+        &mut self,
+        view: &ListenerView,
+        slots: &mut RuleSlots,
+        book: &mut ClusterBook,
+    ) -> Arc<[Template]> {
+        let side = ListenerSide { port: view.port, https: view.https };
+        let depends = Depends {
+            side: rules::depend_on_listener(self.typed().content).then_some(side),
+            caller: view.caller.clone(),
+        };
+        if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
-        let compiled = rules::compile(self.typed(), &self.resolved, side, slots);
+        let resolved = self.reached_by(view.caller.as_ref(), book);
+        let compiled = rules::compile(self.typed(), &resolved, side, slots);
         let templates: Arc<[Template]> = compiled.templates.into();
-        self.variants.push((Some(side), templates.clone()));
+        self.variants.push((depends, templates.clone()));
         templates
+    }
+
+    fn reached_by(&self, caller: Option<&Caller>, book: &mut ClusterBook) -> Cow<'_, Resolved> {
+        match caller {
+            None => Cow::Borrowed(&self.resolved),
+            Some(caller) => Cow::Owned(self.resolved.reached_by(caller, book)),
+        }
+    }
+
+    /// Keeps in use what these callers reach, and nothing else. A route that is attached nowhere is as one that
+    /// is reached without a certificate. Rules compiled for callers that are gone are forgotten.
+    fn hold(&mut self, callers: &[Option<Caller>], book: &mut ClusterBook) {
+        let callers = if callers.is_empty() { &[None][..] } else { callers };
+        let mut wanted: Vec<ClusterSlot> = Vec::new();
+        for caller in callers {
+            wanted.extend(self.reached_by(caller.as_ref(), book).clusters());
+        }
+        wanted.iter().for_each(|slot| book.retain(*slot));
+        std::mem::replace(&mut self.held, wanted.into()).into_iter().for_each(|slot| book.release(slot));
+        self.variants.retain(|(depends, _)| depends.caller.is_none() || callers.contains(&depends.caller));
     }
 
     /// Gives up what a newer version of the route does not hold.
     fn leave(self, newer: Option<&RouteState>, shop: &mut Workshop<'_>) {
-        self.resolved.clusters().for_each(|slot| shop.book.release(slot));
+        self.held.iter().for_each(|slot| shop.book.release(*slot));
         let gone =
             self.attachment.places.iter().filter(|place| !newer.is_some_and(|newer| newer.stands_at(place)));
         for place in gone {

@@ -41,7 +41,7 @@ impl Preparer {
     fn server(&mut self, port: &Arc<Port>) -> Option<Arc<rustls::ServerConfig>> {
         let Security::Tls(tls) = &port.security else { return None };
         if let Some((known, context)) = self.ports.get(&port.address)
-            && same_hosts(known, tls)
+            && same_handshakes(known, tls)
         {
             return Some(context.clone());
         }
@@ -72,9 +72,10 @@ fn alpn(protocol: UpstreamProtocol) -> &'static [&'static [u8]] {
     }
 }
 
-fn same_hosts(known: &Port, tls: &engine::config::TlsPort) -> bool {
+fn same_handshakes(known: &Port, tls: &engine::config::TlsPort) -> bool {
     let Security::Tls(known) = &known.security else { return false };
-    known.hosts.len() == tls.hosts.len()
+    known.client_validation == tls.client_validation
+        && known.hosts.len() == tls.hosts.len()
         && known.hosts.iter().zip(&tls.hosts).all(|(a, b)| {
             a.hostname == b.hostname
                 && a.listener == b.listener

@@ -33,7 +33,10 @@ pub fn make(names: &[String]) -> io::Result<Made> {
     let (pair, _) = identity::pair::parse("echo", leaf.pem().as_bytes(), key.serialize_pem().as_bytes())
         .map_err(io::Error::other)?;
     let any = TlsHost { hostname: None, listener: Arc::from("echo"), certificates: vec![Arc::new(pair)] };
-    Ok(Made { server: identity::server_config(&TlsPort { hosts: vec![any] }), authority_pem })
+    Ok(Made {
+        server: identity::server_config(&TlsPort { hosts: vec![any], client_validation: None }),
+        authority_pem,
+    })
 }
 
 fn named(name: &str) -> DistinguishedName {
