@@ -162,8 +162,8 @@ impl fmt::Debug for Resource {
     }
 }
 
-/// Lines of a tree while it is read: a node for each node of the tree, children in the same order. Fields that were filled in
-/// by defaults stand behind those that were written and have no node.
+/// Lines of a tree while it is read: a node for each node of the tree, children in the same order. Fields that were
+/// filled in by defaults stand behind those that were written and have no node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     /// Line the node (for a field: its key) starts on, from 1.
