@@ -120,7 +120,9 @@ impl Gathered {
             if self.is_first(&resource) {
                 let line = resource.source.as_ref().map_or(1, |source| source.line);
                 let after = documents.partition_point(|document| document.line <= line);
-                documents[after.saturating_sub(1)].keys.push(resource.key.clone());
+                let keys = &mut documents[after.saturating_sub(1)].keys;
+                keys.reserve_exact(1); // Nearly every document is one object.
+                keys.push(resource.key.clone());
                 self.read.push(resource);
             }
         }
