@@ -16,7 +16,7 @@ mod still;
 static ALLOCATOR: os::CountingAllocator = os::CountingAllocator::new();
 
 const REQUESTS: u32 = 1000;
-/// A request. TODO
+/// One for the plain text of the record that came in, one for the record that goes out; both are rustls's own.
 const EACH_MAX: f64 = 2.0;
 
 /// A client that trusts the certificate it is given.
