@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::config::{KeyPair, TlsHost, TlsPort, UpstreamTls};
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use engine::config::{ClientValidation, ClientValidationMode, KeyPair, TlsHost, TlsPort, UpstreamTls};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, ServerName};
 
 /// A private authority and what it signs.
@@ -22,14 +22,30 @@ impl Authority {
     }
 
     fn pair(&self, names: &[rcgen::SanType]) -> Arc<KeyPair> {
+        self.made(|params| params.subject_alt_names = names.to_vec())
+    }
+
+    fn made(&self, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Arc<KeyPair> {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params = rcgen::CertificateParams::default();
-        params.subject_alt_names = names.to_vec();
+        change(&mut params);
         let leaf = params.signed_by(&key, &self.issuer).expect("a leaf");
         let (pair, _) =
             identity::pair::parse("test/pair", leaf.pem().as_bytes(), key.serialize_pem().as_bytes())
                 .expect("a pair");
         Arc::new(pair)
+    }
+
+    /// A certificate whose extended key usage says that it is for servers.
+    fn pair_for_servers(&self) -> Arc<KeyPair> {
+        self.made(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth])
+    }
+
+    fn pair_of_the_past(&self) -> Arc<KeyPair> {
+        self.made(|params| {
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
     }
 
     fn pair_for(&self, host: &str) -> Arc<KeyPair> {
@@ -50,7 +66,22 @@ fn host(pattern: Option<&str>, certificates: Vec<Arc<KeyPair>>) -> TlsHost {
 }
 
 fn server(hosts: Vec<TlsHost>) -> Arc<ServerConfig> {
-    identity::server_config(&TlsPort { hosts })
+    identity::server_config(&TlsPort { hosts, client_validation: None })
+}
+
+/// A port for any name that asks its clients for certificates.
+fn asking(shown: &Authority, trusted: &[&Authority], mode: ClientValidationMode) -> Arc<ServerConfig> {
+    let roots = trusted.iter().map(|authority| authority.root.clone()).collect();
+    let client_validation = Some(Arc::new(ClientValidation { roots, mode }));
+    let hosts = vec![host(None, vec![shown.pair_for("shop.example")])];
+    identity::server_config(&TlsPort { hosts, client_validation })
+}
+
+/// A client of `shop.example` that trusts `server` and shows this pair.
+fn client_with(server: &Authority, own: Option<Arc<KeyPair>>) -> Arc<ClientConfig> {
+    let mut tls = upstream("shop.example", &[], &server.root);
+    tls.client_certificate = own;
+    identity::client_config(&tls, &[])
 }
 
 fn upstream(hostname: &str, names: &[&str], root: &CertificateDer<'static>) -> UpstreamTls {
@@ -58,6 +89,7 @@ fn upstream(hostname: &str, names: &[&str], root: &CertificateDer<'static>) -> U
         hostname: Arc::from(hostname),
         subject_alt_names: names.iter().map(|name| Arc::from(*name)).collect(),
         roots: vec![root.clone()],
+        client_certificate: None,
     }
 }
 
@@ -65,6 +97,8 @@ fn upstream(hostname: &str, names: &[&str], root: &CertificateDer<'static>) -> U
 struct Agreed {
     shown: CertificateDer<'static>,
     alpn: Option<Vec<u8>>,
+    /// Whether a session from before spared the verification.
+    resumed: bool,
 }
 
 fn shake(client: Arc<ClientConfig>, sni: &str, server: Arc<ServerConfig>) -> Result<Agreed, rustls::Error> {
@@ -77,7 +111,11 @@ fn shake(client: Arc<ClientConfig>, sni: &str, server: Arc<ServerConfig>) -> Res
     }
     assert!(!client.is_handshaking() && !server.is_handshaking(), "the handshake did not end");
     let shown = client.peer_certificates().and_then(<[_]>::first).expect("a certificate").clone();
-    Ok(Agreed { shown: shown.into_owned(), alpn: client.alpn_protocol().map(<[u8]>::to_vec) })
+    Ok(Agreed {
+        shown: shown.into_owned(),
+        alpn: client.alpn_protocol().map(<[u8]>::to_vec),
+        resumed: client.handshake_kind() == Some(HandshakeKind::Resumed),
+    })
 }
 
 fn carry<A, B, C, D>(from: &mut A, to: &mut B) -> Result<(), rustls::Error>
@@ -199,4 +237,71 @@ fn an_unknown_application_protocol_is_refused() {
     assert!(shake(identity::client_config(&tls, &[b"selvedge/1"]), "shop.example", port.clone()).is_err());
     let agreed = shake(identity::client_config(&tls, &[b"http/1.1"]), "shop.example", port).expect("agreed");
     assert_eq!(agreed.alpn.as_deref(), Some(&b"http/1.1"[..]));
+}
+
+#[test]
+fn a_client_is_let_in_by_a_certificate_of_a_trusted_authority_only() {
+    let (shown, trusted, stranger) = (Authority::new(), Authority::new(), Authority::new());
+    let port = asking(&shown, &[&trusted], ClientValidationMode::ValidOnly);
+    let attempt = |own| shake(client_with(&shown, own), "shop.example", port.clone()).map(|_| ());
+
+    assert_eq!(attempt(Some(trusted.pair_for("caller.example"))), Ok(()));
+    for (what, own) in [
+        ("none", None),
+        ("a stranger's", Some(stranger.pair_for("caller.example"))),
+        ("one of the authority the server itself is of", Some(shown.pair_for("caller.example"))),
+        ("one that is for servers only", Some(trusted.pair_for_servers())),
+        ("one that is over", Some(trusted.pair_of_the_past())),
+    ] {
+        assert!(attempt(own).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn any_of_several_authorities_vouches_in_any_order() {
+    let (shown, one, other) = (Authority::new(), Authority::new(), Authority::new());
+    for trusted in [[&one, &other], [&other, &one]] {
+        let port = asking(&shown, &trusted, ClientValidationMode::ValidOnly);
+        for authority in trusted {
+            let client = client_with(&shown, Some(authority.pair_for("caller.example")));
+            assert!(shake(client, "shop.example", port.clone()).is_ok());
+        }
+    }
+}
+
+#[test]
+fn without_a_usable_anchor_no_client_is_let_in_and_the_systems_roots_do_not_count() {
+    let shown = Authority::new();
+    let port = asking(&shown, &[], ClientValidationMode::ValidOnly);
+
+    for own in [None, Some(shown.pair_for("caller.example"))] {
+        assert!(shake(client_with(&shown, own), "shop.example", port.clone()).is_err());
+    }
+}
+
+#[test]
+fn the_insecure_mode_lets_in_who_cannot_be_verified() {
+    let (shown, trusted, stranger) = (Authority::new(), Authority::new(), Authority::new());
+    let port = asking(&shown, &[&trusted], ClientValidationMode::InsecureFallback);
+
+    for own in [None, Some(stranger.pair_for("x.example")), Some(trusted.pair_for("x.example"))] {
+        assert!(shake(client_with(&shown, own), "shop.example", port.clone()).is_ok());
+    }
+}
+
+#[test]
+fn a_port_that_verifies_its_clients_resumes_no_session_of_its_own_or_of_another_port() {
+    let (shown, before, after) = (Authority::new(), Authority::new(), Authority::new());
+    let open = server(vec![host(None, vec![shown.pair_for("shop.example")])]);
+    let client = client_with(&shown, Some(before.pair_for("caller.example")));
+    let resumed = |port: &Arc<ServerConfig>| {
+        shake(client.clone(), "shop.example", port.clone()).map(|agreed| agreed.resumed)
+    };
+    assert_eq!(resumed(&open), Ok(false));
+    assert_eq!(resumed(&open), Ok(true), "an open port resumes, or this test shows nothing");
+
+    let verifying = asking(&shown, &[&before], ClientValidationMode::ValidOnly);
+    assert_eq!(resumed(&verifying), Ok(false));
+    assert_eq!(resumed(&verifying), Ok(false));
+    assert!(resumed(&asking(&shown, &[&after], ClientValidationMode::ValidOnly)).is_err());
 }

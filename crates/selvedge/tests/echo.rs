@@ -214,6 +214,7 @@ fn tls_is_verified_against_the_authority_it_hands_out_and_reports_name_and_proto
             hostname: name.into(),
             subject_alt_names: Vec::new(),
             roots: roots.clone(),
+            client_certificate: None,
         };
         let connector = tokio_rustls::TlsConnector::from(identity::client_config(&tls, &[b"h2"]));
         let name = rustls_pki_types::ServerName::try_from(name).expect("a name");

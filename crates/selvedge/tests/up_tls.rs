@@ -75,6 +75,7 @@ fn connect(address: SocketAddr, name: &str, trusted: &CertificateDer<'static>) -
         hostname: name.into(),
         subject_alt_names: Vec::new(),
         roots: vec![trusted.clone()],
+        client_certificate: None,
     };
     let config = identity::client_config(&tls, &[b"http/1.1"]);
     let name = ServerName::try_from(name.to_owned()).expect("a name");
