@@ -25,6 +25,10 @@ class Reading(unittest.TestCase):
         self.assertEqual((served.requests, served.errors), (1500, 15))
         self.assertAlmostEqual(served.seconds, 2.1)
 
+    def test_an_edit_counts_from_its_compile(self):
+        lines = "applied change 2: 1 route, 1 gateway in 9.0 ms (read 6.5, compile 2.0, apply 0.5)\nerror: other\n"
+        self.assertEqual(single.from_compile(lines), [2.5])
+
     def test_wrk_without_a_count_is_an_error_and_not_zero(self):
         with self.assertRaises(SystemExit):
             load.read_wrk("unable to connect")

@@ -6,6 +6,7 @@
 use crate::{child, pages, tidy};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// What all test programs together reported.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,7 @@ impl Tally {
 struct Step {
     name: &'static str,
     outcome: Result<String, String>,
+    took: Duration,
 }
 
 /// Runs the gate.
@@ -79,15 +81,21 @@ const TESTS: &[(&str, &[&str])] = &[
     ("bench tools", &["test", "--quiet", "--manifest-path", "bench/tools/Cargo.toml"]),
 ];
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long a step took is told to people, and no decision hangs on it"
+)]
 fn step(name: &'static str, work: impl FnOnce() -> Result<String, String>) -> Step {
     println!("── {name}");
+    let begin = Instant::now();
     let outcome = work();
+    let took = begin.elapsed();
     if let Ok(line) = &outcome
         && !line.is_empty()
     {
         println!("{line}");
     }
-    Step { name, outcome }
+    Step { name, outcome, took }
 }
 
 /// Passes the test program's output through and counts its result lines as they go by.
@@ -120,7 +128,10 @@ fn test(mut command: Command, tally: &mut Tally) -> Result<String, String> {
 fn counts(steps: &[Step], tally: &Tally) -> String {
     let mut words: Vec<String> = steps
         .iter()
-        .map(|step| format!("{} {}", step.name, if step.outcome.is_ok() { "ok" } else { "FAILED" }))
+        .map(|step| {
+            let word = if step.outcome.is_ok() { "ok" } else { "FAILED" };
+            format!("{} {word} ({} s)", step.name, step.took.as_secs())
+        })
         .collect();
     words.push(format!("{} tests, {} ignored", tally.passed + tally.failed, tally.ignored));
     format!("check: {}", words.join(" · "))
@@ -157,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_counts_names_the_step_that_failed() {
+    fn the_line_of_counts_names_the_step_that_failed_and_how_long_each_took() {
         let steps = [
-            Step { name: "fmt", outcome: Ok(String::new()) },
-            Step { name: "tidy", outcome: Err("2 findings".to_owned()) },
+            Step { name: "fmt", outcome: Ok(String::new()), took: Duration::from_millis(900) },
+            Step { name: "tidy", outcome: Err("2 findings".to_owned()), took: Duration::from_secs(2) },
         ];
 
         let line = counts(&steps, &Tally { passed: 5, failed: 0, ignored: 1 });
 
-        assert_eq!(line, "check: fmt ok · tidy FAILED · 5 tests, 1 ignored");
+        assert_eq!(line, "check: fmt ok (0 s) · tidy FAILED (2 s) · 5 tests, 1 ignored");
     }
 }

@@ -39,6 +39,7 @@ const SYSTEM: &[System] = &[
     System { group: Group::Tests, package: "openssl",              sign: "openssl" },
     System { group: Group::Tests, package: "prometheus",           sign: "promtool" },
     System { group: Group::Tests, package: "nghttp2-client",       sign: "h2load" },
+    System { group: Group::Tests, package: "procps",               sign: "kill" },
     System { group: Group::Tests, package: "strace",               sign: "strace" },
     System { group: Group::Tests, package: "python3-venv",         sign: "/usr/lib/python3*/ensurepip" },
     System { group: Group::Bench, package: "nginx",                sign: "nginx" },
@@ -66,6 +67,11 @@ pub const VENV: &str = "target/venv";
 /// Installs what is missing in these groups.
 pub fn run(groups: &[Group]) -> Result<String, String> {
     let mut problems = Vec::new();
+    if groups.contains(&Group::Tests)
+        && let Err(problem) = install_components()
+    {
+        problems.push(problem);
+    }
     if let Err(problem) = install_system(&missing_system(groups)) {
         problems.push(problem);
     }
@@ -73,6 +79,19 @@ pub fn run(groups: &[Group]) -> Result<String, String> {
         problems.push(problem);
     }
     if problems.is_empty() { Ok("setup: everything is there".to_owned()) } else { Err(problems.join("\n")) }
+}
+
+/// rustup's minimal profile has neither of the two tools that the gate begins with.
+fn install_components() -> Result<(), String> {
+    let has = |tool| child::cargo(&[tool, "--version"]).output().is_ok_and(|output| output.status.success());
+    let missing: Vec<&str> = ["fmt", "clippy"].into_iter().filter(|tool| !has(tool)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut arguments = vec!["component", "add"];
+    arguments.extend(missing.iter().map(|tool| if *tool == "fmt" { "rustfmt" } else { tool }));
+    println!("setup: rustup {}", arguments.join(" "));
+    child::run(child::command("rustup", &arguments))
 }
 
 fn missing_system(groups: &[Group]) -> Vec<&'static str> {
@@ -98,20 +117,32 @@ fn install_system(packages: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     let by_hand = format!("apt-get install {}", packages.join(" "));
-    if !is_root() || !child::is_installed("apt-get") {
+    let Some(prefix) = administrator().filter(|_| child::is_installed("apt-get")) else {
         return Err(format!("setup: missing {}\n  hint: as root, `{by_hand}`", packages.join(", ")));
-    }
+    };
     println!("setup: {by_hand}");
-    // Run level 1 keeps the packages from starting their services: we start our own, on our own ports.
     let quiet = |arguments: &[&str]| {
-        let mut apt = child::command("apt-get", arguments);
-        apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        child::run(apt)
+        let words: Vec<&str> = prefix.iter().chain(APT).chain(arguments).copied().collect();
+        child::run(child::command(words[0], &words[1..]))
     };
     quiet(&["update", "-qq"])?;
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(packages);
     quiet(&arguments)
+}
+
+/// Asks nothing; and run level 1 keeps the packages from starting their services: we start our own, on our own ports.
+const APT: &[&str] = &["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
+
+/// What to put before a command that only root may run: nothing for root, `sudo` where it asks for no password.
+fn administrator() -> Option<&'static [&'static str]> {
+    const SUDO: &[&str] = &["sudo", "-n"];
+    if is_root() {
+        return Some(&[]);
+    }
+    let answers =
+        child::command("sudo", &["-n", "true"]).output().is_ok_and(|output| output.status.success());
+    answers.then_some(SUDO)
 }
 
 fn install_python(groups: &[Group]) -> Result<(), String> {

@@ -5,15 +5,17 @@
 //! a service that does not exist) is applied, and said in the conditions.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::violation::Violations;
 use model::{FieldPath, Resource, ResourceKey, Resources, yaml};
 
 use crate::files::SourceFile;
+use crate::pieces::{blank, pieces};
 
-/// Turns files into resources, and remembers which text gave which: most edits touch one file of many, and
-/// reading is the dearest part of a change.
+/// Turns files into resources, and remembers which text gave which: most edits touch one document of many, and
+/// judging documents is the dearest part of a change.
 #[derive(Debug, Default)]
 pub struct Applier {
     accepted: HashMap<Arc<str>, Accepted>,
@@ -23,7 +25,21 @@ pub struct Applier {
 #[derive(Debug)]
 struct Accepted {
     text: Arc<str>,
+    documents: Vec<Document>,
+}
+
+/// A document of such a file.
+#[derive(Clone, Debug)]
+struct Document {
+    line: u32,
+    bytes: Range<usize>,
     keys: Vec<ResourceKey>,
+}
+
+impl Accepted {
+    fn by_text(&self) -> HashMap<&str, &Document> {
+        self.documents.iter().map(|document| (&self.text[document.bytes.clone()], document)).collect()
+    }
 }
 
 /// What is gathered from the files of one change.
@@ -47,7 +63,7 @@ impl Applier {
         for file in files {
             match self.accepted.get(&file.name) {
                 Some(known) if known.text == file.text => gathered.keep(file, known, before),
-                Some(_) | None => gathered.read(file),
+                known => gathered.read(file, known, before),
             }
         }
         let Gathered { kept, read, mut violations, accepted, .. } = gathered;
@@ -62,29 +78,59 @@ impl Applier {
 
 impl Gathered {
     fn keep(&mut self, file: &SourceFile, known: &Accepted, before: &Resources) {
-        for resource in known.keys.iter().filter_map(|key| before.get(key)) {
-            if self.is_first(resource) {
-                self.kept.push(resource.key.clone());
-            }
+        for document in &known.documents {
+            self.keep_document(document, document.line, before);
         }
-        self.accept(file, known.keys.clone());
+        self.accept(file, known.documents.clone());
     }
 
-    fn read(&mut self, file: &SourceFile) {
-        let read = yaml::read(&file.text, &file.name);
+    /// Takes over what a document gave the last time; it may stand on another line now.
+    fn keep_document(&mut self, known: &Document, line: u32, before: &Resources) {
+        for resource in known.keys.iter().filter_map(|key| before.get(key)) {
+            if !self.is_first(resource) {
+                continue;
+            }
+            match line == known.line {
+                true => self.kept.push(resource.key.clone()),
+                false => self.read.push(resource.moved(i64::from(line) - i64::from(known.line))),
+            }
+        }
+    }
+
+    /// Reads the documents that are new in a file. What is known is blanked out, so that the rest keeps its lines.
+    fn read(&mut self, file: &SourceFile, known: Option<&Accepted>, before: &Resources) {
+        let known = known.map(Accepted::by_text).unwrap_or_default();
+        let (mut documents, mut unread, mut at) = (Vec::new(), String::with_capacity(file.text.len()), 0);
+        for piece in pieces(&file.text) {
+            let bytes = at..at + piece.text.len();
+            at = bytes.end;
+            let mut document = Document { line: piece.line, bytes, keys: Vec::new() };
+            if let Some(known) = known.get(piece.text) {
+                self.keep_document(known, piece.line, before);
+                document.keys.clone_from(&known.keys);
+                unread.extend(blank(piece.text));
+            } else {
+                unread.push_str(piece.text);
+            }
+            documents.push(document);
+        }
+        let read = yaml::read(&unread, &file.name);
         self.violations.extend(read.violations);
-        let mut keys = Vec::with_capacity(read.resources.len());
         for resource in read.resources {
             if self.is_first(&resource) {
+                let line = resource.source.as_ref().map_or(1, |source| source.line);
+                let after = documents.partition_point(|document| document.line <= line);
+                let keys = &mut documents[after.saturating_sub(1)].keys;
+                keys.reserve_exact(1); // Nearly every document is one object.
                 keys.push(resource.key.clone());
                 self.read.push(resource);
             }
         }
-        self.accept(file, keys);
+        self.accept(file, documents);
     }
 
-    fn accept(&mut self, file: &SourceFile, keys: Vec<ResourceKey>) {
-        self.accepted.insert(Arc::clone(&file.name), Accepted { text: Arc::clone(&file.text), keys });
+    fn accept(&mut self, file: &SourceFile, documents: Vec<Document>) {
+        self.accepted.insert(Arc::clone(&file.name), Accepted { text: Arc::clone(&file.text), documents });
     }
 
     /// Whether no other file of this change holds the same object; when one does, that is a violation.
@@ -142,6 +188,39 @@ mod tests {
         assert!(!Arc::ptr_eq(&find(&before, "b"), &find(&after, "b")));
         assert_eq!(find(&before, "b").age, find(&after, "b").age);
         assert_eq!(find(&after, "b").meta.generation, 2);
+    }
+
+    #[test]
+    fn only_the_document_that_was_edited_is_judged_again() {
+        let all =
+            |second: &str| backend("a", "127.0.0.1:1") + &backend("b", second) + &backend("c", "127.0.0.1:1");
+        let mut applier = Applier::default();
+        let before = applier.apply(&Resources::new(), &[file("x.yaml", &all("127.0.0.1:2"))]).expect("sound");
+        let known = &applier.accepted["x.yaml"];
+
+        let mut gathered = Gathered::default();
+        gathered.read(&file("x.yaml", &all("127.0.0.1:3")), Some(known), &before);
+
+        let names = |keys: &[ResourceKey]| keys.iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&gathered.kept), ["a", "c"]);
+        assert_eq!(gathered.read.iter().map(|read| read.key.name.to_string()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn what_an_edit_moves_down_is_told_with_its_new_line() {
+        let text = backend("a", "127.0.0.1:1") + &backend("b", "127.0.0.1:1");
+        let mut applier = Applier::default();
+        let before = applier.apply(&Resources::new(), &[file("x.yaml", &text)]).expect("sound");
+
+        let moved = [file("x.yaml", &format!("# one\n# two\n{text}"))];
+        let after = applier.apply(&before, &moved).expect("sound");
+
+        let fresh = first(&moved).expect("sound");
+        for (mine, read) in after.iter().zip(fresh.iter()) {
+            assert_eq!((&mine.source, &mine.written), (&read.source, &read.written));
+            assert_eq!(mine.meta.generation, 1, "moving is no change of what is wanted");
+        }
+        assert_eq!(after.len(), 2);
     }
 
     #[test]

@@ -3,11 +3,18 @@
 //! A path given by the user is a file, or a directory whose YAML and JSON files are read recursively in the
 //! order of their names, so that the same tree always gives the same order of objects. Names that begin with a
 //! dot are passed over: editors keep their swap files there, and a mounted ConfigMap its versions.
+//!
+//! An edit touches one file of a thousand, so a file is opened again only when the system says that it changed.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::stamp::Stamp;
 
 /// Most files read. Past it: a problem is reported and nothing changes.
 pub const FILES_MAX: usize = 10_000;
@@ -38,15 +45,43 @@ pub struct Unreadable {
 
 /// Reads every file under these paths. All that cannot be read are reported at once.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Unreadable>> {
-    let mut reading = Reading::default();
-    for path in paths {
-        reading.named(path);
-    }
-    if reading.unreadable.is_empty() { Ok(reading.files) } else { Err(reading.unreadable) }
+    Reader::default().read(paths)
 }
 
-#[derive(Default)]
+/// Reads again and again, and opens only what may have changed.
+#[derive(Debug, Default)]
+pub struct Reader {
+    known: HashMap<PathBuf, (Stamp, SourceFile)>,
+}
+
+impl Reader {
+    /// Reads every file under these paths. All that cannot be read are reported at once.
+    pub fn read(&mut self, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Unreadable>> {
+        #[allow(clippy::disallowed_methods, reason = "files change by the time of day")]
+        self.read_at(SystemTime::now(), paths)
+    }
+
+    fn read_at(&mut self, now: SystemTime, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Unreadable>> {
+        let mut reading = Reading {
+            now,
+            before: std::mem::take(&mut self.known),
+            known: HashMap::new(),
+            files: Vec::new(),
+            bytes: 0,
+            unreadable: Vec::new(),
+        };
+        for path in paths {
+            reading.named(path);
+        }
+        self.known = reading.known;
+        if reading.unreadable.is_empty() { Ok(reading.files) } else { Err(reading.unreadable) }
+    }
+}
+
 struct Reading {
+    now: SystemTime,
+    before: HashMap<PathBuf, (Stamp, SourceFile)>,
+    known: HashMap<PathBuf, (Stamp, SourceFile)>,
     files: Vec<SourceFile>,
     bytes: u64,
     unreadable: Vec<Unreadable>,
@@ -63,7 +98,7 @@ impl Reading {
                     self.problem(path, "holds no configuration", "put a .yaml, .yml or .json file into it");
                 }
             }
-            Ok(_) => self.file(path),
+            Ok(found) => self.file(path, &found),
             Err(error) => self.failed(path, &error),
         }
     }
@@ -82,30 +117,45 @@ impl Reading {
         for path in inside.iter().filter(|path| !is_hidden(path)) {
             match std::fs::metadata(path) {
                 Ok(found) if found.is_dir() => self.directory(path, depth + 1),
-                Ok(found) if found.is_file() && is_configuration(path) => self.file(path),
+                Ok(found) if found.is_file() && is_configuration(path) => self.file(path, &found),
                 // Gone between listing and looking, or a link to nothing: not there.
                 Ok(_) | Err(_) => {}
             }
         }
     }
 
-    fn file(&mut self, path: &Path) {
+    fn file(&mut self, path: &Path, found: &Metadata) {
         if self.files.len() >= FILES_MAX {
             return self.problem(path, "is one file too many (the limit is 10000)", "name fewer directories");
         }
-        let left = BYTES_MAX - self.bytes;
-        if std::fs::metadata(path).is_ok_and(|found| found.len() > left) {
+        if found.len() > BYTES_MAX - self.bytes {
             return self.problem(path, "is too large (256 MiB are read in all)", "split the configuration");
         }
+        let stamp = Stamp::of(found);
+        let file = match self.before.remove(path) {
+            Some((known, file)) if known == stamp => file,
+            Some(_) | None => match self.open(path) {
+                Some(file) => file,
+                None => return,
+            },
+        };
+        self.bytes = self.bytes.saturating_add(file.text.len() as u64).min(BYTES_MAX);
+        if stamp.is_settled(self.now) {
+            self.known.insert(path.to_owned(), (stamp, file.clone()));
+        }
+        self.files.push(file);
+    }
+
+    fn open(&mut self, path: &Path) -> Option<SourceFile> {
         match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => {
-                self.bytes = self.bytes.saturating_add(text.len() as u64).min(BYTES_MAX);
                 let name = path.display().to_string().into();
-                self.files.push(SourceFile { name, text: text.into() });
+                return Some(SourceFile { name, text: text.into() });
             }
             Ok(Err(_)) => self.problem(path, "is not UTF-8 text", "save it as UTF-8"),
             Err(error) => self.failed(path, &error),
         }
+        None
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
@@ -175,6 +225,37 @@ mod tests {
 
         let problems: Vec<&str> = unreadable.iter().map(|one| one.problem.as_str()).collect();
         assert_eq!(problems, ["does not exist", "holds no configuration", "is not UTF-8 text"]);
+    }
+
+    #[test]
+    fn a_file_that_stayed_is_not_opened_again_and_one_that_changed_is() {
+        let root = tempfile::tempdir().expect("a directory");
+        write(root.path(), "a.yaml", "one");
+        write(root.path(), "b.yaml", "one");
+        let (paths, mut reader) = ([root.path().to_owned()], Reader::default());
+        let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 33);
+
+        let before = reader.read_at(later, &paths).expect("files");
+        std::fs::write(root.path().join("draft"), "two").expect("a file");
+        std::fs::rename(root.path().join("draft"), root.path().join("b.yaml")).expect("a rename");
+        let after = reader.read_at(later, &paths).expect("files");
+
+        assert!(Arc::ptr_eq(&before[0].text, &after[0].text), "nobody touched it");
+        assert_eq!(&*after[1].text, "two", "the same size, another file");
+        std::fs::remove_file(root.path().join("a.yaml")).expect("a file");
+        assert_eq!(reader.read_at(later, &paths).expect("files"), after[1..]);
+    }
+
+    #[test]
+    fn a_file_that_was_written_a_moment_ago_is_opened_whatever_the_system_says() {
+        let root = tempfile::tempdir().expect("a directory");
+        write(root.path(), "a.yaml", "one");
+        let (paths, mut reader) = ([root.path().to_owned()], Reader::default());
+
+        let [first, second] =
+            [(); 2].map(|()| reader.read_at(SystemTime::UNIX_EPOCH, &paths).expect("files"));
+
+        assert!(!Arc::ptr_eq(&first[0].text, &second[0].text));
     }
 
     #[test]

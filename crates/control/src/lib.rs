@@ -7,9 +7,11 @@
 
 pub mod apply;
 pub mod files;
+mod pieces;
 pub mod plane;
 pub mod snapshot;
 pub mod sources;
+mod stamp;
 pub mod status;
 pub mod watch;
 

@@ -66,7 +66,20 @@ impl ControlPlane {
     /// # Errors
     /// Everything that is not allowed; nothing has changed then.
     pub fn apply(&mut self, files: &[SourceFile]) -> Result<Arc<Snapshot>, Violations> {
-        let resources = self.applier.apply(&self.current.resources, files)?;
+        let resources = self.read(files)?;
+        Ok(self.compile(resources))
+    }
+
+    /// The first half of [`ControlPlane::apply`]: what these files ask for, for [`ControlPlane::compile`].
+    ///
+    /// # Errors
+    /// Everything that is not allowed; nothing has changed then.
+    pub fn read(&mut self, files: &[SourceFile]) -> Result<Resources, Violations> {
+        self.applier.apply(&self.current.resources, files)
+    }
+
+    /// The second half: compiles what was read into the next snapshot.
+    pub fn compile(&mut self, resources: Resources) -> Arc<Snapshot> {
         self.forget_secrets_but_those_of(&resources);
         let compiled = self.compiler.compile(&resources, &mut self.keyring);
         self.current = Arc::new(Snapshot {
@@ -76,7 +89,7 @@ impl ControlPlane {
             conditions: compiled.conditions,
             bind: self.bind,
         });
-        Ok(self.snapshot())
+        self.snapshot()
     }
 
     /// The last good revision.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::FieldPath;
 use model::violation::{Subject, Violation, Violations};
 
-use crate::files::{self, SourceFile, Unreadable};
+use crate::files::{Reader, SourceFile, Unreadable};
 
 /// What a look at the files gave.
 pub type Read = Result<Vec<SourceFile>, Violations>;
@@ -18,6 +18,7 @@ pub type Read = Result<Vec<SourceFile>, Violations>;
 #[derive(Debug)]
 pub struct Sources {
     paths: Vec<PathBuf>,
+    reader: Reader,
     last: Option<Read>,
 }
 
@@ -25,7 +26,7 @@ impl Sources {
     /// Nothing is read yet.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>) -> Sources {
-        Sources { paths, last: None }
+        Sources { paths, reader: Reader::default(), last: None }
     }
 
     /// The paths as the user named them.
@@ -36,7 +37,7 @@ impl Sources {
 
     /// Reads everything, whether or not it changed.
     pub fn read(&mut self) -> Read {
-        let read = files::read(&self.paths).map_err(violations);
+        let read = self.reader.read(&self.paths).map_err(violations);
         self.last = Some(read.clone());
         read
     }

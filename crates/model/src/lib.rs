@@ -15,6 +15,7 @@ pub mod schema;
 pub mod suggest;
 pub mod units;
 pub mod violation;
+pub mod written;
 pub mod yaml;
 
 pub use names::{Hostname, Name, Namespace, ResourceKey};
@@ -22,3 +23,4 @@ pub use path::FieldPath;
 pub use resource::{ObjectMeta, Resource, Source};
 pub use resources::Resources;
 pub use violation::{Problem, Subject, Violation, Violations};
+pub use written::Written;

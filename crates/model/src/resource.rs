@@ -1,8 +1,7 @@
 //! One object as a user wrote it and as the program understands it, side by side.
 //!
-//! The typed content is what code works on; the raw tree is what is shown and stored; the line table leads every
-//! message back to the place in the file. Lists of rules may be long, so the line table is a bare tree beside the
-//! raw one instead of a map from paths to numbers.
+//! The typed content is what code works on; what was written is what is shown and stored, and leads every message
+//! back to its line in the file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::names::{Name, Namespace, ResourceKey};
 use crate::path::{FieldPath, Step};
 use crate::units::Moment;
 use crate::violation::{Subject, Violation};
+use crate::written::Written;
 
 /// The metadata that has a meaning here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +80,8 @@ pub struct Resource {
     pub kind: Kind,
     /// Where it was read, when from a file.
     pub source: Option<Source>,
-    /// The whole object with defaults filled in.
-    pub raw: Arc<Value>,
-    /// Lines of its fields.
-    pub lines: Arc<Lines>,
+    /// The whole object with defaults filled in, and the lines of its fields.
+    pub written: Written,
     /// How old it is; given by the set it is put into.
     pub age: Age,
 }
@@ -117,7 +115,18 @@ impl Resource {
     /// The line of a field, or of the nearest thing around it that was written.
     #[must_use]
     pub fn line_of(&self, field: &FieldPath) -> Option<u32> {
-        self.source.as_ref().map(|_| self.lines.find(&self.raw, field))
+        self.source.as_ref().map(|_| self.written.line_of(field))
+    }
+
+    /// The same object some lines further down its file, or up.
+    #[must_use]
+    pub fn moved(&self, by: i64) -> Resource {
+        let mut moved = self.clone();
+        if let Some(source) = &mut moved.source {
+            source.line = moved_line(source.line, by);
+        }
+        moved.written.move_lines(by);
+        moved
     }
 
     /// A violation about one of its fields, with file and line.
@@ -139,8 +148,12 @@ impl Resource {
     }
 }
 
+pub(crate) fn moved_line(line: u32, by: i64) -> u32 {
+    u32::try_from(i64::from(line) + by).unwrap_or(u32::MAX)
+}
+
 impl fmt::Debug for Resource {
-    /// Names the object only: its raw tree may hold keys.
+    /// Names the object only: its content may hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource")
             .field("key", &format_args!("{}", self.key))
@@ -149,8 +162,8 @@ impl fmt::Debug for Resource {
     }
 }
 
-/// Lines of a tree: a node for each node of the raw tree, children in the same order. Fields that were filled in
-/// by defaults stand behind those that were written and have no node.
+/// Lines of a tree while it is read: a node for each node of the tree, children in the same order. Fields that were
+/// filled in by defaults stand behind those that were written and have no node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     /// Line the node (for a field: its key) starts on, from 1.
@@ -185,21 +198,6 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_field_that_was_not_written_has_the_line_of_what_is_around_it() {
-        let tree = serde_json::json!({"spec": {"rules": [{"name": "a"}], "filled": 1}});
-        let leaf = |line, children| Lines { line, children };
-        let lines = leaf(1, vec![leaf(2, vec![leaf(3, vec![leaf(4, vec![leaf(5, vec![])])])])]);
-        let spec = FieldPath::root().field("spec");
-        let rule = spec.field("rules").index(0);
-
-        assert_eq!(lines.find(&tree, &rule.field("name")), 5);
-        assert_eq!(lines.find(&tree, &rule.field("absent")), 4);
-        assert_eq!(lines.find(&tree, &spec.field("rules").index(7)), 3);
-        assert_eq!(lines.find(&tree, &spec.field("filled")), 2);
-        assert_eq!(lines.find(&tree, &FieldPath::root()), 1);
-    }
 
     #[test]
     fn what_states_its_age_is_older_than_what_does_not() {

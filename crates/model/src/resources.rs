@@ -66,7 +66,7 @@ impl Resources {
         let before = self.get(&resource.key).cloned();
         let seen = before.as_ref().map_or(self.next_seen, |old| old.age.seen());
         if let Some(old) = &before {
-            let changed = !wants_the_same(&old.raw, &resource.raw);
+            let changed = !old.written.wants_the_same(&resource.written);
             resource.meta.generation = old.meta.generation + u64::from(changed);
             self.unlink_slice(old);
         }
@@ -107,7 +107,7 @@ impl Resources {
                 continue;
             };
             resource.age = Age::new(resource.meta.creation_timestamp, old.age.seen());
-            let changed = !wants_the_same(&old.raw, &resource.raw);
+            let changed = !old.written.wants_the_same(&resource.written);
             resource.meta.generation = old.meta.generation + u64::from(changed);
             let kept = if **old == resource { old.clone() } else { Arc::new(resource) };
             next.adopt(kept);
@@ -329,15 +329,4 @@ fn slice_owner(resource: &Resource) -> Option<Place> {
     resource.content::<EndpointSlice>()?;
     let service = resource.meta.labels.get(SERVICE_NAME)?;
     Some((place(&resource.key).0, service.clone()))
-}
-
-/// Whether two objects want the same, whatever is told about them and in whatever order it is written.
-fn wants_the_same(one: &serde_json::Value, other: &serde_json::Value) -> bool {
-    wanted(one).count() == wanted(other).count()
-        && wanted(one).all(|(key, value)| other.get(key) == Some(value))
-}
-
-/// The part of an object that is wanted rather than told about it.
-fn wanted(raw: &serde_json::Value) -> impl Iterator<Item = (&String, &serde_json::Value)> {
-    raw.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status"))
 }

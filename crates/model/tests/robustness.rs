@@ -1,5 +1,9 @@
 //! Nothing that can be written makes the reader panic, and what is shown can be read again.
 
+mod checks;
+
+use std::path::PathBuf;
+
 use model::units::{ByteQuantity, GatewayDuration};
 use model::{Hostname, Name, Namespace, yaml};
 use proptest::prelude::*;
@@ -11,8 +15,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
-        let read = yaml::read_bytes(&bytes, "any");
-        let _ = read.violations.to_string();
+        checks::any_bytes_are_read(&bytes);
     }
 
     #[test]
@@ -55,4 +58,18 @@ proptest! {
         let bytes = ByteQuantity(bytes);
         prop_assert_eq!(bytes.to_string().parse::<ByteQuantity>().expect("bytes"), bytes);
     }
+}
+
+#[test]
+fn every_file_in_the_corpus_is_read_without_panic() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/yaml");
+    let entries = std::fs::read_dir(&directory).expect("the corpus is part of the repository");
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable corpus").path()).collect();
+    for path in &paths {
+        let bytes = std::fs::read(path).expect("a readable input");
+        if std::panic::catch_unwind(|| checks::any_bytes_are_read(&bytes)).is_err() {
+            panic!("{} breaks what must hold; the first panic above says how", path.display());
+        }
+    }
+    assert!(paths.len() >= 8, "the corpus is missing: {} files", paths.len());
 }

@@ -23,6 +23,15 @@ pub enum Io {
     Client(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
+/// What is the matter with a connection that nothing is expected from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    /// The other side has gone.
+    Gone,
+    /// It has sent something ahead of time.
+    Talking,
+}
+
 macro_rules! each {
     ($io:expr, $stream:ident => $call:expr) => {
         match $io {
@@ -48,6 +57,24 @@ impl Io {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         !matches!(self, Io::Plain(_))
+    }
+
+    /// Waits until the other side has gone, or has sent something that nobody reads yet. Looking costs no system
+    /// call as long as nothing happens.
+    ///
+    /// A side that only ended its sending counts as gone, as nginx and Envoy have it: whether it still listens
+    /// could only be found out by sending.
+    pub fn poll_hangup(&self, cx: &mut Context<'_>) -> Poll<Hangup> {
+        let socket = match self {
+            Io::Plain(stream) => stream,
+            Io::Server(stream) => stream.get_ref().0,
+            Io::Client(stream) => stream.get_ref().0,
+        };
+        let mut byte = [0; 1];
+        match ready!(socket.poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
+            Ok(0) | Err(_) => Poll::Ready(Hangup::Gone),
+            Ok(_) => Poll::Ready(Hangup::Talking),
+        }
     }
 
     /// Reads into the room of a buffer. `Ok(0)` is the end of the stream.

@@ -68,6 +68,7 @@ limits! {
     HTTP2_MOVING_BYTES_MIN: u64 = 1024,              "bytes", "a stream that moves less than this within WRITE_STALL_SECONDS counts as stalled";
     HTTP2_LINGER_SECONDS: u32 = 2,                   "seconds",      "a connection that was told to go away is closed";
     HTTP2_LINGER_BYTES_MAX: usize = 1024 * 1024,     "bytes",        "a connection that was told to go away and goes on sending is closed";
+    HTTP2_CREDIT_FRAMES_MAX: u32 = 4096,             "control frames a connection", "a client that receives content earns no more than that";
     DRAIN_SECONDS: u32 = 30,                         "seconds",      "what is still open is closed";
     LISTENER_BACKLOG: i32 = 4096,                    "connections",  "the kernel refuses or delays connects";
     LOG_BUFFER_BYTES: usize = 32 * KIB,              "bytes a worker", "the log buffer is handed to the writer";

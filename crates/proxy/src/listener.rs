@@ -14,6 +14,7 @@ use crate::downstream::{self, After, Http1Server};
 use crate::exchange::Peer;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::state::deadlines::whole_seconds;
 use crate::state::ports::PortState;
 use crate::tls;
 use crate::worker::Worker;
@@ -116,7 +117,7 @@ async fn serve<F: Future<Output = After>>(
 /// HTTP/1.
 async fn sniff(stream: TcpStream, worker: &Worker, port: &Rc<PortState>) -> Option<(Io, Buffer)> {
     let deadline = worker.deadlines.register(stream.as_raw_fd());
-    deadline.idle(port.pin().port().settings.limits.head_timeout.as_secs() as u32, port);
+    deadline.idle(whole_seconds(port.pin().port().settings.limits.head_timeout), port);
     let mut io = Io::Plain(stream);
     let mut buffer = poll_fn(|cx| io.poll_fill_new(cx, Buffer::for_head)).await.ok().flatten()?;
     while buffer.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(buffer.filled()) {

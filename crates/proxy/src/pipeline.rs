@@ -30,7 +30,7 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     let done = match decide(exchange) {
         Ok(Decision::Forward(cluster, rule)) => {
             let work = pin!(forward(downstream, exchange, &cluster, rule));
-            within(rule.timeouts.request, work, || Failure::RequestTimeout).await
+            within(rule.timeouts.request, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
@@ -133,24 +133,13 @@ fn choose_backend<'c>(
     Ok(Decision::Forward(cluster, rule))
 }
 
-/// Bounds work by a timeout, if there is one. The work is lent and not moved in: a future that is moved takes up
-/// its room twice. The timer exists only where a route asks for one.
-async fn within<T, E>(
-    limit: Option<Duration>,
-    mut work: Pin<&mut impl Future<Output = Result<T, E>>>,
-    late: impl Fn() -> E,
-) -> Result<T, E> {
-    let mut timer = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(done);
-        }
-        match timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(late())),
-            Some(Poll::Pending) | None => Poll::Pending,
-        }
-    })
-    .await
+/// Bounds work by a timeout, if there is one; `None` when it was exceeded. The work is pinned by the caller,
+/// because the future of this function would otherwise have room for it more than once.
+async fn within<T>(limit: Option<Duration>, work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    match limit {
+        None => Some(work.await),
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+    }
 }
 
 /// Asks the upstream and relays its answer.
@@ -166,7 +155,8 @@ async fn forward(
     loop {
         let done = {
             let work = pin!(attempt(downstream, exchange, cluster, &mut copy, fresh));
-            within(rule.timeouts.backend_request, work, || Stopped::at(Failure::UpstreamTimeout)).await
+            let late = Err(Stopped::at(Failure::UpstreamTimeout));
+            within(rule.timeouts.backend_request, work).await.unwrap_or(late)
         };
         match done {
             Ok(()) => return Ok(()),
@@ -259,10 +249,11 @@ async fn await_head(
         {
             return Poll::Ready(Err(failure));
         }
-        if downstream.poll_given_up(cx).is_ready() {
+        let response = upstream.poll_response(cx, head, method);
+        if response.is_pending() && downstream.poll_given_up(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientClosed));
         }
-        upstream.poll_response(cx, head, method)
+        response
     })
     .await
 }
@@ -290,10 +281,11 @@ async fn relay(
             // Whatever becomes of the rest of the request, the answer decides.
             let _ = upload.poll(cx, downstream, &mut upstream);
         }
-        if downstream.poll_given_up(cx).is_ready() {
+        let moved = download.poll(cx, &mut upstream, downstream);
+        if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
             return Poll::Ready(Err(Failure::ClientClosed));
         }
-        download.poll(cx, &mut upstream, downstream)
+        moved
     })
     .await;
     let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();

@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::state::clusters::Clusters;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
-use crate::state::ports::{Pinned, PortState};
+use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 
 /// What every task of a worker may reach.
@@ -88,7 +88,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
     let ticking = tokio::task::spawn_local(tick(worker.clone()));
     let mut serving = Serving::new();
     let mut retiring: Vec<Rc<PortState>> = Vec::new();
-    let mut current: Option<Rc<Arc<Prepared>>> = None;
+    let mut current: Option<WorkerConfig> = None;
     while let Some(order) = orders.recv().await {
         match order {
             Order::Apply { prepared, listeners, done } => {
@@ -115,7 +115,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
 fn swap_ports(
     worker: &Rc<Worker>,
     serving: &mut Serving,
-    next: &Rc<Arc<Prepared>>,
+    next: &WorkerConfig,
     listeners: Vec<(BindAddress, TcpListener)>,
 ) -> Vec<Rc<PortState>> {
     let index_of = |address: &BindAddress| next.config.ports.iter().position(|port| port.address == *address);
@@ -130,7 +130,7 @@ fn swap_ports(
     }
     for (address, socket) in listeners {
         let Some(index) = index_of(&address) else { continue };
-        let port = Rc::new(PortState::new(address, Pinned::new(next.clone(), index)));
+        let port = Rc::new(PortState::new(Pinned::new(next.clone(), index)));
         match listener::open(socket, worker, &port) {
             Ok(()) => drop(serving.insert(address, port)),
             Err(error) => eprintln!("selvedge: cannot accept on {}:{}: {error}", address.ip, address.port),

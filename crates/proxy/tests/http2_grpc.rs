@@ -89,8 +89,8 @@ fn a_call_with_one_message_and_one_answer_keeps_its_trailers() {
 #[test]
 fn a_stream_of_answers_to_one_message_arrives_as_it_is_made() {
     http2::run(async {
-        let (go, mut permits) = tokio::sync::mpsc::unbounded_channel::<()>();
-        let mut permits = Some(std::mem::replace(&mut permits, tokio::sync::mpsc::unbounded_channel().1));
+        let (go, mut permits) = tokio::sync::mpsc::channel::<()>(16);
+        let mut permits = Some(std::mem::replace(&mut permits, tokio::sync::mpsc::channel(1).1));
         let address = upstream::http2(move |_, mut connection: Served| {
             let mut permits = permits.take().expect("one connection");
             async move {
@@ -111,7 +111,7 @@ fn a_stream_of_answers_to_one_message_arrives_as_it_is_made() {
         let (response, _) = client.send_request(call(), true).unwrap();
         let mut body = response.await.unwrap().into_body();
         for _ in 0..10 {
-            go.send(()).unwrap();
+            go.send(()).await.unwrap();
             let part = body.data().await.unwrap().unwrap();
             body.flow_control().release_capacity(part.len()).unwrap();
             assert_eq!(part, message("tick"));

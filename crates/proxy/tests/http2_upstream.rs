@@ -48,6 +48,21 @@ fn requests_share_one_connection() {
 }
 
 #[test]
+fn requests_that_come_at_once_share_the_connection_that_the_first_one_opens() {
+    http2::run(async {
+        let gateway = Gateway::http2(upstream::http2(answer_all).await);
+        let mut client = http2::client(gateway.address).await;
+        let responses: Vec<_> = (0..50)
+            .map(|_| client.send_request(http2::request("GET", "/").body(()).unwrap(), true).unwrap().0)
+            .collect();
+        for response in responses {
+            let body = http2::whole(&mut response.await.unwrap().into_body()).await.unwrap();
+            assert_eq!(body, b"0");
+        }
+    });
+}
+
+#[test]
 fn after_a_goodbye_the_next_request_uses_another_connection() {
     http2::run(async {
         let address = upstream::http2(|number, mut connection: Served| async move {
@@ -110,7 +125,7 @@ fn a_full_connection_is_joined_by_another() {
     http2::run(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (arrived, mut arrivals) = mpsc::unbounded_channel();
+        let (arrived, mut arrivals) = mpsc::channel(16);
         tokio::task::spawn_local(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -120,7 +135,7 @@ fn a_full_connection_is_joined_by_another() {
                     builder.max_concurrent_streams(2);
                     let mut connection: Served = builder.handshake(stream).await.unwrap();
                     while let Some(Ok((_, respond))) = connection.accept().await {
-                        arrived.send((number, respond)).unwrap();
+                        arrived.send((number, respond)).await.unwrap();
                     }
                 });
             }
@@ -159,7 +174,7 @@ fn a_full_connection_is_joined_by_another() {
 fn a_request_that_the_client_gives_up_is_given_up_upstream_at_once() {
     http2::run(async {
         for answered in [false, true] {
-            let (told, mut resets) = mpsc::unbounded_channel();
+            let (told, mut resets) = mpsc::channel(16);
             let told = RefCell::new(Some(told));
             let address = upstream::http2(move |_, mut connection: Served| {
                 let told = told.borrow_mut().take().expect("one connection");
@@ -175,7 +190,7 @@ fn a_request_that_the_client_gives_up_is_given_up_upstream_at_once() {
                             Some(mut send) => poll_fn(|cx| send.poll_reset(cx)).await,
                             None => poll_fn(|cx| respond.poll_reset(cx)).await,
                         };
-                        told.send(reason.unwrap()).unwrap();
+                        told.send(reason.unwrap()).await.unwrap();
                     });
                     while let Some(Ok(_)) = connection.accept().await {}
                 }

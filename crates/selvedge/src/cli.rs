@@ -26,7 +26,7 @@ Examples:
 
 Exit codes: 0 done, 1 the configuration has mistakes, 2 the command line has, 3 the machine said no.";
 
-/// API gateway, API management and service mesh in one binary.
+/// An API gateway in one binary, described with the Gateway API of Kubernetes.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",

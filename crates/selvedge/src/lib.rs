@@ -1,4 +1,4 @@
-//! API gateway, API management and service mesh in one binary.
+//! An API gateway in one binary, described with the Gateway API of Kubernetes.
 //!
 //! This library is the binary's: [`cli`] reads the command line, one file under [`commands`] does what each
 //! command says, [`up`] is control plane and proxy in one process, and [`echo`] is the small upstream that

@@ -12,6 +12,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
+/// Looks without a change after which something counts as settled.
+const LOOKS_AT_REST: usize = 100;
+
 /// The result of `future`, or an error that names what was awaited.
 ///
 /// # Errors
@@ -70,4 +73,20 @@ pub async fn eventually_some<T, F: Future<Output = Option<T>>>(what: &str, mut a
         Ok(answer) => answer,
         Err(problem) => panic!("{problem}"),
     }
+}
+
+/// The value of something that grows by itself, once it has stood still for a while.
+///
+/// # Panics
+/// When it does not come to rest within [`PATIENCE`].
+pub async fn settled(what: &str, mut look: impl FnMut() -> usize) -> usize {
+    let (mut last, mut still) = (look(), 0);
+    eventually(what, || {
+        let now = look();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        still == LOOKS_AT_REST
+    })
+    .await;
+    last
 }

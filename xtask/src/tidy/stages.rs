@@ -28,7 +28,9 @@ const JOINERS: &[(&str, &str)] = &[
 #[rustfmt::skip] // the table is the point
 const CROSSINGS: &[(&str, &str, &str)] = &[
     ("upstream", "codec", "requests leave in the same codec in which they arrive; there is one, not two"),
+    ("wire", "codec", "the guard follows HTTP/2 frames below the library that reads them"),
     ("stream", "codec", "a body is framed by the codec, whichever way it moves"),
+    ("wire", "codec", "bytes are shown to the codec's guard before the HTTP/2 library works for them"),
     ("state", "upstream", "kept connections are state, and their type is the upstream stage's"),
     ("respond", "filters", "the response side of a filter stands in the filter's own file"),
     ("filters", "respond", "a filter that answers itself does so with the answer type of `respond`"),

@@ -95,6 +95,9 @@ impl PathTable {
         for entry in entries {
             table.insert(entry);
         }
+        // The table is never written again.
+        table.exact.places.shrink_to_fit();
+        table.prefix.places.shrink_to_fit();
         table.patterns.sort_by_key(|entry| std::cmp::Reverse(entry.path.text().len()));
         table
     }

@@ -92,10 +92,10 @@ impl Walk<'_> {
         }
         for (name, value) in map {
             let step = || Step::Field(name.as_str().into());
-            match (object.fields.get(name.as_str()), &object.values) {
+            match (object.fields.get(name), &object.values) {
                 (Some(schema), _) => self.within(step(), |walk| walk.value(schema, value)),
                 (None, Some(schema)) => self.within(step(), |walk| {
-                    walk.key(object.keys.as_ref(), name);
+                    walk.key(object.keys.as_deref(), name);
                     walk.value(schema, value);
                 }),
                 (None, None) if object.open || self.is_envelope(name) => {}
@@ -109,7 +109,7 @@ impl Walk<'_> {
     }
 
     fn unknown_field(&mut self, object: &ObjectShape, name: &str) {
-        let fields = || object.fields.keys().map(|field| &**field);
+        let fields = || object.fields.names();
         let remedy = suggest::did_you_mean(name, fields()).or_else(|| {
             choice(fields()).map(|names| format!("the fields here are {}", names.replace(" or ", " and ")))
         });
@@ -117,7 +117,7 @@ impl Walk<'_> {
     }
 
     fn key(&mut self, pattern: Option<&Pattern>, name: &str) {
-        if let Some(pattern) = pattern.filter(|pattern| !pattern.regex.is_match(name)) {
+        if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(name)) {
             self.add(format!("{} cannot be a key here", quoted(name)), Some(pattern_remedy(&pattern.text)));
         }
     }
@@ -168,7 +168,7 @@ impl Walk<'_> {
         if let Some(most) = bounds.length_max.filter(|most| length > *most) {
             return self.add(format!("has {length} characters, at most {most} are allowed"), None);
         }
-        if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.regex.is_match(text)) {
+        if let Some(pattern) = bounds.pattern.as_deref().filter(|pattern| !pattern.is_match(text)) {
             self.add(format!("{} is not valid here", quoted(text)), Some(pattern_remedy(&pattern.text)));
         }
         if let Some(problem) = bounds.format.and_then(|format| format.problem(text)) {

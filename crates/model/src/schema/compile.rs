@@ -6,13 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cel::Program;
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::format::Format;
-use super::rules::Rule;
+use super::rules::{Expression, Rule};
 use super::{Bounds, ListShape, ObjectShape, Pattern, Schema, Shape, Unique};
 
 /// A schema as it is written.
@@ -63,24 +61,33 @@ struct WrittenRule {
     message: Option<String>,
 }
 
-/// Patterns and rules repeat many times in a schema; each is compiled once.
+/// Patterns and rules repeat many times in a schema; each is kept once.
 #[derive(Default)]
 struct Compiler {
     name: String,
-    patterns: HashMap<String, Regex>,
-    programs: HashMap<String, Arc<Program>>,
+    patterns: HashMap<String, Arc<Pattern>>,
+    expressions: HashMap<String, Arc<Expression>>,
 }
 
 /// The compiled form of a schema file.
 ///
 /// # Panics
-/// When the file is not a schema, or has a keyword, pattern or rule that is not understood.
+/// When the file is not a schema, or has a keyword that is not understood.
 pub fn compile(name: &str, text: &str) -> Schema {
-    let value: Value = serde_json::from_str(text).unwrap_or_else(|fault| panic!("schema {name}: {fault}"));
-    Compiler { name: name.to_owned(), ..Compiler::default() }.schema(value)
+    Compiler::new(name).file(text)
 }
 
 impl Compiler {
+    fn new(name: &str) -> Self {
+        Compiler { name: name.to_owned(), ..Compiler::default() }
+    }
+
+    fn file(&mut self, text: &str) -> Schema {
+        let value =
+            serde_json::from_str(text).unwrap_or_else(|fault| self.fault(&format!("no JSON: {fault}")));
+        self.schema(value)
+    }
+
     fn schema(&mut self, value: Value) -> Schema {
         let mut written: Written =
             serde_json::from_value(value).unwrap_or_else(|fault| self.fault(&fault.to_string()));
@@ -165,32 +172,48 @@ impl Compiler {
         }
     }
 
-    fn pattern(&mut self, text: String) -> Pattern {
-        let regex = match self.patterns.get(&text) {
-            Some(known) => known.clone(),
-            None => Regex::new(&text).unwrap_or_else(|fault| self.fault(&fault.to_string())),
-        };
-        self.patterns.insert(text.clone(), regex.clone());
-        Pattern { text, regex }
+    fn pattern(&mut self, text: String) -> Arc<Pattern> {
+        let known = self.patterns.entry(text.clone());
+        known.or_insert_with(|| Arc::new(Pattern::new(text))).clone()
     }
 
     /// Rules about a change are skipped: a file shows one state, not two.
     fn rule(&mut self, written: WrittenRule) -> Option<Rule> {
-        if written.rule.contains("oldSelf") {
+        let WrittenRule { rule: expression, message } = written;
+        if expression.contains("oldSelf") {
             return None;
         }
-        let program = match self.programs.get(&written.rule) {
-            Some(known) => known.clone(),
-            None => Arc::new(
-                Program::compile(&written.rule).unwrap_or_else(|fault| self.fault(&fault.to_string())),
-            ),
-        };
-        self.programs.insert(written.rule.clone(), program.clone());
-        let message = written.message.unwrap_or_else(|| format!("breaks the rule `{}`", written.rule));
-        Some(Rule { program, message: message.into() })
+        let message = message.unwrap_or_else(|| format!("breaks the rule `{expression}`"));
+        let known = self.expressions.entry(expression.clone());
+        let expression = known.or_insert_with(|| Arc::new(Expression::new(expression))).clone();
+        Some(Rule { expression, message: message.into() })
     }
 
     fn fault(&self, what: &str) -> ! {
         panic!("schema {}: {what}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::KindName;
+    use crate::schema;
+
+    /// They are compiled when a value first meets them; a fault of ours must not wait for that value.
+    #[test]
+    fn every_pattern_and_every_rule_of_every_schema_compiles() {
+        let files = KindName::ALL.iter().map(|kind| (kind.as_str(), schema::text_of(*kind)));
+        for (name, text) in files.chain([("metadata", schema::METADATA)]) {
+            let mut compiler = Compiler::new(name);
+            compiler.file(text);
+
+            for pattern in compiler.patterns.values() {
+                pattern.is_match("");
+            }
+            for expression in compiler.expressions.values() {
+                expression.program();
+            }
+        }
     }
 }

@@ -35,7 +35,7 @@ pub fn fill(schema: &Schema, value: &mut Value, lines: &mut Lines) {
 
 fn fill_object(object: &ObjectShape, map: &mut serde_json::Map<String, Value>, lines: &mut Lines) {
     drop_empty_fields(object, map, lines);
-    for (name, schema) in &object.fields {
+    for (name, schema) in object.fields.iter() {
         if let Some(default) = &schema.default
             && !map.contains_key(&**name)
         {
@@ -44,7 +44,7 @@ fn fill_object(object: &ObjectShape, map: &mut serde_json::Map<String, Value>, l
     }
     let mut unwritten = Lines::default();
     for (position, (name, value)) in map.iter_mut().enumerate() {
-        if let Some(schema) = object.fields.get(name.as_str()).or(object.values.as_deref()) {
+        if let Some(schema) = object.fields.get(name).or(object.values.as_deref()) {
             fill(schema, value, lines.children.get_mut(position).unwrap_or(&mut unwritten));
         }
     }
@@ -57,8 +57,7 @@ fn drop_empty_fields(object: &ObjectShape, map: &mut serde_json::Map<String, Val
     }
     let mut position = 0;
     map.retain(|name, value| {
-        let dropped =
-            value.is_null() && (object.fields.contains_key(name.as_str()) || object.values.is_some());
+        let dropped = value.is_null() && (object.fields.get(name).is_some() || object.values.is_some());
         if !dropped {
             position += 1;
         } else if position < lines.children.len() {

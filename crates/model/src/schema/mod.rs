@@ -3,7 +3,8 @@
 //! The rules of the Gateway API are published as schemas, so they are *run* rather than retold: the files in
 //! `schemas/` are those of the API (made by `generate.py`) and, in the same language, ours for the core kinds and
 //! our own. What this reader of schemas does not understand stops it: a keyword that is silently skipped is a
-//! rule that is silently not kept. Everything is compiled once per process.
+//! rule that is silently not kept. A schema is compiled once per process; its patterns and rules, which take most of
+//! the room, when a value first meets them.
 
 mod check;
 mod compile;
@@ -54,15 +55,42 @@ enum Shape {
 
 #[derive(Debug, Default)]
 struct ObjectShape {
-    fields: BTreeMap<Arc<str>, Schema>,
+    fields: Fields,
     required: Vec<Arc<str>>,
     /// Schema of the values of keys that are no fields; makes the object a map.
     values: Option<Box<Schema>>,
     /// Pattern of the keys of a map.
-    keys: Option<Pattern>,
+    keys: Option<Arc<Pattern>>,
     /// Whether unknown fields are let through.
     open: bool,
     size_max: Option<usize>,
+}
+
+/// Schemas by name, sorted. Objects have few fields and schemas are large, so room is taken for no more than there are.
+#[derive(Debug, Default)]
+struct Fields(Box<[(Arc<str>, Schema)]>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&Schema> {
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Schema)> {
+        self.0.iter().map(|(name, schema)| (name, schema))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+}
+
+impl FromIterator<(Arc<str>, Schema)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Schema)>>(fields: I) -> Self {
+        let mut fields: Box<[_]> = fields.into_iter().collect();
+        fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Fields(fields)
+    }
 }
 
 #[derive(Debug)]
@@ -85,7 +113,7 @@ enum Unique {
 #[derive(Debug, Default)]
 struct Bounds {
     choices: Vec<Value>,
-    pattern: Option<Pattern>,
+    pattern: Option<Arc<Pattern>>,
     format: Option<Format>,
     length_min: usize,
     length_max: Option<usize>,
@@ -93,10 +121,25 @@ struct Bounds {
     maximum: Option<Number>,
 }
 
+/// An expression that text must match.
 #[derive(Debug)]
 struct Pattern {
     text: String,
-    regex: Regex,
+    regex: OnceLock<Regex>,
+}
+
+impl Pattern {
+    fn new(text: String) -> Self {
+        Pattern { text, regex: OnceLock::new() }
+    }
+
+    /// # Panics
+    /// When it is no expression, which a test shows that compiles all of them.
+    fn is_match(&self, text: &str) -> bool {
+        let compiled =
+            || Regex::new(&self.text).unwrap_or_else(|fault| panic!("pattern {}: {fault}", self.text));
+        self.regex.get_or_init(compiled).is_match(text)
+    }
 }
 
 impl Schema {
@@ -142,7 +185,7 @@ impl Schema {
     /// Names of the fields an object of this schema may have, sorted.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         let fields = if let Shape::Object(object) = &self.shape { Some(&object.fields) } else { None };
-        fields.into_iter().flatten().map(|(name, _)| &**name)
+        fields.into_iter().flat_map(Fields::names)
     }
 }
 
@@ -158,8 +201,10 @@ pub fn of(kind: KindName) -> &'static Schema {
 #[must_use]
 pub fn metadata() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
-    SCHEMA.get_or_init(|| compile::compile("metadata", include_str!("../../schemas/metadata.json")))
+    SCHEMA.get_or_init(|| compile::compile("metadata", METADATA))
 }
+
+const METADATA: &str = include_str!("../../schemas/metadata.json");
 
 /// The schema file of a kind.
 #[must_use]

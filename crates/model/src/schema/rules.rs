@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cel::extractors::This;
 use cel::objects::{Key, Map};
@@ -19,8 +19,29 @@ use crate::units::GatewayDuration;
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
-    pub(super) program: Arc<Program>,
+    pub(super) expression: Arc<Expression>,
     pub(super) message: Arc<str>,
+}
+
+/// What a rule says, compiled when it is first asked for: most rules are about fields that few people write.
+#[derive(Debug)]
+pub struct Expression {
+    text: String,
+    program: OnceLock<Program>,
+}
+
+impl Expression {
+    pub(super) fn new(text: String) -> Self {
+        Expression { text, program: OnceLock::new() }
+    }
+
+    /// # Panics
+    /// When it cannot be compiled, which a test shows that compiles all of them.
+    pub(super) fn program(&self) -> &Program {
+        self.program.get_or_init(|| {
+            Program::compile(&self.text).unwrap_or_else(|fault| panic!("rule {}: {fault}", self.text))
+        })
+    }
 }
 
 /// Evaluates rules. Making one costs some microseconds, so make one for many objects.
@@ -69,7 +90,7 @@ impl Judge {
         }
         let mut scope = self.root.new_inner_scope();
         scope.add_variable_from_value("self", term(schema, value));
-        let holds = |rule: &&Rule| matches!(rule.program.execute(&scope), Ok(Term::Bool(true)));
+        let holds = |rule: &&Rule| matches!(rule.expression.program().execute(&scope), Ok(Term::Bool(true)));
         schema.rules.iter().filter(|rule| !holds(rule)).map(|rule| rule.message.clone()).collect()
     }
 }

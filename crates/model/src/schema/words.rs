@@ -63,7 +63,7 @@ pub fn wanted(shape: &Shape) -> &'static str {
 
 /// What helps when a value has the wrong type. Quotes help only where the text in them would be right.
 pub fn type_remedy(shape: &Shape, bounds: &Bounds, value: &Value) -> Option<String> {
-    let fits = |pattern: &Pattern| pattern.regex.is_match(&value.to_string());
+    let fits = |pattern: &Pattern| pattern.is_match(&value.to_string());
     match (shape, value) {
         (Shape::Text, Value::Bool(_) | Value::Number(_)) => {
             let formed = bounds.format.and_then(|format| format.problem(&value.to_string())?.remedy);

@@ -143,8 +143,7 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
         meta,
         kind: content,
         source: Some(Source { file, line: lines.line }),
-        raw: Arc::new(value),
-        lines: Arc::new(lines),
+        written: crate::written::Written::new(&value, &lines),
     })
 }
 

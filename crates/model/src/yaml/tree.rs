@@ -31,8 +31,9 @@ pub struct Document {
     pub whole: bool,
 }
 
-/// All documents of a text. After text that is no YAML there is one last document that holds the fault.
-pub fn documents(text: &str) -> Vec<Document> {
+/// All documents of a text, one at a time: a tree takes many times the room of its text. After text that is no YAML
+/// there is one last document that holds the fault.
+pub fn documents(text: &str) -> impl Iterator<Item = Document> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: DEPTH_MAX + 1,
@@ -48,15 +49,12 @@ pub fn documents(text: &str) -> Vec<Document> {
         alias_bytes_left: ALIAS_BYTES_MAX,
         faults: Vec::new(),
     };
-    let mut documents = Vec::new();
-    while let Some(document) = builder.document() {
-        let whole = document.whole;
-        documents.push(document);
-        if !whole {
-            break;
-        }
-    }
-    documents
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        let document = if ended { None } else { builder.document() };
+        ended = document.as_ref().is_none_or(|document| !document.whole);
+        document
+    })
 }
 
 /// Reading cannot go on; the reason stands among the faults.

@@ -5,6 +5,7 @@
 //! is no I/O and no clock in here: bytes in, a head or a verdict out, and no allocation once the vectors that
 //! the caller reuses have grown.
 
+mod block;
 pub mod canonical;
 pub mod http1;
 pub mod http2;

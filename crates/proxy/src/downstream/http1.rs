@@ -5,7 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
@@ -13,11 +13,12 @@ use crate::emit::{put, write_decimal};
 use crate::exchange::{Exchange, Peer, Request};
 use crate::exchanges::{Exchanges, Placed};
 use crate::failure::{Blame, Failure};
-use crate::io::Io;
+use crate::io::{Hangup, Io};
 use crate::limits::{BODY_IDLE_SECONDS, DRAINED_BODY_BYTES_MAX, WRITE_STALL_SECONDS};
 use crate::message::{Framing, Known, RequestHead, ResponseHead, Version};
 use crate::pipeline;
 use crate::respond::{self, Answer};
+use crate::state::deadlines::whole_seconds;
 use crate::state::ports::{Pinned, PortState};
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
 
@@ -35,6 +36,8 @@ pub struct Http1Downstream {
     closing: bool,
     /// The answer was broken off.
     aborted: bool,
+    /// Whether it is worth looking for the client's departure.
+    watching: bool,
 }
 
 /// Serves HTTP/1 connections; borrows the futures of their exchanges.
@@ -80,12 +83,13 @@ pub async fn serve<F: Future<Output = After>>(
         modern: true,
         closing: false,
         aborted: false,
+        watching: false,
     });
     let mut received = received;
     loop {
         // The config is let go of at once: a connection that waits must not keep a retired one alive.
         let idle_timeout = port.pin().port().settings.limits.idle_timeout;
-        connection.stream.deadline.idle(idle_timeout.as_secs() as u32, &port);
+        connection.stream.deadline.idle(whole_seconds(idle_timeout), &port);
         let buffer = match received.take() {
             Some(buffer) => buffer,
             None => match poll_fn(|cx| connection.stream.io.poll_fill_new(cx, Buffer::for_head)).await {
@@ -156,7 +160,7 @@ impl Http1Downstream {
                 Parsed::Incomplete => {}
             }
             if !std::mem::replace(&mut begun, true) {
-                self.stream.deadline.reading(settings.limits.head_timeout.as_secs() as u32);
+                self.stream.deadline.reading(whole_seconds(settings.limits.head_timeout));
             }
             match poll_fn(|cx| self.stream.io.poll_fill(cx, &mut buffer)).await {
                 Ok(count) if count > 0 => {}
@@ -173,6 +177,21 @@ impl Http1Downstream {
         self.closing = !head.persistent;
         self.stream.begin_reading(head.framing, Form::Raw, Some(rest), allowance);
         self.stream.deadline.none();
+        self.watching = true;
+    }
+
+    /// See [`super::Downstream::poll_given_up`].
+    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.watching || !self.stream.is_read() {
+            return Poll::Pending; // Who reads the body learns of its end.
+        }
+        match ready!(self.stream.io.poll_hangup(cx)) {
+            Hangup::Gone => Poll::Ready(()),
+            Hangup::Talking => {
+                self.watching = false; // The next request has come early; looking again would tell nothing new.
+                Poll::Pending
+            }
+        }
     }
 
     /// See [`super::Downstream::set_form`].

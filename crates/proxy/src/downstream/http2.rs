@@ -25,6 +25,7 @@ use crate::limits::{
     HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESETS_MAX, HTTP2_STREAMS_MAX,
     HTTP2_WINDOW_BYTES,
 };
+use crate::state::deadlines::whole_seconds;
 use crate::state::ports::PortState;
 use crate::wire::{self, Ended, Patience, Tap, Wire};
 use crate::worker::Worker;
@@ -41,7 +42,7 @@ struct Shared {
 pub async fn serve(io: Io, received: Option<Buffer>, peer: Peer, worker: Rc<Worker>, port: Rc<PortState>) {
     let limits = port.pin().port().settings.limits;
     let patience =
-        Patience { head: limits.head_timeout.as_secs() as u32, idle: limits.idle_timeout.as_secs() as u32 };
+        Patience { head: whole_seconds(limits.head_timeout), idle: whole_seconds(limits.idle_timeout) };
     let (wire, tap) = wire::wire(io, received, Some(Box::default()), &worker.deadlines, patience);
     let Some(connection) = handshake(wire, &tap).await else {
         let timed_out = tap.ended() == Some(Ended::HeadTimeout);
@@ -91,6 +92,7 @@ struct Server {
     told: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once, never kept")]
 enum Event {
     Request(http::Request<h2::RecvStream>, SendResponse<Bytes>),
     DrainBegins,

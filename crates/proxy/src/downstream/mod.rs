@@ -47,13 +47,9 @@ impl Downstream {
         each!(self, downstream => downstream.invite_body(exchange));
     }
 
-    /// Whether the client has given this request up. HTTP/1 cannot say so: a client that has ended its side may
-    /// still wait for the answer.
+    /// Waits until the client has given this request up.
     pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Downstream::Http1(_) => Poll::Pending,
-            Downstream::Http2(downstream) => downstream.poll_given_up(cx),
-        }
+        each!(self, downstream => downstream.poll_given_up(cx))
     }
 
     /// Prepares an upstream's answer and says in which form its body is wanted.

@@ -14,8 +14,11 @@ use crate::message::{Known, Version};
 #[derive(Debug, Default)]
 pub struct Moment {
     second: u64,
-    text: Vec<u8>,
+    text: SecondText,
 }
+
+/// `2026-11-23T00:00:00`.
+type SecondText = [u8; 19];
 
 /// Appends the line of an exchange.
 pub fn write(
@@ -91,8 +94,17 @@ fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    for chunk in value.utf8_chunks() {
+        escape_text(out, chunk.valid());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+fn escape_text(out: &mut Vec<u8>, text: &str) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for character in String::from_utf8_lossy(value).chars() {
+    for character in text.chars() {
         match character {
             '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
             // Control characters, and the C1 controls that some terminals obey.
@@ -108,9 +120,8 @@ fn escape(out: &mut Vec<u8>, value: &[u8]) {
 
 /// RFC 3339 in UTC with milliseconds.
 fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
-    if moment.text.is_empty() || moment.second != time.as_secs() {
-        moment.second = time.as_secs();
-        moment.text = second_text(time.as_secs()).into_bytes();
+    if moment.text[0] == 0 || moment.second != time.as_secs() {
+        *moment = Moment { second: time.as_secs(), text: second_text(time.as_secs()) };
     }
     out.extend_from_slice(&moment.text);
     let millis = time.subsec_millis();
@@ -119,7 +130,7 @@ fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
 }
 
 /// A second since the Unix epoch as date and time, by the civil calendar.
-fn second_text(seconds: u64) -> String {
+fn second_text(seconds: u64) -> SecondText {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
     let shifted = days + 719_468;
@@ -131,7 +142,14 @@ fn second_text(seconds: u64) -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    let mut text = *b"0000-00-00T00:00:00";
+    let places = [(2, year / 100), (4, year), (7, month), (10, day)];
+    let times = [(13, rest / 3600), (16, rest / 60 % 60), (19, rest % 60)];
+    for (end, value) in places.into_iter().chain(times) {
+        text[end - 2] += (value / 10 % 10) as u8;
+        text[end - 1] += (value % 10) as u8;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -140,10 +158,10 @@ mod tests {
 
     #[test]
     fn times_are_written_by_the_civil_calendar() {
-        assert_eq!(second_text(0), "1970-01-01T00:00:00");
-        assert_eq!(second_text(951_782_400), "2000-02-29T00:00:00");
-        assert_eq!(second_text(1_795_392_000), "2026-11-23T00:00:00");
-        assert_eq!(second_text(4_107_542_399), "2100-02-28T23:59:59");
+        assert_eq!(&second_text(0), b"1970-01-01T00:00:00");
+        assert_eq!(&second_text(951_782_400), b"2000-02-29T00:00:00");
+        assert_eq!(&second_text(1_795_392_000), b"2026-11-23T00:00:00");
+        assert_eq!(&second_text(4_107_542_399), b"2100-02-28T23:59:59");
     }
 
     #[test]

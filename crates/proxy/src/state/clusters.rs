@@ -38,9 +38,15 @@ pub struct EndpointState {
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
     /// Connections that wait for a request, newest last.
+    #[allow(
+        clippy::vec_box,
+        reason = "an exchange holds a connection boxed: taking it and giving it back moves a word"
+    )]
     idle: RefCell<Vec<Box<Http1Upstream>>>,
     /// HTTP/2 connections, which carry many requests at once.
     pub http2: RefCell<Vec<Http2Upstream>>,
+    /// Held while one is being opened: requests that come at once are to share it.
+    pub http2_turn: tokio::sync::Mutex<()>,
 }
 
 impl Clusters {
@@ -140,6 +146,7 @@ impl EndpointState {
             in_flight: Cell::new(0),
             idle: RefCell::default(),
             http2: RefCell::default(),
+            http2_turn: tokio::sync::Mutex::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use os::End;
 
@@ -31,6 +32,12 @@ struct Slot {
 }
 
 const NEVER: u32 = u32::MAX;
+
+/// A bound of time in the seconds that deadlines count, rounded up: what was asked for is granted in full.
+#[must_use]
+pub fn whole_seconds(bound: Duration) -> u32 {
+    u32::try_from(bound.as_millis().div_ceil(1000)).unwrap_or(NEVER)
+}
 
 /// A connection's deadline. Dropping it takes the socket out of the register, so it must be dropped before the
 /// socket is closed: keep it in a field declared above the socket's (fields drop in order of declaration).

@@ -132,7 +132,7 @@ impl Metrics {
     pub fn rule(&self, slot: RuleSlot) -> &RuleCells {
         let index = slot.0 as usize;
         let Some(chunk) = self.chunks.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
-        let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::NEW }; RULES_PER_CHUNK]));
+        let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::new() }; RULES_PER_CHUNK]));
         &chunk[index % RULES_PER_CHUNK]
     }
 
@@ -145,13 +145,15 @@ impl Metrics {
 }
 
 impl RuleCells {
-    const NEW: RuleCells = RuleCells {
-        statuses: [const { Cell(AtomicU64::new(0)) }; 5],
-        durations: [const { Cell(AtomicU64::new(0)) }; DURATION_BUCKETS],
-        duration_micros: Cell(AtomicU64::new(0)),
-        request_bytes: Cell(AtomicU64::new(0)),
-        response_bytes: Cell(AtomicU64::new(0)),
-    };
+    const fn new() -> RuleCells {
+        RuleCells {
+            statuses: [const { Cell(AtomicU64::new(0)) }; 5],
+            durations: [const { Cell(AtomicU64::new(0)) }; DURATION_BUCKETS],
+            duration_micros: Cell(AtomicU64::new(0)),
+            request_bytes: Cell(AtomicU64::new(0)),
+            response_bytes: Cell(AtomicU64::new(0)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,23 +4,28 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::config::{BindAddress, Port};
+use engine::config::Port;
 use tokio::sync::Notify;
 
 use crate::config::Prepared;
+
+/// A config as one worker shares it among its own connections: counted without atomics. The inner count is the one that
+/// workers share, and only a swap touches it.
+#[allow(clippy::redundant_allocation, reason = "the outer count belongs to one worker, the inner one to all")]
+pub type WorkerConfig = Rc<Arc<Prepared>>;
 
 /// A config held for the length of one request, with the port it is read for. Holding it is what keeps two
 /// configurations from mixing; cloning it touches no count that another worker shares.
 #[derive(Clone, Debug)]
 pub struct Pinned {
-    prepared: Rc<Arc<Prepared>>,
+    prepared: WorkerConfig,
     port: usize,
 }
 
 impl Pinned {
     /// Pins a config for one of its ports.
     #[must_use]
-    pub fn new(prepared: Rc<Arc<Prepared>>, port: usize) -> Pinned {
+    pub fn new(prepared: WorkerConfig, port: usize) -> Pinned {
         Pinned { prepared, port }
     }
 
@@ -41,8 +46,6 @@ impl Pinned {
 /// One listening address of one worker.
 #[derive(Debug)]
 pub struct PortState {
-    /// Where it listens.
-    pub address: BindAddress,
     pinned: RefCell<Pinned>,
     draining: Cell<bool>,
     /// Tells long-lived connections (HTTP/2) that the drain has begun.
@@ -54,9 +57,8 @@ pub struct PortState {
 impl PortState {
     /// A port that has just been bound.
     #[must_use]
-    pub fn new(address: BindAddress, pinned: Pinned) -> PortState {
+    pub fn new(pinned: Pinned) -> PortState {
         PortState {
-            address,
             pinned: RefCell::new(pinned),
             draining: Cell::new(false),
             drain_begins: Notify::new(),

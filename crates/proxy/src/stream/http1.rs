@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{
-    Body, BodyState, LAST_CHUNK, Parsed, Resume, Sender, chunk_header, parse_trailers,
+    Body, BodyState, Decoded, LAST_CHUNK, Parsed, Resume, Sender, chunk_header, parse_trailers,
 };
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
@@ -62,7 +62,7 @@ struct Reading {
     blame: Blame,
     /// Seconds without a byte after which the connection is ended.
     idle_seconds: u32,
-    /// Bytes of body that may still come.
+    /// Bytes of content that may come in all.
     allowance: u64,
     /// Bytes of body handed out.
     total: u64,
@@ -212,26 +212,23 @@ impl Http1Stream {
 
     /// Splits a buffer into the part that belongs to the body and the rest, which waits.
     fn divide(&mut self, mut buffer: Buffer) -> Result<Option<(Piece, BodyState)>, Failure> {
-        let (mut length, mut consumed, mut state) = match self.read.form {
-            Form::Raw => {
-                let progress = self.read.body.advance(buffer.filled()).map_err(|_| self.broken())?;
-                (progress.passed, progress.passed, progress.state)
-            }
-            Form::Content => {
-                let decoded =
-                    self.read.body.decode_in_place(buffer.filled_mut()).map_err(|_| self.broken())?;
-                (decoded.data, decoded.consumed, decoded.state)
-            }
+        let split = match self.read.form {
+            Form::Raw => self.read.body.pass_in_place(buffer.filled_mut()),
+            Form::Content => self.read.body.decode_in_place(buffer.filled_mut()),
         };
+        let Decoded { data: mut length, mut consumed, mut state } = split.map_err(|_| self.broken())?;
         if state == BodyState::Trailers && buffer.filled()[consumed..].starts_with(b"\r\n") {
             // No trailers, as nearly always: the end leaves with the last piece and not in a write of its own.
             state = BodyState::Done;
             consumed += 2;
             if self.read.form == Form::Raw {
-                length = consumed;
+                buffer.filled_mut().copy_within(consumed - 2..consumed, length);
+                length += 2;
             }
         }
-        self.read.allowance = self.read.allowance.checked_sub(length as u64).ok_or(Failure::BodyTooLarge)?;
+        if self.read.body.content_bytes() > self.read.allowance {
+            return Err(Failure::BodyTooLarge);
+        }
         self.read.total += length as u64;
         if consumed < buffer.len() {
             self.read.waiting = Some(Buffer::with_rest(&buffer.filled()[consumed..]));

@@ -282,3 +282,133 @@ fn field_map(trailers: &Trailers) -> http::HeaderMap {
     }
     map.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::state::alarms;
+
+    /// The server's and the client's side of a stream whose client has given `window` bytes of room.
+    async fn stream(window: u32) -> (SendStream<Bytes>, RecvStream) {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(window);
+        let client = async {
+            let (mut sender, connection) = builder.handshake::<_, Bytes>(theirs).await.unwrap();
+            tokio::task::spawn_local(connection);
+            let request = http::Request::get("http://example.com/").body(()).unwrap();
+            sender.send_request(request, true).unwrap().0.await.unwrap().into_body()
+        };
+        let server = async {
+            let mut connection = h2::server::handshake(ours).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            tokio::task::spawn_local(async move { while connection.accept().await.is_some() {} });
+            respond.send_response(http::Response::new(()), false).unwrap()
+        };
+        tokio::join!(server, client)
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(tokio::task::LocalSet::new().run_until(test));
+    }
+
+    /// Lets the tasks of both connections do what they can.
+    async fn settle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn poll(sender: &mut Http2Sender) -> Poll<Result<(), Failure>> {
+        sender.poll_flush(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_client_that_gives_no_room_is_given_up() {
+        run(async {
+            let (send, _body) = stream(0).await;
+            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            sender.push(Piece::Shared(Bytes::from_static(b"hello")));
+            assert!(poll(&mut sender).is_pending());
+            for _ in 0..=WRITE_STALL_SECONDS {
+                assert!(poll(&mut sender).is_pending());
+                alarms::tick();
+            }
+            assert_eq!(poll(&mut sender), Poll::Ready(Err(Failure::ClientStalled)));
+        });
+    }
+
+    #[test]
+    fn a_client_that_gives_room_for_a_byte_at_a_time_is_given_up() {
+        run(async {
+            let (send, mut body) = stream(1).await;
+            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            sender.push(Piece::Shared(vec![b'a'; 10_000].into()));
+            let mut seconds = 0;
+            while poll(&mut sender).is_pending() {
+                settle().await;
+                if let Poll::Ready(Some(part)) = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await {
+                    body.flow_control().release_capacity(part.unwrap().len()).unwrap();
+                }
+                settle().await;
+                alarms::tick();
+                seconds += 1;
+            }
+            assert_eq!(seconds, WRITE_STALL_SECONDS + 1);
+            assert!(sender.written() > 10, "{} bytes moved", sender.written());
+        });
+    }
+
+    #[test]
+    fn a_client_that_is_slow_but_moves_is_waited_for() {
+        run(async {
+            let (send, mut body) = stream(HTTP2_MOVING_BYTES_MIN as u32).await;
+            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            sender.push(Piece::Shared(vec![b'a'; 10_000].into()));
+            let mut received = 0;
+            while poll(&mut sender).is_pending() {
+                for _ in 0..WRITE_STALL_SECONDS {
+                    alarms::tick();
+                }
+                settle().await;
+                while let Poll::Ready(Some(part)) = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await {
+                    let length = part.unwrap().len();
+                    received += length;
+                    body.flow_control().release_capacity(length).unwrap();
+                }
+                settle().await;
+            }
+            assert_eq!(sender.written(), 10_000);
+            assert!(received >= 8_000);
+        });
+    }
+
+    #[test]
+    fn an_upstream_that_falls_silent_inside_its_answer_is_given_up() {
+        run(async {
+            let (mut send, body) = stream(1000).await;
+            let mut receiver = Http2Receiver::new(body, Blame::Upstream, u64::MAX);
+            let mut cx = Context::from_waker(Waker::noop());
+            for _ in 0..2 {
+                for _ in 0..=UPSTREAM_IDLE_SECONDS {
+                    assert!(receiver.poll_piece(&mut cx).is_pending());
+                    alarms::tick();
+                }
+                // A word in time begins the wait anew.
+                send.send_data("tick".into(), false).unwrap();
+                settle().await;
+                assert!(matches!(receiver.poll_piece(&mut cx), Poll::Ready(Ok(Next::Piece(_)))));
+            }
+            for _ in 0..=UPSTREAM_IDLE_SECONDS {
+                assert!(receiver.poll_piece(&mut cx).is_pending());
+                alarms::tick();
+            }
+            let ended = receiver.poll_piece(&mut cx);
+            assert!(matches!(ended, Poll::Ready(Err(Failure::UpstreamTimeout))), "{ended:?}");
+        });
+    }
+}

@@ -39,11 +39,8 @@ pub async fn acquire(
         }
         let in_flight = InFlight::begin(endpoint);
         // Boxed: a handshake's state is large, and most requests find a kept connection.
-        match Box::pin(dial(exchange.worker, cluster, endpoint)).await {
-            Ok(upstream) => {
-                exchange.worker.metrics.upstream_connections.add(1);
-                return Ok((in_flight, upstream));
-            }
+        match Box::pin(dial(exchange.worker, cluster, endpoint, fresh)).await {
+            Ok(upstream) => return Ok((in_flight, upstream)),
             Err(failure) => {
                 exchange.worker.metrics.upstream_connect_failures.add(1);
                 failed = Some(endpoint.clone());
@@ -61,7 +58,12 @@ fn take_kept(endpoint: &Rc<EndpointState>, fresh: bool) -> Option<Upstream> {
     if let Some(kept) = endpoint.take_idle() {
         return Some(Upstream::Http1(kept));
     }
-    let request = endpoint.http2.borrow().iter().rev().find_map(Http2Upstream::request)?;
+    take_http2(endpoint)
+}
+
+/// A stream on a connection that has room for one; the oldest first, so that the newest can grow idle.
+fn take_http2(endpoint: &EndpointState) -> Option<Upstream> {
+    let request = endpoint.http2.borrow().iter().find_map(Http2Upstream::request)?;
     Some(Upstream::Http2(Box::new(request)))
 }
 
@@ -69,9 +71,19 @@ async fn dial(
     worker: &Rc<Worker>,
     cluster: &ClusterState,
     endpoint: &Rc<EndpointState>,
+    fresh: bool,
 ) -> Result<Upstream, Failure> {
     let connecting = async {
+        // Dozens of requests that come at once, or behind a lost connection, must not open dozens of them.
+        let _turn = match cluster.cluster.protocol {
+            UpstreamProtocol::Http2 => Some(endpoint.http2_turn.lock().await),
+            UpstreamProtocol::Http1 | UpstreamProtocol::Auto => None,
+        };
+        if let Some(shared) = take_http2(endpoint).filter(|_| !fresh) {
+            return Ok(shared);
+        }
         let (io, negotiated) = open(cluster, endpoint).await?;
+        worker.metrics.upstream_connections.add(1);
         if speaks_http2(cluster.cluster.protocol, negotiated.as_deref()) {
             let connection = Http2Upstream::open(io, &worker.deadlines).await?;
             let request = connection.request().ok_or(Failure::UpstreamReset)?;

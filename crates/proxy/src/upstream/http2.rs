@@ -19,6 +19,7 @@ use crate::message::{Framing, Method, ResponseHead};
 use crate::state::alarms::Alarm;
 use crate::state::clusters::ClusterState;
 use crate::stream::{Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
+use crate::upstream::send;
 use crate::wire::OpenStream;
 
 /// One request on a connection that others share.
@@ -64,7 +65,7 @@ impl Http2Request {
     /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = http2::upstream_request(exchange, cluster)?;
+        let head = send::http2_head(exchange, cluster)?;
         let ends = exchange.request.head.framing == Framing::None;
         match self.sender.send_request(head, ends) {
             Ok((response, stream)) => {

@@ -4,9 +4,14 @@
 //! Every field is written anew and none is copied through blindly. HTTP/1 and HTTP/2 share the walk over the
 //! fields ([`visit_fields`]) and differ only in how a field is put down.
 
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
 use crate::buffer::Text;
+use crate::codec::http2::FieldMap;
 use crate::emit::{emit_edits, is_replaced, put, write_decimal};
 use crate::exchange::Exchange;
+use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
 use crate::message::{Framing, Known};
 use crate::state::clusters::ClusterState;
@@ -33,6 +38,34 @@ pub fn write_head(exchange: &Exchange<'_>, cluster: &ClusterState, out: &mut Tex
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Builds the head that an upstream's stream is opened with.
+///
+/// # Errors
+/// A rewritten host or path cannot be expressed.
+pub fn http2_head(exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<http::Request<()>, Failure> {
+    let scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+    let (mut target, mut host) = (Text::new(), Text::new());
+    write_target(exchange, &mut target);
+    write_host(exchange, &mut host);
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = scheme;
+    uri.authority = Authority::from_maybe_shared(Bytes::copy_from_slice(&host)).ok();
+    uri.path_and_query = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).ok();
+    let uri = http::Uri::from_parts(uri).map_err(|_| Failure::RouteRefused)?;
+    let mut fields = FieldMap::default();
+    visit_fields(exchange, cluster, |name, value| fields.put(name, value));
+    if exchange.request.head.te_trailers {
+        fields.put(b"te", b"trailers");
+    }
+    let mut request = http::Request::new(());
+    let token = exchange.request.head.method_token.of(&exchange.request.text);
+    *request.method_mut() = http::Method::from_bytes(token).map_err(|_| Failure::RouteRefused)?;
+    *request.uri_mut() = uri;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = fields.finish();
+    Ok(request)
 }
 
 /// Path and query towards the upstream.

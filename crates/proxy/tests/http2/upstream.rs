@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
+/// More than any test sends.
+const MESSAGES_MAX: usize = 4096;
+
 /// An upstream that speaks HTTP/1.1: a thread, bare bytes.
 pub struct Http1 {
     pub address: SocketAddr,
@@ -17,23 +20,23 @@ pub struct Http1 {
 pub fn http1(answer: &'static [u8]) -> Http1 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (asked, requests) = mpsc::channel();
-    let (over, ended) = mpsc::channel();
+    let (asked, requests) = mpsc::sync_channel(MESSAGES_MAX);
+    let (over, ended) = mpsc::sync_channel(MESSAGES_MAX);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (asked, over, stream) = (asked.clone(), over.clone(), stream.unwrap());
             std::thread::spawn(move || {
                 serve(stream, answer, &asked);
-                let _ = over.send(()); // The test may be over.
+                let _ = over.try_send(()); // The test may be over.
             });
         }
     });
     Http1 { address, requests, ended }
 }
 
-fn serve(mut stream: TcpStream, answer: &[u8], asked: &mpsc::Sender<String>) {
+fn serve(mut stream: TcpStream, answer: &[u8], asked: &mpsc::SyncSender<String>) {
     while let Some(request) = read_message(&mut stream) {
-        let _ = asked.send(request); // Not every test wants to know.
+        let _ = asked.try_send(request); // Not every test wants to know.
         if stream.write_all(answer).is_err() {
             return;
         }

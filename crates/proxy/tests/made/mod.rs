@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::{
-    Action, Backend, Backends, BindAddress, Cluster, ClusterSlot, Endpoint, EndpointSlot, Origin, Port, Rule,
-    RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
+    Action, Backend, Backends, BindAddress, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter, Origin,
+    Port, Rule, RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -17,7 +17,13 @@ use engine::matching::{
 pub const PREFIXES: [&str; 5] = ["/api/v1/users/", "/api/v1/", "/api/", "/static/", "/"];
 
 /// `svc0.example.com` … with five prefixes each, all for one upstream.
+#[allow(dead_code, reason = "most of those who include this file ask for this")]
 pub fn config(listen: SocketAddr, upstream: SocketAddr, hosts: u32) -> Config {
+    config_with(listen, upstream, hosts, &[])
+}
+
+/// The same with filters in every rule.
+pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters: &[Filter]) -> Config {
     let cluster = Cluster {
         slot: ClusterSlot(0),
         name: "Backend/bench/upstream".into(),
@@ -28,7 +34,7 @@ pub fn config(listen: SocketAddr, upstream: SocketAddr, hosts: u32) -> Config {
         refuse: None,
         connect_timeout: Duration::from_secs(5),
     };
-    let tables: HostMap<Arc<HostTable>> = (0..hosts).map(host).collect();
+    let tables: HostMap<Arc<HostTable>> = (0..hosts).map(|number| host(number, filters)).collect();
     let listener = Arc::new(Listener { name: "bench/bench/http".into(), hosts: tables });
     let port = Port {
         address: BindAddress { ip: listen.ip(), port: listen.port() },
@@ -39,7 +45,7 @@ pub fn config(listen: SocketAddr, upstream: SocketAddr, hosts: u32) -> Config {
     Config { epoch: 1, ports: vec![Arc::new(port)], clusters: vec![Some(Arc::new(cluster))] }
 }
 
-fn host(number: u32) -> (HostPattern, Arc<HostTable>) {
+fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {
     let name = format!("svc{number}.example.com");
     let pattern = HostPattern::new(Some(&name));
     let entries = PREFIXES
@@ -56,13 +62,13 @@ fn host(number: u32) -> (HostPattern, Arc<HostTable>) {
                 rule: index as u16,
                 matched: 0,
             }),
-            rule: Arc::new(rule(&name, number * 5 + index as u32)),
+            rule: Arc::new(rule(&name, number * 5 + index as u32, filters)),
         })
         .collect();
     (pattern, Arc::new(HostTable::new(entries)))
 }
 
-fn rule(route: &str, slot: u32) -> Rule {
+fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
     Rule {
         slot: RuleSlot(slot),
         origin: Origin {
@@ -73,7 +79,7 @@ fn rule(route: &str, slot: u32) -> Rule {
             name: None,
             source: None,
         },
-        filters: Vec::new(),
+        filters: filters.to_vec(),
         action: Action::Forward(Backends {
             choices: vec![Backend {
                 weight: 1,

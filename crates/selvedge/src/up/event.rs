@@ -20,8 +20,8 @@ pub enum Event {
         change: u64,
         /// `2 routes, 1 gateway`.
         summary: String,
-        /// From the first byte read to every worker having it.
-        took: Duration,
+        /// From looking at the files to every worker having it.
+        took: Took,
         /// Objects that do not work as they stand, one line or more each.
         problems: Vec<String>,
         /// Certificates that are in use although they are expired or not yet valid.
@@ -33,10 +33,30 @@ pub enum Event {
     Refused(Violations),
 }
 
+/// How long the parts of a change took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// From looking at the files to knowing what they ask for.
+    pub read: Duration,
+    /// From there to a configuration.
+    pub compile: Duration,
+    /// From there to every worker having it.
+    pub apply: Duration,
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |part: Duration| part.as_secs_f64() * 1e3;
+        let Took { read, compile, apply } = *self;
+        write!(f, "{:.1} ms", millis(read + compile + apply))?;
+        write!(f, " (read {:.1}, compile {:.1}, apply {:.1})", millis(read), millis(compile), millis(apply))
+    }
+}
+
 impl Event {
     /// The event of a change that was applied.
     #[must_use]
-    pub fn applied(snapshot: &Snapshot, state: &Outcome<'_>, took: Duration) -> Event {
+    pub fn applied(snapshot: &Snapshot, state: &Outcome<'_>, took: Took) -> Event {
         Event::Applied {
             change: snapshot.change,
             summary: snapshot.summary(),
@@ -77,7 +97,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Applied { change, summary, took, problems, warnings, unbound } => {
-                write!(f, "applied change {change}: {summary} in {} ms", took.as_millis())?;
+                write!(f, "applied change {change}: {summary} in {took}")?;
                 for problem in problems {
                     write!(f, "\n  {}", problem.replace('\n', "\n  "))?;
                 }

@@ -27,7 +27,7 @@ use proxy::{LogSink, Proxy};
 use crate::clock::{self, Stopwatch};
 
 pub use event::Event;
-use event::Outcome;
+use event::{Outcome, Took};
 
 /// What to run.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl Running {
     /// # Errors
     /// When it has mistakes; the last good configuration then stays in use.
     pub fn apply_text(&self, yaml: &str) -> Result<Arc<Snapshot>, Violations> {
-        self.joined.lock().apply(Ok(vec![text_file(yaml)]))
+        self.joined.lock().apply(Ok(vec![text_file(yaml)]), Stopwatch::start())
     }
 
     /// Reads the files again, whether or not they changed.
@@ -206,8 +206,9 @@ impl Running {
     /// When they cannot be read or have mistakes; the last good configuration then stays in use.
     pub fn reload(&self) -> Result<Arc<Snapshot>, Violations> {
         let mut state = self.joined.lock();
+        let since = Stopwatch::start();
         let read = state.sources.read();
-        state.apply(read)
+        state.apply(read, since)
     }
 
     /// Stops accepting, lets requests end within the drain time, and returns when all is closed.
@@ -230,22 +231,27 @@ impl Joined {
     /// Called when files may have changed.
     fn look(&self) {
         let mut state = self.lock();
+        let since = Stopwatch::start();
         if let Some(read) = state.sources.look() {
             // The listener has been told; nobody else asked.
-            let _told = state.apply(read);
+            let _told = state.apply(read, since);
         }
     }
 }
 
 impl State {
-    fn apply(&mut self, read: control::sources::Read) -> Result<Arc<Snapshot>, Violations> {
-        let started = Stopwatch::start();
-        match read.and_then(|files| self.control.apply(&files)) {
-            Ok(snapshot) => {
+    /// Puts what was read into use. `since` tells when reading it began.
+    fn apply(&mut self, read: control::sources::Read, since: Stopwatch) -> Result<Arc<Snapshot>, Violations> {
+        match read.and_then(|files| self.control.read(&files)) {
+            Ok(resources) => {
+                let read = since.elapsed();
+                let snapshot = self.control.compile(resources);
+                let compiled = since.elapsed();
                 self.program(&snapshot);
+                let took = Took { read, compile: compiled - read, apply: since.elapsed() - compiled };
                 let warnings = self.control.keyring().warnings(clock::now());
                 let outcome = Outcome { conditions: &self.conditions, bound: &self.bound, warnings };
-                let event = Event::applied(&snapshot, &outcome, started.elapsed());
+                let event = Event::applied(&snapshot, &outcome, took);
                 self.tell(&event);
                 Ok(snapshot)
             }

@@ -89,14 +89,7 @@ async fn copies(more: Value, requests: usize) -> usize {
         // The gateway bounds copies in flight; a share is judged below that bound, so let them arrive.
         tokio::task::yield_now().await;
     }
-    let mut count = copy.requests().len();
-    // The last copies may still be on their way: wait until one more request of our own has overtaken them.
-    tests::until::eventually("copies stop coming", || {
-        let before = std::mem::replace(&mut count, copy.requests().len());
-        before == count
-    })
-    .await;
-    copy.requests().len()
+    tests::until::settled("copies stop coming", || copy.requests().len()).await
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl Rewriter<'_> {
         while self.read < self.bytes.len() {
             match self.bytes[self.read] {
                 b'/' => self.end_segment(false)?,
-                b'\\' => self.odd_slash(&[b'\\'])?,
+                b'\\' => self.odd_slash(b"\\")?,
                 b'%' => self.escape()?,
                 b'?' | b'#' | ..=0x20 | 0x7f.. => return Err(Failure::BadTarget),
                 byte => self.put(byte),

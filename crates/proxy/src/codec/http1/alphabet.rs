@@ -1,11 +1,8 @@
 //! Which bytes may stand where, and how to run over them quickly.
 //!
-//! Long runs (values, targets) are checked eight bytes at a time in one register. The masks below may flag
-//! bytes *above* a true hit wrongly, because a subtraction borrows upwards, but the lowest flag is always
-//! right, and only the lowest is used.
+//! Long runs (names, values, targets) are checked a [`Block`] at a time.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use crate::codec::block::{BLOCK, Block, Flags, find};
 
 /// The lower-case form of a byte that may stand in a field name; 0 for all others. `_` is left out on purpose:
 /// it is legal, but it must be noticed (some servers read it as `-`).
@@ -35,145 +32,58 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 }
 
 /// Lowers the letters of a name in place from `at` on; the position of the first byte that is neither a letter
-/// nor `-`. Names are made of these but for rare bytes, which are left to [`NAME_LOWER`].
+/// nor `-`. Names are made of these but for rare bytes, which are left to [`NAME_LOWER`], as is what no block
+/// fits into.
 #[inline(always)]
 pub(crate) fn lower_name(bytes: &mut [u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let folded = (word | ONES * 0x20) & !HIGH;
-        // Additions set the high bit of bytes from `a` on, and from beyond `z` on; no byte carries over.
-        let letters = (folded + ONES * 0x1f) & !(folded + ONES * 0x05);
-        let not_dashes = ((word ^ ONES * b'-' as u64) & !HIGH) + !HIGH;
-        let stops = ((!letters & not_dashes) | word) & HIGH;
-        let before_stop = stops.wrapping_sub(1) & !stops;
-        *chunk = (word | (letters & before_stop & HIGH) >> 2).to_le_bytes();
-        if stops != 0 {
-            return at + first(stops);
+    while let Some(chunk) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        let block = Block::of(chunk);
+        let letters = block.with(CASE).within(b'a', b'z');
+        // A block has ones above its bits here, so that the end of the block stops as well.
+        let length = (!letters.or(block.equal(b'-')).bits()).trailing_zeros() as usize;
+        *chunk = block.with_where(CASE, letters.first(length)).bytes();
+        at += length;
+        if length < BLOCK {
+            break;
         }
-        at += 8;
     }
     at
 }
+
+/// The bit by which a small letter differs from its capital.
+const CASE: u8 = 0x20;
 
 /// Position of the first control byte other than a tab at or after `at`; the length when there is none.
 #[inline]
-pub(crate) fn text_end(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        let Some([low, high]) = words_at(bytes, at) else { break };
-        let (low, high) = (doubtful(low), doubtful(high));
-        if low | high == 0 {
-            at += 16;
-            continue;
-        }
-        at += if low != 0 { first(low) } else { 8 + first(high) };
-        if is_control(bytes[at]) {
-            return at;
-        }
-        at = skip_unusual(bytes, at + 1);
-    }
-    while bytes.get(at).is_some_and(|&byte| !is_control(byte)) {
-        at += 1;
-    }
-    at
-}
-
-/// Goes over whole words without control bytes, whatever else is in them.
-#[inline(never)]
-fn skip_unusual(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        if below(word, 0x20) | equal(word, 0x7f) != 0 {
-            break;
-        }
-        at += 8;
-    }
-    at
-}
-
-#[inline(always)]
-fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+pub(crate) fn text_end(bytes: &[u8], at: usize) -> usize {
+    find(bytes, at, |block| block.within(0, 0x1f).and_not(block.equal(b'\t')).or(block.equal(0x7f)))
 }
 
 /// Position of the first byte at or after `at` that ends a path: anything but visible ASCII, `?` or `#`.
 #[inline]
-pub(crate) fn path_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        let stops = invisible(word) | equal(word, b'?') | equal(word, b'#');
-        if stops != 0 {
-            return at + first(stops);
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, 0..=0x20 | 0x7f.. | b'?' | b'#')) {
-        at += 1;
-    }
-    at
+pub(crate) fn path_end(bytes: &[u8], at: usize) -> usize {
+    find(bytes, at, |block| invisible(block).or(block.equal(b'?')).or(block.equal(b'#')))
 }
 
 /// Position of the first byte at or after `at` that ends a query: anything but visible ASCII, or `#`.
 #[inline]
-pub(crate) fn query_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        let stops = invisible(word) | equal(word, b'#');
-        if stops != 0 {
-            return at + first(stops);
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, 0..=0x20 | 0x7f.. | b'#')) {
-        at += 1;
-    }
-    at
+pub(crate) fn query_end(bytes: &[u8], at: usize) -> usize {
+    find(bytes, at, |block| invisible(block).or(block.equal(b'#')))
 }
 
+/// All bytes but visible ASCII: from 0x7f around the end to 0x20.
 #[inline(always)]
-fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let rest = bytes.get(at..)?;
-    rest.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk))
-}
-
-#[inline(always)]
-fn words_at(bytes: &[u8], at: usize) -> Option<[u64; 2]> {
-    let pair = bytes.get(at..)?.first_chunk::<16>()?;
-    let (low, high) = pair.split_at(8);
-    Some([u64::from_le_bytes(low.try_into().ok()?), u64::from_le_bytes(high.try_into().ok()?)])
-}
-
-/// Flags all control bytes, and bytes above ASCII: cheap, and never too few.
-#[inline(always)]
-fn doubtful(word: u64) -> u64 {
-    (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & HIGH
-}
-
-/// Index of the lowest flagged byte.
-#[inline(always)]
-fn first(flags: u64) -> usize {
-    (flags.trailing_zeros() / 8) as usize
-}
-
-#[inline(always)]
-fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * limit as u64) & !word & HIGH
-}
-
-#[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    let difference = word ^ (ONES * byte as u64);
-    difference.wrapping_sub(ONES) & !difference & HIGH
-}
-
-#[inline(always)]
-fn invisible(word: u64) -> u64 {
-    below(word, 0x21) | (word & HIGH) | equal(word, 0x7f)
+fn invisible(block: Block) -> Flags {
+    block.within(0x7f, 0x20)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every byte value at every position of a word and of a tail, against the plain definition.
+    /// Every byte value at every position of a block and of a tail, against the plain definition.
     fn agrees(scan: fn(&[u8], usize) -> usize, stops: fn(u8) -> bool) {
-        for length in [1, 7, 8, 9, 16, 19] {
+        for length in [1, 7, 15, 16, 17, 33, 40] {
             for position in 0..length {
                 for byte in 0..=255 {
                     for filler in [b'a', 0x80, 0xff, b' ', b'!'] {
@@ -220,7 +130,7 @@ mod tests {
                 assert_eq!(text, expected, "{byte:#x} at {position}");
             }
         }
-        assert_eq!(lower_name(&mut b"ABCDEFG".to_owned(), 0), 0, "less than a word is left alone");
+        assert_eq!(lower_name(&mut b"ABCDEFG".to_owned(), 0), 0, "less than a block is left alone");
     }
 
     #[test]

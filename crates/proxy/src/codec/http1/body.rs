@@ -205,6 +205,34 @@ impl Body {
         Ok(Decoded { data, consumed, state: self.state() })
     }
 
+    /// Looks at received bytes that are to be passed on as they are, but for chunk extensions: those end here
+    /// (RFC 9112 section 7.1.1), and what follows them moves up in place.
+    ///
+    /// # Errors
+    /// The framing is malformed; the connection cannot be used any further.
+    #[inline]
+    pub fn pass_in_place(&mut self, bytes: &mut [u8]) -> Result<Decoded, BadBody> {
+        let (mut consumed, mut kept) = (0, 0);
+        while consumed < bytes.len() && self.state() == BodyState::More {
+            let before = self.stage;
+            let step = self.step(&bytes[consumed..])?;
+            let data = consumed + step.framing;
+            let framing = match before {
+                Stage::Chunks(chunk) => without_extensions(chunk, &mut bytes[consumed..data]),
+                Stage::Length(_) | Stage::UntilClose | Stage::Trailers | Stage::Done => step.framing,
+            };
+            if kept == consumed && framing == step.framing {
+                kept += framing + step.data;
+            } else {
+                bytes.copy_within(consumed..consumed + framing, kept);
+                bytes.copy_within(data..data + step.data, kept + framing);
+                kept += framing + step.data;
+            }
+            consumed = data + step.data;
+        }
+        Ok(Decoded { data: kept, consumed, state: self.state() })
+    }
+
     #[inline]
     fn step(&mut self, bytes: &[u8]) -> Result<Step, BadBody> {
         let step = match &mut self.stage {
@@ -228,6 +256,25 @@ impl Body {
         self.content += step.data as u64;
         Ok(step)
     }
+}
+
+/// Moves framing bytes that were understood over the extensions among them; returns how many are left.
+#[inline]
+fn without_extensions(mut chunk: Chunk, framing: &mut [u8]) -> usize {
+    let inside = matches!(chunk, Chunk::Extension { .. });
+    if !inside && memchr::memchr(b';', framing).is_none() {
+        return framing.len();
+    }
+    let mut kept = 0;
+    for index in 0..framing.len() {
+        let byte = framing[index];
+        chunk = chunk.after(byte).unwrap_or(chunk);
+        if !matches!(chunk, Chunk::Extension { .. }) {
+            framing[kept] = byte;
+            kept += 1;
+        }
+    }
+    kept
 }
 
 /// Takes up to `available` off `left`.

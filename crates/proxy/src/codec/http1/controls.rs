@@ -43,13 +43,13 @@ pub(super) struct Controls {
 
 impl Controls {
     /// Takes note of a field that is not [`Known::Other`]; the ones that steer nothing are left alone.
-    pub fn note(&mut self, field: &Field, bytes: &[u8]) -> Result<(), Mistake> {
-        let value = field.value.of(bytes);
-        match field.known {
+    pub fn note(&mut self, known: Known, span: Span, bytes: &[u8]) -> Result<(), Mistake> {
+        let value = span.of(bytes);
+        match known {
             Known::ContentLength => self.note_content_length(value),
             Known::TransferEncoding => self.note_transfer_encoding(value),
             Known::Connection => self.note_connection(value),
-            Known::Upgrade => self.note_upgrade(field.value, value),
+            Known::Upgrade => self.note_upgrade(span, value),
             Known::Other
             | Known::Host
             | Known::Te

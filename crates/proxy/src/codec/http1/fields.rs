@@ -33,59 +33,87 @@ pub(super) enum Line {
 /// Reads the line that starts at `start`.
 #[inline]
 pub(super) fn read_line(bytes: &mut [u8], start: usize) -> Line {
-    let mut at = lower_name(bytes, start);
+    let mut end = lower_name(bytes, start);
     let mut underscore = false;
-    let stop = loop {
-        let Some(byte) = bytes.get_mut(at) else { return Line::Incomplete };
+    if bytes.get(end) != Some(&b':') {
+        (end, underscore) = lower_odd_name(bytes, end);
+        if bytes.get(end) != Some(&b':') {
+            return line_without_colon(bytes, start, end);
+        }
+    }
+    if end == start {
+        return Line::Malformed;
+    }
+    let name = Span::new(start, end);
+    let (value, stop) = read_value(bytes, end + 1);
+    if bytes.get(stop..stop + 2) != Some(b"\r\n") {
+        return line_without_end(bytes, stop);
+    }
+    let known = classify(name.of(bytes));
+    Line::Field { field: Field { name, value, known }, underscore, next: stop + 2 }
+}
+
+/// Goes on where [`lower_name`] has stopped, byte by byte: where the name ends, and whether it holds a `_`.
+#[inline(never)]
+fn lower_odd_name(bytes: &mut [u8], mut at: usize) -> (usize, bool) {
+    let mut underscore = false;
+    while let Some(byte) = bytes.get_mut(at) {
         let lower = NAME_LOWER[*byte as usize];
         if lower != 0 {
             *byte = lower;
         } else if *byte == b'_' {
             underscore = true;
         } else {
-            break *byte;
+            break;
         }
         at += 1;
-    };
-    if stop != b':' || at == start {
-        return blank_line(bytes, start, at);
     }
-    let name = Span::new(start, at);
-    let Some((value, next)) = read_value(bytes, at + 1) else {
-        return Line::Malformed;
-    };
-    if next == 0 {
-        return Line::Incomplete;
-    }
-    let known = classify(name.of(bytes));
-    Line::Field { field: Field { name, value, known }, underscore, next }
+    (at, underscore)
 }
 
-/// The line has no name and colon: it is blank, cut off, or bad.
-fn blank_line(bytes: &[u8], start: usize, at: usize) -> Line {
-    match (at == start, bytes.get(start), bytes.get(start + 1)) {
+/// The name is not followed by a colon: the line is blank, cut off, or bad.
+fn line_without_colon(bytes: &[u8], start: usize, end: usize) -> Line {
+    match (end == start, bytes.get(end), bytes.get(end + 1)) {
         (true, Some(b'\r'), Some(b'\n')) => Line::Blank { next: start + 2 },
-        (true, Some(b'\r'), None) => Line::Incomplete,
+        (_, None, _) | (true, Some(b'\r'), None) => Line::Incomplete,
         _ => Line::Malformed,
     }
 }
 
-/// The value that starts at `at`, trimmed, and the start of the next line: 0 when the line is cut off, `None`
-/// when it holds a byte that no value holds.
+/// The text of the line does not end in CRLF at `stop`: it is cut off there, or holds a byte that no value holds.
+#[cold]
+fn line_without_end(bytes: &[u8], stop: usize) -> Line {
+    match (bytes.get(stop), bytes.get(stop + 1)) {
+        (None, _) | (Some(b'\r'), None) => Line::Incomplete,
+        _ => Line::Malformed,
+    }
+}
+
+/// The value that starts at `at`, trimmed, and where the text of the line stops.
 #[inline]
-fn read_value(bytes: &[u8], mut at: usize) -> Option<(Span, usize)> {
-    while let Some(b' ' | b'\t') = bytes.get(at) {
+fn read_value(bytes: &[u8], mut at: usize) -> (Span, usize) {
+    // One space is what everybody writes.
+    if bytes.get(at) == Some(&b' ') {
         at += 1;
     }
     let stop = text_end(bytes, at);
-    let next = match (bytes.get(stop), bytes.get(stop + 1)) {
-        (Some(b'\r'), Some(b'\n')) => stop + 2,
-        (None, _) | (Some(b'\r'), None) => 0,
-        _ => return None,
-    };
-    let mut end = stop;
-    while end > at && matches!(bytes[end - 1], b' ' | b'\t') {
+    let (mut start, mut end) = (at, stop);
+    // Nothing below a space is left but the tab.
+    if stop > at && (bytes[at] <= b' ' || bytes[stop - 1] <= b' ') {
+        (start, end) = trim(bytes, at, stop);
+    }
+    (Span::new(start, end), stop)
+}
+
+/// Leaves out white space on both sides. Of nothing but white space, the empty end of it is left.
+#[cold]
+fn trim(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
+    let is_space = |at: usize| matches!(bytes[at], b' ' | b'\t');
+    while start < end && is_space(start) {
+        start += 1;
+    }
+    while end > start && is_space(end - 1) {
         end -= 1;
     }
-    Some((Span::new(at, end), next))
+    (start, end)
 }

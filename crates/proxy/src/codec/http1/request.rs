@@ -71,7 +71,7 @@ fn advance(
     loop {
         match read_line(bytes, resume.at) {
             Line::Field { field, underscore, next } => {
-                if !underscore || is_underscore_kept(&field, bytes, rules)? {
+                if !underscore || is_underscore_kept(field.name, bytes, rules)? {
                     take_field(field, bytes, head, resume)?;
                 }
                 resume.go_on(next);
@@ -223,49 +223,49 @@ fn refuse_version(rest: &[u8]) -> Result<(), Failure> {
 
 /// Whether a field with an underscore in its name is carried.
 #[cold]
-fn is_underscore_kept(field: &Field, bytes: &[u8], rules: &Rules) -> Result<bool, Failure> {
+fn is_underscore_kept(name: Span, bytes: &[u8], rules: &Rules) -> Result<bool, Failure> {
     match rules.underscores {
         UnderscorePolicy::Reject => Err(Failure::HeaderUnderscore),
         UnderscorePolicy::Drop => Ok(false),
-        UnderscorePolicy::Keep => Ok(!reads_as_trusted(field.name.of(bytes))),
+        UnderscorePolicy::Keep => Ok(!reads_as_trusted(name.of(bytes))),
     }
 }
 
 /// Adds a field and takes note of what it says to us.
 #[inline]
 fn take_field(
-    mut field: Field,
+    field: Field,
     bytes: &mut [u8],
     head: &mut RequestHead,
     resume: &mut Resume,
 ) -> Result<(), Failure> {
-    if field.known != Known::Other {
-        take_known_field(&mut field, bytes, head, resume)?;
-    }
     if head.fields.len() == REQUEST_HEADERS_MAX {
         return Err(Failure::HeadersTooMany);
     }
     head.fields.push(field);
-    Ok(())
+    if field.known == Known::Other {
+        return Ok(());
+    }
+    take_known_field(field.known, field.value, bytes, head, resume)
 }
 
 fn take_known_field(
-    field: &mut Field,
+    known: Known,
+    value: Span,
     bytes: &mut [u8],
     head: &mut RequestHead,
     resume: &mut Resume,
 ) -> Result<(), Failure> {
-    match field.known {
-        Known::Host => take_host(field, bytes, head),
-        Known::Expect => take_expect(field, bytes, head),
+    match known {
+        Known::Host => take_host(value, bytes, head),
+        Known::Expect => take_expect(value.of(bytes), head),
         Known::Te => {
-            head.te_trailers |=
-                list(field.value.of(bytes)).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            head.te_trailers |= list(value.of(bytes)).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             Ok(())
         }
         Known::UserAgent | Known::Origin | Known::ContentType => Ok(()),
         Known::Connection | Known::ContentLength | Known::TransferEncoding | Known::Upgrade => {
-            resume.controls.note(field, bytes).map_err(failure_of)
+            resume.controls.note(known, value, bytes).map_err(failure_of)
         }
         Known::Other
         | Known::Trailer
@@ -289,22 +289,24 @@ fn failure_of(mistake: Mistake) -> Failure {
     }
 }
 
-/// The only `Host`; made canonical, so that the field says what was routed on.
-fn take_host(field: &mut Field, bytes: &mut [u8], head: &mut RequestHead) -> Result<(), Failure> {
+/// The only `Host`; made canonical, so that the field, which was added last, says what was routed on.
+fn take_host(value: Span, bytes: &mut [u8], head: &mut RequestHead) -> Result<(), Failure> {
     if !head.host.is_empty() {
         return Err(Failure::BadHost);
     }
-    let authority = canonical::host(&mut bytes[field.value.range()])?;
-    let start = field.value.start as usize;
-    field.value = Span::new(start, start + authority.length);
+    let authority = canonical::host(&mut bytes[value.range()])?;
+    let start = value.start as usize;
+    if let Some(field) = head.fields.last_mut() {
+        field.value = Span::new(start, start + authority.length);
+    }
     head.host = Span::new(start, start + authority.host);
     head.host_port = authority.port;
     Ok(())
 }
 
-fn take_expect(field: &Field, bytes: &[u8], head: &mut RequestHead) -> Result<(), Failure> {
+fn take_expect(value: &[u8], head: &mut RequestHead) -> Result<(), Failure> {
     let is_first = !std::mem::replace(&mut head.expects_continue, true);
-    let is_known = field.value.of(bytes).eq_ignore_ascii_case(b"100-continue");
+    let is_known = value.eq_ignore_ascii_case(b"100-continue");
     if is_first && is_known { Ok(()) } else { Err(Failure::BadExpectation) }
 }
 

@@ -58,7 +58,10 @@ fn advance(
         match read_line(bytes, resume.at) {
             Line::Field { field, next, .. } => {
                 if field.known != Known::Other {
-                    resume.controls.note(&field, bytes).map_err(|_| Failure::UpstreamProtocol)?;
+                    resume
+                        .controls
+                        .note(field.known, field.value, bytes)
+                        .map_err(|_| Failure::UpstreamProtocol)?;
                 }
                 if head.fields.len() == RESPONSE_HEADERS_MAX {
                     return Err(Failure::UpstreamHeadTooLarge);

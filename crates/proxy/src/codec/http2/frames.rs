@@ -26,6 +26,7 @@ pub mod kind {
 /// `END_STREAM`, of DATA and HEADERS.
 pub const END_STREAM: u8 = 1;
 /// `ACK`, of SETTINGS and PING.
+#[cfg(test)]
 pub const ACK: u8 = 1;
 /// `END_HEADERS`, of HEADERS and CONTINUATION.
 pub const END_HEADERS: u8 = 4;

@@ -7,17 +7,14 @@
 //! Honest clients earn what they spend: a reset costs nothing as long as most requests are answered, and a
 //! window update or a ping costs nothing while content flows to the client.
 
-use super::frames::{ACK, END_HEADERS, END_STREAM, Follower, FrameHead, kind};
+use super::frames::{END_HEADERS, END_STREAM, Follower, FrameHead, kind};
 use crate::limits::{
-    HTTP2_BUDGET_SECONDS, HTTP2_CONTROL_FRAMES_MAX, HTTP2_EARLY_FRAMES_MAX, HTTP2_HEADER_BLOCK_BYTES_MAX,
-    HTTP2_RESETS_MAX,
+    HTTP2_BUDGET_SECONDS, HTTP2_CONTROL_FRAMES_MAX, HTTP2_CREDIT_FRAMES_MAX, HTTP2_EARLY_FRAMES_MAX,
+    HTTP2_HEADER_BLOCK_BYTES_MAX, HTTP2_RESETS_MAX,
 };
 
 /// The client's connection preface (RFC 9113 section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Control frames that may be saved up; more than a burst of honest traffic needs.
-const CREDIT_MAX: u32 = 4096;
 
 /// A budget was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,9 +117,10 @@ impl Guard {
             kind::CONTINUATION => self.block(head),
             kind::RST_STREAM => self.reset(),
             kind::DATA if head.length == 0 && !head.has(END_STREAM) => self.spend(),
-            kind::SETTINGS | kind::PING if head.has(ACK) => Ok(()),
             kind::PRIORITY | kind::SETTINGS | kind::PING | kind::WINDOW_UPDATE => self.spend(),
-            _ => Ok(()), // Frame types are a number on the wire; unknown ones are ignored (section 5.5).
+            kind::DATA => Ok(()),
+            // Unknown types must be ignored (section 5.5), which is work as well.
+            _ => self.spend(),
         }
     }
 
@@ -156,7 +154,7 @@ impl Guard {
             kind::HEADERS => 4,
             _ => 0,
         };
-        self.credit = (self.credit + earned).min(CREDIT_MAX);
+        self.credit = (self.credit + earned).min(HTTP2_CREDIT_FRAMES_MAX);
         if matches!(head.kind, kind::DATA | kind::HEADERS) && head.has(END_STREAM) {
             self.answered += 1;
         }
@@ -166,6 +164,7 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::http2::frames::ACK;
 
     fn frame(kind: u8, flags: u8, length: u32) -> Vec<u8> {
         let size = length.to_be_bytes();
@@ -196,8 +195,12 @@ mod tests {
         ] {
             let mut guard = begun();
             let frame = frame(kind, flags, length);
-            assert_eq!(accepted(&mut guard, &frame, 0), HTTP2_CONTROL_FRAMES_MAX, "kind {kind}");
-            assert_eq!(accepted(&mut guard, &frame, HTTP2_BUDGET_SECONDS), HTTP2_CONTROL_FRAMES_MAX);
+            for now in [0, HTTP2_BUDGET_SECONDS] {
+                for _ in 0..HTTP2_CONTROL_FRAMES_MAX {
+                    guard.received(&frame, now).unwrap();
+                }
+            }
+            assert_eq!(guard.received(&frame, HTTP2_BUDGET_SECONDS), Err(Abuse), "kind {kind}");
         }
     }
 

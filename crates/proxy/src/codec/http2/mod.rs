@@ -11,7 +11,7 @@ mod response;
 
 pub use fields::FieldMap;
 pub use guard::{Abuse, Guard};
-pub use request::{BadHead, request, upstream_request};
+pub use request::{BadHead, request};
 pub use response::response;
 
 use crate::codec::http1::names;

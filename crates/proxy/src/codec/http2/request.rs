@@ -1,19 +1,14 @@
-//! Requests: from a client's stream, and onto an upstream's.
+//! Requests from a client's stream.
 
-use bytes::Bytes;
 use engine::config::{PathPolicy, Settings, UnderscorePolicy};
-use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::{FieldMap, content_length, is_connection_specific, place};
+use super::{content_length, is_connection_specific, place};
 use crate::buffer::Text;
 use crate::codec::canonical;
 use crate::codec::http1::names;
-use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::limits::{HTTP2_COOKIE_CRUMBS_MAX, REQUEST_HEADERS_MAX, REQUEST_TARGET_BYTES_MAX};
 use crate::message::{Fields, Framing, Known, Method, RequestHead, Span, Version};
-use crate::state::clusters::ClusterState;
-use crate::upstream::send;
 
 /// A head that must not be carried, with what could be read of it, for the log.
 #[derive(Debug)]
@@ -197,38 +192,9 @@ fn framing(ended: bool, text: &Text, head: &RequestHead) -> Result<Framing, Fail
         // The library checks the sum of the frames against the declared length.
         (true, Some(_)) => Err(Failure::BadFraming),
         (false, None) => Ok(Framing::Chunked),
-        (false, Some(0)) => Ok(Framing::Chunked),
+        // An empty frame will end the stream, and the library refuses any other. To call it chunked would send
+        // an HTTP/1 upstream a length and chunks at once.
+        (false, Some(0)) => Ok(Framing::None),
         (false, Some(length)) => Ok(Framing::Length(length)),
     }
-}
-
-/// Builds the head that an upstream's stream is opened with.
-///
-/// # Errors
-/// A rewritten host or path cannot be expressed.
-pub fn upstream_request(
-    exchange: &Exchange<'_>,
-    cluster: &ClusterState,
-) -> Result<http::Request<()>, Failure> {
-    let scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
-    let (mut target, mut host) = (Text::new(), Text::new());
-    send::write_target(exchange, &mut target);
-    send::write_host(exchange, &mut host);
-    let mut uri = http::uri::Parts::default();
-    uri.scheme = scheme;
-    uri.authority = Authority::from_maybe_shared(Bytes::copy_from_slice(&host)).ok();
-    uri.path_and_query = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).ok();
-    let uri = http::Uri::from_parts(uri).map_err(|_| Failure::RouteRefused)?;
-    let mut fields = FieldMap::default();
-    send::visit_fields(exchange, cluster, |name, value| fields.put(name, value));
-    if exchange.request.head.te_trailers {
-        fields.put(b"te", b"trailers");
-    }
-    let mut request = http::Request::new(());
-    let token = exchange.request.head.method_token.of(&exchange.request.text);
-    *request.method_mut() = http::Method::from_bytes(token).map_err(|_| Failure::RouteRefused)?;
-    *request.uri_mut() = uri;
-    *request.version_mut() = http::Version::HTTP_2;
-    *request.headers_mut() = fields.finish();
-    Ok(request)
 }

@@ -49,8 +49,9 @@ fn framing(ended: bool, method: Method, head: &ResponseHead, text: &[u8]) -> Res
     };
     let bodiless = method == Method::Head || matches!(head.status, 204 | 304);
     Ok(match (ended || bodiless, length) {
-        (true, _) => Framing::None,
-        (false, Some(length)) if length > 0 => Framing::Length(length),
-        (false, _) => Framing::Chunked,
+        // A length of 0 and an empty frame behind it are no body, and must not become a length and chunks.
+        (true, _) | (false, Some(0)) => Framing::None,
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) => Framing::Chunked,
     })
 }

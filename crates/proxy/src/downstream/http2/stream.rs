@@ -1,5 +1,6 @@
 //! One stream of a client's HTTP/2 connection.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -46,6 +47,10 @@ pub(super) async fn serve(
         Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
     let head_bytes = text.len() as u64;
     let (head, failure) = match parsed {
+        Ok(head) if head.framing == Framing::None => {
+            let failure = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
+            (head, failure)
+        }
         Ok(head) => (head, None),
         Err(BadHead { head, failure }) => (*head, Some(failure)),
     };
@@ -54,6 +59,15 @@ pub(super) async fn serve(
     match failure {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    }
+}
+
+/// A request without content may end with its head or with an empty frame; anything else contradicts what it
+/// declared, and is found out before an upstream hears of it.
+fn not_empty(next: Next) -> Option<Failure> {
+    match next {
+        Next::End(_) => None,
+        Next::Last(piece) | Next::Piece(piece) => (!piece.bytes().is_empty()).then_some(Failure::BadFraming),
     }
 }
 

@@ -1,0 +1,79 @@
+//! What a Gateway may say about the process that serves it; everything else stands in the proxy's limit table.
+
+use std::time::Duration;
+
+/// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many proxies in front of us may be believed about `X-Forwarded-*`. 0: nobody is.
+    pub trusted_hops: u8,
+    /// What to do with paths that can be read in two ways.
+    pub path_policy: PathPolicy,
+    /// What to do with header names that contain an underscore.
+    pub underscores: UnderscorePolicy,
+    /// Whether one line per request is logged.
+    pub access_log: bool,
+    /// Bounds that a Gateway may lower or raise; everything else stands in the proxy's limit table.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            trusted_hops: 0,
+            path_policy: PathPolicy::Reject,
+            underscores: UnderscorePolicy::Reject,
+            access_log: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds a Gateway may set for its listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body in bytes; 0 means no bound. Past it: 413.
+    pub request_body_bytes_max: u64,
+    /// Longest time between two requests on a connection.
+    pub idle_timeout: Duration,
+    /// Longest time to receive a whole request head.
+    pub head_timeout: Duration,
+    /// Most connections on one port, per worker. Past it new ones are closed at once.
+    pub connections_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_body_bytes_max: 0,
+            idle_timeout: Duration::from_secs(75),
+            head_timeout: Duration::from_secs(10),
+            connections_max: 65_536,
+        }
+    }
+}
+
+/// What to do with a path that different servers would read differently (`//`, `%2f`, `\`, `;` in a dot
+/// segment, encoded dots).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// Refuse with 400. The default.
+    Reject,
+    /// Answer 308 to the canonical spelling where there is one; refuse the rest.
+    Redirect,
+    /// Use the canonical spelling everywhere, upstream included; refuse what has none.
+    Decode,
+    /// Leave escapes of `/` and `\` and double slashes as they are; dot segments are still resolved.
+    Keep,
+}
+
+/// What to do with header names that contain `_`, which some servers read as `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnderscorePolicy {
+    /// Refuse the request with 400. The default.
+    Reject,
+    /// Take the field out.
+    Drop,
+    /// Leave it.
+    Keep,
+}
