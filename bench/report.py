@@ -67,7 +67,7 @@ GOALS = [
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),
     Goal("an idle TLS connection", 16, 12, field("rss", "selvedge", "tls_kib"), "KiB"),
     Goal("route match at 100,000 routes, 10 a host ÷ at 10, instructions", 1.5, 1.2, growth("spread")),
-    Goal("route match at 100,000 routes under one host ÷ at 10, instructions", 1.5, 1.2, growth("one-host")),
+    Goal("route match at 100,000 routes under one host ÷ at 10, instructions", 1.5, 1.2, growth("one host")),
     Goal("an edit among 5,000 routes under load, from compile to served, p99", 20, 5,
          field("edit", "selvedge", "compile_p99_ms"), "ms"),
     Goal("the same from the write of its file to the first answer, p99", 50, 50,

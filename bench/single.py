@@ -1,4 +1,4 @@
-"""What is not CPU per request: memory, system calls, instructions, and the time an edit takes."""
+"""What is not CPU per request: memory, system calls, and the time an edit takes."""
 
 import json
 import re
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import instructions
 import load
 import peers as peer_files
 import places
@@ -182,44 +183,10 @@ def seconds_until_served(folder: Path, peer: Peer, edition: int) -> float:
     raise SystemExit(f"edition {edition} was not served within 10 s")
 
 
-FINDS = 10_000
-
-
-def instructions() -> dict:
-    """Instructions per route match and per parsed head, counted by callgrind: they hold still on a shared machine."""
-    rows = {}
-    for shape in ["spread", "one-host"]:
-        for routes in [10, 1000, 100_000]:
-            command = [example("selvedge-engine", "match_cost"), str(routes), shape, str(FINDS)]
-            rows[f"match {shape} {routes}"] = callgrind(command, "--toggle-collect=*finds*") / FINDS
-    for what in ["request", "response"]:
-        # Two counts and their difference: starting the program is in both.
-        few, many = (callgrind([example("selvedge-proxy", "parse_cost"), what, str(count)]) for count in (1000, 11_000))
-        rows[f"parse {what} head"] = (many - few) / 10_000
-    for name, count in rows.items():
-        print(f"{name:24} {count:8.0f} instructions", flush=True)
-    return rows
-
-
-def example(package: str, name: str) -> str:
-    command = ["cargo", "build", "--quiet", "--profile", "fast", "--package", package, "--example", name]
-    subprocess.run(command, cwd=places.ROOT, check=True)
-    return str(places.ROOT / "target" / "fast" / "examples" / name)
-
-
-def callgrind(command: list[str], *options: str) -> int:
-    options = ("--tool=callgrind", "--callgrind-out-file=/dev/null", *options)
-    done = subprocess.run(["valgrind", *options, *command], capture_output=True, text=True, check=False)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode != 0 or not found:
-        raise SystemExit(f"{' '.join(command)} under callgrind failed:\n{done.stderr}")
-    return int(found[1])
-
-
 # Name, the peers it is run with (none: only our own binary), and what runs it.
 ALL: dict[str, tuple[list[str], Callable]] = {
     "rss": (["selvedge", "nginx", "haproxy", "envoy"], memory),
     "syscalls": (["selvedge", "nginx", "haproxy", "envoy"], syscalls),
     "edit": ([], edit),
-    "instructions": ([], instructions),
+    "instructions": ([], instructions.measure),
 }

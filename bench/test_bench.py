@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 import certificates
+import instructions
 import load
 import peers
 import places
@@ -16,6 +17,16 @@ import single
 
 
 class Reading(unittest.TestCase):
+    def test_a_count_belongs_to_the_benchmark_named_before_it(self):
+        counts = instructions.read_counts(
+            "codec::codec::request_head ten_fields:(request())\n"
+            "  Instructions:                      3517|3551                 (-0.95748%)\n"
+            "  L1 Hits:                           4606|N/A                  (*********)\n"
+            "matching::matching::a_thousand_matches one_host_10:(one_host(10))\n"
+            "  Instructions:                    850435|N/A                  (*********)\n"
+        )
+        self.assertEqual(counts, {"request head ten fields": 3517, "match one host 10": 850.435})
+
     def test_wrk_counts_requests_and_every_kind_of_error(self):
         served = load.read_wrk(
             "  1500 requests in 2.10s, 3.00MB read\n"

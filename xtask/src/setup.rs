@@ -78,6 +78,11 @@ pub fn run(groups: &[Group]) -> Result<String, String> {
     if let Err(problem) = install_python(groups) {
         problems.push(problem);
     }
+    if groups.contains(&Group::Bench)
+        && let Err(problem) = install_runner()
+    {
+        problems.push(problem);
+    }
     if problems.is_empty() { Ok("setup: everything is there".to_owned()) } else { Err(problems.join("\n")) }
 }
 
@@ -160,6 +165,24 @@ fn install_python(groups: &[Group]) -> Result<(), String> {
     let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     arguments.extend(missing);
     child::run(child::command(&python, &arguments))
+}
+
+/// The program that counts for the crate `bench/instructions`; the two must be of one version.
+const RUNNER: [&str; 2] = ["gungraun-runner", "0.20.0"];
+/// Where it goes.
+const RUNNER_ROOT: &str = "target/gungraun";
+
+fn install_runner() -> Result<(), String> {
+    let [name, version] = RUNNER;
+    let program = child::root().join(RUNNER_ROOT).join("bin").join(name);
+    let is_there = child::read(child::command(&program.to_string_lossy(), &["--version"]))
+        .is_ok_and(|said| said.trim().ends_with(version));
+    if is_there {
+        return Ok(());
+    }
+    println!("setup: cargo install {name} {version}");
+    let options = ["install", name, "--version", version, "--locked", "--quiet", "--root", RUNNER_ROOT];
+    child::run(child::cargo(&options))
 }
 
 /// Prints one installed package a line, its name in the spelling of the table above.

@@ -13,15 +13,15 @@ const PARENT: &str = "SELVEDGE_TEST_PARENT";
 /// Requests that fill every pool before anything is counted.
 const WARM_UP: u32 = 300;
 
-/// A connected client: makes so many requests each time it is called.
-pub type Asking = Box<dyn FnMut(u32)>;
+/// Makes so many requests.
+pub type Ask = Box<dyn FnMut(u32)>;
 
 /// What a child plays.
 pub struct Role {
     /// Starts an upstream.
     pub upstream: fn() -> SocketAddr,
-    /// Connects to the proxy.
-    pub client: fn(SocketAddr, &[u8]) -> Asking,
+    /// Connects to the proxy at this address, which shows this certificate.
+    pub client: fn(SocketAddr, &[u8]) -> Ask,
 }
 
 /// The other process. Dropping it ends it.

@@ -30,8 +30,9 @@ pub(super) enum Line {
     Malformed,
 }
 
-/// Reads the line that starts at `start`.
-#[inline]
+/// Reads the line that starts at `start`. Always inlined: what it found would otherwise go through memory, which
+/// costs more than a tenth of the whole parse.
+#[inline(always)]
 pub(super) fn read_line(bytes: &mut [u8], start: usize) -> Line {
     let mut end = lower_name(bytes, start);
     let mut underscore = false;
@@ -90,7 +91,7 @@ fn line_without_end(bytes: &[u8], stop: usize) -> Line {
 }
 
 /// The value that starts at `at`, trimmed, and where the text of the line stops.
-#[inline]
+#[inline(always)]
 fn read_value(bytes: &[u8], mut at: usize) -> (Span, usize) {
     // One space is what everybody writes.
     if bytes.get(at) == Some(&b' ') {
