@@ -179,7 +179,10 @@ fn client_certificates_that_cannot_be_verified_keep_the_listener_closed() {
     let mut world = World::new();
     world.apply(BASE).apply(&asking).apply(&secret("good"));
 
-    assert_eq!(reason(&mut world, "Gateway/default/edge", ConditionType::Accepted), Reason::NoValidCACertificate);
+    assert_eq!(
+        reason(&mut world, "Gateway/default/edge", ConditionType::Accepted),
+        Reason::NoValidCACertificate
+    );
     assert!(world.compile().config.ports.is_empty());
 }
 
