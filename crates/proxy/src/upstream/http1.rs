@@ -9,7 +9,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS, UPSTREAM_IDLE_SECONDS};
 use crate::message::{Framing, Method, ResponseHead, Version};
-use crate::state::clusters::{ClusterState, EndpointState};
+use crate::state::clusters::EndpointState;
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
 use crate::upstream::send;
 
@@ -76,11 +76,11 @@ impl Http1Upstream {
     }
 
     /// Writes the request's head.
-    pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) {
+    pub fn begin(&mut self, exchange: &Exchange<'_>) {
         self.answered = false;
         self.interim = 0;
         let mut head = Text::new();
-        send::write_head(exchange, cluster, &mut head);
+        send::write_head(exchange, &mut head);
         let request = &exchange.request.head;
         let frames = match (request.framing, request.version) {
             (Framing::Chunked, Version::Http2) => Frames::Chunked,

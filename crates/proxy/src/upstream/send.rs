@@ -17,7 +17,7 @@ use crate::message::{Framing, Known};
 use crate::state::clusters::ClusterState;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
-pub fn write_head(exchange: &Exchange<'_>, cluster: &ClusterState, out: &mut Text) {
+pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
     let request = &exchange.request.head;
     out.extend_from_slice(request.method_token.of(&exchange.request.text));
     out.push(b' ');
@@ -25,7 +25,7 @@ pub fn write_head(exchange: &Exchange<'_>, cluster: &ClusterState, out: &mut Tex
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     write_host(exchange, out);
     out.extend_from_slice(b"\r\n");
-    visit_fields(exchange, cluster, |name, value| put(out, name, value));
+    visit_fields(exchange, |name, value| put(out, name, value));
     if request.framing == Framing::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
@@ -55,7 +55,7 @@ pub fn http2_head(exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<htt
     uri.path_and_query = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).ok();
     let uri = http::Uri::from_parts(uri).map_err(|_| Failure::RouteRefused)?;
     let mut fields = FieldMap::default();
-    visit_fields(exchange, cluster, |name, value| fields.put(name, value));
+    visit_fields(exchange, |name, value| fields.put(name, value));
     if exchange.request.head.te_trailers {
         fields.put(b"te", b"trailers");
     }
@@ -100,7 +100,7 @@ fn write_own_host(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
 }
 
 /// Every field that goes upstream, but for `host` and those that frame the message.
-pub fn visit_fields(exchange: &Exchange<'_>, cluster: &ClusterState, mut emit: impl FnMut(&[u8], &[u8])) {
+pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8])) {
     let (request, text) = (&exchange.request.head, &exchange.request.text);
     let trusted = exchange.settings().trusted_hops > 0;
     let edited = exchange.request_edits.iter().any(Option::is_some);
@@ -113,7 +113,6 @@ pub fn visit_fields(exchange: &Exchange<'_>, cluster: &ClusterState, mut emit: i
     }
     emit_edits(&exchange.request_edits, &mut emit);
     emit_vouched(exchange, trusted, &mut emit);
-    let _ = cluster; // Credentials of a destination will be added here.
 }
 
 /// Whether a field of the client's goes on.
