@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod files;
+pub mod objects;
 mod pieces;
 pub mod plane;
 pub mod snapshot;
