@@ -27,7 +27,7 @@ impl Query {
     }
 
     /// Every value of a parameter that is not empty.
-    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+    pub fn all<'q, 'n>(&'q self, name: &'n str) -> impl Iterator<Item = &'q str> + use<'q, 'n> {
         let of_name = self.pairs.iter().filter(move |(found, value)| found == name && !value.is_empty());
         of_name.map(|(_, value)| value.as_str())
     }

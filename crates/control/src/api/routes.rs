@@ -192,7 +192,7 @@ impl Place {
         };
         let group = group(group_name)?;
         let of_group = KindName::ALL.iter().filter(|kind| kind.group() == group);
-        let known = of_group.flat_map(|kind| kind.versions()).find(|known| *known == version)?;
+        let known = of_group.flat_map(|kind| kind.versions()).copied().find(|known| known == version)?;
         (self.group, self.version) = (Some(group), Some(known));
         Some(rest)
     }

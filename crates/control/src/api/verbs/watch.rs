@@ -4,7 +4,6 @@
 //! when the client has taken the one before. Who is too slow finds the line has moved on, and is told 410.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -196,7 +195,7 @@ impl Watching {
     }
 
     fn write(&self, piece: &mut String, what: &str, object: &Resource, revision: Option<Revision>) {
-        let object = self.view.event(object, revision);
+        let object = self.view.resource(object, revision);
         piece.push_str(&format!("{{\"type\":\"{what}\",\"object\":{object}}}\n"));
     }
 
