@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod files;
+pub mod leader;
 mod pieces;
 pub mod plane;
 pub mod snapshot;
