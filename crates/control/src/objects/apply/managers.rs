@@ -1,5 +1,8 @@
 //! `metadata.managedFields`: who owns which fields, how they came by them, and when.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
 use model::units::Moment;
 use serde_json::{Map, Value};
 
@@ -116,21 +119,44 @@ impl Managers {
 
     fn fold_oldest(&mut self) {
         let is_updater = |entry: &Entry| entry.manager.operation == Operation::Update;
-        while self.0.iter().filter(|entry| is_updater(entry)).count() > UPDATERS_MAX {
-            let young = self.0.iter().enumerate();
-            let young = young.filter(|(_, entry)| is_updater(entry) && entry.manager.name != ANCIENT);
-            let Some((oldest, _)) = young.min_by_key(|(_, entry)| entry.time) else { return };
-            let Entry { mut manager, time, fields } = self.0.remove(oldest);
-            manager.name = ANCIENT.to_owned();
-            match self.0.iter_mut().find(|entry| entry.manager.is(&manager)) {
-                Some(ancient) => ancient.fields = std::mem::take(&mut ancient.fields).union(&fields),
-                None => self.0.push(Entry { manager, time, fields }),
+        let is_ancient = |entry: &Entry| entry.manager.name == ANCIENT;
+        let updaters = self.0.iter().filter(|entry| is_updater(entry)).count();
+        if updaters <= UPDATERS_MAX {
+            return;
+        }
+        let room_for_fold = usize::from(!self.0.iter().any(is_ancient));
+        let excess = updaters - UPDATERS_MAX + room_for_fold;
+        let (mut young, others): (Vec<Entry>, Vec<Entry>) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|entry| is_updater(entry) && !is_ancient(entry));
+        young.sort_by_key(|entry| entry.time);
+        self.0 = others;
+        self.0.extend(young.split_off(excess.min(young.len())));
+        let mut folded: BTreeMap<(String, String), Entry> = BTreeMap::new();
+        for mut entry in young {
+            entry.manager.name = ANCIENT.to_owned();
+            let key = (entry.manager.api_version.clone(), entry.manager.subresource.clone());
+            match folded.entry(key) {
+                Slot::Vacant(slot) => {
+                    slot.insert(entry);
+                }
+                Slot::Occupied(mut slot) => slot.get_mut().absorb(&entry.fields),
+            }
+        }
+        for fold in folded.into_values() {
+            match self.0.iter_mut().find(|entry| entry.manager.is(&fold.manager)) {
+                Some(ancient) => ancient.absorb(&fold.fields),
+                None => self.0.push(fold),
             }
         }
     }
 }
 
 impl Entry {
+    fn absorb(&mut self, fields: &Fields) {
+        self.fields = std::mem::take(&mut self.fields).union(fields);
+    }
+
     fn read(value: &Value) -> Option<Entry> {
         let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let operation = match text("operation").as_str() {
