@@ -39,9 +39,9 @@ async fn a_million_brackets_and_no_json_at_all_are_bad_requests() {
 #[tokio::test]
 async fn a_body_in_no_known_format_is_refused_so_that_clients_can_fall_back() {
     let server = Server::start().await;
-    let media = Some("application/vnd.kubernetes.protobuf");
+    let media = Some("application/cbor");
 
-    let refused = server.admin().send(Method::POST, MAPS, media, Bytes::from_static(b"k8s\0")).await;
+    let refused = server.admin().send(Method::POST, MAPS, media, Bytes::from_static(b"\xd9\xd9\xf7\xa0")).await;
 
     assert_eq!(refused.refusal().0, 415);
 }
