@@ -33,6 +33,8 @@ pub struct ObjectMeta {
     pub generation: u64,
     /// When it was made, if it says so.
     pub creation_timestamp: Option<Moment>,
+    /// When it began to end, if it does.
+    pub deletion_timestamp: Option<Moment>,
     /// Version in a store, opaque.
     pub resource_version: Option<Arc<str>>,
 }
