@@ -300,6 +300,7 @@ fn pool() -> Vec<String> {
         "tls",
         "filters",
         "endpoints",
+        "pods",
         "backend-tls",
         "allowed-routes",
         "conflicts",
@@ -377,7 +378,7 @@ proptest! {
 
     #[test]
     fn compiling_step_by_step_ends_where_compiling_at_once_does(
-        start in prop::collection::vec(any::<bool>(), 200),
+        start in prop::collection::vec(any::<bool>(), 250),
         steps in steps(),
     ) {
         let pool = pool();

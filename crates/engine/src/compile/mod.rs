@@ -9,6 +9,7 @@ mod callers;
 mod certificates;
 mod changes;
 mod clusters;
+mod endpoints;
 mod filters;
 mod frontend;
 mod gateways;
@@ -18,6 +19,7 @@ mod ports;
 mod references;
 mod routes;
 mod rules;
+mod selection;
 mod settings;
 mod slots;
 mod tables;
@@ -29,13 +31,13 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, ReferenceGrant, Secret, Service,
+    Namespace, Pod, ReferenceGrant, Secret, Service,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
-pub use clusters::CONNECT_TIMEOUT_DEFAULT;
+pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
 
 use callers::Shown;
 use certificates::Remembered;
@@ -47,6 +49,7 @@ use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
+use selection::Selection;
 use tables::Tables;
 
 use crate::config::Config;
@@ -83,6 +86,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    selection: Selection,
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
@@ -100,6 +104,7 @@ struct Watch {
     gateway_parameters: Watched,
     http_route: Watched,
     namespace: Watched,
+    pod: Watched,
     policy: Watched,
     reference_grant: Watched,
     secret: Watched,
@@ -136,6 +141,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
@@ -146,12 +152,13 @@ impl Compiler {
     /// Compiles the resources as they are now.
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
-        let differences = self.watched.differences(resources);
+        let differences = self.watched.differences(resources, &mut self.selection);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
+            selection: &self.selection,
             policies: &self.policies,
             shown: &self.shown,
             remembered: &mut self.remembered,
@@ -288,13 +295,15 @@ fn has_parents(status: &ObjectStatus) -> bool {
 }
 
 impl Watch {
-    fn differences(&mut self, resources: &Resources) -> Differences {
+    fn differences(&mut self, resources: &Resources, selection: &mut Selection) -> Differences {
         fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
             resources.all::<T>().map(|typed| typed.resource)
         }
         let backends = self.backend.update(shelf::<Backend>(resources));
         let services = self.service.update(shelf::<Service>(resources));
         let slices = self.endpoint_slice.update(shelf::<EndpointSlice>(resources));
+        let pods = self.pod.update(shelf::<Pod>(resources));
+        let selecting = selection.update(&services, &pods, resources);
         let secrets = !self.secret.update(shelf::<Secret>(resources)).is_empty();
         let config_maps = !self.config_map.update(shelf::<ConfigMap>(resources)).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
@@ -315,7 +324,7 @@ impl Watch {
             destinations: destinations
                 .chain(sides(&services).map(|resource| destination(true, resource)))
                 .collect(),
-            endpoints: sides(&slices).filter_map(|slice| owner(slice)).collect(),
+            endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
         }
     }
 }
