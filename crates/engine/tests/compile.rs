@@ -301,6 +301,7 @@ fn pool() -> Vec<String> {
         "filters",
         "endpoints",
         "pods",
+        "client-certificates-shared",
         "backend-tls",
         "allowed-routes",
         "conflicts",
@@ -378,7 +379,7 @@ proptest! {
 
     #[test]
     fn compiling_step_by_step_ends_where_compiling_at_once_does(
-        start in prop::collection::vec(any::<bool>(), 250),
+        start in prop::collection::vec(any::<bool>(), 300),
         steps in steps(),
     ) {
         let pool = pool();
