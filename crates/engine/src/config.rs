@@ -417,7 +417,7 @@ pub struct Endpoint {
 }
 
 /// A DNS name in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DnsEndpoint {
     /// Name to resolve.
     pub name: Arc<str>,

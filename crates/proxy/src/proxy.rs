@@ -101,10 +101,12 @@ impl Proxy {
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
-    /// disturbed, and ports that are gone drain. Must not be called from an asynchronous task.
+    /// disturbed, and ports that are gone drain. DNS names that were never asked for are asked for first, for a
+    /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = Arc::new(state.preparer.prepare(config.clone()));
+        let resolved = self.resolver.first_answers(&config);
+        let prepared = Arc::new(state.preparer.prepare(config.clone(), resolved));
         let (mut sockets, bound) = self.bind(&mut state.bound, &config);
         let mut waiting = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {

@@ -33,6 +33,7 @@ mod routing_cors;
 mod routing_filters;
 mod routing_matches;
 mod routing_mirrors;
+mod routing_names;
 mod routing_pods;
 mod routing_redirects;
 mod routing_references;
