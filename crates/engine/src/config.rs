@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod settings;
+mod sources;
 
 pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
+pub(crate) use sources::RuleSource;
+pub use sources::Sources;
 
 use crate::matching::ListenerTable;
 
@@ -23,6 +26,8 @@ pub struct Config {
     pub ports: Vec<Arc<Port>>,
     /// Destinations by [`ClusterSlot`]; `None` where a slot is not in use in this epoch.
     pub clusters: Vec<Option<Arc<Cluster>>>,
+    /// Where the rules were read.
+    pub sources: Arc<Sources>,
 }
 
 impl Config {
@@ -188,8 +193,6 @@ pub struct Origin {
     pub matched: u16,
     /// The rule's own name, if it has one.
     pub name: Option<Arc<str>>,
-    /// File and line the route was read from, when it came from a file.
-    pub source: Option<Arc<str>>,
 }
 
 /// What a matched rule does.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
-    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Target,
+    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
     Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
@@ -21,18 +21,18 @@ pub fn dump(config: &Config) -> Value {
     let clusters = config.clusters.iter().flatten().map(|cluster| self::cluster(cluster));
     json!({
         "epoch": config.epoch,
-        "ports": config.ports.iter().map(|port| self::port(port)).collect::<Vec<_>>(),
+        "ports": config.ports.iter().map(|port| self::port(port, &config.sources)).collect::<Vec<_>>(),
         "clusters": clusters.collect::<Vec<_>>(),
     })
 }
 
-fn port(port: &Port) -> Value {
+fn port(port: &Port, sources: &Sources) -> Value {
     let listeners = port.table.listeners().sorted();
     let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
         "tls": tls(&port.security),
         "settings": settings(&port.settings),
-        "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found)).collect::<Vec<_>>(),
+        "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found, sources)).collect::<Vec<_>>(),
     });
     if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
         object["client_validation"] = client_validation(validation);
@@ -89,24 +89,24 @@ fn settings(settings: &Settings) -> Value {
     })
 }
 
-fn listener(hostname: Option<String>, listener: &Listener) -> Value {
+fn listener(hostname: Option<String>, listener: &Listener, sources: &Sources) -> Value {
     let hosts: Map<String, Value> = listener
         .hosts
         .sorted()
         .into_iter()
-        .map(|(host, table)| (host.to_string(), host_table(table)))
+        .map(|(host, table)| (host.to_string(), host_table(table, sources)))
         .collect();
     json!({ "name": listener.name, "hostname": hostname, "hosts": hosts })
 }
 
-fn host_table(table: &HostTable) -> Value {
-    table.entries().map(entry).collect()
+fn host_table(table: &HostTable, sources: &Sources) -> Value {
+    table.entries().map(|entry| self::entry(entry, sources)).collect()
 }
 
-fn entry(entry: &Entry) -> Value {
+fn entry(entry: &Entry, sources: &Sources) -> Value {
     let mut object = Map::new();
     object.insert("match".into(), matched(entry));
-    if let Value::Object(rule) = rule(&entry.rule) {
+    if let Value::Object(rule) = rule(&entry.rule, sources) {
         object.extend(rule);
     }
     object.into()
@@ -153,7 +153,7 @@ fn shown(name: &str, value: &str) -> String {
 }
 
 /// One rule.
-pub(crate) fn rule(rule: &Rule) -> Value {
+pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     let Rule { slot, origin, filters, action, timeouts } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
@@ -163,7 +163,7 @@ pub(crate) fn rule(rule: &Rule) -> Value {
     if let Some(name) = &origin.name {
         object.insert("name".into(), json!(name));
     }
-    if let Some(source) = &origin.source {
+    if let Some(source) = sources.of(rule) {
         object.insert("source".into(), json!(source));
     }
     if !filters.is_empty() {

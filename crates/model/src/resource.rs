@@ -108,6 +108,17 @@ impl Resource {
         self.key == other.key && self.age == other.age && self.meta == other.meta && self.kind == other.kind
     }
 
+    /// Whether it is the other one and only stands on other lines of the same file.
+    #[must_use]
+    pub fn is_moved(&self, before: &Resource) -> bool {
+        let (Some(now), Some(then)) = (&self.source, &before.source) else { return false };
+        let by = i64::from(now.line) - i64::from(then.line);
+        now.file == then.file
+            && self.api_version == before.api_version
+            && self.means_the_same(before)
+            && self.written.is_moved(&before.written, by)
+    }
+
     /// Its namespace as text; empty outside of namespaces.
     #[must_use]
     pub fn namespace(&self) -> &str {

@@ -23,6 +23,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// Whether the object only stands on other lines of its file now.
+    pub(super) fn is_move(&self) -> bool {
+        matches!((&self.before, &self.after), (Some(before), Some(after)) if after.is_moved(before))
+    }
+
     /// Both sides that exist.
     pub(super) fn sides(&self) -> impl Iterator<Item = &Arc<Resource>> {
         self.before.iter().chain(self.after.iter())

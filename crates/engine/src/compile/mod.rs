@@ -52,7 +52,7 @@ use routes::{Around, Routes, Workshop};
 use selection::Selection;
 use tables::Tables;
 
-use crate::config::Config;
+use crate::config::{Config, Sources as RuleSources};
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
 
 /// What a compiler must be told once.
@@ -90,6 +90,7 @@ pub struct Compiler {
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
+    rule_sources: Arc<RuleSources>,
     ports: Ports,
 }
 
@@ -145,6 +146,7 @@ impl Compiler {
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
+            rule_sources: Arc::default(),
             ports: Ports::default(),
         }
     }
@@ -168,7 +170,8 @@ impl Compiler {
         let backends = clusters::backend_statuses(&mut sources);
         let ports = self.ports.build(&self.plans, &mut self.tables);
         let conditions = self.conditions(backends);
-        Compiled { config: Arc::new(Config { epoch: self.epoch, ports, clusters }), conditions }
+        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        Compiled { config: Arc::new(config), conditions }
     }
 
     /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
@@ -220,6 +223,7 @@ impl Compiler {
             views: &self.views,
             book: &mut self.book,
             tables: &mut self.tables,
+            sources: &mut self.rule_sources,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -299,13 +303,18 @@ impl Watch {
         fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
             resources.all::<T>().map(|typed| typed.resource)
         }
-        let backends = self.backend.update(shelf::<Backend>(resources));
-        let services = self.service.update(shelf::<Service>(resources));
-        let slices = self.endpoint_slice.update(shelf::<EndpointSlice>(resources));
-        let pods = self.pod.update(shelf::<Pod>(resources));
+        // Nobody keeps the lines of these, so one that only stands elsewhere in its file has not changed.
+        let real = |mut changes: Vec<Change>| {
+            changes.retain(|change| !change.is_move());
+            changes
+        };
+        let backends = real(self.backend.update(shelf::<Backend>(resources)));
+        let services = real(self.service.update(shelf::<Service>(resources)));
+        let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
+        let pods = real(self.pod.update(shelf::<Pod>(resources)));
         let selecting = selection.update(&services, &pods, resources);
-        let secrets = !self.secret.update(shelf::<Secret>(resources)).is_empty();
-        let config_maps = !self.config_map.update(shelf::<ConfigMap>(resources)).is_empty();
+        let secrets = !real(self.secret.update(shelf::<Secret>(resources))).is_empty();
+        let config_maps = !real(self.config_map.update(shelf::<ConfigMap>(resources))).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
         // Trust anchors of clients stand in ConfigMaps.
         let gateways = secrets
