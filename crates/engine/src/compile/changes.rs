@@ -65,8 +65,9 @@ fn difference(before: &[Arc<Resource>], after: &[Arc<Resource>]) -> Vec<Change> 
         let after = if order.is_ge() { right.next().cloned() } else { None };
         let unchanged = matches!(
             (&before, &after),
-            // A write of a status alone makes a new object that means what the old one meant.
-            (Some(old), Some(new)) if Arc::ptr_eq(old, new) || old.means_the_same(new)
+            // A write of a status alone makes a new object that means what the old one meant. What stands on other
+            // lines of its file means the same as well, but whoever tells of lines must know.
+            (Some(old), Some(new)) if Arc::ptr_eq(old, new) || (new.stands_as(old) && new.means_the_same(old))
         );
         if !unchanged {
             changes.push(Change { before, after });
