@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
 use crate::state::ports::{Pinned, PortState};
 use crate::state::random::REQUEST_ID_BYTES;
+use crate::vouched::Vouched;
 use crate::worker::Worker;
 
 /// Who is at the other end of a client connection.
@@ -23,6 +24,8 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Name of the TLS listener that SNI selected; `None` for cleartext.
     pub listener: Option<std::sync::Arc<str>>,
+    /// What it has shown to a port that asked for a certificate.
+    pub vouched: Option<Box<Vouched>>,
 }
 
 /// A request as it came in.

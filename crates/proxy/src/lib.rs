@@ -32,6 +32,7 @@ mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
+mod vouched;
 mod wire;
 mod worker;
 

@@ -76,6 +76,7 @@ enum Decision<'c> {
 
 /// Everything that is decided before an upstream is asked.
 fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+    route::admit(exchange)?;
     let head = &exchange.request.head;
     if head.path_changed && exchange.settings().path_policy == engine::config::PathPolicy::Redirect {
         return Ok(Decision::Answer(redirect::to_canonical(exchange)));

@@ -33,7 +33,7 @@ pub(super) async fn serve(
     respond: SendResponse<Bytes>,
     shared: &Rc<Shared>,
 ) {
-    let Shared { peer, worker, port } = &**shared;
+    let Shared { peer, worker, port, dismissed } = &**shared;
     let started = worker.clock.now();
     let pinned = port.pin();
     let settings = &pinned.port().settings;
@@ -59,6 +59,9 @@ pub(super) async fn serve(
     match failure {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    }
+    if exchange.outcome.failure.is_some_and(Failure::ends_connection) {
+        dismissed.notify_one();
     }
 }
 
