@@ -39,7 +39,9 @@ mod routing_timeouts;
 mod routing_weights;
 
 mod http2_and_grpc;
+mod tls_clients;
 mod tls_listeners;
+mod tls_own_certificate;
 mod tls_upstreams;
 
 mod change;
