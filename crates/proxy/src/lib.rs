@@ -24,6 +24,7 @@ mod log;
 pub mod message;
 mod pipeline;
 mod proxy;
+mod request_id;
 mod resolver;
 mod respond;
 mod route;

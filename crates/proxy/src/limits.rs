@@ -34,6 +34,7 @@ limits! {
     REQUEST_HEAD_BYTES_MAX: usize = 32 * KIB,        "bytes",        "431 `head_too_large`";
     REQUEST_TARGET_BYTES_MAX: usize = 8 * KIB,       "bytes",        "414 `target_too_long`";
     REQUEST_METHOD_BYTES_MAX: usize = 32,            "bytes",        "400 `bad_request_line`";
+    REQUEST_ID_KEPT_BYTES_MAX: usize = 128,          "bytes",        "the `X-Request-Id` of a trusted proxy is replaced";
     REQUEST_HEADERS_MAX: usize = 128,                "fields",       "431 `headers_too_many`";
     CONNECTION_OPTIONS_MAX: usize = 32,              "options in `Connection`", "400 `bad_header` (502 `upstream_protocol` from an upstream)";
     RESPONSE_HEAD_BYTES_MAX: usize = 32 * KIB,       "bytes",        "502 `upstream_head_too_large`";

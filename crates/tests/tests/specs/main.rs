@@ -22,6 +22,7 @@ mod canonical_targets;
 mod trust_forwarded;
 mod trust_hop_by_hop;
 mod trust_names;
+mod trust_request_ids;
 
 mod exhaustion_floods;
 mod exhaustion_headers;
