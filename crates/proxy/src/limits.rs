@@ -77,7 +77,8 @@ limits! {
     ORDERS_WAITING_MAX: usize = 64,                  "orders a worker", "the control plane waits";
     RULE_COUNTERS_MAX: usize = 1 << 20,              "rules",        "rules past it are counted together, as unrouted";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
-    MIRROR_BODY_BYTES_MAX: usize = 64 * KIB,         "bytes",        "a request with a longer body is not copied, and counted";
+    MIRRORS_HELD_BYTES_MAX: usize = 16 * 1024 * KIB, "bytes a worker", "a request whose body would need more is not copied, and counted";
+    MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
 }
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= HEAD_BUFFER_BYTES);

@@ -33,11 +33,14 @@ macro_rules! each {
 }
 
 impl Downstream {
-    /// Says how the request's body is to be handed out.
-    pub fn set_form(&mut self, form: Form) {
+    /// Asks for the request's body in one form, and says in which it will be handed out.
+    pub fn set_form(&mut self, form: Form) -> Form {
         match self {
-            Downstream::Http1(downstream) => downstream.set_form(form),
-            Downstream::Http2(_) => {}
+            Downstream::Http1(downstream) => {
+                downstream.set_form(form);
+                form
+            }
+            Downstream::Http2(_) => Form::Content,
         }
     }
 

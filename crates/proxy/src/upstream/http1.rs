@@ -83,6 +83,7 @@ impl Http1Upstream {
         send::write_head(exchange, &mut head);
         let request = &exchange.request.head;
         let frames = match (request.framing, request.version) {
+            (Framing::Chunked, _) if exchange.is_copy => Frames::Chunked, // What was copied is content.
             (Framing::Chunked, Version::Http2) => Frames::Chunked,
             (Framing::Chunked, Version::Http11 | Version::Http10) => Frames::Raw,
             (Framing::None | Framing::Length(_) | Framing::UntilClose, _) => Frames::Plain,
