@@ -14,7 +14,7 @@ use engine::config::Target;
 
 use crate::exchange::{Exchange, Request};
 use crate::failure::Failure;
-use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRRORS_IN_FLIGHT_MAX, UPSTREAM_IDLE_SECONDS};
+use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRROR_SECONDS, MIRRORS_IN_FLIGHT_MAX};
 use crate::message::{Framing, ResponseHead};
 use crate::state::clusters::ClusterState;
 use crate::stream::{Copy, Next, Source, Transfer, Whole};
@@ -77,7 +77,7 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
         copy.request_id = id;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
-        let limit = Duration::from_secs(u64::from(UPSTREAM_IDLE_SECONDS));
+        let limit = Duration::from_secs(u64::from(MIRROR_SECONDS));
         // Whatever becomes of a copy concerns nobody.
         let _ = tokio::time::timeout(limit, carry(&mut copy, &cluster, body)).await;
     });

@@ -13,6 +13,7 @@ use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
+use crate::waits::Waits;
 use crate::worker::Worker;
 
 /// Who is at the other end of a client connection.
@@ -136,6 +137,13 @@ impl<'c> Exchange<'c> {
             is_copy: false,
             outcome,
         }
+    }
+
+    /// How long it waits for either side to go on.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        let waits = Waits::of(&self.settings().limits);
+        self.rule.map_or(waits, |rule| waits.under(&rule.timeouts))
     }
 
     /// Its id as text.

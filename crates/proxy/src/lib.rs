@@ -34,6 +34,7 @@ mod tls;
 mod tunnel;
 mod upstream;
 mod vouched;
+mod waits;
 mod wire;
 mod worker;
 

@@ -150,6 +150,9 @@ async fn forward(
     cluster: &Rc<ClusterState>,
     rule: &Rule,
 ) -> Result<(), Failure> {
+    if rule.timeouts.client_may_pause {
+        downstream.set_body_wait(exchange);
+    }
     downstream.invite_body(exchange);
     let mut copy = copies::prepare(exchange);
     let mut fresh = false;

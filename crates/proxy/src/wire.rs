@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::buffer::Buffer;
 use crate::codec::http2::{Abuse, Guard};
 use crate::io::Io;
-use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS, WRITE_STALL_SECONDS};
+use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS};
 use crate::state::deadlines::{Deadline, Deadlines};
 
 /// Why a connection must end.
@@ -37,6 +37,8 @@ pub struct Patience {
     pub head: u32,
     /// For the next request.
     pub idle: u32,
+    /// For room to write.
+    pub stall: u32,
 }
 
 /// What the deadline of the socket is set for.
@@ -199,7 +201,7 @@ impl Inner {
             Waiting::Nothing => self.deadline.none(),
             Waiting::Head => self.deadline.reading(self.patience.head),
             Waiting::Idle => self.deadline.reading(self.patience.idle),
-            Waiting::Write => self.deadline.moving(WRITE_STALL_SECONDS),
+            Waiting::Write => self.deadline.moving(self.patience.stall),
             Waiting::End => self.deadline.moving(HTTP2_LINGER_SECONDS),
         }
     }

@@ -28,6 +28,7 @@ use crate::limits::{
 };
 use crate::state::deadlines::whole_seconds;
 use crate::state::ports::PortState;
+use crate::waits::Waits;
 use crate::wire::{self, Ended, Patience, Tap, Wire};
 use crate::worker::Worker;
 
@@ -44,8 +45,11 @@ struct Shared {
 /// Carries requests until the connection ends.
 pub async fn serve(io: Io, received: Option<Buffer>, peer: Peer, worker: Rc<Worker>, port: Rc<PortState>) {
     let limits = port.pin().port().settings.limits;
-    let patience =
-        Patience { head: whole_seconds(limits.head_timeout), idle: whole_seconds(limits.idle_timeout) };
+    let patience = Patience {
+        head: whole_seconds(limits.head_timeout),
+        idle: whole_seconds(limits.idle_timeout),
+        stall: Waits::of(&limits).stall,
+    };
     let (wire, tap) = wire::wire(io, received, Some(Box::default()), &worker.deadlines, patience);
     let Some(connection) = handshake(wire, &tap).await else {
         let timed_out = tap.ended() == Some(Ended::HeadTimeout);

@@ -44,6 +44,11 @@ impl Downstream {
         }
     }
 
+    /// Waits for the request's body as the rule says, now that it is known.
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        each!(self, downstream => downstream.set_body_wait(exchange));
+    }
+
     /// Tells a client that waits for it that its body is wanted (RFC 9110 section 10.1.1). It leaves with the
     /// first flush.
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {

@@ -14,7 +14,6 @@ use crate::buffer::Buffer;
 use crate::codec::http2;
 use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
-use crate::limits::UPSTREAM_IDLE_SECONDS;
 use crate::message::{Framing, Method, ResponseHead};
 use crate::state::alarms::Alarm;
 use crate::state::clusters::ClusterState;
@@ -32,6 +31,7 @@ pub struct Http2Request {
     send: Option<Http2Sender>,
     receive: Option<Http2Receiver>,
     idle: Alarm,
+    idle_seconds: u32,
     seen: Seen,
     _open: OpenStream,
 }
@@ -54,6 +54,7 @@ impl Http2Request {
             send: None,
             receive: None,
             idle: Alarm::default(),
+            idle_seconds: 0,
             seen: Seen::Perhaps,
             _open: open,
         }
@@ -66,11 +67,13 @@ impl Http2Request {
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
         let head = send::http2_head(exchange, cluster)?;
+        let waits = exchange.waits();
+        self.idle_seconds = waits.upstream;
         let ends = exchange.request.head.framing == Framing::None;
         match self.sender.send_request(head, ends) {
             Ok((response, stream)) => {
                 self.response = Some(response);
-                self.send = Some(Http2Sender::new(stream, Blame::Upstream, ends));
+                self.send = Some(Http2Sender::new(stream, Blame::Upstream, ends, waits.stall));
             }
             Err(_) => self.seen = Seen::Never,
         }
@@ -100,7 +103,7 @@ impl Http2Request {
         let response = match Pin::new(response).poll(cx) {
             Poll::Ready(response) => response,
             Poll::Pending => {
-                ready!(self.idle.poll(UPSTREAM_IDLE_SECONDS, cx));
+                ready!(self.idle.poll(self.idle_seconds, cx));
                 return Poll::Ready(Err(Failure::UpstreamTimeout));
             }
         };
@@ -108,7 +111,7 @@ impl Http2Request {
         let (parts, body) = response.map_err(|error| self.failure(&error))?.into_parts();
         let mut buffer = Buffer::for_head();
         http2::response(&parts, body.is_end_stream(), method, head, &mut buffer)?;
-        self.receive = Some(Http2Receiver::new(body, Blame::Upstream, u64::MAX));
+        self.receive = Some(Http2Receiver::new(body, Blame::Upstream, u64::MAX, self.idle_seconds));
         Poll::Ready(Ok(buffer))
     }
 

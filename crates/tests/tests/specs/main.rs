@@ -50,5 +50,6 @@ mod drain;
 mod keep_alive;
 mod observe;
 mod real_clients;
+mod silence;
 mod streaming;
 mod syscalls;
