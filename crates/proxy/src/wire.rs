@@ -138,11 +138,11 @@ impl Tap {
         self.0.borrow().streams
     }
 
-    /// Whether its deadline has not ended it.
+    /// Whether more streams may be opened on it: no deadline has ended it and it does not go away.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let inner = self.0.borrow();
-        inner.ended.is_none() && !inner.deadline.fired()
+        inner.ended.is_none() && !inner.leaving && !inner.deadline.fired()
     }
 
     /// The connection goes away: it may wait for nothing any more but for the streams that are open.
@@ -171,6 +171,13 @@ impl Tap {
 /// Counts a stream as open for as long as it lives.
 #[derive(Debug)]
 pub struct OpenStream(Tap);
+
+impl OpenStream {
+    /// No stream is to be opened on this connection any more; it ends with those that are open.
+    pub fn retire(&self) {
+        self.0.leave();
+    }
+}
 
 impl Drop for OpenStream {
     fn drop(&mut self) {

@@ -14,6 +14,7 @@ use crate::buffer::Buffer;
 use crate::codec::http2;
 use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
+use crate::limits::INTERIM_RESPONSES_MAX;
 use crate::message::{Framing, Method, ResponseHead};
 use crate::state::alarms::Alarm;
 use crate::state::clusters::ClusterState;
@@ -33,7 +34,8 @@ pub struct Http2Request {
     idle: Alarm,
     idle_seconds: u32,
     seen: Seen,
-    _open: OpenStream,
+    interim: usize,
+    open: OpenStream,
 }
 
 /// What an upstream that failed may have seen of the request.
@@ -56,7 +58,8 @@ impl Http2Request {
             idle: Alarm::default(),
             idle_seconds: 0,
             seen: Seen::Perhaps,
-            _open: open,
+            interim: 0,
+            open,
         }
     }
 
@@ -100,6 +103,13 @@ impl Http2Request {
         method: Method,
     ) -> Poll<Result<Buffer, Failure>> {
         let Some(response) = &mut self.response else { return Poll::Ready(Err(Failure::UpstreamReset)) };
+        while let Poll::Ready(Some(Ok(_))) = response.poll_informational(cx) {
+            self.interim += 1;
+            if self.interim > INTERIM_RESPONSES_MAX {
+                self.open.retire(); // Who does this will not listen either.
+                return Poll::Ready(Err(Failure::UpstreamProtocol));
+            }
+        }
         let response = match Pin::new(response).poll(cx) {
             Poll::Ready(response) => response,
             Poll::Pending => {

@@ -40,6 +40,7 @@ mod routing_timeouts;
 mod routing_weights;
 
 mod http2_and_grpc;
+mod http2_bad_upstreams;
 mod tls_clients;
 mod tls_listeners;
 mod tls_own_certificate;
