@@ -24,8 +24,8 @@ A gRPC stream or a long poll may be silent for minutes by design. What ends it d
 | `request: 5m` | `request` | `request` |
 | `request: 0s` | nothing | nothing |
 
-In every row the stream ends when either side closes it, when its connection breaks (a peer that vanished is found by TCP
-keep-alive), or when the other side takes nothing of what is sent to it for `writeStallTimeout`.
+In every row the stream ends when either side closes it, when its connection breaks (a peer that vanished is found by
+TCP keep-alive), or when the other side takes nothing of what is sent to it for `writeStallTimeout`.
 ";
 
 fn main() -> Result<(), String> {

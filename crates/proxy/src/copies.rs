@@ -32,7 +32,7 @@ pub fn prepare(exchange: &Exchange<'_>) -> Option<Box<Copy>> {
 }
 
 /// Sends the copies that were noted.
-pub fn send(exchange: &mut Exchange<'_>, copy: Box<Copy>) {
+pub fn send(exchange: &mut Exchange<'_>, copy: Copy) {
     let whole = copy.into_whole();
     for rules in std::mem::take(&mut exchange.mirrors) {
         let Target::Cluster(slot) = rules.target else { continue };

@@ -290,7 +290,7 @@ async fn relay(
         if upload.is_done()
             && let Some(copy) = copy.take()
         {
-            copies::send(exchange, copy);
+            copies::send(exchange, *copy);
         }
         let moved = download.poll(cx, &mut upstream, downstream);
         if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
@@ -300,7 +300,7 @@ async fn relay(
     })
     .await;
     if let Some(copy) = copy {
-        copies::send(exchange, copy);
+        copies::send(exchange, *copy);
     }
     let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
     upstream.finish(in_flight.endpoint(), moved.is_ok() && reusable && head.framing != Framing::UntilClose);
