@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tests::certificates::{Authority, Pair};
 use tests::client::{RawClient, get};
+use tests::frames::{FrameClient, Outcome};
 use tests::gateway::Gateway;
-use tests::h2_client::H2Client;
 use tests::scene::Scene;
 use tests::tls::TlsClient;
 use tests::until::eventually_some;
@@ -251,16 +251,18 @@ async fn a_connection_from_before_the_port_verified_clients_is_denied_and_then_c
 #[tokio::test]
 async fn an_http2_connection_from_before_is_denied_and_told_to_go() {
     let (mut door, gateway, plain) = changing(None).await;
-    let client = TlsClient::trusting(&door.servers, &["h2"]);
-    let mut old = H2Client::over(client.open(gateway.entry, NAME).await.expect("a handshake")).await;
-    assert_eq!(old.get(NAME, "/before").await.text(), "GET /before");
+    let client = TlsClient::trusting(&door.servers, &["h2"]).connect(gateway.entry, NAME).await;
+    let mut old = FrameClient::over(client, &[]).await;
+    old.get(1, NAME, "/before").await;
+    assert_eq!(old.outcome(1).await, Ok(Outcome::Answered(200, b"GET /before".to_vec())));
 
     door.verify(Some(validation("clients", "AllowValidOnly")));
     edited(&mut door, &gateway, plain, 1).await;
-    let answer = old.get(NAME, "/after").await;
+    old.get(3, NAME, "/after").await;
 
-    assert_eq!(answer.is_failure(421, "client_unverified"), Ok(()));
-    assert_eq!(old.ended().await, Ok(true), "the connection ends in good order");
+    let Ok(Outcome::Answered(421, problem)) = old.outcome(3).await else { panic!("it was not denied") };
+    assert!(String::from_utf8_lossy(&problem).contains("client_unverified"));
+    assert_eq!(old.given_up().await, Ok(Some(0)), "it is told to go, without blame");
     assert!(!door.upstream.lines().contains(&"GET /after".to_owned()));
 }
 
