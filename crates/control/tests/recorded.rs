@@ -1,10 +1,7 @@
-//! Sequences of writes by several managers end as they end in Kubernetes.
-//!
-//! `recorded-applies.jsonl` holds random sequences of applies and updates of one Gateway, one sequence a line, and after
-//! each step what the library of Kubernetes for it (structured-merge-diff 6.4) made of them: whether it was a conflict,
-//! the object, and what each manager owns. Managers `a…` apply, managers `u…` update.
+//! Writes end as they end in Kubernetes, shown by recordings of its own libraries.
 
 use control::objects::apply::{applied, updated};
+use control::objects::patch::strategic;
 use control::objects::{FieldValidation, Part, Request};
 use model::kinds::KindName;
 use model::units::Moment;
@@ -12,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 const SEQUENCES: &str = include_str!("recorded-applies.jsonl");
 
+/// `recorded-applies.jsonl` holds random sequences of applies and updates of one Gateway, one sequence a line, and after
+/// each step what structured-merge-diff 6.4 made of them: whether it was a conflict, the object, and what each manager
+/// owns. Managers `a…` apply, managers `u…` update.
 #[test]
 fn recorded_sequences_end_as_in_kubernetes() {
     let mut conflicts = 0;
@@ -77,4 +77,21 @@ fn taken_apart(live: Option<&Value>) -> (Value, Value) {
         }
     }
     (object, Value::Object(managers))
+}
+
+/// `recorded-strategic.jsonl`: random objects, the patches that `kubectl apply` makes for them, and what the library of
+/// Kubernetes makes of both (apimachinery 0.37).
+#[test]
+fn recorded_strategic_patches_end_as_in_kubernetes() {
+    let mut patches = 0;
+    for (number, line) in include_str!("recorded-strategic.jsonl").lines().enumerate() {
+        let case: Value = serde_json::from_str(line).expect("a case");
+        let kind = if case["kind"] == "Pod" { KindName::Pod } else { KindName::Service };
+
+        let patched = strategic(kind, case["current"].clone(), case["patch"].clone());
+
+        assert_eq!(patched.as_ref(), Ok(&case["result"]), "case {number}");
+        patches += 1;
+    }
+    assert_eq!(patches, 80, "a case was added or lost: say so here");
 }

@@ -1,5 +1,6 @@
 //! Puts what is applied over what is there, and takes out what nobody wants any more.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::schema::Place;
@@ -38,9 +39,9 @@ fn merge_lists(shape: Shape, items: Place, live: Vec<Value>, config: Vec<Value>)
     let mut past: BTreeMap<Element, Value> = BTreeMap::new();
     for value in live {
         let identity = identify(&value);
-        if !past.contains_key(&identity) {
-            order.push(identity.clone());
-            past.insert(identity, value);
+        if let Entry::Vacant(slot) = past.entry(identity) {
+            order.push(slot.key().clone());
+            slot.insert(value);
         }
     }
     let identities: Vec<Element> = config.iter().map(identify).collect();
