@@ -112,6 +112,8 @@ struct ListShape {
     unique: Unique,
     /// Fields that no two elements may have alike.
     distinct: Vec<String>,
+    /// Whether what is told apart for merging may stand there twice.
+    duplicates: bool,
 }
 
 /// What may not occur twice in a list.

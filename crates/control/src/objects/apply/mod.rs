@@ -135,7 +135,8 @@ fn known_or_found(request: &Request<'_>, live: &Value) -> Managers {
     if !managers.0.is_empty() {
         return managers;
     }
-    let mut found = walk::fields_of(Place::Whole(request.kind), live).difference(&unowned());
+    let difference = walk::compare(Place::Whole(request.kind), &nothing(request.kind), live);
+    let mut found = difference.added.difference(&unowned());
     let status = found.take_field("status");
     let manager = Manager { name: BEFORE_FIRST_APPLY.to_owned(), ..manager_of(request, Operation::Update) };
     let entry = |fields, subresource: &str| Entry {
