@@ -9,11 +9,14 @@ pub mod apply;
 pub mod files;
 mod pieces;
 pub mod plane;
+pub mod proxies;
 pub mod snapshot;
 pub mod sources;
 mod stamp;
 pub mod status;
 pub mod store;
+pub mod stream;
+pub mod view;
 pub mod watch;
 pub mod world;
 
