@@ -87,8 +87,7 @@ impl Version {
     /// The version of these bytes: half a SHA-256, in hexadecimal digits.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Version {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        Version(hexadecimal(&hash.as_ref()[..16]).into())
+        Version(hexadecimal(&checksum(bytes)).into())
     }
 
     /// A version that somebody else states.
@@ -102,6 +101,15 @@ impl Version {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Half a SHA-256.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> [u8; 16] {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_ref()[..16]);
+    half
 }
 
 /// Bytes as hexadecimal digits.
