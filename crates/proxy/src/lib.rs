@@ -35,5 +35,8 @@ mod upstream;
 mod wire;
 mod worker;
 
+pub use config::{
+    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -2,6 +2,7 @@
 
 pub mod echo;
 pub mod explain;
+pub mod gateway;
 mod spelling;
 pub mod up;
 pub mod validate;
