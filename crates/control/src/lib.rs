@@ -9,6 +9,7 @@ pub mod api;
 pub mod apply;
 pub mod clock;
 pub mod files;
+pub mod leader;
 pub mod objects;
 mod pieces;
 pub mod plane;
