@@ -245,13 +245,20 @@ pub enum Target {
     },
 }
 
-/// Bounds of time of a rule; `None` means no bound of its own (the proxy's idle limits always hold).
+/// Bounds of time of a rule; `None` means no bound of its own.
+///
+/// A rule that writes a bound, be it `0s`, has decided how long may be waited, so the Gateway's limits on silence
+/// give way to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first byte of the request to the last byte of the response.
     pub request: Option<Duration>,
     /// One attempt at the upstream, from connect to the end of its response.
     pub backend_request: Option<Duration>,
+    /// Silence of the client within its request is left to the bounds above: `request` is written.
+    pub client_may_pause: bool,
+    /// Silence of the upstream is left to the bounds above: one of them is written.
+    pub upstream_may_pause: bool,
 }
 
 /// Everything that may be done to a request or response on its way, one variant a kind. The order of the

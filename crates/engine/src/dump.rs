@@ -65,7 +65,15 @@ fn tls(security: &Security) -> Value {
 
 fn settings(settings: &Settings) -> Value {
     let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
-    let Limits { request_body_bytes_max, idle_timeout, head_timeout, connections_max } = limits;
+    let Limits {
+        request_body_bytes_max,
+        idle_timeout,
+        head_timeout,
+        body_idle_timeout,
+        upstream_idle_timeout,
+        write_stall_timeout,
+        connections_max,
+    } = limits;
     let path_policy = match path_policy {
         PathPolicy::Reject => "reject",
         PathPolicy::Redirect => "redirect",
@@ -85,6 +93,9 @@ fn settings(settings: &Settings) -> Value {
         "request_body_bytes_max": request_body_bytes_max,
         "idle_timeout_ms": millis(*idle_timeout),
         "head_timeout_ms": millis(*head_timeout),
+        "body_idle_timeout_ms": millis(*body_idle_timeout),
+        "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
+        "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
     })
 }
@@ -169,7 +180,12 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     if !filters.is_empty() {
         object.insert("filters".into(), filters.iter().map(filter).collect());
     }
-    let Timeouts { request, backend_request } = timeouts;
+    let Timeouts { request, backend_request, client_may_pause, upstream_may_pause } = timeouts;
+    for (name, may) in [("client_may_pause", client_may_pause), ("upstream_may_pause", upstream_may_pause)] {
+        if *may {
+            object.insert(name.into(), json!(true));
+        }
+    }
     for (name, bound) in [("request_timeout_ms", request), ("backend_request_timeout_ms", backend_request)] {
         if let Some(bound) = bound {
             object.insert(name.into(), json!(millis(*bound)));

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX};
+use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::state::metrics::Metrics;
@@ -158,7 +158,8 @@ impl Proxy {
         let socket = SocketAddr::new(address.ip, address.port);
         // A probe without port sharing first: another process of this user must not share our port unnoticed.
         drop(TcpListener::bind(socket)?);
-        let options = os::ListenOptions { backlog: LISTENER_BACKLOG };
+        let keepalive = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
+        let options = os::ListenOptions { backlog: LISTENER_BACKLOG, keepalive };
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
     }
 

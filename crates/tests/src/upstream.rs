@@ -160,7 +160,12 @@ async fn serve(
     let stream: Box<dyn Duplex> = match acceptor {
         None => Box::new(stream),
         Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => Box::new(stream),
+            Ok(stream) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let shown = shown.map(|leaf| leaf.to_vec());
+                log.lock().expect("no writer panics").connections[number].certificate = shown;
+                Box::new(stream)
+            }
             Err(failure) => {
                 let mut log = log.lock().expect("no writer panics");
                 log.connections[number].flaw = Some(format!("TLS: {failure}"));

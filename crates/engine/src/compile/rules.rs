@@ -285,5 +285,10 @@ fn timeouts(written: HttpTimeouts) -> Timeouts {
     let bound = |duration: Option<GatewayDuration>| {
         duration.map(GatewayDuration::get).filter(|duration| !duration.is_zero())
     };
-    Timeouts { request: bound(written.request), backend_request: bound(written.backend_request) }
+    Timeouts {
+        request: bound(written.request),
+        backend_request: bound(written.backend_request),
+        client_may_pause: written.request.is_some(),
+        upstream_may_pause: written.request.is_some() || written.backend_request.is_some(),
+    }
 }

@@ -17,6 +17,7 @@ use crate::message::{Framing, Method, ResponseHead};
 use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::stream::{Form, Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
+use crate::waits::Waits;
 
 /// One stream of a client's HTTP/2 connection.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) async fn serve(
     respond: SendResponse<Bytes>,
     shared: &Rc<Shared>,
 ) {
-    let Shared { peer, worker, port } = &**shared;
+    let Shared { peer, worker, port, dismissed } = &**shared;
     let started = worker.clock.now();
     let pinned = port.pin();
     let settings = &pinned.port().settings;
@@ -42,7 +43,9 @@ pub(super) async fn serve(
     let parsed = http2::request(&parts, body.is_end_stream(), settings, &mut text);
     drop(parts); // A header map may be large, and a stream may last.
     let limit = settings.limits.request_body_bytes_max;
-    let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
+    let waits = Waits::of(&settings.limits);
+    let receive =
+        Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit }, waits.body);
     let mut downstream =
         Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
     let head_bytes = text.len() as u64;
@@ -59,6 +62,9 @@ pub(super) async fn serve(
     match failure {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    }
+    if exchange.outcome.failure.is_some_and(Failure::ends_connection) {
+        dismissed.notify_one();
     }
 }
 
@@ -80,6 +86,11 @@ impl Http2Downstream {
         }
     }
 
+    /// See [`super::super::Downstream::set_body_wait`].
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        self.receive.set_wait(exchange.waits().body);
+    }
+
     /// See [`super::super::Downstream::invite_body`].
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
         if exchange.request.head.expects_continue {
@@ -93,7 +104,7 @@ impl Http2Downstream {
     pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], _from: Form) -> Form {
         let mut fields = FieldMap::default();
         respond::visit_fields(exchange, head, bytes, |name, value| fields.put(name, value));
-        self.start(head.status, fields.finish(), head.framing == Framing::None);
+        self.start(exchange, head.status, fields.finish(), head.framing == Framing::None);
         Form::Content
     }
 
@@ -106,19 +117,20 @@ impl Http2Downstream {
         if !answer.content.is_empty() {
             fields.insert(http::header::CONTENT_LENGTH, answer.content.len().into());
         }
-        self.start(answer.status, fields, !content);
+        self.start(exchange, answer.status, fields, !content);
         if content {
             self.push(Piece::Shared(answer.content.into()));
             Sink::finish(self, None);
         }
     }
 
-    fn start(&mut self, status: u16, fields: http::HeaderMap, ends: bool) {
+    fn start(&mut self, exchange: &Exchange<'_>, status: u16, fields: http::HeaderMap, ends: bool) {
+        let stall = exchange.waits().stall;
         let mut response = http::Response::new(());
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
         *response.headers_mut() = fields;
         match self.respond.send_response(response, ends) {
-            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends)),
+            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends, stall)),
             Err(_) => self.broken = true,
         }
     }
