@@ -15,6 +15,7 @@ mod pieces;
 pub mod plane;
 pub mod proxies;
 pub mod reconcile;
+pub mod server;
 pub mod snapshot;
 pub mod sources;
 mod stamp;

@@ -12,7 +12,7 @@ mod running;
 mod transitions;
 mod write;
 
-pub use write::{Writer, deletion_waits_for};
 pub use driver::{Driver, Reconcile, Summary};
-pub use running::{Loops, start};
 pub use leader::{Leader, Leadership};
+pub use running::{Loops, start};
+pub use write::{Writer, deletion_waits_for};
