@@ -109,11 +109,9 @@ impl Server {
         loop {
             match poll_fn(|cx| self.poll_event(cx, drain.as_mut())).await {
                 Event::Request(request, respond) => {
-                    let (shared, open) = (shared.clone(), self.tap.open_stream());
-                    tokio::task::spawn_local(async move {
-                        stream::serve(request, respond, &shared).await;
-                        drop(open);
-                    });
+                    let open = self.tap.open_stream();
+                    let begun = stream::begin(request, respond, &shared);
+                    tokio::task::spawn_local(stream::carry(begun, shared.clone(), open));
                 }
                 Event::DrainBegins => {
                     self.draining = true;

@@ -16,7 +16,9 @@ use crate::failure::{Blame, Failure};
 use crate::message::{Framing, Method, ResponseHead};
 use crate::pipeline;
 use crate::respond::{self, Answer};
+use crate::state::ports::Pinned;
 use crate::stream::{Form, Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
+use crate::wire::OpenStream;
 
 /// One stream of a client's HTTP/2 connection.
 #[derive(Debug)]
@@ -27,15 +29,24 @@ pub struct Http2Downstream {
     broken: bool,
 }
 
-/// Carries the request of one stream.
-pub(super) async fn serve(
+/// A request whose head was read.
+pub(super) struct Begun {
+    downstream: Downstream,
+    request: Request,
+    pinned: Pinned,
+    /// Why it is refused, if it is.
+    refused: Option<Failure>,
+}
+
+/// Reads a request's head. Apart from [`carry`], whose future would otherwise have room for everything that is only
+/// looked at here, for as long as the stream lasts.
+pub(super) fn begin(
     request: http::Request<h2::RecvStream>,
     respond: SendResponse<Bytes>,
-    shared: &Rc<Shared>,
-) {
-    let Shared { peer, worker, port } = &**shared;
-    let started = worker.clock.now();
-    let pinned = port.pin();
+    shared: &Shared,
+) -> Begun {
+    let started = shared.worker.clock.now();
+    let pinned = shared.port.pin();
     let settings = &pinned.port().settings;
     let (parts, body) = request.into_parts();
     let mut text = Text::new();
@@ -43,23 +54,31 @@ pub(super) async fn serve(
     drop(parts); // A header map may be large, and a stream may last.
     let limit = settings.limits.request_body_bytes_max;
     let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
-    let mut downstream =
+    let downstream =
         Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
     let head_bytes = text.len() as u64;
-    let (head, failure) = match parsed {
-        Ok(head) if head.framing == Framing::None => {
-            let failure = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
-            (head, failure)
-        }
+    let (head, refused) = match parsed {
         Ok(head) => (head, None),
         Err(BadHead { head, failure }) => (*head, Some(failure)),
     };
-    let mut exchange =
-        Exchange::new(worker, port, &pinned, peer, Request { head, text, started, head_bytes });
-    match failure {
+    Begun { downstream, request: Request { head, text, started, head_bytes }, pinned, refused }
+}
+
+/// Carries the request of one stream, which is open until then.
+pub(super) async fn carry(begun: Begun, shared: Rc<Shared>, open: OpenStream) {
+    let Begun { mut downstream, request, pinned, mut refused } = begun;
+    if refused.is_none() && request.head.framing == Framing::None {
+        refused = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
+    }
+    let Shared { peer, worker, port } = &*shared;
+    let mut exchange = Exchange::new(worker, port, &pinned, peer, request);
+    match refused {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
     }
+    drop(exchange);
+    drop(downstream);
+    drop(open);
 }
 
 /// A request without content may end with its head or with an empty frame; anything else contradicts what it
