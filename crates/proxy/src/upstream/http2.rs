@@ -65,7 +65,7 @@ impl Http2Request {
     /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = send::http2_head(exchange, cluster)?;
+        let head = send::http2_head(exchange, cluster, !self.reused)?;
         let ends = exchange.request.head.framing == Framing::None;
         match self.sender.send_request(head, ends) {
             Ok((response, stream)) => {

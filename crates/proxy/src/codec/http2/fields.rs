@@ -25,16 +25,18 @@ impl FieldMap {
     }
 
     /// As a map. Its values are pieces of one shared text, which costs one allocation instead of one each.
+    ///
+    /// No two messages share an id, which would only push better entries out of the peer's table; but the first one of
+    /// a connection teaches it the name.
     #[must_use]
-    pub fn finish(self) -> HeaderMap {
+    pub fn finish(self, is_first: bool) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.fields.len() + 1);
         let mut values = Values { text: &self.text, shared: None };
         for field in self.fields.iter() {
             let named = field.name.of(&self.text);
             // Both were validated when they were parsed; what cannot be expressed is left out, not mangled.
             if let (Some(name), Some(mut value)) = (name(named), values.value(field.value)) {
-                // No two messages share an id: it would only push better entries out of the peer's table.
-                value.set_sensitive(named == REQUEST_ID.as_str().as_bytes());
+                value.set_sensitive(!is_first && named == REQUEST_ID.as_str().as_bytes());
                 map.append(name, value);
             }
         }
@@ -128,7 +130,7 @@ mod tests {
         let mut fields = FieldMap::default();
         put.iter().for_each(|(name, value)| fields.put(name.as_bytes(), value.as_bytes()));
 
-        let map = fields.finish();
+        let map = fields.finish(false);
 
         let seen: Vec<(&str, &str)> =
             map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
@@ -136,15 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_request_id_is_kept_out_of_the_tables_of_the_peer() {
-        let mut fields = FieldMap::default();
-        fields.put(b"x-request-id", b"1");
-        fields.put(b"user-agent", b"1");
+    fn only_the_request_id_is_kept_out_of_the_table_of_the_peer_and_not_the_first() {
+        let map = |is_first| {
+            let mut fields = FieldMap::default();
+            fields.put(b"x-request-id", b"1");
+            fields.put(b"user-agent", b"1");
+            fields.finish(is_first)
+        };
 
-        let map = fields.finish();
-
-        assert!(map["x-request-id"].is_sensitive());
-        assert!(!map["user-agent"].is_sensitive());
+        assert!(map(false)["x-request-id"].is_sensitive());
+        assert!(!map(false)["user-agent"].is_sensitive());
+        assert!(!map(true)["x-request-id"].is_sensitive());
     }
 
     #[test]

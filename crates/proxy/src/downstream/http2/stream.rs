@@ -20,6 +20,9 @@ use crate::state::ports::Pinned;
 use crate::stream::{Form, Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
 use crate::wire::OpenStream;
 
+/// The number of a client's first stream (RFC 9113 section 5.1.1).
+const FIRST_STREAM: u32 = 1;
+
 /// One stream of a client's HTTP/2 connection.
 #[derive(Debug)]
 pub struct Http2Downstream {
@@ -27,6 +30,8 @@ pub struct Http2Downstream {
     respond: SendResponse<Bytes>,
     send: Option<Http2Sender>,
     broken: bool,
+    /// It opened its connection.
+    is_first: bool,
 }
 
 /// A request whose head was read.
@@ -54,8 +59,14 @@ pub(super) fn begin(
     drop(parts); // A header map may be large, and a stream may last.
     let limit = settings.limits.request_body_bytes_max;
     let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
-    let downstream =
-        Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
+    let is_first = respond.stream_id().as_u32() == FIRST_STREAM;
+    let downstream = Downstream::Http2(Box::new(Http2Downstream {
+        receive,
+        respond,
+        send: None,
+        broken: false,
+        is_first,
+    }));
     let head_bytes = text.len() as u64;
     let (head, refused) = match parsed {
         Ok(head) => (head, None),
@@ -112,7 +123,7 @@ impl Http2Downstream {
     pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], _from: Form) -> Form {
         let mut fields = FieldMap::default();
         respond::visit_fields(exchange, head, bytes, |name, value| fields.put(name, value));
-        self.start(head.status, fields.finish(), head.framing == Framing::None);
+        self.start(head.status, fields.finish(self.is_first), head.framing == Framing::None);
         Form::Content
     }
 
@@ -120,7 +131,7 @@ impl Http2Downstream {
     pub fn answer(&mut self, exchange: &Exchange<'_>, answer: Answer) {
         let mut fields = FieldMap::default();
         answer.visit_fields(exchange, |name, value| fields.put(name, value));
-        let mut fields = fields.finish();
+        let mut fields = fields.finish(self.is_first);
         let content = exchange.request.head.method != Method::Head && !answer.content.is_empty();
         if !answer.content.is_empty() {
             fields.insert(http::header::CONTENT_LENGTH, answer.content.len().into());
