@@ -121,6 +121,8 @@ struct State {
     bound: Vec<BindResult>,
     conditions: Conditions,
     listener: Listener,
+    /// Memory that the last change took has not been given back.
+    untidy: bool,
 }
 
 impl Running {
@@ -151,10 +153,18 @@ impl Running {
         let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain })
             .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
-        let mut state =
-            State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };
+        let mut state = State {
+            control,
+            sources,
+            proxy: Some(proxy),
+            bound: Vec::new(),
+            conditions,
+            listener,
+            untidy: false,
+        };
         state.program(&snapshot);
         let joined = Arc::new(Joined { state: Mutex::new(state) });
+        os::give_back();
         let watch = match source {
             Source::Files(paths) => Some(watch(paths, &joined)?),
             Source::Text(_) => None,
@@ -232,9 +242,18 @@ impl Joined {
     fn look(&self) {
         let mut state = self.lock();
         let since = Stopwatch::start();
-        if let Some(read) = state.sources.look() {
-            // The listener has been told; nobody else asked.
-            let _told = state.apply(read, since);
+        match state.sources.look() {
+            Some(read) => {
+                // The listener has been told; nobody else asked.
+                let _told = state.apply(read, since);
+                state.untidy = true;
+            }
+            // Edits come in bursts: what one gives back, the next would have to ask for.
+            None if state.untidy => {
+                os::give_back();
+                state.untidy = false;
+            }
+            None => {}
         }
     }
 }
