@@ -111,7 +111,8 @@ impl Server {
                 Event::Request(request, respond) => {
                     let open = self.tap.open_stream();
                     let begun = stream::begin(request, respond, &shared);
-                    tokio::task::spawn_local(stream::carry(begun, shared.clone(), open));
+                    // Boxed here: on its way into a task, a future is moved half a dozen times.
+                    tokio::task::spawn_local(Box::pin(stream::carry(begun, shared.clone(), open)));
                 }
                 Event::DrainBegins => {
                     self.draining = true;
