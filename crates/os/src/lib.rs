@@ -5,10 +5,8 @@
 
 mod allocations;
 mod listen;
-mod memory;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
 pub use listen::{ListenOptions, listen};
-pub use memory::give_back;
 pub use shutdown::{End, shutdown};

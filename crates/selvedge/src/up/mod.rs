@@ -121,8 +121,6 @@ struct State {
     bound: Vec<BindResult>,
     conditions: Conditions,
     listener: Listener,
-    /// Memory that the last change took has not been given back.
-    untidy: bool,
 }
 
 impl Running {
@@ -153,18 +151,10 @@ impl Running {
         let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain })
             .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
-        let mut state = State {
-            control,
-            sources,
-            proxy: Some(proxy),
-            bound: Vec::new(),
-            conditions,
-            listener,
-            untidy: false,
-        };
+        let mut state =
+            State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };
         state.program(&snapshot);
         let joined = Arc::new(Joined { state: Mutex::new(state) });
-        os::give_back();
         let watch = match source {
             Source::Files(paths) => Some(watch(paths, &joined)?),
             Source::Text(_) => None,
@@ -242,18 +232,9 @@ impl Joined {
     fn look(&self) {
         let mut state = self.lock();
         let since = Stopwatch::start();
-        match state.sources.look() {
-            Some(read) => {
-                // The listener has been told; nobody else asked.
-                let _told = state.apply(read, since);
-                state.untidy = true;
-            }
-            // Edits come in bursts: what one gives back, the next would have to ask for.
-            None if state.untidy => {
-                os::give_back();
-                state.untidy = false;
-            }
-            None => {}
+        if let Some(read) = state.sources.look() {
+            // The listener has been told; nobody else asked.
+            let _told = state.apply(read, since);
         }
     }
 }
