@@ -13,7 +13,9 @@ pub mod snapshot;
 pub mod sources;
 mod stamp;
 pub mod status;
+pub mod store;
 pub mod watch;
+pub mod world;
 
 pub use plane::{ControlPlane, Options};
 pub use snapshot::Snapshot;

@@ -37,6 +37,21 @@ pub struct ObjectMeta {
     pub resource_version: Option<Arc<str>>,
 }
 
+impl ObjectMeta {
+    /// Whether both mean the same. A store numbers every write, those of a status included; the number says nothing.
+    fn means_the_same(&self, other: &ObjectMeta) -> bool {
+        let ObjectMeta { name, namespace, labels, annotations, uid, generation, creation_timestamp, .. } =
+            self;
+        *name == other.name
+            && *namespace == other.namespace
+            && *labels == other.labels
+            && *annotations == other.annotations
+            && *uid == other.uid
+            && *generation == other.generation
+            && *creation_timestamp == other.creation_timestamp
+    }
+}
+
 /// Where a resource was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -103,7 +118,10 @@ impl Resource {
     /// an object down a file changes its lines, not its meaning.
     #[must_use]
     pub fn means_the_same(&self, other: &Resource) -> bool {
-        self.key == other.key && self.age == other.age && self.meta == other.meta && self.kind == other.kind
+        self.key == other.key
+            && self.age == other.age
+            && self.meta.means_the_same(&other.meta)
+            && self.kind == other.kind
     }
 
     /// Its namespace as text; empty outside of namespaces.

@@ -79,6 +79,17 @@ impl Resources {
         resource
     }
 
+    /// Puts a resource in that a store numbered: its generation is what it says it is. One that replaces another
+    /// keeps its age.
+    pub fn put(&mut self, mut resource: Resource) -> Arc<Resource> {
+        let seen = self.get(&resource.key).map_or(self.next_seen, |old| old.age.seen());
+        self.next_seen = self.next_seen.max(seen + 1);
+        resource.age = Age::new(resource.meta.creation_timestamp, seen);
+        let resource = Arc::new(resource);
+        self.adopt(resource.clone());
+        resource
+    }
+
     /// Takes a resource out.
     pub fn remove(&mut self, key: &ResourceKey) -> Option<Arc<Resource>> {
         let kind = KindName::find(&key.group, &key.kind)?;

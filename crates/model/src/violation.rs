@@ -154,6 +154,11 @@ impl Violations {
         self.kept.iter()
     }
 
+    /// Forgets files and lines, for what was not read from any.
+    pub(crate) fn forget_places(&mut self) {
+        self.kept.iter_mut().for_each(|violation| (violation.file, violation.line) = (None, None));
+    }
+
     /// Sorts by file and line, so that a report reads in the order of the text.
     pub fn sort(&mut self) {
         self.kept.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

@@ -29,6 +29,12 @@ impl Written {
         Written { json: value.to_string().into(), lines: numbers.into() }
     }
 
+    /// The tree as JSON.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
     /// The tree.
     #[must_use]
     pub fn value(&self) -> Value {

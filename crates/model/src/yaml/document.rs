@@ -44,6 +44,20 @@ pub fn read(document: Document, reading: &mut Reading) {
     }
 }
 
+/// Reads a tree that is one object.
+pub fn read_value(value: Value, reading: &mut Reading) {
+    match value {
+        Value::Object(map) => resource(map, Lines::default(), Vec::new(), reading),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            reading.file_problem(
+                None,
+                "must be an object".to_owned(),
+                "write `apiVersion`, `kind` and so on",
+            );
+        }
+    }
+}
+
 /// `kind: List`, or the lists that a Kubernetes API answers with (`HTTPRouteList`).
 fn is_list(map: &Map<String, Value>) -> bool {
     let kind = map.get("kind").and_then(Value::as_str);

@@ -74,6 +74,27 @@ pub fn read_bytes(bytes: &[u8], file: &str) -> Read {
     }
 }
 
+/// Reads one object that came as a tree and not as text: through an API, from a store, from a control plane. What
+/// it holds is judged like what stands in a file, but no message can name a line.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read_value(value: serde_json::Value) -> Result<Resource, Violations> {
+    let mut reading = Reading::new("");
+    document::read_value(value, &mut reading);
+    let Read { mut resources, mut violations } = reading.finish();
+    match resources.pop() {
+        Some(mut resource) if violations.is_empty() => {
+            resource.source = None;
+            Ok(resource)
+        }
+        _ => {
+            violations.forget_places();
+            Err(violations)
+        }
+    }
+}
+
 /// Joins what several files hold; an object that stands in two of them is a violation.
 #[must_use]
 pub fn join(reads: impl IntoIterator<Item = Read>) -> Read {
