@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::buffer::Buffer;
 use crate::codec::http2::{Abuse, Guard};
 use crate::io::Io;
-use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS, WRITE_STALL_SECONDS};
+use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS};
 use crate::state::deadlines::{Deadline, Deadlines};
 
 /// Why a connection must end.
@@ -38,6 +38,8 @@ pub struct Patience {
     pub head: u32,
     /// For the next request.
     pub idle: u32,
+    /// For room to write.
+    pub stall: u32,
 }
 
 /// What the deadline of the socket is set for.
@@ -137,11 +139,11 @@ impl Tap {
         self.0.borrow().streams
     }
 
-    /// Whether its deadline has not ended it.
+    /// Whether more streams may be opened on it: no deadline has ended it and it does not go away.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let inner = self.0.borrow();
-        inner.ended.is_none() && !inner.deadline.fired()
+        inner.ended.is_none() && !inner.leaving && !inner.deadline.fired()
     }
 
     /// The connection goes away: it may wait for nothing any more but for the streams that are open.
@@ -170,6 +172,13 @@ impl Tap {
 /// Counts a stream as open for as long as it lives.
 #[derive(Debug)]
 pub struct OpenStream(Tap);
+
+impl OpenStream {
+    /// No stream is to be opened on this connection any more; it ends with those that are open.
+    pub fn retire(&self) {
+        self.0.leave();
+    }
+}
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
@@ -200,7 +209,7 @@ impl Inner {
             Waiting::Nothing => self.deadline.none(),
             Waiting::Head => self.deadline.reading(self.patience.head),
             Waiting::Idle => self.deadline.reading(self.patience.idle),
-            Waiting::Write => self.deadline.moving(WRITE_STALL_SECONDS),
+            Waiting::Write => self.deadline.moving(self.patience.stall),
             Waiting::End => self.deadline.moving(HTTP2_LINGER_SECONDS),
         }
     }

@@ -174,7 +174,7 @@ fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[
         write_own_host(exchange, &mut text);
         vouch(b"x-forwarded-host", &text);
     }
-    vouch(b"x-request-id", &exchange.request_id);
+    vouch(b"x-request-id", exchange.request_id());
 }
 
 fn is_scheme(value: &[u8]) -> bool {

@@ -18,6 +18,7 @@ use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::state::ports::Pinned;
 use crate::stream::{Form, Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
+use crate::waits::Waits;
 use crate::wire::OpenStream;
 
 /// The number of a client's first stream (RFC 9113 section 5.1.1).
@@ -58,7 +59,9 @@ pub(super) fn begin(
     let parsed = http2::request(&parts, body.is_end_stream(), settings, &mut text);
     drop(parts); // A header map may be large, and a stream may last.
     let limit = settings.limits.request_body_bytes_max;
-    let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
+    let waits = Waits::of(&settings.limits);
+    let receive =
+        Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit }, waits.body);
     let is_first = respond.stream_id().as_u32() == FIRST_STREAM;
     let downstream = Downstream::Http2(Box::new(Http2Downstream {
         receive,
@@ -81,11 +84,14 @@ pub(super) async fn carry(begun: Begun, shared: Rc<Shared>, open: OpenStream) {
     if refused.is_none() && request.head.framing == Framing::None {
         refused = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
     }
-    let Shared { peer, worker, port } = &*shared;
+    let Shared { peer, worker, port, dismissed } = &*shared;
     let mut exchange = Exchange::new(worker, port, &pinned, peer, request);
     match refused {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    }
+    if exchange.outcome.failure.is_some_and(Failure::ends_connection) {
+        dismissed.notify_one();
     }
     drop(exchange);
     drop(downstream);
@@ -110,6 +116,11 @@ impl Http2Downstream {
         }
     }
 
+    /// See [`super::super::Downstream::set_body_wait`].
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        self.receive.set_wait(exchange.waits().body);
+    }
+
     /// See [`super::super::Downstream::invite_body`].
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
         if exchange.request.head.expects_continue {
@@ -123,7 +134,7 @@ impl Http2Downstream {
     pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], _from: Form) -> Form {
         let mut fields = FieldMap::default();
         respond::visit_fields(exchange, head, bytes, |name, value| fields.put(name, value));
-        self.start(head.status, fields.finish(self.is_first), head.framing == Framing::None);
+        self.start(exchange, head.status, fields.finish(self.is_first), head.framing == Framing::None);
         Form::Content
     }
 
@@ -136,19 +147,20 @@ impl Http2Downstream {
         if !answer.content.is_empty() {
             fields.insert(http::header::CONTENT_LENGTH, answer.content.len().into());
         }
-        self.start(answer.status, fields, !content);
+        self.start(exchange, answer.status, fields, !content);
         if content {
             self.push(Piece::Shared(answer.content.into()));
             Sink::finish(self, None);
         }
     }
 
-    fn start(&mut self, status: u16, fields: http::HeaderMap, ends: bool) {
+    fn start(&mut self, exchange: &Exchange<'_>, status: u16, fields: http::HeaderMap, ends: bool) {
+        let stall = exchange.waits().stall;
         let mut response = http::Response::new(());
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
         *response.headers_mut() = fields;
         match self.respond.send_response(response, ends) {
-            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends)),
+            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends, stall)),
             Err(_) => self.broken = true,
         }
     }
