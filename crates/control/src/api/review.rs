@@ -8,9 +8,8 @@ use serde_json::{Map, Value, json};
 use super::access::{User, Verdict, Wish};
 use super::answer::Answer;
 use super::dispatch::Request;
+use super::incoming;
 use super::state::State;
-use crate::objects::body;
-use crate::objects::media::Encoding;
 use crate::objects::status::Status;
 
 /// `SelfSubjectReview`: who am I.
@@ -71,8 +70,7 @@ pub fn what_may_i(state: &State, request: &Request) -> Result<Answer, Status> {
 }
 
 fn read(request: &Request, kind: &str) -> Result<Map<String, Value>, Status> {
-    let content_type = request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let body = body::read(Encoding::of(content_type)?, &request.body)?;
+    let body = incoming::read(&request.headers, &request.body)?;
     let Value::Object(mut review) = body.value else {
         return Err(Status::bad_request(format!("the body is no {kind}")));
     };

@@ -49,10 +49,9 @@ impl Reconcile for Garbage {
     }
 
     fn concerns(&self, event: &Event) -> bool {
-        match &event.after {
-            None => true,
-            Some(after) => has_owners(after) || is_ending(after),
-        }
+        // Who has lost an owner may be what that owner waited for.
+        let had_owners = event.before.as_ref().is_some_and(|before| has_owners(before));
+        had_owners || event.after.as_ref().is_none_or(|after| has_owners(after) || is_ending(after))
     }
 }
 

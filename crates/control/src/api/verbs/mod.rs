@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::USER_AGENT;
 use model::kinds::{KindName, Scope};
 use model::units::Moment;
 use model::{Namespace, Resource, ResourceKey};
@@ -106,10 +106,6 @@ impl Asked {
 
     fn about(&self) -> About<'_> {
         About::new(self.kind, self.name.as_deref().unwrap_or_default())
-    }
-
-    fn content_type(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
     }
 
     /// The object that the path names, as it is now. A name that no object can have is that of no object.
