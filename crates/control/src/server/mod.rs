@@ -107,8 +107,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
     let judging = judge::start(&world, &proxies, bind, &mut tasks);
-    let holder = uuid::Uuid::new_v4().to_string();
-    let loops = reconcile::start(&world, &clock, &holder, judging.conditions);
+    let loops = reconcile::start(&world, &clock, judging.conditions);
     let judged = judging.judged;
     let set_aside = opened.set_aside;
     Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
