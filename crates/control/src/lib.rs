@@ -13,12 +13,16 @@ pub mod leader;
 pub mod objects;
 mod pieces;
 pub mod plane;
+pub mod proxies;
 pub mod reconcile;
+pub mod server;
 pub mod snapshot;
 pub mod sources;
 mod stamp;
 pub mod status;
 pub mod store;
+pub mod stream;
+pub mod view;
 pub mod watch;
 pub mod world;
 

@@ -193,7 +193,8 @@ impl Graph {
         let uid = object.meta.uid.as_ref()?;
         let named_by = |counts: &dyn Fn(&Owner) -> bool| {
             self.dependents.iter().any(|other| {
-                let is_beside = object.namespace().is_empty() || object.namespace() == other.object.namespace();
+                let is_beside =
+                    object.namespace().is_empty() || object.namespace() == other.object.namespace();
                 is_beside && other.owners.iter().any(|owner| owner.uid == *uid && counts(owner))
             })
         };
@@ -209,7 +210,8 @@ impl Graph {
 }
 
 fn owners(value: &Value) -> Vec<Owner> {
-    let references = value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    let references =
+        value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
     references
         .filter_map(|reference| {
             let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();

@@ -11,6 +11,6 @@ mod running;
 mod transitions;
 mod write;
 
-pub use write::{Writer, deletion_waits_for};
 pub use driver::{Driver, Reconcile, Summary};
 pub use running::{Loops, start};
+pub use write::{Writer, deletion_waits_for};

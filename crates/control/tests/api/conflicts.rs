@@ -55,10 +55,13 @@ async fn patches_of_many_at_once_are_all_in_the_object_in_the_end() {
     admin.post(MAPS, &map("a")).await.fine();
 
     let path = format!("{MAPS}/a");
-    let patches = (0..4).map(|number| {
-        let (admin, path) = (admin.clone(), path.clone());
-        async move { admin.patch(&path, MERGE, &json!({ "data": { format!("by{number}"): "x" } })).await.fine() }
-    });
+    let patches =
+        (0..4).map(|number| {
+            let (admin, path) = (admin.clone(), path.clone());
+            async move {
+                admin.patch(&path, MERGE, &json!({ "data": { format!("by{number}"): "x" } })).await.fine()
+            }
+        });
     join_all(patches).await;
 
     let data = admin.get(&path).await.fine()["data"].clone();
@@ -105,7 +108,10 @@ async fn applying_makes_what_is_missing_and_says_who_owns_it() {
     assert_eq!(made.code.as_u16(), 201);
     let (made, again) = (made.fine(), again.fine());
     assert_eq!(made["metadata"]["managedFields"][0]["manager"], "tool");
-    assert_eq!(again["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"], "nothing was written");
+    assert_eq!(
+        again["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"],
+        "nothing was written"
+    );
     assert_eq!(nameless.refusal().0, 422);
 }
 

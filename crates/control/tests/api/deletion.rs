@@ -105,10 +105,7 @@ async fn in_the_foreground_an_owner_goes_last() {
         news.changed().await.expect("the world goes on");
     }
     let waiting = admin.get(&format!("{MAPS}/owner")).await.fine();
-    admin
-        .patch(&format!("{MAPS}/owned"), MERGE, &json!({ "metadata": { "finalizers": null } }))
-        .await
-        .fine();
+    admin.patch(&format!("{MAPS}/owned"), MERGE, &json!({ "metadata": { "finalizers": null } })).await.fine();
 
     assert_eq!(waiting["metadata"]["finalizers"], json!(["foregroundDeletion"]));
     gone(&admin, &server, &format!("{MAPS}/owner")).await;
@@ -135,7 +132,8 @@ async fn orphans_stay_and_forget_their_owner() {
 async fn an_owner_of_a_kind_that_we_do_not_have_counts_as_alive() {
     let server = Server::start().await;
     let admin = server.admin();
-    let stranger = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "x", "uid": "1" } });
+    let stranger =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "x", "uid": "1" } });
     admin.post(MAPS, &map("owned", owned_by(&stranger, false))).await.fine();
     let victim = admin.post(MAPS, &map("victim", json!({}))).await.fine();
     admin.post(MAPS, &map("of-victim", owned_by(&victim, false))).await.fine();

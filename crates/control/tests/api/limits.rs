@@ -41,7 +41,8 @@ async fn a_body_in_no_known_format_is_refused_so_that_clients_can_fall_back() {
     let server = Server::start().await;
     let media = Some("application/cbor");
 
-    let refused = server.admin().send(Method::POST, MAPS, media, Bytes::from_static(b"\xd9\xd9\xf7\xa0")).await;
+    let refused =
+        server.admin().send(Method::POST, MAPS, media, Bytes::from_static(b"\xd9\xd9\xf7\xa0")).await;
 
     assert_eq!(refused.refusal().0, 415);
 }

@@ -50,7 +50,8 @@ async fn a_list_can_show_an_earlier_moment_exactly() {
     let then = admin.get(MAPS).await.fine()["metadata"]["resourceVersion"].as_str().expect("text").to_owned();
     with_maps(&admin, &["b"]).await;
 
-    let exactly = admin.get(&format!("{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact")).await.fine();
+    let exactly =
+        admin.get(&format!("{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact")).await.fine();
     let not_older = admin.get(&format!("{MAPS}?resourceVersion={then}")).await.fine();
 
     assert_eq!(names(&exactly), ["a"]);

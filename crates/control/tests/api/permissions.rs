@@ -154,8 +154,10 @@ async fn a_wish_that_is_denied_says_who_what_and_where_and_is_kept() {
     let store = server.world.store().clone();
     server.stop().await;
     let kept = store.audited(10).await.expect("the log");
-    let lines: Vec<String> =
-        kept.iter().map(|entry| format!("{} {} {} {}", entry.who, entry.verb, entry.what, entry.outcome)).collect();
+    let lines: Vec<String> = kept
+        .iter()
+        .map(|entry| format!("{} {} {} {}", entry.who, entry.verb, entry.what, entry.outcome))
+        .collect();
     assert!(lines.contains(&"ana get services shop/cart denied".to_owned()), "{lines:?}");
     assert!(lines.contains(&"ana watch services cart denied".to_owned()), "{lines:?}");
 }
@@ -172,8 +174,13 @@ async fn what_is_written_and_what_fails_is_kept_with_who_did_it() {
     let store = server.world.store().clone();
     server.stop().await;
     let kept = store.audited(10).await.expect("the log");
-    let lines: Vec<String> =
-        kept.iter().map(|entry| format!("{} {} {} {}", entry.who, entry.verb, entry.what, entry.outcome)).collect();
+    let lines: Vec<String> = kept
+        .iter()
+        .map(|entry| format!("{} {} {} {}", entry.who, entry.verb, entry.what, entry.outcome))
+        .collect();
     assert!(lines.contains(&"admin create configmaps shop/a allowed".to_owned()), "{lines:?}");
-    assert!(lines.contains(&"admin create configmaps shop/ failed: 409 AlreadyExists".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"admin create configmaps shop/ failed: 409 AlreadyExists".to_owned()),
+        "{lines:?}"
+    );
 }

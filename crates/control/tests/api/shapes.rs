@@ -8,7 +8,8 @@ const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 async fn with_map(server: &Server) {
-    let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "k": "v" } });
+    let map =
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "k": "v" } });
     server.admin().post(MAPS, &map).await.fine();
 }
 

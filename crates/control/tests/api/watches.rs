@@ -73,7 +73,8 @@ async fn a_watch_that_asks_for_everything_first_is_told_when_that_was_all() {
     let server = Server::start().await;
     let admin = server.admin();
     put(&admin, "a", "red").await;
-    let query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    let query =
+        "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
 
     let mut events = admin.watch(&format!("{MAPS}?{query}")).await;
 

@@ -91,7 +91,12 @@ struct Decoder {
 impl Decoder {
     /// Adds the fields of a message to an object. Messages of the table contain each other to a fixed depth, so this
     /// does not recurse further than the table is deep.
-    fn message(&mut self, name: &str, bytes: &[u8], object: &mut Map<String, Value>) -> Result<(), Malformed> {
+    fn message(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        object: &mut Map<String, Value>,
+    ) -> Result<(), Malformed> {
         let fields = table::fields(name);
         let mut reader = Reader(bytes);
         while let Some((number, word)) = reader.next()? {
@@ -103,7 +108,12 @@ impl Decoder {
         Ok(())
     }
 
-    fn field(&mut self, field: &Field, word: Word<'_>, object: &mut Map<String, Value>) -> Result<(), Malformed> {
+    fn field(
+        &mut self,
+        field: &Field,
+        word: Word<'_>,
+        object: &mut Map<String, Value>,
+    ) -> Result<(), Malformed> {
         let name = || field.name.to_owned();
         match (&field.shape, &field.of) {
             (Shape::Inline, Type::Message(inner)) => self.message(inner, word.bytes()?, object),
@@ -167,9 +177,11 @@ fn leaf_value(leaf: Leaf, word: Word<'_>) -> Result<Value, Malformed> {
         Leaf::Flag => (word.integer()? != 0).into(),
         Leaf::Bytes => STANDARD.encode(word.bytes()?).into(),
         Leaf::Raw => match inner(word.bytes()?, 1)? {
-            Some(raw) => crate::objects::body::read(crate::objects::media::Encoding::Json, raw.bytes()?)
-                .map_err(|_| Malformed::Json)?
-                .value,
+            Some(raw) => {
+                crate::objects::body::read(crate::objects::media::Encoding::Json, raw.bytes()?)
+                    .map_err(|_| Malformed::Json)?
+                    .value
+            }
             None => Value::Null,
         },
         Leaf::Quantity => inner(word.bytes()?, 1)?.map_or(Ok(String::new()), Word::text)?.into(),
@@ -251,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_port_that_nobody_set_is_not_port_zero() {
-        let port = [field(1, b"http"), field(2, b"TCP"), number(3, 80), field(4, &number(1, 0)), number(5, 0)];
+        let port =
+            [field(1, b"http"), field(2, b"TCP"), number(3, 80), field(4, &number(1, 0)), number(5, 0)];
         let service = field(2, &field(1, &port.concat()));
 
         let object = decode(&body("v1", "Service", &service)).expect("sound");
@@ -284,12 +297,16 @@ mod tests {
         let ports = field(1, b"").repeat(BODY_NODES_MAX + 1);
         let length = ports.len();
         let mut spec = vec![2 << 3 | 2];
-        spec.extend([0x80 | (length & 0x7f), 0x80 | (length >> 7 & 0x7f), length >> 14].map(|part| part as u8));
+        spec.extend(
+            [0x80 | (length & 0x7f), 0x80 | (length >> 7 & 0x7f), length >> 14].map(|part| part as u8),
+        );
         spec.extend(ports);
         let mut raw = body("v1", "Service", b"");
         raw.truncate(raw.len() - 1);
         let length = spec.len();
-        raw.extend([0x80 | (length & 0x7f), 0x80 | (length >> 7 & 0x7f), length >> 14].map(|part| part as u8));
+        raw.extend(
+            [0x80 | (length & 0x7f), 0x80 | (length >> 7 & 0x7f), length >> 14].map(|part| part as u8),
+        );
         raw.extend(spec);
 
         let refused = decode(&raw).expect_err("too many");

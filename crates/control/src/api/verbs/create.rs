@@ -51,12 +51,16 @@ pub fn refuse_while_ending(state: &State, asked: &Asked, about: About<'_>) -> Re
     let moment = state.world.now();
     let found = moment.resources.find::<model::kinds::Namespace>("", namespace);
     let is_ending = found.is_some_and(|found| {
-        found.resource.written.value().pointer("/metadata/deletionTimestamp").is_some_and(|when| !when.is_null())
+        found
+            .resource
+            .written
+            .value()
+            .pointer("/metadata/deletionTimestamp")
+            .is_some_and(|when| !when.is_null())
     });
     if is_ending {
-        let why = format!(
-            "unable to create new content in namespace {namespace} because it is being terminated"
-        );
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
         return Err(Status::forbidden(about, &why));
     }
     Ok(())

@@ -40,11 +40,12 @@ pub async fn delete(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let (request, options) = (asked.request(state, &manager)?, options(asked)?);
     let mut removed = None;
     let object = retrying(state, asked, |current| {
-        let admitted = current.ok_or_else(|| Status::not_found(asked.about())).and_then(|current| {
-            Ok((admit(state, &request, &current, &options)?, current))
-        });
+        let admitted = current
+            .ok_or_else(|| Status::not_found(asked.about()))
+            .and_then(|current| Ok((admit(state, &request, &current, &options)?, current)));
         if let Ok((admitted, current)) = &admitted {
-            removed = (admitted.verdict == Verdict::Remove).then(|| current.meta.uid.clone().unwrap_or_default());
+            removed =
+                (admitted.verdict == Verdict::Remove).then(|| current.meta.uid.clone().unwrap_or_default());
         }
         let dry_run = options.dry_run;
         async move {

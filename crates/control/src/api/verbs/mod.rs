@@ -120,7 +120,12 @@ impl Asked {
             (Scope::Namespaced, namespace) => Some(namespace.as_ref()?.parse().ok()?),
         };
         let name = self.name.as_ref()?.parse().ok()?;
-        Some(ResourceKey { group: self.kind.group().into(), kind: self.kind.as_str().into(), namespace, name })
+        Some(ResourceKey {
+            group: self.kind.group().into(),
+            kind: self.kind.as_str().into(),
+            namespace,
+            name,
+        })
     }
 
     /// Who is recorded as the owner of the fields that are written.

@@ -9,8 +9,8 @@ use super::view::View;
 use crate::api::answer::Answer;
 use crate::api::incoming;
 use crate::api::state::State;
-use crate::objects::status::Status;
 use crate::objects;
+use crate::objects::status::Status;
 
 /// Answers a replace. One that says what it replaces fails when that has changed; one that does not is carried out in
 /// any case.
