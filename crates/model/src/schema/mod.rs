@@ -223,5 +223,10 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+        KindName::Role => include_str!("../../schemas/role.json"),
+        KindName::RoleBinding => include_str!("../../schemas/rolebinding.json"),
+        KindName::ClusterRole => include_str!("../../schemas/clusterrole.json"),
+        KindName::ClusterRoleBinding => include_str!("../../schemas/clusterrolebinding.json"),
+        KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
     }
 }
