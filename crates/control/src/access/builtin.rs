@@ -2,8 +2,8 @@
 //!
 //! They are given with bindings like any others; in one namespace with a RoleBinding, everywhere with a
 //! ClusterRoleBinding. One that is stored under the same name takes the place of ours. The three names that Kubernetes
-//! uses for the first three are understood as well. The kinds that say who somebody is are in none of them but the one that
-//! allows everything: who may make tokens at will is whoever they like.
+//! uses for the first three are understood as well. The kinds that say who somebody is are in none of them but the one
+//! that allows everything: who may make tokens at will is whoever they like.
 
 use std::sync::Arc;
 

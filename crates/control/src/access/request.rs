@@ -35,8 +35,8 @@ pub struct ResourceRequest {
 }
 
 impl ResourceRequest {
-    /// The namespace in which the request happens. A Namespace lies within itself, so that who has a role in it can read
-    /// it.
+    /// The namespace in which the request happens. A Namespace lies within itself, so that who has a role in it can
+    /// read it.
     #[must_use]
     pub fn place(&self) -> &str {
         if self.namespace.is_empty() && self.group.is_empty() && &*self.resource == "namespaces" {

@@ -36,7 +36,7 @@ struct Grant {
     /// The namespace in which it counts; `None` everywhere.
     namespace: Option<Arc<str>>,
     /// What it allows; `None` when the role does not exist.
-    rules: Option<Arc<[PolicyRule]>>,
+    rules: Option<List>,
     /// Binding and role, for people.
     because: Arc<str>,
 }
@@ -45,9 +45,13 @@ struct Grant {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     grants: HashMap<Holder, Vec<Grant>>,
-    cluster_roles: BTreeMap<Arc<str>, Arc<[PolicyRule]>>,
-    roles: BTreeMap<(Arc<str>, Arc<str>), Arc<[PolicyRule]>>,
+    cluster_roles: BTreeMap<Arc<str>, List>,
+    /// By namespace and name.
+    roles: BTreeMap<(Arc<str>, Arc<str>), List>,
 }
+
+/// The rules of a role, shared by all who have it.
+type List = Arc<[PolicyRule]>;
 
 impl Rules {
     /// Arranges roles and bindings. A ClusterRole that is stored counts in place of the built-in one of its name.
@@ -98,7 +102,7 @@ impl Rules {
     }
 
     /// The rules of the role that a binding refers to; `None` when there is no such role.
-    pub(super) fn role(&self, namespace: Option<&Arc<str>>, role: &RoleRef) -> Option<Arc<[PolicyRule]>> {
+    pub(super) fn role(&self, namespace: Option<&Arc<str>>, role: &RoleRef) -> Option<List> {
         match role.kind {
             RoleKind::ClusterRole => self.cluster_roles.get(&role.name).cloned(),
             RoleKind::Role => self.roles.get(&(namespace?.clone(), role.name.clone())).cloned(),
@@ -217,7 +221,7 @@ fn shown(subject: &BindingSubject) -> String {
 
 /// The rules of a ClusterRole: its own, or with an aggregation rule those of the ClusterRoles that it picks. Those lend
 /// only what they themselves say.
-fn effective(role: &ClusterRole, resources: &Resources) -> Arc<[PolicyRule]> {
+fn effective(role: &ClusterRole, resources: &Resources) -> List {
     let Some(aggregation) = &role.aggregation_rule else { return role.rules.clone().into() };
     let picked = resources.all::<ClusterRole>().filter(|other| {
         let labels = &other.resource.meta.labels;

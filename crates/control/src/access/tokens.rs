@@ -82,7 +82,8 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Arranges tokens by their digests. Of two objects with the same digest neither counts: they contradict each other.
+    /// Arranges tokens by their digests. Of two objects with the same digest neither counts: they contradict each
+    /// other.
     #[must_use]
     pub fn of(resources: &Resources) -> Tokens {
         let mut seen: HashMap<Arc<str>, Option<(User, Option<Moment>)>> = HashMap::new();

@@ -5,7 +5,7 @@
 //! dropped, which ends the transaction, and the next one to come connects anew.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, Database};
@@ -64,13 +64,32 @@ impl<DB: Database> Lines<DB> {
     ) -> Result<T, StoreError> {
         let _turn = self.turns.acquire().await;
         let mut connection = ready::<DB>(&self.options, self.pop()).await?;
-        let done = work(&mut connection).await?;
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
-        Ok(done)
+        let forget = Forget(self);
+        let done = work(&mut connection).await;
+        // That changes are no longer kept is an answer like any other.
+        if matches!(done, Ok(_) | Err(StoreError::Compacted { .. })) {
+            std::mem::forget(forget);
+            self.kept().push((connection, Instant::now()));
+        }
+        done
     }
 
     fn pop(&self) -> Option<(DB::Connection, Instant)> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.kept().pop()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(DB::Connection, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When one connection failed, or went silent until nobody waited any more, the others did most likely too. Forgetting
+/// them saves whoever comes next from finding that out one by one.
+struct Forget<'a, DB: Database>(&'a Lines<DB>);
+
+impl<DB: Database> Drop for Forget<'_, DB> {
+    fn drop(&mut self) {
+        self.0.kept().clear();
     }
 }
 

@@ -289,3 +289,22 @@ async fn of_two_candidates_one_leads_and_what_an_old_leader_writes_is_refused() 
     assert_eq!(first.store.commit(late).await, Err(refused));
     task.abort();
 }
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_the_disk_whatever_the_database_says_by_default() {
+    for (default, ours) in [("off", "on"), ("remote_apply", "remote_apply")] {
+        let server = Server::shared();
+        let database = server.database().await;
+        let alter = format!("ALTER DATABASE {database} SET synchronous_commit = {default}");
+        server.sql("postgres", &alter).await;
+
+        let store = open(&server.url(&database), &new_keys()).await.unwrap();
+
+        let show = async |connection: &mut sqlx::PgConnection| {
+            let setting: String =
+                sqlx::query_scalar("SHOW synchronous_commit").fetch_one(connection).await.unwrap();
+            Ok(setting)
+        };
+        assert_eq!(store.readers.with(show).await.unwrap(), ours);
+    }
+}
