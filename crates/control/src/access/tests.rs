@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::request::ResourceRequest;
 use super::tokens::TokenError;
 use super::user::{AUTHENTICATED, MASTERS};
-use super::{Request, Rules, Token, Tokens, User, builtin, escalation};
+use super::{Current, Request, Rules, Token, Tokens, User, builtin, escalation};
 
 fn object(kind: &str, namespace: &str, name: &str, rest: Value) -> Resource {
     let group = match kind {
@@ -341,6 +341,38 @@ fn a_rule_of_very_many_grants_is_refused_without_counting_them_all() {
     let refused = escalation::check(&narrow_rules(), &kim(), None, &role("shop", "huge", huge)).unwrap_err();
 
     assert!(refused.contains("more than 10000 single grants"), "{refused}");
+}
+
+#[test]
+fn a_token_is_as_good_as_the_object_it_makes() {
+    let token = Token::new().unwrap();
+    let mut all = Resources::new();
+    all.insert(yaml::read_value(token.object("kim-laptop", &kim(), Some("1970-01-01T00:01:40Z"))).unwrap());
+
+    assert_eq!(Tokens::of(&all).user(token.reveal(), Moment(99)), Ok(&kim()));
+}
+
+#[test]
+fn what_was_arranged_is_kept_until_a_role_a_binding_or_a_token_changes() {
+    let current = Current::default();
+    let mut all = Resources::new();
+    all.insert(binding("shop", "viewer", "kim"));
+    let (rules, tokens) = (current.rules(&all), current.tokens(&all));
+    assert!(rules.allows(&kim(), &ask("get services shop cart")).allowed);
+
+    all.insert(
+        yaml::read_value(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "a" } }))
+            .unwrap(),
+    );
+    assert!(Arc::ptr_eq(&rules, &current.rules(&all)), "a namespace is none of these");
+
+    all.insert(token("kim", &[], &"0".repeat(64), None));
+    assert!(Arc::ptr_eq(&rules, &current.rules(&all)));
+    assert!(!Arc::ptr_eq(&tokens, &current.tokens(&all)));
+
+    let gone = binding("shop", "viewer", "kim");
+    all.remove(&gone.key);
+    assert!(!current.rules(&all).allows(&kim(), &ask("get services shop cart")).allowed);
 }
 
 fn token(user: &str, groups: &[&str], digest: &str, expires: Option<&str>) -> Resource {

@@ -11,10 +11,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::Resources;
-use model::kinds::AccessToken;
+use model::kinds::{AccessToken, KindName};
 use model::units::Moment;
+use serde_json::{Value, json};
 
-use super::user::User;
+use super::user::{AUTHENTICATED, User};
 
 /// What a token begins with, so that searches for leaked secrets find it.
 pub const PREFIX: &str = "selvedge_";
@@ -55,6 +56,19 @@ impl Token {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// The object that makes it good, for a user and the groups that are theirs beside that of everybody.
+    #[must_use]
+    pub fn object(&self, name: &str, user: &User, expires_at: Option<&str>) -> Value {
+        let groups: Vec<&str> =
+            user.groups.iter().map(|group| &**group).filter(|group| *group != AUTHENTICATED).collect();
+        let mut spec = json!({ "user": &*user.name, "groups": groups, "digest": self.digest() });
+        if let Some(expires_at) = expires_at {
+            spec["expiresAt"] = expires_at.into();
+        }
+        let api_version = KindName::AccessToken.api_version();
+        json!({ "apiVersion": api_version, "kind": "AccessToken", "metadata": { "name": name }, "spec": spec })
     }
 
     /// What is kept of it: `spec.digest`.

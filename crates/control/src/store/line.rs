@@ -4,6 +4,7 @@
 //! a connection. So whoever works takes it away and brings it back when all went well; else it is closed by being
 //! dropped, which ends the transaction, and the next one to come connects anew.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,6 @@ const IDLE: Duration = Duration::from_millis(200);
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// A connection, or the way to one.
-#[derive(Debug)]
 pub(super) struct Line<DB: Database> {
     options: Options<DB>,
     kept: Option<(DB::Connection, Instant)>,
@@ -44,7 +44,6 @@ impl<DB: Database> Line<DB> {
 }
 
 /// Several connections, for readers.
-#[derive(Debug)]
 pub(super) struct Lines<DB: Database> {
     options: Options<DB>,
     turns: Semaphore,
@@ -80,6 +79,13 @@ impl<DB: Database> Lines<DB> {
 
     fn kept(&self) -> MutexGuard<'_, Vec<(DB::Connection, Instant)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<DB: Database> fmt::Debug for Lines<DB> {
+    /// Without the options: they hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("kept", &self.kept().len()).finish_non_exhaustive()
     }
 }
 
