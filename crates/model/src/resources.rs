@@ -191,8 +191,8 @@ impl Resources {
         Resources { shelves, next_seen: self.next_seen, ..Resources::default() }
     }
 
-    /// Whether two sets are known to hold the very same resources of some kinds: as long as none of these kinds changes,
-    /// a set and what became of it do.
+    /// Whether two sets are known to hold the very same resources of some kinds: as long as none of these kinds
+    /// changes, a set and what became of it do.
     #[must_use]
     pub fn share(&self, other: &Resources, kinds: &[KindName]) -> bool {
         kinds.iter().all(|kind| match (self.shelves.get(kind), other.shelves.get(kind)) {

@@ -1,5 +1,5 @@
-//! What was arranged from roles, bindings and tokens, kept until one of them changes: every request needs it, and almost
-//! no change is about them.
+//! What was arranged from roles, bindings and tokens, kept until one of them changes: every request needs it, and
+//! almost no change is about them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 /// How many ports are tried; somebody else may take one between our look and the server's.
 const PORTS_TRIED_MAX: usize = 5;
 
-/// Makes the folder and starts the server. `$1` programs, `$2` data, `$3` port, `$4` folder of the socket. A certificate
-/// that lies in that folder is used.
+/// Makes the folder and starts the server. `$1` programs, `$2` data, `$3` port, `$4` folder of the socket. A
+/// certificate that lies in that folder is used.
 const START: &str = r#"
 set -e
 [ -d "$2/base" ] || "$1/initdb" --no-sync -A trust -U selvedge -E UTF8 --locale=C.UTF-8 -D "$2" >"$4/initdb.log" 2>&1
