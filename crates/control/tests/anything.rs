@@ -131,6 +131,11 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::Role | KindName::ClusterRole => json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]}),
+        KindName::RoleBinding | KindName::ClusterRoleBinding => json!({
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"},
+        }),
+        KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
