@@ -131,7 +131,9 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
-        KindName::Role | KindName::ClusterRole => json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]}),
+        KindName::Role | KindName::ClusterRole => {
+            json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
+        }
         KindName::RoleBinding | KindName::ClusterRoleBinding => json!({
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"},
         }),

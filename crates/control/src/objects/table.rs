@@ -181,7 +181,12 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::RoleBinding | KindName::ClusterRoleBinding => vec![
             text("Role", |object, _| {
                 let part = |field: &str| word(object, &format!("/roleRef/{field}"));
-                format!("{}/{}", part("kind").as_str().unwrap_or_default(), part("name").as_str().unwrap_or_default()).into()
+                format!(
+                    "{}/{}",
+                    part("kind").as_str().unwrap_or_default(),
+                    part("name").as_str().unwrap_or_default()
+                )
+                .into()
             }),
             AGE,
         ],

@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 pub use judge::Judged;
 pub use open::OpenError;
 
-use crate::api::home::{Home, HomeError};
 use crate::api::access::Rbac;
 use crate::api::access::authenticate::FirstOf;
+use crate::api::home::{Home, HomeError};
 use crate::api::{self, Api, Authenticator, Beside};
 use crate::clock::Clock;
 use crate::proxies::Proxies;

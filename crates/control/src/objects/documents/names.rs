@@ -160,7 +160,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::Role => "A Role says what may be done with the objects of its namespace.",
         KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
-        KindName::ClusterRoleBinding => "A ClusterRoleBinding gives a role everywhere to people and programs.",
+        KindName::ClusterRoleBinding => {
+            "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
     }
 }
