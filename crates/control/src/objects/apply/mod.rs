@@ -223,7 +223,8 @@ fn unowned() -> Fields {
 
 /// What is there before an object is made. The kinds that a cluster has built in begin with their parts.
 fn nothing(kind: KindName) -> Value {
-    if is_built_in(kind) { json!({"metadata": {}, "spec": {}}) } else { json!({"metadata": {}}) }
+    let has_spec = matches!(kind, KindName::Namespace | KindName::Service | KindName::Pod);
+    if has_spec { json!({"metadata": {}, "spec": {}}) } else { json!({"metadata": {}}) }
 }
 
 /// Whether two states of an object differ in nothing but the moments at which fields were written.
