@@ -9,6 +9,7 @@ pub mod clients;
 pub mod keyring;
 pub mod pair;
 pub mod pem;
+pub mod pinned;
 pub mod roots;
 pub mod server;
 

@@ -38,5 +38,8 @@ mod waits;
 mod wire;
 mod worker;
 
+pub use config::{
+    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

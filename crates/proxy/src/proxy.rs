@@ -3,7 +3,7 @@
 //! Sockets are opened here, one per worker and address, before anybody is told of a new config: an address that
 //! cannot be bound is reported and everything else still applies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
-use crate::config::{Prepared, Preparer};
+use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
@@ -167,6 +167,21 @@ impl Proxy {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Admin::address)
+    }
+
+    /// From now on readiness and metrics tell how far this proxy is with its control plane.
+    pub(crate) fn shows(&self, progress: Arc<Progress>) {
+        self.shown.follows(progress);
+    }
+
+    /// Requests of each route since the start, those that no route matched under an empty name.
+    pub(crate) fn route_counts(&self) -> HashMap<Arc<str>, RouteCount> {
+        self.shown.route_counts()
+    }
+
+    /// Connections of clients that are open now.
+    pub(crate) fn connections_open(&self) -> u64 {
+        self.shown.connections_open()
     }
 
     /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called

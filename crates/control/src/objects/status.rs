@@ -294,6 +294,19 @@ impl Status {
         Status::new(504, "Timeout", format!("Timeout: {why}"))
     }
 
+    /// A version was asked for that has not been reached yet.
+    #[must_use]
+    pub fn too_large_version(asked: u64, known: u64) -> Self {
+        let cause = Cause {
+            reason: "ResourceVersionTooLarge",
+            field: String::new(),
+            message: "Too large resource version".to_owned(),
+        };
+        Status::timeout(&format!("Too large resource version: {asked}, current: {known}"))
+            .caused(&[cause])
+            .retry_after(1)
+    }
+
     /// Nothing works here now; try again after some seconds.
     #[must_use]
     pub fn service_unavailable(why: &str, seconds: u64) -> Self {

@@ -312,8 +312,9 @@ impl Http1Downstream {
         if !self.stream.is_read() && !self.discard_body().await {
             return None;
         }
-        let rest = self.stream.take_waiting();
-        Some((self, rest))
+        self.stream.rest();
+        let received = self.stream.take_waiting();
+        Some((self, received))
     }
 
     /// Reads a body that nobody wanted, if it is short. `false` when the connection cannot go on.

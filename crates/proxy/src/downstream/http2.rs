@@ -118,11 +118,10 @@ impl Server {
         loop {
             match poll_fn(|cx| self.poll_event(cx, drain.as_mut(), dismissed.as_mut())).await {
                 Event::Request(request, respond) => {
-                    let (shared, open) = (shared.clone(), self.tap.open_stream());
-                    tokio::task::spawn_local(async move {
-                        stream::serve(request, respond, &shared).await;
-                        drop(open);
-                    });
+                    let open = self.tap.open_stream();
+                    let begun = stream::begin(request, respond, &shared);
+                    // Boxed here: on its way into a task, a future is moved half a dozen times.
+                    tokio::task::spawn_local(Box::pin(stream::carry(begun, shared.clone(), open)));
                 }
                 Event::MustLeave => {
                     self.draining = true;

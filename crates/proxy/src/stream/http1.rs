@@ -180,6 +180,11 @@ impl Http1Stream {
         self.write.total = 0;
     }
 
+    /// Gives the room for the last message's head back: an idle connection owns no buffer.
+    pub fn rest(&mut self) {
+        self.write.out = Text::empty();
+    }
+
     /// Bytes of body handed out so far, chunk frames included when they are passed on.
     #[must_use]
     pub fn received(&self) -> u64 {

@@ -288,7 +288,7 @@ fn field_map(trailers: &Trailers) -> http::HeaderMap {
     for (name, value) in trailers.iter() {
         map.put(name, value);
     }
-    map.finish()
+    map.finish(false)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ impl Http1Upstream {
             return; // Something arrived that nobody asked for: the next response must not begin with it.
         }
         self.reused = true;
+        self.stream.rest();
         self.stream.deadline.moving(POOL_IDLE_SECONDS);
         endpoint.keep(self);
     }

@@ -69,7 +69,7 @@ impl Http2Request {
     /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = send::http2_head(exchange, cluster)?;
+        let head = send::http2_head(exchange, cluster, !self.reused)?;
         let waits = exchange.waits();
         self.idle_seconds = waits.upstream;
         let ends = exchange.request.head.framing == Framing::None;

@@ -1,7 +1,9 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod control;
 pub mod echo;
 pub mod explain;
+pub mod gateway;
 mod spelling;
 pub mod up;
 pub mod validate;
