@@ -15,7 +15,6 @@ use model::kinds::KindName;
 use model::schema::{self, Place};
 use serde_json::{Map, Value, json};
 
-use super::documents::is_built_in;
 use super::metadata;
 use super::request::{Part, Request};
 use super::status::{Cause, Status};
