@@ -1,4 +1,5 @@
-//! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one and two programs in Go.
+//! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one, two programs in
+//! Go and one in Rust.
 //!
 //! They go into `target/clients` and touch nothing else: a machine may have a kubectl of its own, and that one is left
 //! alone.
@@ -14,10 +15,12 @@ const PACKAGE: &str = "kubernetes-client";
 /// The module with the programs in Go, and their names.
 const MODULE: &str = "crates/tests/clients/go";
 const PROGRAMS: [&str; 3] = ["kubectl", "informer", "controller"];
+/// A watcher in Rust.
+const WATCHER: &str = "crates/tests/clients/rust";
 
 /// Gets what is missing.
 pub fn install() -> Result<(), String> {
-    let problems: Vec<String> = [unpack(), build()].into_iter().filter_map(Result::err).collect();
+    let problems: Vec<String> = [unpack(), build(), build_watcher()].into_iter().filter_map(Result::err).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
@@ -64,6 +67,14 @@ fn build() -> Result<(), String> {
     let mut build = child::command("go", &["build", "-trimpath", "-o", &into, "./..."]);
     build.current_dir(&module);
     child::run(build)
+}
+
+/// A program of its own with its own lock: its dependencies are many, and nobody who builds the product needs them.
+fn build_watcher() -> Result<(), String> {
+    let manifest = format!("{WATCHER}/Cargo.toml");
+    let target = format!("{CLIENTS}/rust");
+    println!("setup: cargo build ({WATCHER})");
+    child::run(child::cargo(&["build", "--locked", "--quiet", "--manifest-path", &manifest, "--target-dir", &target]))
 }
 
 /// When the newest file of a folder, or of a folder in it, was changed.

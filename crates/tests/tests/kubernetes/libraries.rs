@@ -1,4 +1,5 @@
-//! Client libraries: Python's, and Go's informers and controllers, which live through a restart of the control plane.
+//! Client libraries: Python's, and informers, controllers and watchers in Go and Rust, which live through a restart of
+//! the control plane.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,11 +17,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(name: &str, plane: &ControlPlane) -> Running {
+    fn start(name: &str, arguments: &[&str], plane: &ControlPlane) -> Running {
         let program = workspace().join("target/clients").join(name);
         assert!(program.is_file(), "there is no target/clients/{name}\n  hint: run `cargo xtask setup`");
         let mut child = Command::new(program)
             .arg(plane.kubeconfig())
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -84,7 +86,7 @@ async fn the_python_client_makes_watches_and_is_refused_in_order() {
 async fn an_informer_sees_every_change_across_a_restart() {
     let plane = ControlPlane::start().await;
     apply(&plane, &route("before")).await;
-    let informer = Running::start("informer", &plane);
+    let informer = Running::start("informer", &[], &plane);
     informer.says("synced 1").await;
     apply(&plane, &route("during")).await;
     informer.says("added during").await;
@@ -100,7 +102,7 @@ async fn an_informer_sees_every_change_across_a_restart() {
 #[tokio::test]
 async fn a_controller_goes_on_after_a_restart() {
     let plane = ControlPlane::start().await;
-    let controller = Running::start("controller", &plane);
+    let controller = Running::start("controller", &[], &plane);
     apply(&plane, &map("first", &["a", "b"])).await;
     controller.says("counted first 2").await;
 
@@ -110,4 +112,24 @@ async fn a_controller_goes_on_after_a_restart() {
 
     controller.says("counted first 3").await;
     controller.says("counted second 0").await;
+}
+
+#[tokio::test]
+async fn kube_rs_watches_from_a_list_or_from_a_stream_across_a_restart() {
+    for begins in ["list", "stream"] {
+        let plane = ControlPlane::start().await;
+        apply(&plane, &map("before", &[])).await;
+        let watcher = Running::start("rust/debug/watcher", &[begins], &plane);
+        watcher.says("has before").await;
+        watcher.says("that is all").await;
+        apply(&plane, &map("during", &[])).await;
+        watcher.says("put during").await;
+
+        let plane = plane.restart().await;
+        apply(&plane, &map("after", &[])).await;
+        watcher.lines.find("`after` to be seen", |line| line.ends_with(" after").then_some(())).await.expect("seen");
+        delete(&plane, "configmap/after").await;
+
+        watcher.says("deleted after").await;
+    }
 }
