@@ -1,8 +1,8 @@
 //! A namespace that is deleted takes along what is in it, and one that is used needs no declaration.
 //!
-//! Deleting marks the namespace and leaves a finalizer; here its contents are deleted, and when nothing is left, not even
-//! what waits for finalizers of its own, the namespace is let go. A namespace in which somebody has made something is
-//! declared here, because clients ask for it before they look into it; so is `default`, as everywhere.
+//! Deleting marks the namespace and leaves a finalizer; here its contents are deleted, and when nothing is left, not
+//! even what waits for finalizers of its own, the namespace is let go. A namespace in which somebody has made something
+//! is declared here, because clients ask for it before they look into it; so is `default`, as everywhere.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
