@@ -85,7 +85,7 @@ impl Entry for User {
 
 /// Reads a file.
 pub(super) fn parse(text: &str) -> Result<Written, String> {
-    match model::yaml::read_tree(text) {
+    match model::yaml::read_plain(text) {
         Ok(Value::Null) => Ok(Written::default()),
         // What serde says names fields and types, never values of credentials, which are text wherever they stand.
         Ok(tree) => Written::deserialize(&tree).map_err(|fault| fault.to_string()),

@@ -14,7 +14,7 @@ mod write;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use plain::read_tree;
+pub use plain::read_plain;
 pub use write::write;
 
 use crate::names::ResourceKey;

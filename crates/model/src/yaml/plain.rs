@@ -9,7 +9,7 @@ use crate::violation::Problem;
 ///
 /// # Errors
 /// What is wrong first, with its line: such texts are short, and nobody edits five of them at once.
-pub fn read_tree(text: &str) -> Result<Value, Problem> {
+pub fn read_plain(text: &str) -> Result<Value, Problem> {
     if text.len() > FILE_BYTES_MAX {
         return Err(Problem::new(format!("has {} bytes, at most {FILE_BYTES_MAX} are read", text.len())));
     }
@@ -36,15 +36,15 @@ mod tests {
 
     #[test]
     fn one_document_is_a_tree_and_json_is_one_as_well() {
-        assert_eq!(read_tree("a: [1, yes-no]\n"), Ok(json!({ "a": [1, "yes-no"] })));
-        assert_eq!(read_tree("{\"a\": \"b\"}"), Ok(json!({ "a": "b" })));
-        assert_eq!(read_tree(""), Ok(Value::Null));
+        assert_eq!(read_plain("a: [1, yes-no]\n"), Ok(json!({ "a": [1, "yes-no"] })));
+        assert_eq!(read_plain("{\"a\": \"b\"}"), Ok(json!({ "a": "b" })));
+        assert_eq!(read_plain(""), Ok(Value::Null));
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
-        assert!(read_tree("a: 1\nb: [").expect_err("no end").problem.starts_with("line "));
-        assert!(read_tree("a: 1\na: 2").expect_err("a key twice").problem.starts_with("line 2"));
-        assert!(read_tree("a: 1\n---\nb: 2").is_err());
+        assert!(read_plain("a: 1\nb: [").expect_err("no end").problem.starts_with("line "));
+        assert!(read_plain("a: 1\na: 2").expect_err("a key twice").problem.starts_with("line 2"));
+        assert!(read_plain("a: 1\n---\nb: 2").is_err());
     }
 }

@@ -176,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::plain::read_tree;
+    use super::super::plain::read_plain;
     use super::*;
 
     #[test]
@@ -245,7 +245,7 @@ key: |
         #[test]
         fn whatever_is_written_is_read_as_the_same_tree(value in tree()) {
             let text = write(&value);
-            prop_assert_eq!(read_tree(&text), Ok(value), "{}", text);
+            prop_assert_eq!(read_plain(&text), Ok(value), "{}", text);
         }
     }
 }
