@@ -1,8 +1,16 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod apply;
+pub mod completion;
+pub mod delete;
+pub mod describe;
+pub mod diff;
 pub mod echo;
+pub mod edit;
 pub mod explain;
-mod spelling;
+pub mod get;
+pub mod status;
+pub mod top;
 pub mod up;
 pub mod validate;
 pub mod version;
