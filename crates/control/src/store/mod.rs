@@ -5,6 +5,17 @@
 //! can ask for exactly what came after it. The trait is small because every engine must keep all of its promises,
 //! which one suite of tests (`contract`) shows for each of them.
 
+#[cfg(test)]
+mod contract;
+mod decide;
+mod errors;
+pub mod keys;
+mod leases;
+mod line;
+mod rows;
+pub mod sqlite;
+mod writer;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -125,6 +136,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// The object it happened to.
+    #[must_use]
+    pub fn key(&self) -> &ResourceKey {
+        match self {
+            Change::Put(object) => &object.key,
+            Change::Deleted { key, .. } => key,
+        }
+    }
+
     /// The number of the write.
     #[must_use]
     pub fn revision(&self) -> Revision {

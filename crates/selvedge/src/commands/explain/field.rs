@@ -52,7 +52,7 @@ pub fn explain(question: &str) -> Result<String, Failure> {
 fn of_kind(kind: KindName) -> Value {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let mut schema = read(schema::text_of(kind));
-    schema["properties"]["metadata"] = read(include_str!("../../../../model/schemas/metadata.json"));
+    schema["properties"]["metadata"] = read(schema::metadata_text());
     schema
 }
 

@@ -1,0 +1,223 @@
+//! The store in a file of our own: what a control plane uses that stands alone, and needs nobody else for.
+//!
+//! Write-ahead logging with `synchronous=FULL`: what was acknowledged is on the disk, and readers do not wait for the
+//! writer. One process at a time; several share a store on PostgreSQL.
+
+mod engine;
+mod file;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
+use tokio::sync::watch;
+
+use engine::SqliteEngine;
+use file::Lock;
+pub use file::SetAside;
+
+use super::keys::Keys;
+use super::line::Line;
+use super::rows::{self, AuditColumns, Columns, number, revision};
+use super::writer::{Wish, Writer};
+use super::{Answer, AuditEntry, Change, ChangeSet, Fence, Object, Revision, Store, StoreError};
+
+/// Most connections that read at the same time. Past it readers wait.
+const READERS_MAX: u32 = 4;
+
+/// How long a reader waits for its turn, and a writer for the file. Past it: [`StoreError::Unavailable`].
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long [`Store::wait`] waits. All writes come from this process, so that nobody is woken by it alone.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// To how many bytes the write-ahead log shrinks again after a burst of writes.
+const LOG_BYTES_KEPT: &str = "67108864";
+
+/// A store in a file.
+#[derive(Debug)]
+pub struct Sqlite {
+    readers: SqlitePool,
+    writer: Writer,
+    epoch: watch::Receiver<Revision>,
+    keys: Keys,
+    path: PathBuf,
+    _lock: Arc<Lock>,
+}
+
+/// A store that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<Sqlite>,
+    /// A damaged one that was in its place. Whoever opens a store has to tell people about it.
+    pub set_aside: Option<SetAside>,
+}
+
+impl Sqlite {
+    /// Opens a store, and makes one when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when the file is no store or a newer one, when another process has it, or when its
+    /// secrets are sealed with other keys; the file is left as it was.
+    pub async fn open(path: &Path, keys: Keys) -> Result<Opened, StoreError> {
+        Sqlite::open_with(path, keys, |options| options).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        keys: Keys,
+        adapt: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions,
+    ) -> Result<Opened, StoreError> {
+        let lock = Arc::new(Lock::take(path)?);
+        let set_aside = file::prepare(path).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(TURN_TIMEOUT)
+            .pragma("journal_size_limit", LOG_BYTES_KEPT)
+            .disable_statement_logging();
+        let options = adapt(options);
+        let mut connection = options.connect().await?;
+        schema::migrate(&mut connection, &keys).await.map_err(|error| at(path, error))?;
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut connection).await?;
+        let (sender, epoch) = watch::channel(revision(epoch)?);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .acquire_timeout(TURN_TIMEOUT)
+            .connect_lazy_with(options.clone().pragma("query_only", "1"));
+        let line = Line::new(options, connection);
+        let engine = SqliteEngine { line, keys: keys.clone(), epoch: sender, _lock: lock.clone() };
+        let writer = Writer::start(engine);
+        let store = Sqlite { readers, writer, epoch, keys, path: path.to_owned(), _lock: lock };
+        Ok(Opened { store: Arc::new(store), set_aside })
+    }
+
+    async fn read_all(&self) -> Result<(Revision, Vec<Object>), StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        // A transaction sees one moment, from its first statement on.
+        let mut moment = reader.begin().await?;
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut *moment).await?;
+        let found: Vec<Columns> = sqlx::query_as(
+            "SELECT api_group, kind, namespace, name, uid, revision, json, file, line FROM objects \
+             ORDER BY api_group, kind, namespace, name",
+        )
+        .fetch_all(&mut *moment)
+        .await?;
+        moment.rollback().await?;
+        let objects = found.into_iter().map(|columns| rows::object(columns, &self.keys));
+        Ok((revision(epoch)?, objects.collect::<Result<_, _>>()?))
+    }
+
+    async fn read_changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        let mut moment = reader.begin().await?;
+        let compacted: i64 = sqlx::query_scalar("SELECT compacted FROM meta").fetch_one(&mut *moment).await?;
+        let found: Vec<Columns> = sqlx::query_as(
+            "SELECT api_group, kind, namespace, name, uid, revision, json, file, line FROM changes \
+             WHERE revision > ? ORDER BY revision LIMIT ?",
+        )
+        .bind(number(after))
+        .bind(number(limit as u64))
+        .fetch_all(&mut *moment)
+        .await?;
+        moment.rollback().await?;
+        let compacted = revision(compacted)?;
+        if after < compacted {
+            return Err(StoreError::Compacted { compacted });
+        }
+        found.into_iter().map(|columns| rows::change(columns, &self.keys)).collect()
+    }
+
+    async fn read_epoch(&self) -> Result<Revision, StoreError> {
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&self.readers).await?;
+        revision(epoch)
+    }
+
+    async fn read_audit(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let found: Vec<AuditColumns> =
+            sqlx::query_as("SELECT at, who, verb, what, outcome FROM audit ORDER BY id DESC LIMIT ?")
+                .bind(number(limit as u64))
+                .fetch_all(&self.readers)
+                .await?;
+        Ok(found.into_iter().map(rows::audit_entry).collect())
+    }
+
+    async fn until_beyond(&self, beyond: Revision) -> Result<(), StoreError> {
+        let mut epoch = self.epoch.clone();
+        match tokio::time::timeout(WAIT, epoch.wait_for(|epoch| *epoch > beyond)).await {
+            Ok(Err(_)) => Err(at(&self.path, StoreError::Unavailable("its writer has ended".to_owned()))),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Does something and says which file it was about, if it fails.
+    fn answer<'a, T: 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> Answer<'a, T> {
+        Box::pin(async move { work.await.map_err(|error| at(&self.path, error)) })
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&self, set: ChangeSet) -> Answer<'_, Vec<Change>> {
+        self.answer(self.writer.commit(set))
+    }
+
+    fn load(&self) -> Answer<'_, (Revision, Vec<Object>)> {
+        self.answer(self.read_all())
+    }
+
+    fn epoch(&self) -> Answer<'_, Revision> {
+        self.answer(self.read_epoch())
+    }
+
+    fn changes(&self, after: Revision, limit: usize) -> Answer<'_, Vec<Change>> {
+        self.answer(self.read_changes(after, limit))
+    }
+
+    fn compact(&self, up_to: Revision) -> Answer<'_, ()> {
+        self.answer(self.writer.compact(up_to))
+    }
+
+    fn wait(&self, beyond: Revision) -> Answer<'_, ()> {
+        self.answer(self.until_beyond(beyond))
+    }
+
+    fn lease(&self, name: &str, holder: &str, milliseconds: u64) -> Answer<'_, Option<Fence>> {
+        let wish = Wish { name: name.into(), holder: holder.into(), milliseconds };
+        self.answer(self.writer.lease(wish))
+    }
+
+    fn release(&self, fence: &Fence) -> Answer<'_, ()> {
+        self.answer(self.writer.release(fence.clone()))
+    }
+
+    fn audit(&self, entries: Vec<AuditEntry>) -> Answer<'_, ()> {
+        let set = ChangeSet { audit: entries, ..ChangeSet::default() };
+        self.answer(async move { self.writer.commit(set).await.map(drop) })
+    }
+
+    fn audited(&self, limit: usize) -> Answer<'_, Vec<AuditEntry>> {
+        self.answer(self.read_audit(limit))
+    }
+}
+
+/// An error that says where the store is.
+fn at(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
+        StoreError::Broken(why) => StoreError::Broken(format!("{}: {why}", path.display())),
+        other @ (StoreError::Conflict { .. } | StoreError::Fenced { .. } | StoreError::Compacted { .. }) => {
+            other
+        }
+    }
+}

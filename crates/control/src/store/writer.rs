@@ -1,0 +1,188 @@
+//! Puts the change sets that arrive while a transaction is being made durable into the next one.
+//!
+//! Making something durable costs about the same for one change as for a hundred, and it is what writing costs. So one
+//! task of the process does all writing: it takes whatever waits, does it in one transaction, and answers everybody.
+//! It also means that a caller who gives up does not leave half a transaction behind.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, ChangeSet, Fence, Revision, StoreError};
+
+/// Most change sets and other wishes that wait for the writer. Past it callers wait to get in.
+const WAITING_MAX: usize = 1_024;
+
+/// Most change sets in one transaction.
+const GROUP_SETS_MAX: usize = 256;
+
+/// Most writes in one transaction, unless a single set has more.
+const GROUP_WRITES_MAX: usize = 2_000;
+
+/// How a database is written to. Only the writer calls it, one call after the other.
+pub(super) trait Engine: Send + 'static {
+    /// Does some sets in one transaction, each whole or not at all, and answers for each. An error means that the
+    /// transaction failed, so none of them was done.
+    fn write(&mut self, sets: &[ChangeSet]) -> impl Future<Output = Result<Group, StoreError>> + Send;
+
+    /// Takes or prolongs a lease.
+    fn lease(&mut self, wish: &Wish) -> impl Future<Output = Result<Option<Fence>, StoreError>> + Send;
+
+    /// Gives a lease back.
+    fn release(&mut self, fence: &Fence) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets changes.
+    fn compact(&mut self, up_to: Revision) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Called when everything that was waiting is done, with the last epoch that was written.
+    fn wrote(&self, epoch: Revision);
+}
+
+/// What a transaction did.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// One answer for each set.
+    pub answers: Vec<Result<Vec<Change>, StoreError>>,
+    /// The last write.
+    pub epoch: Revision,
+}
+
+/// A lease that somebody wants.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub name: Arc<str>,
+    pub holder: Arc<str>,
+    pub milliseconds: u64,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer can be asked for.
+enum Job {
+    Commit(ChangeSet, Reply<Vec<Change>>),
+    Lease(Wish, Reply<Option<Fence>>),
+    Release(Fence, Reply<()>),
+    Compact(Revision, Reply<()>),
+}
+
+/// The way to the writer. When the last clone is gone and the work is done, the task ends.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Starts the task.
+    pub fn start(engine: impl Engine) -> Writer {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(run(engine, waiting));
+        Writer { jobs }
+    }
+
+    pub async fn commit(&self, set: ChangeSet) -> Result<Vec<Change>, StoreError> {
+        self.ask(|reply| Job::Commit(set, reply)).await
+    }
+
+    pub async fn lease(&self, wish: Wish) -> Result<Option<Fence>, StoreError> {
+        self.ask(|reply| Job::Lease(wish, reply)).await
+    }
+
+    pub async fn release(&self, fence: Fence) -> Result<(), StoreError> {
+        self.ask(|reply| Job::Release(fence, reply)).await
+    }
+
+    pub async fn compact(&self, up_to: Revision) -> Result<(), StoreError> {
+        self.ask(|reply| Job::Compact(up_to, reply)).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable("its writer has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Job>) {
+    let mut taken = VecDeque::new();
+    loop {
+        let next = match taken.pop_front() {
+            Some(job) => job,
+            None => match waiting.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        // Whoever asked may have gone meanwhile; then nobody hears the answer.
+        match next {
+            Job::Commit(set, reply) => {
+                let (sets, replies) = gather(set, reply, &mut waiting, &mut taken);
+                commit(&mut engine, &sets, replies).await;
+            }
+            Job::Lease(wish, reply) => {
+                let _ = reply.send(engine.lease(&wish).await);
+            }
+            Job::Release(fence, reply) => {
+                let _ = reply.send(engine.release(&fence).await);
+            }
+            Job::Compact(up_to, reply) => {
+                let _ = reply.send(engine.compact(up_to).await);
+            }
+        }
+    }
+}
+
+/// The sets that wait, up to the first other job, which is kept for afterwards.
+fn gather(
+    first: ChangeSet,
+    reply: Reply<Vec<Change>>,
+    waiting: &mut mpsc::Receiver<Job>,
+    taken: &mut VecDeque<Job>,
+) -> (Vec<ChangeSet>, Vec<Reply<Vec<Change>>>) {
+    let mut writes = first.writes.len();
+    let (mut sets, mut replies) = (vec![first], vec![reply]);
+    while sets.len() < GROUP_SETS_MAX && taken.is_empty() {
+        match waiting.try_recv() {
+            Ok(Job::Commit(set, reply)) if writes + set.writes.len() <= GROUP_WRITES_MAX => {
+                writes += set.writes.len();
+                sets.push(set);
+                replies.push(reply);
+            }
+            Ok(job) => taken.push_back(job),
+            Err(_) => break,
+        }
+    }
+    (sets, replies)
+}
+
+/// A transaction that one of its sets makes fail would take the others with it; so they are done one by one then.
+/// Not when the database is away: that is nobody's fault, and whether the transaction happened is not known.
+async fn commit(engine: &mut impl Engine, sets: &[ChangeSet], replies: Vec<Reply<Vec<Change>>>) {
+    let answers = match engine.write(sets).await {
+        Ok(group) => {
+            engine.wrote(group.epoch);
+            group.answers
+        }
+        Err(StoreError::Broken(_)) if sets.len() > 1 => one_by_one(engine, sets).await,
+        Err(error) => sets.iter().map(|_| Err(error.clone())).collect(),
+    };
+    for (reply, answer) in replies.into_iter().zip(answers) {
+        let _ = reply.send(answer);
+    }
+}
+
+async fn one_by_one(engine: &mut impl Engine, sets: &[ChangeSet]) -> Vec<Result<Vec<Change>, StoreError>> {
+    let mut answers = Vec::with_capacity(sets.len());
+    for set in sets {
+        match engine.write(std::slice::from_ref(set)).await {
+            Ok(group) => {
+                engine.wrote(group.epoch);
+                answers.extend(group.answers);
+            }
+            Err(error) => answers.push(Err(error)),
+        }
+    }
+    answers
+}
