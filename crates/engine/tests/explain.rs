@@ -140,7 +140,10 @@ fn a_route_that_shadows_another_shows_up_at_what_it_takes_away() {
         world.apply(&route("shop", "shop.example", "/"));
     });
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].starts_with("http://shop.example:8080/* | HTTPRoute default/all rules[0]"), "{lines:#?}");
+    assert!(
+        lines[0].starts_with("http://shop.example:8080/* | HTTPRoute default/all rules[0]"),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -155,7 +158,10 @@ fn what_clients_cannot_notice_is_no_change() {
     let lost = changed(&mut world, |world| {
         world.remove("EndpointSlice", "default/cart-1");
     });
-    assert!(lost.iter().all(|line| line.ends_with("Service/default/cart:80 (503 no ready endpoint)")), "{lost:#?}");
+    assert!(
+        lost.iter().all(|line| line.ends_with("Service/default/cart:80 (503 no ready endpoint)")),
+        "{lost:#?}"
+    );
     assert_eq!(lost.len(), 2);
 }
 
@@ -171,7 +177,8 @@ fn a_gateway_that_goes_takes_its_requests_with_it() {
 #[test]
 fn other_settings_of_the_same_rule_are_told_as_such() {
     let lines = changed(&mut shop(), |world| {
-        let slower = route("pay", "shop.example", "/pay").replace("    backendRefs", "    timeouts: { request: 5s }\n    backendRefs");
+        let slower = route("pay", "shop.example", "/pay")
+            .replace("    backendRefs", "    timeouts: { request: 5s }\n    backendRefs");
         world.apply(&slower);
     });
     assert_eq!(lines.len(), 1);

@@ -90,7 +90,9 @@ fn definition() -> clap::Command {
         }
         groups.push('\n');
     }
-    let template = format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n{{options}}{{after-help}}");
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
     let codes = Exit::ALL.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8)).concat();
     command.help_template(template).after_help(format!("{EXAMPLES}\n\nExit codes:{codes}"))
 }
@@ -167,7 +169,10 @@ mod tests {
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.starts_with("Examples:"), "`{name}` shows no examples");
         }
-        let known: Vec<String> = definition().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-        assert!(TASKS.iter().flat_map(|(_, names)| *names).all(|name| known.iter().any(|known| known == name)));
+        let known: Vec<String> =
+            definition().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        assert!(
+            TASKS.iter().flat_map(|(_, names)| *names).all(|name| known.iter().any(|known| known == name))
+        );
     }
 }

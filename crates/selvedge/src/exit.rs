@@ -71,7 +71,8 @@ impl Failure {
     /// The same with one more thing to do next.
     #[must_use]
     pub fn and_then_hint(mut self, hint: impl fmt::Display) -> Failure {
-        self.hint = if self.hint.is_empty() { hint.to_string() } else { format!("{}\nhint: {hint}", self.hint) };
+        self.hint =
+            if self.hint.is_empty() { hint.to_string() } else { format!("{}\nhint: {hint}", self.hint) };
         self
     }
 

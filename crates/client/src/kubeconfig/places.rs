@@ -43,16 +43,22 @@ impl Environment {
         }
     }
 
-    /// Where `selvedge up` keeps its data and its kubeconfig unless it is told otherwise.
+    /// Where `selvedge up` keeps its data unless it is told otherwise.
     #[must_use]
     pub fn data_directory(&self) -> Option<PathBuf> {
         let beside_home = || Some(self.home.as_ref()?.join(".local/share"));
         Some(self.data_home.clone().or_else(beside_home)?.join("selvedge"))
     }
+
+    /// The kubeconfig it writes there.
+    #[must_use]
+    pub fn default_kubeconfig(&self) -> Option<PathBuf> {
+        Some(self.data_directory()?.join(FILE_NAME))
+    }
 }
 
-/// Name of the kubeconfig in a data directory.
-const FILE_NAME: &str = "kubeconfig";
+/// Name of the kubeconfig that a control plane writes into its data directory.
+const FILE_NAME: &str = "admin.kubeconfig";
 
 /// The files to read, in the order of their say.
 pub(super) fn files(wanted: &Wanted, environment: &Environment) -> Result<Vec<PathBuf>, Error> {
@@ -69,8 +75,7 @@ pub(super) fn files(wanted: &Wanted, environment: &Environment) -> Result<Vec<Pa
         // When none exists, reading the first one gives the reason.
         return Ok(if present.is_empty() { named.into_iter().take(1).collect() } else { present });
     }
-    let default = environment.data_directory().map(|directory| directory.join(FILE_NAME));
-    match default {
+    match environment.default_kubeconfig() {
         Some(file) if file.exists() => Ok(vec![file]),
         Some(file) => Err(Error::config(
             format!("no control plane is known: `{}` does not exist", file.display()),
@@ -94,7 +99,7 @@ mod tests {
         let data = Wanted { kubeconfig: None, ..named.clone() };
 
         assert_eq!(files(&named, &environment).expect("a file"), [PathBuf::from("/c")]);
-        assert_eq!(files(&data, &environment).expect("a file"), [PathBuf::from("/d/kubeconfig")]);
+        assert_eq!(files(&data, &environment).expect("a file"), [PathBuf::from("/d/admin.kubeconfig")]);
         assert_eq!(files(&Wanted::default(), &environment).expect("a file"), [PathBuf::from("/a")]);
     }
 
@@ -102,7 +107,7 @@ mod tests {
     fn without_any_word_it_is_the_file_that_up_writes() {
         let home = tempfile::tempdir().expect("a directory");
         let environment = Environment { home: Some(home.path().to_owned()), ..Environment::default() };
-        let file = home.path().join(".local/share/selvedge/kubeconfig");
+        let file = home.path().join(".local/share/selvedge/admin.kubeconfig");
 
         let missing = files(&Wanted::default(), &environment).expect_err("no such file");
         assert!(missing.hint().contains("selvedge up"), "{missing}");

@@ -47,8 +47,7 @@ pub struct Change {
 #[must_use]
 pub fn changes(before: &Config, after: &Config) -> Changes {
     let sides = Sides { before, after, clusters_differ: clusters_differ(before, after) };
-    let addresses: BTreeSet<_> =
-        before.ports.iter().chain(&after.ports).map(|port| port.address).collect();
+    let addresses: BTreeSet<_> = before.ports.iter().chain(&after.ports).map(|port| port.address).collect();
     let mut found = Changes::default();
     let mut tried = 0;
     for address in addresses {

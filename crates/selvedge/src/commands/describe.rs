@@ -171,7 +171,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_counted_and_not_shown() {
-        let text = plain(json!({ "kind": "Secret", "metadata": { "name": "a" }, "data": { "tls.key": "aHVudGVyMg==" } }));
+        let text = plain(
+            json!({ "kind": "Secret", "metadata": { "name": "a" }, "data": { "tls.key": "aHVudGVyMg==" } }),
+        );
 
         assert!(text.contains("tls.key: \"(7 bytes)\"") || text.contains("tls.key: (7 bytes)"), "{text}");
         assert!(!text.contains("aHVudGVyMg"), "{text}");

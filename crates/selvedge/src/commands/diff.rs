@@ -161,9 +161,7 @@ fn requests(verdicts: &Changes) -> String {
 }
 
 fn data(objects: &[Changed], verdicts: &Changes) -> Value {
-    let object = |changed: &Changed| {
-        json!({ "object": changed.subject, "before": changed.before, "after": changed.after })
-    };
+    let object = |changed: &Changed| json!({ "object": changed.subject, "before": changed.before, "after": changed.after });
     json!({ "objects": objects.iter().map(object).collect::<Vec<_>>(), "requests": verdicts })
 }
 
@@ -187,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_change_of_requests_shows_both_sides() {
-        let change = Change { request: "http://a/*".into(), before: "404".into(), after: "HTTPRoute a/b".into() };
+        let change =
+            Change { request: "http://a/*".into(), before: "404".into(), after: "HTTPRoute a/b".into() };
         let verdicts = Changes { changes: vec![change], truncated: true };
 
         let text = anstream::adapter::strip_str(&requests(&verdicts)).to_string();

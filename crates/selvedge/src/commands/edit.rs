@@ -53,7 +53,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = arguments.connection.open()?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| client.endpoint().namespace.clone());
     let collection = Collection::within(collection.clone(), &namespace);
-    let before = block_on(async { client.get(&collection, &name).await.map_err(failure) })?.without_managers();
+    let before =
+        block_on(async { client.get(&collection, &name).await.map_err(failure) })?.without_managers();
     let save = |object: &Value| {
         block_on(async { Ok(client.replace(&collection, &name, object, WriteOptions::default()).await) })
     };
@@ -141,10 +142,11 @@ impl Draft {
         // The editor is a command line, as every tool has it; the shell takes it apart and gets the file apart from it.
         let mut line = editor.clone();
         line.push(" \"$@\"");
-        let status =
-            Command::new("sh").arg("-c").arg(line).arg("sh").arg(self.0.path()).status().map_err(|error| {
+        let status = Command::new("sh").arg("-c").arg(line).arg("sh").arg(self.0.path()).status().map_err(
+            |error| {
                 Failure::machine(format!("cannot start the editor: {error}"), "set EDITOR to one that exists")
-            })?;
+            },
+        )?;
         if !status.success() {
             return Err(Failure::machine(
                 format!("the editor `{}` ended with {status}", editor.to_string_lossy()),
@@ -161,7 +163,8 @@ impl Draft {
     /// Puts the reasons above what was typed.
     fn explain(&self, reasons: &str, text: &str) -> Result<(), Failure> {
         let lines = reasons.lines().map(|line| format!("{OURS} {line}\n")).collect::<String>();
-        let hint = format!("{OURS} End the editor without another change to give up; the file is kept then.\n");
+        let hint =
+            format!("{OURS} End the editor without another change to give up; the file is kept then.\n");
         self.write(&format!("{lines}{hint}{text}"))
     }
 
@@ -191,7 +194,9 @@ mod tests {
     use super::*;
 
     fn before() -> Object {
-        Object(json!({ "kind": "Service", "metadata": { "name": "cart", "namespace": "shop" }, "spec": { "a": 1 } }))
+        Object(
+            json!({ "kind": "Service", "metadata": { "name": "cart", "namespace": "shop" }, "spec": { "a": 1 } }),
+        )
     }
 
     /// Edits with a program of the shell; the answers are what the control plane says, one after the other.

@@ -89,10 +89,7 @@ impl Getting<'_> {
     }
 
     fn options(&self) -> ListOptions {
-        ListOptions {
-            labels: self.arguments.selector.clone(),
-            fields: self.arguments.field_selector.clone(),
-        }
+        ListOptions { labels: self.arguments.selector.clone(), fields: self.arguments.field_selector.clone() }
     }
 
     fn collection(&self, target: &Target) -> Collection {
@@ -232,4 +229,3 @@ impl Getting<'_> {
         Ok(())
     }
 }
-

@@ -85,8 +85,7 @@ impl Report {
 
     fn text(&self) -> String {
         let epoch = self.proxies.epoch;
-        let mut lines =
-            vec![format!("control plane  {}  {}  epoch {epoch}", self.server, self.version)];
+        let mut lines = vec![format!("control plane  {}  {}  epoch {epoch}", self.server, self.version)];
         let connected = self.proxies.connected().count();
         let all = counted(self.proxies.all.len(), "proxy");
         lines.push(format!("proxies        {connected} of {all} connected"));
@@ -130,9 +129,7 @@ impl Report {
                 "problems": problems(proxy),
             })
         };
-        let object = |(subject, conditions): &(String, Vec<Condition>)| {
-            json!({ "object": subject, "problems": conditions.iter().map(Condition::sentence).collect::<Vec<_>>() })
-        };
+        let object = |(subject, conditions): &(String, Vec<Condition>)| json!({ "object": subject, "problems": conditions.iter().map(Condition::sentence).collect::<Vec<_>>() });
         json!({
             "server": self.server,
             "version": self.version,
@@ -178,12 +175,12 @@ fn proxies(proxies: &Proxies) -> Table {
 
 /// What is wrong with a proxy.
 fn problems(proxy: &Proxy) -> Vec<String> {
-    let lost = (!proxy.connected).then(|| {
-        format!("not connected for {}; it serves what it had last", age(proxy.last_seen_seconds))
-    });
-    let rejected = proxy.rejections.iter().map(|rejection| {
-        format!("rejected {}: {}", rejection.subject(), rejection.message)
-    });
+    let lost = (!proxy.connected)
+        .then(|| format!("not connected for {}; it serves what it had last", age(proxy.last_seen_seconds)));
+    let rejected = proxy
+        .rejections
+        .iter()
+        .map(|rejection| format!("rejected {}: {}", rejection.subject(), rejection.message));
     let unbound = proxy.addresses.iter().filter(|address| !address.error.is_empty());
     let unbound = unbound.map(|address| format!("cannot listen on {}: {}", address.address, address.error));
     lost.into_iter().chain(rejected).chain(unbound).map(|text| crate::show::visible(&text)).collect()
@@ -231,8 +228,12 @@ ok  every object is as it was wanted"
 
     #[test]
     fn whatever_is_wrong_is_told_below() {
-        let rejection =
-            Rejection { kind: "HTTPRoute".into(), namespace: "shop".into(), name: "x".into(), message: "bad".into() };
+        let rejection = Rejection {
+            kind: "HTTPRoute".into(),
+            namespace: "shop".into(),
+            name: "x".into(),
+            message: "bad".into(),
+        };
         let behind = Proxy { rejections: vec![rejection], behind_seconds: 4.0, ..proxy("b", 10, true) };
         let report = report(vec![behind, proxy("c", 12, false)], Vec::new());
 

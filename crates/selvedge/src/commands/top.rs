@@ -143,10 +143,12 @@ fn table(mut routes: Vec<Route>, sort: Column) -> String {
             format!("{p99:.1}"),
         ]);
     }
-    let (rate, errors) = routes.iter().fold((0.0, 0.0), |(rate, errors), route| {
-        (rate + route.rate, errors + route.errors)
-    });
-    let sum = format!("{} with traffic, {rate:.1} requests/s, {errors:.1} errors/s", crate::show::counted(routes.len(), "route"));
+    let (rate, errors) =
+        routes.iter().fold((0.0, 0.0), |(rate, errors), route| (rate + route.rate, errors + route.errors));
+    let sum = format!(
+        "{} with traffic, {rate:.1} requests/s, {errors:.1} errors/s",
+        crate::show::counted(routes.len(), "route")
+    );
     if table.is_empty() { sum } else { format!("{sum}\n\n{}", table.lines(true).join("\n")) }
 }
 
@@ -157,10 +159,12 @@ mod tests {
     #[test]
     fn traffic_is_read_as_it_is_documented_and_the_busiest_comes_first() {
         let page = include_str!("../../../../docs/status-api.md");
-        let example = page.split("```json\n").nth(2).and_then(|rest| rest.split("```").next()).expect("an example");
+        let example =
+            page.split("```json\n").nth(2).and_then(|rest| rest.split("```").next()).expect("an example");
         let list: Value = serde_json::from_str(example).expect("JSON");
         let busy = route(&Object(list["items"][0].clone()));
-        let calm = Route { name: "HTTPRoute shop/cart".to_owned(), rate: 1.0, errors: 1.0, p50: 2.0, p99: 3.0 };
+        let calm =
+            Route { name: "HTTPRoute shop/cart".to_owned(), rate: 1.0, errors: 1.0, p50: 2.0, p99: 3.0 };
 
         let text = table(vec![calm, busy], Column::Rate);
 

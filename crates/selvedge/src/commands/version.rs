@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn is_set_up() -> bool {
     let environment = Environment::of_process();
-    let written = environment.data_directory().is_some_and(|data| data.join("kubeconfig").exists());
+    let written = environment.default_kubeconfig().is_some_and(|file| file.exists());
     environment.kubeconfig.is_some() || written
 }
 

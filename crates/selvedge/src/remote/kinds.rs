@@ -13,8 +13,7 @@ const STATUS_VERSION: &str = "v1alpha1";
 /// Proxies that the control plane knows; see `docs/status-api.md`.
 pub const PROXY: ApiKind = ApiKind::new(STATUS_GROUP, STATUS_VERSION, "Proxy", "proxies", false);
 /// Live rates of routes; see `docs/status-api.md`.
-pub const ROUTE_TRAFFIC: ApiKind =
-    ApiKind::new(STATUS_GROUP, STATUS_VERSION, "RouteTraffic", "routes", true);
+pub const ROUTE_TRAFFIC: ApiKind = ApiKind::new(STATUS_GROUP, STATUS_VERSION, "RouteTraffic", "routes", true);
 
 /// A kind with all that people call it.
 #[derive(Clone, Debug)]

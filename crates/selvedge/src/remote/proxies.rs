@@ -81,7 +81,8 @@ impl Proxies {
         let collection = Collection::everywhere(kinds::PROXY);
         match client.list(&collection, &ListOptions::default()).await {
             Ok(listed) => {
-                let all = listed.objects.into_iter().map(|object| proxy(object.0)).collect::<Result<_, _>>()?;
+                let all =
+                    listed.objects.into_iter().map(|object| proxy(object.0)).collect::<Result<_, _>>()?;
                 Ok(Proxies { epoch: listed.resource_version.parse().unwrap_or(0), all })
             }
             Err(Error::Status(status)) if status.is_not_found() => Err(Failure::new(

@@ -9,9 +9,9 @@ use client::{Client, Collection, ListOptions, Object};
 use engine::compile::{CompileOptions, Compiled, Compiler};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use identity::Keyring;
+use model::Resources;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, Scope};
-use model::Resources;
 
 use super::failure;
 use crate::exit::Failure;
@@ -34,11 +34,8 @@ impl State {
     /// Reads every kind: in all namespaces, or, where this user may not, in these.
     pub async fn read(client: &Client, namespaces: &[String]) -> Result<State, Failure> {
         let kinds = futures_util::stream::iter(KindName::ALL.iter().copied());
-        let read: Vec<(Vec<Object>, Option<String>)> = kinds
-            .map(|kind| of_kind(client, kind, namespaces))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let read: Vec<(Vec<Object>, Option<String>)> =
+            kinds.map(|kind| of_kind(client, kind, namespaces)).buffered(AT_ONCE).try_collect().await?;
         let mut state = State::default();
         for (objects, unknown) in read {
             state.unknown.extend(unknown);
@@ -60,9 +57,9 @@ impl State {
 
     /// An object as it was sent.
     pub fn object(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Object> {
-        self.objects.iter().find(|object| {
-            object.kind() == kind && object.namespace() == namespace && object.name() == name
-        })
+        self.objects
+            .iter()
+            .find(|object| object.kind() == kind && object.namespace() == namespace && object.name() == name)
     }
 }
 

@@ -18,11 +18,7 @@ pub struct Target {
 pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
     let Some((first, names)) = words.split_first() else {
         let kinds: Vec<String> = kinds::all().iter().map(|known| known.kind.plural.to_string()).collect();
-        return Err(Failure::new(
-            Exit::Usage,
-            "which kind?",
-            format!("name one: {}", kinds.join(", ")),
-        ));
+        return Err(Failure::new(Exit::Usage, "which kind?", format!("name one: {}", kinds.join(", "))));
     };
     if words.iter().any(|word| word.contains('/')) {
         return words.iter().map(|word| slashed(word)).collect();

@@ -58,9 +58,7 @@ pub fn text(form: &Form, objects: &[Object], named: bool) -> String {
         Form::Yaml => yaml::write(&whole()).trim_end().to_owned(),
         Form::Json => format!("{:#}", whole()),
         Form::JsonPath(template) => template.fill(&whole()),
-        Form::Name | Form::Table | Form::Wide => {
-            objects.iter().map(name).collect::<Vec<_>>().join("\n")
-        }
+        Form::Name | Form::Table | Form::Wide => objects.iter().map(name).collect::<Vec<_>>().join("\n"),
     }
 }
 

@@ -106,8 +106,11 @@ async fn apply(client: &Client, resources: &[Resource], arguments: &Arguments) -
 
 /// The namespaces that the files are about.
 pub fn namespaces(resources: &[Resource]) -> Vec<String> {
-    let mut namespaces: Vec<String> =
-        resources.iter().map(|resource| resource.namespace().to_owned()).filter(|name| !name.is_empty()).collect();
+    let mut namespaces: Vec<String> = resources
+        .iter()
+        .map(|resource| resource.namespace().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
     namespaces.sort();
     namespaces.dedup();
     namespaces

@@ -12,11 +12,7 @@ use crate::output;
 use crate::remote::failure;
 
 /// The objects to delete, those that refer to others first.
-pub async fn doomed(
-    client: &Client,
-    resources: &[Resource],
-    selector: &str,
-) -> Result<Vec<Object>, Failure> {
+pub async fn doomed(client: &Client, resources: &[Resource], selector: &str) -> Result<Vec<Object>, Failure> {
     let options = ListOptions { labels: Some(selector.to_owned()), fields: None };
     let mut doomed = Vec::new();
     for kind in KindName::ALL.iter().rev() {
@@ -32,9 +28,9 @@ pub async fn doomed(
 
 fn is_left_over(object: &Object, resources: &[Resource]) -> bool {
     object.is_applied_by(FIELD_MANAGER)
-        && !resources.iter().any(|resource| {
-            *resource.key.kind == *object.kind() && resource.key.place() == object.place()
-        })
+        && !resources
+            .iter()
+            .any(|resource| *resource.key.kind == *object.kind() && resource.key.place() == object.place())
 }
 
 /// Deletes one, and not a newer one of its name.

@@ -11,12 +11,7 @@ use serde_json::Value;
 
 /// Everything about references that is wrong afterwards: in the objects of the files all of it, elsewhere what was not
 /// wrong before.
-pub fn problems(
-    before: &Conditions,
-    after: &Conditions,
-    mine: &[Resource],
-    known: &Resources,
-) -> Violations {
+pub fn problems(before: &Conditions, after: &Conditions, mine: &[Resource], known: &Resources) -> Violations {
     let mut found = Violations::new();
     for object in after {
         let key = &object.resource.key;
@@ -28,7 +23,8 @@ pub fn problems(
             })
         };
         let mut told: Vec<String> = Vec::new();
-        for (part, condition) in object.status.conditions().filter(|(_, condition)| is_unresolved(condition)) {
+        for (part, condition) in object.status.conditions().filter(|(_, condition)| is_unresolved(condition))
+        {
             if own.is_none() && was_so(&part, condition) {
                 continue;
             }
@@ -122,9 +118,9 @@ fn find(value: &Value, at: &FieldPath, resource: &Resource, wanted: &Named<'_>) 
             let is_reference = text("name") == Some(wanted.name)
                 && at.steps().first().is_some_and(|step| *step != Step::Field("metadata".into()))
                 && text("kind").is_none_or(|kind| kind == wanted.kind || !is_kind(wanted.kind))
-                && wanted.namespace.is_none_or(|namespace| {
-                    text("namespace").unwrap_or(resource.namespace()) == namespace
-                });
+                && wanted
+                    .namespace
+                    .is_none_or(|namespace| text("namespace").unwrap_or(resource.namespace()) == namespace);
             if is_reference {
                 return Some(at.field("name"));
             }
@@ -170,8 +166,12 @@ fn remedy(sentence: &str, known: &Resources) -> Option<String> {
         Some(namespace) => format!("{namespace}/{}", named.name),
         None => named.name.to_owned(),
     };
-    let of_kind: Vec<String> =
-        known.iter().map(|resource| &resource.key).filter(|key| *key.kind == *named.kind).map(place).collect();
+    let of_kind: Vec<String> = known
+        .iter()
+        .map(|resource| &resource.key)
+        .filter(|key| *key.kind == *named.kind)
+        .map(place)
+        .collect();
     let guess = suggest::nearest(&wanted, of_kind.iter().map(String::as_str));
     Some(match guess {
         Some(guess) => format!("create it, or did you mean `{guess}`?"),
@@ -276,7 +276,8 @@ spec:
 
     #[test]
     fn what_leads_somewhere_and_what_was_broken_before_is_no_problem() {
-        let good = "apiVersion: v1\nkind: Service\nmetadata: { name: other }\nspec: { ports: [{ port: 80 }] }\n";
+        let good =
+            "apiVersion: v1\nkind: Service\nmetadata: { name: other }\nspec: { ports: [{ port: 80 }] }\n";
         let broken = format!("{EDGE}---\n{ROUTE}");
 
         assert_eq!(problems_of(EDGE, good), 0);
@@ -285,7 +286,8 @@ spec:
 
     #[test]
     fn breaking_the_route_of_somebody_else_is_a_problem_without_a_line() {
-        let there = format!("{EDGE}---\n{}", ROUTE.split("\n        - { name: cart,").next().expect("a part"));
+        let there =
+            format!("{EDGE}---\n{}", ROUTE.split("\n        - { name: cart,").next().expect("a part"));
         let there = there.replace("    - name: egde\n", "");
         let mine = "apiVersion: v1\nkind: Service\nmetadata: { name: carts, namespace: shop }\nspec: { ports: [{ port: 81 }] }\n";
 

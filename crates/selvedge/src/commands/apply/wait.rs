@@ -41,7 +41,9 @@ pub async fn until_programmed(
         }
     };
     let seconds = Duration::from_secs(timeout_seconds);
-    tokio::time::timeout(seconds, asking).await.unwrap_or_else(|_| Err(late(&last, revision, timeout_seconds)))
+    tokio::time::timeout(seconds, asking)
+        .await
+        .unwrap_or_else(|_| Err(late(&last, revision, timeout_seconds)))
 }
 
 enum Progress {
@@ -81,8 +83,7 @@ fn late(proxies: &Proxies, revision: u64, seconds: u64) -> Failure {
         .filter(|proxy| proxy.applied_epoch < revision)
         .map(|proxy| proxy.name.as_str())
         .collect();
-    let message =
-        format!("programmed on {arrived} of {} proxies after {seconds} seconds", connected.len());
+    let message = format!("programmed on {arrived} of {} proxies after {seconds} seconds", connected.len());
     let hint = match behind.as_slice() {
         [] => "it was applied; no proxy is connected: start one with `selvedge gateway`".to_owned(),
         names => format!("it was applied; not there yet: {}; `selvedge status` says more", names.join(", ")),

@@ -80,12 +80,11 @@ impl Place {
             return Ok(Place { path: format!("{}.{name}", self.path), schema, required: false });
         }
         let names: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let hint = suggest::did_you_mean(name, names.iter().copied()).unwrap_or_else(|| {
-            match names.is_empty() {
+        let hint =
+            suggest::did_you_mean(name, names.iter().copied()).unwrap_or_else(|| match names.is_empty() {
                 true => "it has no fields".to_owned(),
                 false => format!("there are: {}", names.join(", ")),
-            }
-        });
+            });
         Err(Failure::new(Exit::Missing, format!("{} has no field `{name}`", self.path), hint))
     }
 
@@ -218,7 +217,10 @@ mod tests {
         let text = plain("gw.spec.listeners.port");
 
         assert!(text.starts_with("Gateway.spec.listeners.port\n  type        whole number"), "{text}");
-        assert!(text.contains("\n  required    yes") && text.contains("\n  value       1 to 65535"), "{text}");
+        assert!(
+            text.contains("\n  required    yes") && text.contains("\n  value       1 to 65535"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -238,7 +240,10 @@ mod tests {
 
     #[test]
     fn a_field_that_does_not_exist_is_guessed() {
-        assert!(plain("hr.spec.rule").contains("error: HTTPRoute.spec has no field `rule`\nhint: did you mean `rules`?"));
+        assert!(
+            plain("hr.spec.rule")
+                .contains("error: HTTPRoute.spec has no field `rule`\nhint: did you mean `rules`?")
+        );
         assert!(plain("svc.spec.ports.zzz").contains("hint: there are: "));
         assert!(plain("proxies").contains("docs/status-api.md"));
     }
