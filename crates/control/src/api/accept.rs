@@ -11,10 +11,10 @@ use http::header::{ACCEPT, ACCEPT_ENCODING};
 pub enum Shape {
     /// The objects themselves.
     Whole,
-    /// A table for people, in a version of `meta.k8s.io`.
-    Table(&'static str),
-    /// Their metadata only, in a version of `meta.k8s.io`.
-    Metadata(&'static str),
+    /// A table for people.
+    Table,
+    /// Their metadata only.
+    Metadata,
 }
 
 /// One entry of an `Accept` field.
@@ -59,21 +59,14 @@ pub fn shape(headers: &HeaderMap) -> Option<Shape> {
     }
     ranges.iter().filter(|range| range.is_json()).find_map(|range| match range.parameter("as") {
         None => Some(Shape::Whole),
-        Some(shape) => of_meta(range).and_then(|version| match shape {
-            "Table" => Some(Shape::Table(version)),
-            "PartialObjectMetadata" | "PartialObjectMetadataList" => Some(Shape::Metadata(version)),
-            _ => None,
-        }),
+        Some("Table") if is_meta(range) => Some(Shape::Table),
+        Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_meta(range) => Some(Shape::Metadata),
+        Some(_) => None,
     })
 }
 
-fn of_meta(range: &Range<'_>) -> Option<&'static str> {
-    let is_meta = range.parameter("g") == Some("meta.k8s.io");
-    match range.parameter("v").filter(|_| is_meta)? {
-        "v1" => Some("v1"),
-        "v1beta1" => Some("v1beta1"),
-        _ => None,
-    }
+fn is_meta(range: &Range<'_>) -> bool {
+    range.parameter("g") == Some("meta.k8s.io") && range.parameter("v") == Some("v1")
 }
 
 /// The version of aggregated discovery that is wanted before the documents of old, if any.
@@ -125,7 +118,7 @@ mod tests {
     fn the_first_shape_that_we_have_is_taken() {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
 
-        assert_eq!(shape(&accepting(kubectl)), Some(Shape::Table("v1")));
+        assert_eq!(shape(&accepting(kubectl)), Some(Shape::Table));
         assert_eq!(shape(&accepting("application/json")), Some(Shape::Whole));
         assert_eq!(shape(&accepting("application/json;as=Table;v=v9;g=meta.k8s.io, */*")), Some(Shape::Whole));
         assert_eq!(shape(&HeaderMap::new()), Some(Shape::Whole));
@@ -135,7 +128,7 @@ mod tests {
     fn protobuf_is_passed_over_for_the_json_behind_it() {
         let metadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-        assert_eq!(shape(&accepting(metadata)), Some(Shape::Metadata("v1")));
+        assert_eq!(shape(&accepting(metadata)), Some(Shape::Metadata));
         assert_eq!(shape(&accepting("application/vnd.kubernetes.protobuf, */*")), Some(Shape::Whole));
         assert_eq!(shape(&accepting("application/vnd.kubernetes.protobuf")), None);
     }

@@ -143,7 +143,7 @@ impl Style {
         *response.status_mut() = code;
         *response.headers_mut() = fields;
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         let (media, body) = match content {
             Content::Nothing => return response,
             Content::Json(bytes) => (JSON, self.pack(self.laid_out(bytes), headers)),

@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderMap, Method, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use model::kinds::KindName;
 
 use super::access::{Credentials, Permit, User, Wish};
 use super::answer::{Answer, Body, Style};
@@ -15,6 +16,7 @@ use super::routes::{self, Access, Endpoint, Lookup, Place, Route};
 use super::state::State;
 use super::tls::ClientName;
 use super::{documents, review, verbs};
+use crate::objects::selectors::FieldSelector;
 use crate::objects::status::{About, Status};
 
 /// A request whose sender is known and may ask it.
@@ -100,7 +102,7 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         Endpoint::Groups => Ok(documents::groups(&request)),
         Endpoint::Group => documents::group(&request),
         Endpoint::Resources => documents::resources(&request),
-        Endpoint::OpenApiV2 => documents::open_api_v2(&request),
+        Endpoint::OpenApiV2 => Ok(documents::open_api_v2(&request)),
         Endpoint::OpenApiV3 => Ok(documents::open_api_v3()),
         Endpoint::OpenApiV3Document => documents::open_api_v3_document(&request),
         Endpoint::SelfSubjectReview => review::myself(&request),
@@ -169,7 +171,7 @@ fn permit(
         resource: kind.plural().to_owned(),
         subresource: if is_status { "status" } else { "" }.to_owned(),
         namespace: place.namespace.clone(),
-        name: place.name.clone(),
+        name: place.name.clone().or_else(|| only_name(kind, route, query)),
     };
     let entry = state.audit.entry(&user.name, &wish, "denied");
     let asked = Permit::ask(&*state.authorizer, Arc::clone(user), wish);
@@ -177,6 +179,12 @@ fn permit(
         state.audit.keep(entry);
         Status::forbidden(About::new(kind, place.name.as_deref().unwrap_or_default()), &why).into()
     })
+}
+
+/// The one object that a list or watch is narrowed to: whoever may see only this one may ask for it so.
+fn only_name(kind: KindName, route: &Route, query: &Query) -> Option<String> {
+    let text = query.text("fieldSelector").filter(|_| route.endpoint == Endpoint::List)?;
+    FieldSelector::of(kind, text).ok()?.name().map(str::to_owned)
 }
 
 fn other_methods(methods: &[Method]) -> Answer {

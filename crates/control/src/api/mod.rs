@@ -9,6 +9,7 @@ pub mod access;
 mod answer;
 mod dispatch;
 mod documents;
+pub mod home;
 pub mod kubeconfig;
 pub mod limits;
 mod query;
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 
 pub use access::{Authenticator, Authorizer};
 pub use limits::Limits;
+pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};
 use state::{State, Watches};
 use tls::{Authority, AuthorityError};
 

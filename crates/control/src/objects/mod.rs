@@ -10,13 +10,16 @@ pub mod apply;
 pub mod body;
 mod decode;
 pub mod deletion;
+pub mod documents;
 mod judge;
 mod kinds;
 pub mod media;
 mod metadata;
 pub mod patch;
 pub mod request;
+pub mod selectors;
 pub mod status;
+pub mod table;
 pub mod versions;
 
 pub use admit::{Admitted, Verdict, create, patch, update};

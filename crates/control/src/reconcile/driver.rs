@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::leader::Leadership;
@@ -28,6 +28,8 @@ const EVENTS_LOOKED_AT_MAX: usize = 1_000;
 pub struct Summary {
     /// Writes.
     pub writes: usize,
+    /// Changes that the rules of their kinds do not allow, and that nobody can make.
+    pub refused: usize,
     /// Whether there was more to do than one run may.
     pub more: bool,
 }
@@ -51,17 +53,17 @@ pub struct Driver {
     work: Arc<dyn Reconcile>,
     leadership: Leadership,
     /// Wakes it for reasons outside of the world.
-    poke: watch::Receiver<u64>,
+    poke: Arc<Notify>,
 }
 
 impl Driver {
-    /// A driver; whoever holds the other end of `poke` may wake it.
+    /// A driver; whoever holds `poke` may wake it.
     #[must_use]
     pub fn new(
         world: Arc<World>,
         work: Arc<dyn Reconcile>,
         leadership: Leadership,
-        poke: watch::Receiver<u64>,
+        poke: Arc<Notify>,
     ) -> Driver {
         Driver { world, work, leadership, poke }
     }
@@ -79,7 +81,6 @@ impl Driver {
         loop {
             let Some(fence) = self.leadership.led().await else { return };
             let looked_at = *news.borrow_and_update();
-            self.poke.borrow_and_update();
             let next = match self.work.run(&fence).await {
                 Ok(Summary { more: true, .. }) => continue,
                 Ok(Summary { more: false, .. }) => RUN_EVERY,
@@ -90,12 +91,11 @@ impl Driver {
     }
 
     /// Waits until there may be something to do.
-    async fn rest(&mut self, news: &mut watch::Receiver<Revision>, mut after: Revision, until: Instant) {
+    async fn rest(&self, news: &mut watch::Receiver<Revision>, mut after: Revision, until: Instant) {
         loop {
             tokio::select! {
                 () = sleep_until(until) => return,
-                // Without anybody to poke, the rest still wakes it.
-                Ok(()) = self.poke.changed() => return,
+                () = self.poke.notified() => return,
                 told = news.changed() => if told.is_err() { return },
             }
             tokio::time::sleep(GATHER).await;

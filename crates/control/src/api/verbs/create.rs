@@ -14,7 +14,7 @@ use crate::objects::{self, Body, body};
 
 /// Answers a create.
 pub async fn create(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let (view, manager, dry_run) = (View::of(asked)?, asked.manager()?, asked.query.dry_run()?);
+    let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let request = asked.request(state, &manager)?;
     let body = body::read(Encoding::of(asked.content_type())?, &asked.body)?;
     let makes_up_name = names_no_name(&body);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use model::Resource;
 use model::kinds::KindName;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::commit::{Failure, commit, commit_all, retrying, write};
 use super::list::reach;
@@ -22,6 +22,7 @@ use crate::objects::deletion::{DeleteOptions, Propagation};
 use crate::objects::media::Encoding;
 use crate::objects::status::{self, About, Status};
 use crate::objects::{self, Admitted, Request, Verdict, body};
+use crate::reconcile::deletion_waits_for;
 
 /// Finalizer of an object whose dependents are deleted before it.
 pub const FOREGROUND: &str = "foregroundDeletion";
@@ -35,7 +36,7 @@ const COLLECTION_BATCH: usize = 200;
 
 /// Answers a delete.
 pub async fn delete(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let (view, manager) = (View::of(asked)?, asked.manager()?);
+    let (view, manager) = (View::of(asked, &state.clock)?, asked.manager()?);
     let (request, options) = (asked.request(state, &manager)?, options(asked)?);
     let mut removed = None;
     let object = retrying(state, asked, |current| {
@@ -60,7 +61,7 @@ pub async fn delete(state: &State, asked: &Asked) -> Result<Answer, Status> {
 
 /// Answers the deletion of all that are picked.
 pub async fn delete_collection(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let (view, manager) = (View::of(asked)?, asked.manager()?);
+    let (view, manager) = (View::of(asked, &state.clock)?, asked.manager()?);
     let (mut request, options) = (asked.request(state, &manager)?, options(asked)?);
     let (selection, list) = (Selection::of(asked)?, ListOptions::parse(&asked.query)?);
     if let At::NotOlderThan(revision) | At::Exactly(revision) = list.at {
@@ -136,24 +137,13 @@ fn admit(
     if request.kind == KindName::Namespace && !is_empty(state, current.key.name.as_str()) {
         waits.push(CONTENTS);
     }
-    if !is_ending && !waits.is_empty() {
-        wait_for(&mut object, &waits);
+    for wait in waits.into_iter().filter(|_| !is_ending) {
+        deletion_waits_for(&mut object, wait);
     }
     if !is_ending && request.kind == KindName::Namespace {
         object["status"] = json!({ "phase": "Terminating" });
     }
     objects::delete(request, &object, options)
-}
-
-fn wait_for(object: &mut Value, waits: &[&str]) {
-    let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
-    let finalizers = metadata.entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
-    let Value::Array(finalizers) = finalizers else { return };
-    for wait in waits {
-        if !finalizers.iter().any(|found| found == wait) {
-            finalizers.push((*wait).into());
-        }
-    }
 }
 
 /// Whether nothing is in a namespace.

@@ -10,7 +10,7 @@ use crate::objects::status::Status;
 
 /// Answers a get.
 pub async fn get(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let view = View::of(asked)?;
+    let view = View::of(asked, &state.clock)?;
     if let Some(revision) = asked.query.number("resourceVersion")? {
         list::reach(state, revision).await?;
     }

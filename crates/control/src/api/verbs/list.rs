@@ -18,7 +18,7 @@ use crate::store::Revision;
 /// Answers a list.
 pub async fn list(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let options = ListOptions::parse(&asked.query)?;
-    let (selection, view) = (Selection::of(asked)?, View::of(asked)?);
+    let (selection, view) = (Selection::of(asked)?, View::of(asked, &state.clock)?);
     let objects = moment(state, asked, &options).await?;
     let chunk = chunk(objects, &options, &selection, &state.limits)?;
     let meta = ListMeta {

@@ -25,6 +25,7 @@ use model::kinds::{KindName, Scope};
 use model::units::Moment;
 use model::{Namespace, Resource, ResourceKey};
 
+pub use self::delete::{CONTENTS, FOREGROUND, ORPHAN};
 use self::selection::Selection;
 use super::access::Permit;
 use super::answer::Answer;

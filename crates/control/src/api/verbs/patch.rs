@@ -15,7 +15,7 @@ use crate::objects::{self, body};
 /// Answers a patch. When the object changed while it was worked out, it is worked out again, a bounded number of times.
 pub async fn patch(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let kind = PatchKind::of(asked.content_type())?;
-    let (view, manager, dry_run) = (View::of(asked)?, asked.manager()?, asked.query.dry_run()?);
+    let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let force = force(asked, kind)?;
     let request = asked.request(state, &manager)?;
     let body = body::read(kind.encoding(), &asked.body)?;

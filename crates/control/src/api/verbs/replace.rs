@@ -15,7 +15,7 @@ use crate::objects::{self, body};
 /// Answers a replace. One that says what it replaces fails when that has changed; one that does not is carried out in
 /// any case.
 pub async fn replace(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let (view, manager, dry_run) = (View::of(asked)?, asked.manager()?, asked.query.dry_run()?);
+    let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let request = asked.request(state, &manager)?;
     let body = body::read(Encoding::of(asked.content_type())?, &asked.body)?;
     let mut warnings = Vec::new();

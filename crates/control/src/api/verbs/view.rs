@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use model::Resource;
 use model::kinds::KindName;
+use model::units::Moment;
 use serde_json::{Value, json};
 
 use super::Asked;
 use crate::api::accept::{self, Shape};
+use crate::clock::Clock;
 use crate::objects::status::Status;
+use crate::objects::table::{self, IncludeObject};
 use crate::objects::versions;
 use crate::store::Revision;
 
@@ -23,6 +26,10 @@ pub struct View {
     kind: KindName,
     version: &'static str,
     shape: Shape,
+    /// What comes along with the rows of a table.
+    include: IncludeObject,
+    /// For the ages in tables.
+    now: Moment,
 }
 
 /// What a list says of itself.
@@ -38,15 +45,17 @@ pub struct ListMeta {
 
 impl View {
     /// The shape a request asks for.
-    pub fn of(asked: &Asked) -> Result<View, Status> {
+    pub fn of(asked: &Asked, clock: &Clock) -> Result<View, Status> {
         let shape = accept::shape(&asked.headers);
         let shape = shape.ok_or_else(|| Status::not_acceptable(&[crate::objects::media::JSON]))?;
-        Ok(View { kind: asked.kind, version: asked.version, shape })
+        let include = IncludeObject::of(asked.query.text("includeObject"))?;
+        let now = Moment(clock.seconds());
+        Ok(View { kind: asked.kind, version: asked.version, shape, include, now })
     }
 
     /// One object, as a tree in the version in which it is kept.
     pub fn value(&self, object: Value) -> String {
-        self.shaped(versions::shown(self.kind, self.version, object)).to_string()
+        self.shaped(self.versioned(object)).to_string()
     }
 
     /// One object; with a revision that is not its own where it is shown at its end.
@@ -64,15 +73,15 @@ impl View {
 
     /// A list.
     pub fn list(&self, items: &[Arc<Resource>], meta: &ListMeta) -> String {
-        let items: Vec<String> = items.iter().map(|object| self.resource(object, None)).collect();
         let (api_version, kind) = match self.shape {
-            Shape::Whole | Shape::Table(_) => {
-                (versions::api_version(self.kind, self.version), format!("{}List", self.kind))
+            Shape::Table => {
+                let objects = items.iter().map(|object| self.versioned(object.written.value()));
+                return self.table(meta.value(), objects).to_string();
             }
-            Shape::Metadata(version) => {
-                (format!("meta.k8s.io/{version}"), "PartialObjectMetadataList".to_owned())
-            }
+            Shape::Whole => (versions::api_version(self.kind, self.version), format!("{}List", self.kind)),
+            Shape::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned()),
         };
+        let items: Vec<String> = items.iter().map(|object| self.resource(object, None)).collect();
         let head = json!({ "apiVersion": api_version, "kind": kind, "metadata": meta.value() }).to_string();
         format!("{},\"items\":[{}]}}", &head[..head.len() - 1], items.join(","))
     }
@@ -83,19 +92,34 @@ impl View {
         if ends_initial {
             metadata["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
         }
-        let bookmark = json!({ "kind": self.kind.as_str(), "metadata": metadata });
-        self.value(bookmark)
+        match self.shape {
+            // A row without a name would be shown to people.
+            Shape::Table => {
+                let mut bookmark = self.table(json!({}), []);
+                bookmark["metadata"] = metadata;
+                bookmark.to_string()
+            }
+            Shape::Whole | Shape::Metadata => self.value(json!({ "kind": self.kind.as_str(), "metadata": metadata })),
+        }
+    }
+
+    fn versioned(&self, object: Value) -> Value {
+        versions::shown(self.kind, self.version, object)
     }
 
     fn shaped(&self, object: Value) -> Value {
         match self.shape {
-            Shape::Whole | Shape::Table(_) => object,
-            Shape::Metadata(version) => json!({
-                "kind": "PartialObjectMetadata",
-                "apiVersion": format!("meta.k8s.io/{version}"),
-                "metadata": object.get("metadata"),
-            }),
+            Shape::Whole => object,
+            Shape::Metadata => table::metadata_only(object),
+            Shape::Table => {
+                let revision = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+                self.table(json!({ "resourceVersion": revision }), [object])
+            }
         }
+    }
+
+    fn table(&self, metadata: Value, objects: impl IntoIterator<Item = Value>) -> Value {
+        table::table(self.kind, metadata, objects, self.include, true, self.now)
     }
 }
 

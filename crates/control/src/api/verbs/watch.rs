@@ -31,7 +31,7 @@ const INITIAL_PIECE_OBJECTS: usize = 100;
 /// Answers a watch.
 pub async fn watch(state: &Arc<State>, asked: &Asked) -> Result<Answer, Status> {
     let options = WatchOptions::parse(&asked.query)?;
-    let (selection, view) = (Selection::of(asked)?, View::of(asked)?);
+    let (selection, view) = (Selection::of(asked)?, View::of(asked, &state.clock)?);
     let place = state.watches.admit(&asked.permit.who().name, state.limits.watches_per_user_max)?;
     let after = options.after.unwrap_or(0);
     reach(state, after).await?;
