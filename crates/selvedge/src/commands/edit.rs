@@ -73,7 +73,7 @@ fn edit(
     mut save: impl FnMut(&Value) -> Result<Result<Object, Error>, Failure>,
 ) -> Result<Exit, Failure> {
     let first = yaml::write(&before.0);
-    let mut file = Draft::new(&first)?;
+    let file = Draft::new(&first)?;
     let mut last = first.clone();
     let shown = format!("{} {}", before.kind(), before.place());
     loop {

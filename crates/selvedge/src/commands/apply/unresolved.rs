@@ -73,9 +73,7 @@ fn violation(
     known: &Resources,
 ) -> Violation {
     let tree = resource.written.value();
-    let field = named(sentence)
-        .iter()
-        .find_map(|named| find(&tree, &FieldPath::root(), resource, named))
+    let field = spoken_of(sentence, &tree, resource)
         .or_else(|| listener(&tree, part))
         .unwrap_or_else(|| FieldPath::root().field("spec"));
     let sentence = if sentence.is_empty() { reason.as_str() } else { sentence };
@@ -93,21 +91,28 @@ struct Named<'s> {
 
 fn named(sentence: &str) -> Vec<Named<'_>> {
     let pieces: Vec<&str> = sentence.split('`').collect();
-    let quoted = |(at, text): (usize, &&'_ str)| -> Option<(usize, String)> {
-        (at % 2 == 1).then(|| (at, (*text).to_owned()))
+    let named = |at: usize| {
+        let place = pieces[at].split('#').next().unwrap_or_default();
+        let (namespace, name) = match place.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, place),
+        };
+        let kind = pieces[at - 1].split_whitespace().last().unwrap_or_default();
+        Named { kind, namespace, name }
     };
-    let positions = pieces.iter().enumerate().filter_map(quoted).map(|(at, _)| at);
-    positions
-        .map(|at| {
-            let place = pieces[at].split('#').next().unwrap_or_default();
-            let (namespace, name) = match place.split_once('/') {
-                Some((namespace, name)) => (Some(namespace), name),
-                None => (None, place),
-            };
-            let kind = pieces[at - 1].split_whitespace().last().unwrap_or_default();
-            Named { kind, namespace, name }
+    (1..pieces.len()).step_by(2).map(named).collect()
+}
+
+/// The field that a sentence speaks of. A name without a namespace may have it elsewhere in the sentence.
+fn spoken_of(sentence: &str, tree: &Value, resource: &Resource) -> Option<FieldPath> {
+    let all = named(sentence);
+    let search = |wanted: &Named<'_>| find(tree, &FieldPath::root(), resource, wanted);
+    let elsewhere = all.iter().filter(|wanted| wanted.namespace.is_none()).find_map(|wanted| {
+        all.iter().find_map(|other| {
+            search(&Named { namespace: Some(other.name), kind: wanted.kind, name: wanted.name })
         })
-        .collect()
+    });
+    elsewhere.or_else(|| all.iter().find_map(search))
 }
 
 /// The first reference to what is named, in the order of the text.

@@ -9,6 +9,7 @@ use model::Resource;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::proxies::{Proxies, Proxy, Rejection};
+use crate::show::counted;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ pub async fn until_programmed(
             match judge(&last, resources, revision) {
                 Progress::Waiting => tokio::time::sleep(PAUSE).await,
                 Progress::Programmed(count) => {
-                    output::note(format_args!("programmed on {count} of {count} proxies"));
+                    output::note(format_args!("programmed on {count} of {}", counted(count, "proxy")));
                     return Ok(Exit::Success);
                 }
                 Progress::Rejected(told) => {
@@ -83,7 +84,11 @@ fn late(proxies: &Proxies, revision: u64, seconds: u64) -> Failure {
         .filter(|proxy| proxy.applied_epoch < revision)
         .map(|proxy| proxy.name.as_str())
         .collect();
-    let message = format!("programmed on {arrived} of {} proxies after {seconds} seconds", connected.len());
+    let message = format!(
+        "programmed on {arrived} of {} after {}",
+        counted(connected.len(), "proxy"),
+        counted(usize::try_from(seconds).unwrap_or(usize::MAX), "second")
+    );
     let hint = match behind.as_slice() {
         [] => "it was applied; no proxy is connected: start one with `selvedge gateway`".to_owned(),
         names => format!("it was applied; not there yet: {}; `selvedge status` says more", names.join(", ")),
