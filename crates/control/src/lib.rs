@@ -8,6 +8,7 @@
 pub mod api;
 pub mod apply;
 pub mod clock;
+pub mod declare;
 pub mod files;
 pub mod leader;
 pub mod objects;

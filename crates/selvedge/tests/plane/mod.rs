@@ -109,6 +109,7 @@ async fn serve(folder: &Path) -> Api {
         authorizer: Arc::new(AdminsOnly),
         limits: Limits::default(),
         clock,
+        beside: Vec::new(),
     };
     let api = api::serve(world, options).await.expect("a server");
     home.write_admin_kubeconfig(&kubeconfig::server(api.address())).expect("a kubeconfig");
