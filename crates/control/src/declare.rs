@@ -90,7 +90,9 @@ impl Declared {
                 continue;
             }
             match self.applied(asked, current) {
-                Ok(admitted) => self.write(asked.kind_name(), current, asked.source.clone(), admitted, &mut set),
+                Ok(admitted) => {
+                    self.write(asked.kind_name(), current, asked.source.clone(), admitted, &mut set)
+                }
                 Err(status) => violations.add(refused(asked, &status)),
             }
         }
@@ -194,9 +196,8 @@ fn is_of_files(object: &Resource) -> bool {
 
 /// Whether anybody but files, and those who write statuses, says something of an object.
 fn is_of_others_too(object: &Resource) -> bool {
-    managers(object).any(|(name, operation, part)| {
-        part.is_empty() && !(name == MANAGER && operation == "Apply")
-    })
+    managers(object)
+        .any(|(name, operation, part)| part.is_empty() && !(name == MANAGER && operation == "Apply"))
 }
 
 /// Name, operation and subresource of those who own fields of an object.
