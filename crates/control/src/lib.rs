@@ -5,6 +5,7 @@
 //! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
 //! configurations over.
 
+pub mod access;
 pub mod api;
 pub mod apply;
 pub mod clock;

@@ -9,6 +9,7 @@ pub mod binary;
 pub mod broken;
 pub mod certificates;
 pub mod client;
+pub mod control_plane;
 pub mod frames;
 pub mod frames_upstream;
 pub mod gate;
