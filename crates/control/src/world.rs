@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::{Resource, ResourceKey, Resources, yaml};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::store::backoff::Backoff;
 use crate::store::{Change, ChangeSet, Object, Revision, Store, StoreError};
 
 /// Most changes that are kept for watchers to resume from. Who is further behind must list again (410 Gone).
@@ -45,12 +47,22 @@ pub struct Gone {
     pub forgotten: Revision,
 }
 
+/// How well the world keeps up with its store.
+#[derive(Clone, Debug)]
+pub struct Following {
+    /// When it was last known to hold all that the store held.
+    pub complete: Instant,
+    /// What went wrong since then, if anything did.
+    pub failure: Option<StoreError>,
+}
+
 /// The objects of a store, in memory.
 #[derive(Debug)]
 pub struct World {
     store: Arc<dyn Store>,
     state: Mutex<State>,
     revision: watch::Sender<Revision>,
+    following: watch::Sender<Following>,
 }
 
 #[derive(Debug)]
@@ -66,14 +78,42 @@ impl World {
     /// # Errors
     /// What the store says, or that it holds an object which cannot be read.
     pub async fn open(store: Arc<dyn Store>) -> Result<Arc<World>, StoreError> {
-        let (revision, objects) = store.load().await?;
-        let mut resources = Resources::new();
-        for object in &objects {
-            resources.put(resource(object)?);
+        let complete = Instant::now();
+        let state = State::read(&*store).await?;
+        let revision = watch::Sender::new(state.now.revision);
+        let following = watch::Sender::new(Following { complete, failure: None });
+        Ok(Arc::new(World { store, state: Mutex::new(state), revision, following }))
+    }
+
+    /// Takes in what others write, for as long as it is polled. Who shares a store with others runs this once; it
+    /// tries again after failures, and [`World::following`] says how it goes.
+    pub async fn follow(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let begun = Instant::now();
+            match self.follow_once().await {
+                Ok(()) => {
+                    backoff.reset();
+                    self.following.send_replace(Following { complete: begun, failure: None });
+                }
+                Err(failure) => {
+                    self.following.send_modify(|following| following.failure = Some(failure));
+                    backoff.pause().await;
+                    continue;
+                }
+            }
+            let known = self.lock().now.revision;
+            if let Err(failure) = self.store.wait(known).await {
+                self.following.send_modify(|following| following.failure = Some(failure));
+                backoff.pause().await;
+            }
         }
-        let now = Moment { revision, resources };
-        let state = Mutex::new(State { now, events: VecDeque::new(), forgotten: revision });
-        Ok(Arc::new(World { store, state, revision: watch::Sender::new(revision) }))
+    }
+
+    /// How well the world keeps up with its store, when somebody runs [`World::follow`].
+    #[must_use]
+    pub fn following(&self) -> watch::Receiver<Following> {
+        self.following.subscribe()
     }
 
     /// Everything as it is now.
@@ -137,18 +177,26 @@ impl World {
         &self.store
     }
 
+    async fn follow_once(&self) -> Result<(), StoreError> {
+        // Asked in this order, the store is ahead of us or level, whatever is written meanwhile.
+        let known = self.lock().now.revision;
+        let epoch = self.store.epoch().await?;
+        if epoch < known {
+            return Err(StoreError::Broken(format!(
+                "it has gone back from revision {known} to {epoch}: it was restored from a copy, or a standby took \
+                 over that had not received everything; restart this control plane to go on from there"
+            )));
+        }
+        if epoch > known { self.catch_up().await } else { Ok(()) }
+    }
+
     async fn reload(&self) -> Result<(), StoreError> {
-        let (revision, objects) = self.store.load().await?;
+        let read = State::read(&*self.store).await?;
         let mut state = self.lock();
-        if revision <= state.now.revision {
-            return Ok(());
+        if read.now.revision > state.now.revision {
+            *state = read;
+            self.tell(&state);
         }
-        let mut resources = Resources::new();
-        for object in &objects {
-            resources.put(resource(object)?);
-        }
-        *state = State { now: Moment { revision, resources }, events: VecDeque::new(), forgotten: revision };
-        self.tell(&state);
         Ok(())
     }
 
@@ -185,6 +233,16 @@ impl World {
 }
 
 impl State {
+    async fn read(store: &dyn Store) -> Result<State, StoreError> {
+        let (revision, objects) = store.load().await?;
+        let mut resources = Resources::new();
+        for object in &objects {
+            resources.put(resource(object)?);
+        }
+        let now = Moment { revision, resources };
+        Ok(State { now, events: VecDeque::new(), forgotten: revision })
+    }
+
     fn take(&mut self, change: &Change) -> Result<(), StoreError> {
         let (before, after) = match change {
             Change::Put(object) => {

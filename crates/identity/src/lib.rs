@@ -5,10 +5,11 @@
 //! rustls settings from [`server`] and [`client`]. No sockets and no clocks: time is handed in.
 
 pub mod client;
-mod clients;
+pub mod clients;
 pub mod keyring;
 pub mod pair;
 pub mod pem;
+pub mod pinned;
 pub mod roots;
 pub mod server;
 

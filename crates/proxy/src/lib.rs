@@ -24,6 +24,7 @@ mod log;
 pub mod message;
 mod pipeline;
 mod proxy;
+mod request_id;
 mod resolver;
 mod respond;
 mod route;
@@ -32,8 +33,13 @@ mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
+mod vouched;
+mod waits;
 mod wire;
 mod worker;
 
+pub use config::{
+    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -34,6 +34,7 @@ limits! {
     REQUEST_HEAD_BYTES_MAX: usize = 32 * KIB,        "bytes",        "431 `head_too_large`";
     REQUEST_TARGET_BYTES_MAX: usize = 8 * KIB,       "bytes",        "414 `target_too_long`";
     REQUEST_METHOD_BYTES_MAX: usize = 32,            "bytes",        "400 `bad_request_line`";
+    REQUEST_ID_KEPT_BYTES_MAX: usize = 128,          "bytes",        "the `X-Request-Id` of a trusted proxy is replaced";
     REQUEST_HEADERS_MAX: usize = 128,                "fields",       "431 `headers_too_many`";
     CONNECTION_OPTIONS_MAX: usize = 32,              "options in `Connection`", "400 `bad_header` (502 `upstream_protocol` from an upstream)";
     RESPONSE_HEAD_BYTES_MAX: usize = 32 * KIB,       "bytes",        "502 `upstream_head_too_large`";
@@ -46,9 +47,6 @@ limits! {
     HEAD_BUFFER_BYTES: usize = 32 * KIB,             "bytes",        "the head does not fit: see REQUEST_HEAD_BYTES_MAX";
     BODY_BUFFER_BYTES: usize = 64 * KIB,             "bytes",        "the body is carried in pieces of at most this size";
     BUFFERS_KEPT_MAX: usize = 256,                   "buffers a worker and size", "returned buffers are freed";
-    BODY_IDLE_SECONDS: u32 = 60,                     "seconds",      "408 `body_timeout`: no byte of the request body for that long";
-    WRITE_STALL_SECONDS: u32 = 60,                   "seconds",      "the connection is closed, `client_stalled`: the client read nothing for that long";
-    UPSTREAM_IDLE_SECONDS: u32 = 60,                 "seconds",      "504 `upstream_timeout`: no byte from the upstream for that long";
     TUNNEL_IDLE_SECONDS: u32 = 3600,                 "seconds",      "an upgraded connection without a byte either way is closed";
     TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
     POOL_IDLE_SECONDS: u32 = 60,                     "seconds",      "an idle upstream connection is closed";
@@ -65,18 +63,24 @@ limits! {
     HTTP2_EARLY_FRAMES_MAX: u32 = 64,                "frames before the first request", "the connection is closed, `http2_abuse`";
     HTTP2_HEADER_BLOCK_BYTES_MAX: u32 = 64 * 1024,   "bytes of a compressed header block", "the connection is closed, `http2_abuse`";
     HTTP2_COOKIE_CRUMBS_MAX: usize = 256,            "cookie fields of a request", "431 `headers_too_many`";
-    HTTP2_MOVING_BYTES_MIN: u64 = 1024,              "bytes", "a stream that moves less than this within WRITE_STALL_SECONDS counts as stalled";
+    HTTP2_MOVING_BYTES_MIN: u64 = 1024,              "bytes", "a stream that moves less than this within `writeStallTimeout` counts as stalled";
+    HTTP2_STALL_SECONDS: u32 = 60,                   "seconds",      "an upstream's connection on which nothing can be written is closed";
     HTTP2_LINGER_SECONDS: u32 = 2,                   "seconds",      "a connection that was told to go away is closed";
     HTTP2_LINGER_BYTES_MAX: usize = 1024 * 1024,     "bytes",        "a connection that was told to go away and goes on sending is closed";
     HTTP2_CREDIT_FRAMES_MAX: u32 = 4096,             "control frames a connection", "a client that receives content earns no more than that";
     DRAIN_SECONDS: u32 = 30,                         "seconds",      "what is still open is closed";
+    TCP_KEEPALIVE_SECONDS: u32 = 60,                 "seconds without a packet, then between questions", "a peer that answers none of the kernel's questions has gone";
     LISTENER_BACKLOG: i32 = 4096,                    "connections",  "the kernel refuses or delays connects";
     LOG_BUFFER_BYTES: usize = 32 * KIB,              "bytes a worker", "the log buffer is handed to the writer";
     LOG_BUFFERS_WAITING_MAX: usize = 64,             "buffers",      "log lines are dropped and counted (`selvedge_log_lines_dropped_total`)";
     ORDERS_WAITING_MAX: usize = 64,                  "orders a worker", "the control plane waits";
     RULE_COUNTERS_MAX: usize = 1 << 20,              "rules",        "rules past it are counted together, as unrouted";
+    DNS_FIRST_ANSWER_MILLISECONDS: u64 = 500,        "milliseconds", "a config is put into use without the addresses of its new DNS names; 503 `no_endpoint` until they are answered";
+    DNS_QUESTIONS_MAX: usize = 32,                   "names asked for at once", "further names wait for an answer or its timeout";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
-    MIRROR_BODY_BYTES_MAX: usize = 64 * KIB,         "bytes",        "a request with a longer body is not copied, and counted";
+    MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
+    MIRRORS_HELD_BYTES_MAX: usize = 16 * 1024 * KIB, "bytes a worker", "a request whose body would need more is not copied, and counted";
+    MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
 }
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= HEAD_BUFFER_BYTES);

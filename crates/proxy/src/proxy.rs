@@ -3,7 +3,7 @@
 //! Sockets are opened here, one per worker and address, before anybody is told of a new config: an address that
 //! cannot be bound is reported and everything else still applies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
-use crate::config::{Prepared, Preparer};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX};
+use crate::config::{Prepared, Preparer, Progress, RouteCount};
+use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::state::metrics::Metrics;
@@ -101,10 +101,12 @@ impl Proxy {
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
-    /// disturbed, and ports that are gone drain. Must not be called from an asynchronous task.
+    /// disturbed, and ports that are gone drain. DNS names that were never asked for are asked for first, for a
+    /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = Arc::new(state.preparer.prepare(config.clone()));
+        let resolved = self.resolver.first_answers(&config);
+        let prepared = Arc::new(state.preparer.prepare(config.clone(), resolved));
         let (mut sockets, bound) = self.bind(&mut state.bound, &config);
         let mut waiting = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
@@ -156,7 +158,8 @@ impl Proxy {
         let socket = SocketAddr::new(address.ip, address.port);
         // A probe without port sharing first: another process of this user must not share our port unnoticed.
         drop(TcpListener::bind(socket)?);
-        let options = os::ListenOptions { backlog: LISTENER_BACKLOG };
+        let keepalive = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
+        let options = os::ListenOptions { backlog: LISTENER_BACKLOG, keepalive };
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
     }
 
@@ -164,6 +167,21 @@ impl Proxy {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Admin::address)
+    }
+
+    /// From now on readiness and metrics tell how far this proxy is with its control plane.
+    pub(crate) fn shows(&self, progress: Arc<Progress>) {
+        self.shown.follows(progress);
+    }
+
+    /// Requests of each route since the start, those that no route matched under an empty name.
+    pub(crate) fn route_counts(&self) -> HashMap<Arc<str>, RouteCount> {
+        self.shown.route_counts()
+    }
+
+    /// Connections of clients that are open now.
+    pub(crate) fn connections_open(&self) -> u64 {
+        self.shown.connections_open()
     }
 
     /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called

@@ -5,7 +5,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, delete, describe, diff, echo, edit, explain, get, status, top, up, validate, version,
+    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, status, top, up,
+    validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -19,7 +20,7 @@ const STYLES: Styles = Styles::styled()
 
 /// Commands by what one wants to do. Every command stands in exactly one group, which a test holds.
 const TASKS: &[(&str, &[&str])] = &[
-    ("Run", &["up", "echo"]),
+    ("Run", &["up", "control", "gateway", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("See what is", &["get", "describe", "status", "top"]),
     ("Know before it happens", &["validate", "diff", "explain"]),
@@ -30,6 +31,9 @@ const EXAMPLES: &str = "\
 A first walk:
   selvedge up                                   a gateway with two sample services, ready to call
   selvedge up -f gateway.yaml                   a gateway of your own; edits to the file apply live
+  selvedge control --data /var/lib/selvedge     a control plane for kubectl and for gateways
+  selvedge gateway --control https://control.example:19443 --token-file gateway.token
+                                                a gateway whose configuration comes from a control plane
   selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart
                                                 which rule answers this request, and why
@@ -58,6 +62,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Control(control::Arguments),
+    Gateway(gateway::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
     Apply(apply::Arguments),
@@ -117,6 +123,8 @@ pub fn main() -> Exit {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Up(arguments) => up::run(arguments),
+        Command::Control(arguments) => control::run(arguments),
+        Command::Gateway(arguments) => gateway::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),

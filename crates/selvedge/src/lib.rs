@@ -2,13 +2,15 @@
 //!
 //! This library is the binary's: [`cli`] reads the command line, one file under [`commands`] does what each
 //! command says, [`remote`] is what those share that speak to a control plane, [`show`] how results look, [`up`] is
-//! control plane and proxy in one process, and [`echo`] is the small upstream that examples and specs talk to.
+//! control plane and proxy in one process, [`gateway`] is a proxy by itself, and [`echo`] is the small upstream that
+//! examples and specs talk to.
 
 pub mod cli;
 mod clock;
 pub mod commands;
 pub mod echo;
 pub mod exit;
+pub mod gateway;
 pub mod output;
 pub mod remote;
 pub mod show;

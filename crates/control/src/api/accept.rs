@@ -60,7 +60,9 @@ pub fn shape(headers: &HeaderMap) -> Option<Shape> {
     ranges.iter().filter(|range| range.is_json()).find_map(|range| match range.parameter("as") {
         None => Some(Shape::Whole),
         Some("Table") if is_meta(range) => Some(Shape::Table),
-        Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_meta(range) => Some(Shape::Metadata),
+        Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_meta(range) => {
+            Some(Shape::Metadata)
+        }
         Some(_) => None,
     })
 }
@@ -120,7 +122,10 @@ mod tests {
 
         assert_eq!(shape(&accepting(kubectl)), Some(Shape::Table));
         assert_eq!(shape(&accepting("application/json")), Some(Shape::Whole));
-        assert_eq!(shape(&accepting("application/json;as=Table;v=v9;g=meta.k8s.io, */*")), Some(Shape::Whole));
+        assert_eq!(
+            shape(&accepting("application/json;as=Table;v=v9;g=meta.k8s.io, */*")),
+            Some(Shape::Whole)
+        );
         assert_eq!(shape(&HeaderMap::new()), Some(Shape::Whole));
     }
 
@@ -143,7 +148,8 @@ mod tests {
 
     #[test]
     fn gzip_is_used_unless_it_is_refused() {
-        let encoding = |value: &str| HeaderMap::from_iter([(ACCEPT_ENCODING, value.parse().expect("a field"))]);
+        let encoding =
+            |value: &str| HeaderMap::from_iter([(ACCEPT_ENCODING, value.parse().expect("a field"))]);
 
         assert!(gzip(&encoding("deflate, gzip")));
         assert!(!gzip(&encoding("gzip;q=0, identity")));

@@ -1,6 +1,5 @@
 //! What a request is answered with, and how it goes onto the wire.
 
-use std::convert::Infallible;
 use std::io::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use serde_json::Value;
 
 use super::accept;
+use super::beside::{Fault, Foreign};
 use crate::objects::status::Status;
 
 /// JSON, the only encoding of most answers.
@@ -183,6 +183,8 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// Piece by piece.
     Events(Events),
+    /// Somebody else's.
+    Foreign(Foreign),
 }
 
 impl Default for Body {
@@ -193,28 +195,34 @@ impl Default for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         match &mut *self {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Events(events) => {
                 events.as_mut().poll_next(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Body::Foreign(body) => Pin::new(body).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Whole(None))
+        match self {
+            Body::Whole(bytes) => bytes.is_none(),
+            Body::Events(_) => false,
+            Body::Foreign(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Body::Events(_) => SizeHint::default(),
+            Body::Foreign(body) => body.size_hint(),
         }
     }
 }

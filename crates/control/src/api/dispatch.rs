@@ -139,8 +139,11 @@ fn person(
     match found {
         Lookup::Found(Route { access: Access::Anyone, .. }, _) => Ok(None),
         Lookup::Found(..) | Lookup::OtherMethods(_) | Lookup::Nothing => {
-            let wish =
-                Wish { verb: head.method.as_str().into(), resource: head.uri.path().into(), ..Wish::default() };
+            let wish = Wish {
+                verb: head.method.as_str().into(),
+                resource: head.uri.path().into(),
+                ..Wish::default()
+            };
             state.audit.keep(state.audit.entry("system:anonymous", &wish, "denied"));
             Err(Status::unauthorized().into())
         }
@@ -161,10 +164,8 @@ fn permit(
     };
     let (Some(user), Some(kind)) = (user, place.kind) else { return Err(Status::unauthorized().into()) };
     let is_watch = route.endpoint == Endpoint::List && query.flag("watch")?.unwrap_or(false);
-    let is_status = matches!(
-        route.endpoint,
-        Endpoint::GetStatus | Endpoint::ReplaceStatus | Endpoint::PatchStatus
-    );
+    let is_status =
+        matches!(route.endpoint, Endpoint::GetStatus | Endpoint::ReplaceStatus | Endpoint::PatchStatus);
     let wish = Wish {
         verb: if is_watch { "watch" } else { verb }.to_owned(),
         group: kind.group().to_owned(),

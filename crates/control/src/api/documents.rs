@@ -47,7 +47,9 @@ pub fn groups(request: &Request) -> Answer {
 fn aggregated(request: &Request, core: bool) -> Option<Answer> {
     let (form, media) = match accept::aggregated_discovery(&request.headers)? {
         "v2" => (Aggregated::V2, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
-        _ => (Aggregated::V2Beta1, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"),
+        _ => {
+            (Aggregated::V2Beta1, "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")
+        }
     };
     let document = Document::new(documents::discover(core, form).to_string());
     Some(document.unless_known(request, media))
@@ -123,9 +125,8 @@ impl Document {
     /// The document, or word that the client has it already.
     fn unless_known(&self, request: &Request, media: &'static str) -> Answer {
         let fields = request.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let is_known = fields
-            .flat_map(|field| field.split(','))
-            .any(|known| known.trim().trim_matches('"') == self.tag);
+        let is_known =
+            fields.flat_map(|field| field.split(',')).any(|known| known.trim().trim_matches('"') == self.tag);
         let answer = if is_known {
             Answer::new(StatusCode::NOT_MODIFIED, Content::Nothing)
         } else if media == JSON {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use discovery::TokenFile;
+
 use super::access::authenticate::{ADMINS, Certificates, FirstOf};
 use super::access::tokens::TokensError;
 use super::access::{Authenticator, Tokens, User};
@@ -18,6 +20,12 @@ use super::tls::{Authority, AuthorityError};
 
 /// Name of the administrator whom the first start makes.
 pub const ADMIN: &str = "admin";
+/// The token file of gateways.
+const GATEWAY_TOKEN: &str = "gateway.token";
+/// Name of the user whom it stands for.
+const GATEWAY_USER: &str = "gateway";
+/// Members of this group may follow every Gateway.
+pub const GATEWAYS: &str = "selvedge:gateways";
 /// The administrator's kubeconfig.
 const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
 
@@ -81,6 +89,25 @@ impl Home {
         };
         let text = kubeconfig::kubeconfig(server, self.authority.pem(), &token);
         let written = write_private(&path, &text);
+        written.map_err(|fault| HomeError::Kubeconfig { path: path.clone(), fault })?;
+        Ok(path)
+    }
+
+    /// Writes the token file with which a gateway may follow every Gateway, and tells where it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_gateway_token(&self) -> Result<PathBuf, HomeError> {
+        let path = self.folder.join(GATEWAY_TOKEN);
+        let kept = fs::read_to_string(&path).ok().and_then(|text| text.parse::<TokenFile>().ok());
+        let file = match kept.filter(|file| self.tokens.is_of(&file.token, GATEWAY_USER)) {
+            Some(file) => file,
+            None => {
+                let token = self.tokens.issue(&User::new(GATEWAY_USER, [GATEWAYS]))?;
+                TokenFile::new(&token, self.authority.certificate())
+            }
+        };
+        let written = write_private(&path, &file.to_string());
         written.map_err(|fault| HomeError::Kubeconfig { path: path.clone(), fault })?;
         Ok(path)
     }

@@ -7,11 +7,14 @@
 pub mod accept;
 pub mod access;
 mod answer;
+pub mod beside;
 mod dispatch;
 mod documents;
 pub mod home;
+mod incoming;
 pub mod kubeconfig;
 pub mod limits;
+mod protobuf;
 mod query;
 mod review;
 pub mod routes;
@@ -28,11 +31,12 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-pub use access::{Authenticator, Authorizer};
+pub use access::{AdminsOnly, Authenticator, Authorizer};
+pub use beside::Beside;
 pub use limits::Limits;
-pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};
 use state::{State, Watches};
 use tls::{Authority, AuthorityError};
+pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};
 
 use crate::clock::Clock;
 use crate::world::World;
@@ -54,6 +58,8 @@ pub struct Options {
     pub limits: Limits,
     /// The time of day.
     pub clock: Clock,
+    /// Who else is served at the same address.
+    pub beside: Vec<Arc<dyn Beside>>,
 }
 
 /// Why a server did not start.
@@ -86,7 +92,7 @@ pub struct Api {
 /// # Errors
 /// When it cannot listen, or has no certificate.
 pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartError> {
-    let Options { listen, names, authority, authenticator, authorizer, limits, clock } = options;
+    let Options { listen, names, authority, authenticator, authorizer, limits, clock, beside } = options;
     let fault = |fault| StartError::Listen { address: listen, fault };
     let listener = server::bind(listen).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
@@ -103,6 +109,7 @@ pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartErro
         stopping,
         requests: Arc::new(Semaphore::new(limits.requests_max)),
         watches: Watches::default(),
+        beside,
     });
     let serving = tokio::spawn(server::run(listener, Arc::new(tls), state));
     let writing = tokio::spawn(writer.run());

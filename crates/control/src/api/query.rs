@@ -45,7 +45,8 @@ impl Query {
     /// A parameter that is a number.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Status> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let number = text.parse().map_err(|_| Status::bad_request(format!("`{name}={text}`: use a number")))?;
+        let number =
+            text.parse().map_err(|_| Status::bad_request(format!("`{name}={text}`: use a number")))?;
         Ok(Some(number))
     }
 

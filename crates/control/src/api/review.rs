@@ -8,15 +8,17 @@ use serde_json::{Map, Value, json};
 use super::access::{User, Verdict, Wish};
 use super::answer::Answer;
 use super::dispatch::Request;
+use super::incoming;
 use super::state::State;
-use crate::objects::body;
-use crate::objects::media::Encoding;
 use crate::objects::status::Status;
 
 /// `SelfSubjectReview`: who am I.
 pub fn myself(request: &Request) -> Result<Answer, Status> {
     let (mut review, user) = (read(request, "SelfSubjectReview")?, user(request)?);
-    review.insert("status".to_owned(), json!({ "userInfo": { "username": *user.name, "groups": groups(user) } }));
+    review.insert(
+        "status".to_owned(),
+        json!({ "userInfo": { "username": *user.name, "groups": groups(user) } }),
+    );
     Ok(created(review))
 }
 
@@ -30,7 +32,8 @@ pub fn may_i(state: &State, request: &Request) -> Result<Answer, Status> {
         (None, Some(attributes)) if text(attributes, "verb") == "get" => Verdict::Allowed,
         (None, Some(_)) => Verdict::Denied("these paths can only be read".to_owned()),
         (Some(_), Some(_)) | (None, None) => {
-            let problem = "exactly one of `spec.resourceAttributes` and `spec.nonResourceAttributes` must be there";
+            let problem =
+                "exactly one of `spec.resourceAttributes` and `spec.nonResourceAttributes` must be there";
             return Err(Status::bad_request(problem));
         }
     };
@@ -52,7 +55,8 @@ pub fn what_may_i(state: &State, request: &Request) -> Result<Answer, Status> {
         .rules(user, &namespace)
         .into_iter()
         .map(|rule| {
-            let mut shown = json!({ "verbs": rule.verbs, "apiGroups": rule.groups, "resources": rule.resources });
+            let mut shown =
+                json!({ "verbs": rule.verbs, "apiGroups": rule.groups, "resources": rule.resources });
             if !rule.names.is_empty() {
                 shown["resourceNames"] = json!(rule.names);
             }
@@ -66,8 +70,7 @@ pub fn what_may_i(state: &State, request: &Request) -> Result<Answer, Status> {
 }
 
 fn read(request: &Request, kind: &str) -> Result<Map<String, Value>, Status> {
-    let content_type = request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let body = body::read(Encoding::of(content_type)?, &request.body)?;
+    let body = incoming::read(&request.headers, &request.body)?;
     let Value::Object(mut review) = body.value else {
         return Err(Status::bad_request(format!("the body is no {kind}")));
     };
@@ -79,7 +82,9 @@ fn read(request: &Request, kind: &str) -> Result<Map<String, Value>, Status> {
             }
             Some(found) if found == wanted => {}
             Some(found) => {
-                return Err(Status::bad_request(format!("`{field}` is {found:?} where {wanted:?} is expected")));
+                return Err(Status::bad_request(format!(
+                    "`{field}` is {found:?} where {wanted:?} is expected"
+                )));
             }
         }
     }

@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn a_method_that_a_path_does_not_have_is_told_from_a_path_that_does_not_exist() {
         // Objects of namespaces are not made across all of them.
-        assert!(matches!(find(&Method::POST, "/api/v1/services"), Lookup::OtherMethods(others) if others == [Method::GET]));
+        assert!(
+            matches!(find(&Method::POST, "/api/v1/services"), Lookup::OtherMethods(others) if others == [Method::GET])
+        );
         assert!(matches!(find(&Method::GET, "/api/v1/nodes"), Lookup::Nothing));
         assert!(matches!(find(&Method::GET, "/"), Lookup::Nothing));
         assert!(matches!(find(&Method::GET, "/api/v1/services/%ff"), Lookup::Nothing));

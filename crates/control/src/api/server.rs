@@ -152,11 +152,17 @@ async fn answer(
     certificate: Option<Arc<ClientName>>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
+    if let Some(other) = state.beside.iter().find(|other| other.takes(request.uri().path())) {
+        let answered = AssertUnwindSafe(other.answer(request)).catch_unwind().await;
+        return Ok(answered.map_or_else(|_panic| bug(), |response| response.map(Body::Foreign)));
+    }
     let answering = dispatch::answer(&state, certificate.as_deref(), request);
     let answered = AssertUnwindSafe(answering).catch_unwind().await;
-    Ok(answered.unwrap_or_else(|_panic| {
-        Style::default().write(Answer::from(Status::internal_error("a bug of the server, see its log")))
-    }))
+    Ok(answered.unwrap_or_else(|_panic| bug()))
+}
+
+fn bug() -> http::Response<Body> {
+    Style::default().write(Answer::from(Status::internal_error("a bug of the server, see its log")))
 }
 
 /// Binds the address, before anything is promised to anybody.

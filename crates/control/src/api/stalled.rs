@@ -26,11 +26,7 @@ impl<S> Stalled<S> {
     }
 
     /// What a write came to; a pending one is given its time.
-    fn judge<T>(
-        &mut self,
-        wrote: Poll<io::Result<T>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    fn judge<T>(&mut self, wrote: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.waiting = None;
             return wrote;

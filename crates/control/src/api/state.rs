@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::access::{Audit, Authenticator, Authorizer};
+use super::beside::Beside;
 use super::limits::Limits;
 use crate::clock::Clock;
 use crate::objects::status::Status;
@@ -32,6 +33,8 @@ pub struct State {
     pub requests: Arc<Semaphore>,
     /// Watches under way.
     pub watches: Watches,
+    /// Who else is served at the same address.
+    pub beside: Vec<Arc<dyn Beside>>,
 }
 
 impl State {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::leader::Leadership;
 use crate::store::{Fence, Revision, StoreError};
 use crate::world::{Event, World};
 
@@ -46,12 +45,11 @@ pub trait Reconcile: Send + Sync + std::fmt::Debug {
     fn concerns(&self, event: &Event) -> bool;
 }
 
-/// Runs one loop while this control plane leads.
-#[derive(Debug)]
+/// Runs one loop.
+#[derive(Clone, Debug)]
 pub struct Driver {
     world: Arc<World>,
     work: Arc<dyn Reconcile>,
-    leadership: Leadership,
     /// Wakes it for reasons outside of the world.
     poke: Arc<Notify>,
 }
@@ -59,27 +57,14 @@ pub struct Driver {
 impl Driver {
     /// A driver; whoever holds `poke` may wake it.
     #[must_use]
-    pub fn new(
-        world: Arc<World>,
-        work: Arc<dyn Reconcile>,
-        leadership: Leadership,
-        poke: Arc<Notify>,
-    ) -> Driver {
-        Driver { world, work, leadership, poke }
+    pub fn new(world: Arc<World>, work: Arc<dyn Reconcile>, poke: Arc<Notify>) -> Driver {
+        Driver { world, work, poke }
     }
 
-    /// Runs until `stopping` turns true.
-    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
-        tokio::select! {
-            () = self.drive() => {}
-            _ = stopping.wait_for(|stop| *stop) => {}
-        }
-    }
-
-    async fn drive(&mut self) {
+    /// Runs until it is dropped, which the end of the leadership does.
+    pub async fn run(self, fence: Fence) {
         let mut news = self.world.subscribe();
         loop {
-            let Some(fence) = self.leadership.led().await else { return };
             let looked_at = *news.borrow_and_update();
             let next = match self.work.run(&fence).await {
                 Ok(Summary { more: true, .. }) => continue,

@@ -49,10 +49,9 @@ impl Reconcile for Garbage {
     }
 
     fn concerns(&self, event: &Event) -> bool {
-        match &event.after {
-            None => true,
-            Some(after) => has_owners(after) || is_ending(after),
-        }
+        // Who has lost an owner may be what that owner waited for.
+        let had_owners = event.before.as_ref().is_some_and(|before| has_owners(before));
+        had_owners || event.after.as_ref().is_none_or(|after| has_owners(after) || is_ending(after))
     }
 }
 
@@ -194,7 +193,8 @@ impl Graph {
         let uid = object.meta.uid.as_ref()?;
         let named_by = |counts: &dyn Fn(&Owner) -> bool| {
             self.dependents.iter().any(|other| {
-                let is_beside = object.namespace().is_empty() || object.namespace() == other.object.namespace();
+                let is_beside =
+                    object.namespace().is_empty() || object.namespace() == other.object.namespace();
                 is_beside && other.owners.iter().any(|owner| owner.uid == *uid && counts(owner))
             })
         };
@@ -210,7 +210,8 @@ impl Graph {
 }
 
 fn owners(value: &Value) -> Vec<Owner> {
-    let references = value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    let references =
+        value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
     references
         .filter_map(|reference| {
             let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();

@@ -6,13 +6,11 @@
 pub mod driver;
 pub mod garbage;
 pub mod gateway_status;
-pub mod leader;
 pub mod namespaces;
 mod running;
 mod transitions;
 mod write;
 
-pub use write::{Writer, deletion_waits_for};
 pub use driver::{Driver, Reconcile, Summary};
 pub use running::{Loops, start};
-pub use leader::{Leader, Leadership};
+pub use write::{Writer, deletion_waits_for};

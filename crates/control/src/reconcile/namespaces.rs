@@ -74,5 +74,9 @@ fn empty(moment: &Moment, namespace: &Arc<Resource>, value: &Value) -> Vec<Chang
         return vec![Change::without_finalizers(namespace, value, &[CONTENTS])];
     }
     let is_ending = |object: &Resource| object.written.json().contains("\"deletionTimestamp\"");
-    contents.into_iter().filter(|object| !is_ending(object)).map(|object| Change::delete(object, None)).collect()
+    contents
+        .into_iter()
+        .filter(|object| !is_ending(object))
+        .map(|object| Change::delete(object, None))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::status::Conditions;
+use futures_util::future::join_all;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -10,73 +11,90 @@ use tokio::task::JoinSet;
 use super::driver::{Driver, Reconcile};
 use super::garbage::Garbage;
 use super::gateway_status::GatewayStatus;
-use super::leader::{Leader, Leadership};
 use super::namespaces::Namespaces;
 use super::write::Writer;
 use crate::clock::Clock;
+use crate::leader::{Candidate, TERM};
+use crate::store::Fence;
 use crate::world::World;
 
-/// The loops, running. Dropping them ends them at once; the lease is then held until it ends by itself.
+/// Name of the lease that says which control plane runs its loops.
+pub const LEASE: &str = "loops";
+
+/// The loops, running while this control plane leads. Dropping them ends them at once; the lease is then held until it
+/// runs out.
 #[derive(Debug)]
 pub struct Loops {
-    leadership: Leadership,
+    leading: watch::Receiver<Option<Fence>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
-/// Starts the loops of one control plane. `holder` tells it from all others that use the store, `conditions` are the
-/// newest that the engine and the proxies came to.
+/// Starts the loops of one control plane. `conditions` are the newest that the engine and the proxies came to.
 #[must_use]
-pub fn start(
+pub fn start(world: &Arc<World>, clock: &Clock, conditions: watch::Receiver<Arc<Conditions>>) -> Loops {
+    let (stop, stopping) = watch::channel(false);
+    let candidate = Candidate::new(Arc::clone(world.store()), LEASE, TERM);
+    let leading = candidate.leading();
+    let news = Arc::new(Notify::new());
+    let drivers = drivers(world, clock, conditions.clone(), &news);
+    let mut tasks = JoinSet::new();
+    let stopped = until(stopping.clone());
+    tasks.spawn(async move {
+        let work = |fence: Fence| {
+            let drivers = drivers.clone().into_iter().map(move |driver| driver.run(fence.clone()));
+            async move {
+                join_all(drivers).await;
+            }
+        };
+        candidate.run(stopped, work).await;
+    });
+    tasks.spawn(async move {
+        tokio::select! {
+            () = pass_on(conditions, news) => {}
+            () = until(stopping) => {}
+        }
+    });
+    Loops { leading, stop, tasks }
+}
+
+fn drivers(
     world: &Arc<World>,
     clock: &Clock,
-    holder: &str,
     conditions: watch::Receiver<Arc<Conditions>>,
-) -> Loops {
-    let (stop, stopping) = watch::channel(false);
-    let (leader, leadership) = Leader::new(Arc::clone(world.store()), holder);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(leader.run(stopping.clone()));
+    news: &Arc<Notify>,
+) -> Vec<Driver> {
     let writer = |name: &str, audited| Writer::new(Arc::clone(world), clock.clone(), name, audited);
-    let news = Arc::new(Notify::new());
     let loops: [(Arc<dyn Reconcile>, Arc<Notify>); 3] = [
         (Arc::new(Garbage::new(writer("selvedge.dev/garbage-collector", true))), Arc::default()),
         (Arc::new(Namespaces::new(writer("selvedge.dev/namespace-controller", true))), Arc::default()),
-        (Arc::new(GatewayStatus::new(writer(CONTROLLER_NAME, false), conditions.clone())), Arc::clone(&news)),
+        (Arc::new(GatewayStatus::new(writer(CONTROLLER_NAME, false), conditions)), Arc::clone(news)),
     ];
-    for (work, poke) in loops {
-        let driver = Driver::new(Arc::clone(world), work, leadership.clone(), poke);
-        tasks.spawn(driver.run(stopping.clone()));
-    }
-    tasks.spawn(pass_on(conditions, news, stopping));
-    Loops { leadership, stop, tasks }
+    loops.into_iter().map(|(work, poke)| Driver::new(Arc::clone(world), work, poke)).collect()
 }
 
 impl Loops {
-    /// Whether this control plane leads.
+    /// The proof of leadership, while this control plane leads.
     #[must_use]
-    pub fn leadership(&self) -> &Leadership {
-        &self.leadership
+    pub fn leading(&self) -> watch::Receiver<Option<Fence>> {
+        self.leading.clone()
     }
 
-    /// Ends them and gives the lease back, so that a successor need not wait for it to end.
+    /// Ends them and gives the lease back, so that a successor need not wait for it to run out.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
+async fn until(mut stopping: watch::Receiver<bool>) {
+    // When nobody can stop it any more, it is stopped.
+    let _stopped = stopping.wait_for(|stop| *stop).await;
+}
+
 /// Wakes whoever is to look whenever there are other conditions.
-async fn pass_on(
-    mut conditions: watch::Receiver<Arc<Conditions>>,
-    news: Arc<Notify>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            told = conditions.changed() => if told.is_err() { return },
-            _ = stopping.wait_for(|stop| *stop) => return,
-        }
+async fn pass_on(mut conditions: watch::Receiver<Arc<Conditions>>, news: Arc<Notify>) {
+    while conditions.changed().await.is_ok() {
         news.notify_one();
     }
 }

@@ -7,7 +7,8 @@ use model::kinds::gateway_class::CONTROLLER_NAME;
 use serde_json::{Map, Value};
 
 /// Lists in a status and the field by which their elements are told apart.
-const PARTS: [(&str, &str); 3] = [("listeners", "name"), ("parents", "parentRef"), ("ancestors", "ancestorRef")];
+const PARTS: [(&str, &str); 3] =
+    [("listeners", "name"), ("parents", "parentRef"), ("ancestors", "ancestorRef")];
 /// The name of whoever wrote an element of `parents` or `ancestors`.
 const CONTROLLER: &str = "controllerName";
 
@@ -65,11 +66,13 @@ fn lay_conditions(before: &Value, computed: &mut Value, now: &str) {
             fields.insert("lastTransitionTime".to_owned(), since.unwrap_or(now).into());
         }
     }
-    let known: Vec<Value> = conditions.iter().filter_map(|condition| condition.get("type").cloned()).collect();
+    let known: Vec<Value> =
+        conditions.iter().filter_map(|condition| condition.get("type").cloned()).collect();
     let of_others = old.iter().filter(|old| {
         let kind = old.get("type").and_then(Value::as_str);
         // A domain before the type marks what is not Kubernetes' own, and so not ours.
-        kind.is_some_and(|kind| kind.contains('/')) && old.get("type").is_none_or(|kind| !known.contains(kind))
+        kind.is_some_and(|kind| kind.contains('/'))
+            && old.get("type").is_none_or(|kind| !known.contains(kind))
     });
     conditions.extend(of_others.cloned());
 }
@@ -77,8 +80,11 @@ fn lay_conditions(before: &Value, computed: &mut Value, now: &str) {
 /// Fields of a status that we never compute stay as they are.
 fn keep_fields(before: &Value, computed: &mut Value) {
     let (Value::Object(old), Value::Object(new)) = (before, computed) else { return };
-    let kept: Map<String, Value> =
-        old.iter().filter(|(name, _)| !new.contains_key(*name)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let kept: Map<String, Value> = old
+        .iter()
+        .filter(|(name, _)| !new.contains_key(*name))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     new.extend(kept);
 }
 
@@ -105,14 +111,14 @@ mod tests {
 
         let laid = lay(Some(&before), wanted, NOW);
 
-        let expected =
-            json!({ "conditions": [condition("Accepted", "True", "old"), condition("Programmed", "True", NOW)] });
+        let expected = json!({ "conditions": [condition("Accepted", "True", "old"), condition("Programmed", "True", NOW)] });
         assert_eq!(laid, expected);
     }
 
     #[test]
     fn laying_a_status_over_itself_changes_nothing() {
-        let wanted = json!({ "listeners": [{ "name": "http", "conditions": [computed("Accepted", "True")] }] });
+        let wanted =
+            json!({ "listeners": [{ "name": "http", "conditions": [computed("Accepted", "True")] }] });
 
         let first = lay(None, wanted.clone(), "first");
 
@@ -121,9 +127,7 @@ mod tests {
 
     #[test]
     fn what_other_controllers_said_stays() {
-        let part = |controller: &str, conditions: Value| {
-            json!({ "parentRef": { "name": "edge" }, "controllerName": controller, "conditions": conditions })
-        };
+        let part = |controller: &str, conditions: Value| json!({ "parentRef": { "name": "edge" }, "controllerName": controller, "conditions": conditions });
         let theirs = part("example.com/other", json!([condition("Accepted", "False", "old")]));
         let before = json!({ "parents": [theirs.clone(), part(CONTROLLER_NAME, json!([condition("Accepted", "True", "old")]))] });
         let wanted = json!({ "parents": [part(CONTROLLER_NAME, json!([computed("Accepted", "True")]))] });

@@ -70,7 +70,8 @@ impl Change {
     pub fn without_finalizers(object: &Arc<Resource>, value: &Value, names: &[&str]) -> Change {
         let mut value = value.clone();
         if let Some(Value::Array(finalizers)) = value.pointer_mut("/metadata/finalizers") {
-            finalizers.retain(|finalizer| finalizer.as_str().is_none_or(|finalizer| !names.contains(&finalizer)));
+            finalizers
+                .retain(|finalizer| finalizer.as_str().is_none_or(|finalizer| !names.contains(&finalizer)));
         }
         Change::put(object, value)
     }
@@ -99,11 +100,18 @@ impl Writer {
     ///
     /// # Errors
     /// What the store says; that somebody was faster is no error but a reason to look again.
-    pub async fn write(&self, fence: &Fence, changes: Vec<Change>, more: bool) -> Result<Summary, StoreError> {
+    pub async fn write(
+        &self,
+        fence: &Fence,
+        changes: Vec<Change>,
+        more: bool,
+    ) -> Result<Summary, StoreError> {
         let mut set = ChangeSet { writes: Vec::new(), audit: Vec::new(), fence: Some(fence.clone()) };
         let mut refused = 0;
         for change in &changes {
-            let Some(kind) = KindName::find(&change.object.key.group, &change.object.key.kind) else { continue };
+            let Some(kind) = KindName::find(&change.object.key.group, &change.object.key.kind) else {
+                continue;
+            };
             // What its schema no longer admits cannot be mended by a loop, and must not keep others from being mended.
             let Ok(admitted) = self.admit(kind, change) else {
                 refused += 1;

@@ -1,12 +1,22 @@
-//! The one connection a writer has, which does not outlive a failure.
+//! Connections that do not outlive a failure.
 //!
 //! After an error, or when somebody stopped waiting in the middle, nobody knows whether a transaction is still open on
-//! it. So whoever works takes it away and brings it back when all went well; else it is closed by being dropped, which
-//! ends the transaction, and the next one to come connects anew.
+//! a connection. So whoever works takes it away and brings it back when all went well; else it is closed by being
+//! dropped, which ends the transaction, and the next one to come connects anew.
+
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, Database};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::StoreError;
+
+/// After how long a connection is asked whether it is still there before it is used again. The database may have been
+/// restarted meanwhile; finding out in the middle of a transaction would cost a refusal.
+const IDLE: Duration = Duration::from_millis(200);
 
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
@@ -14,24 +24,74 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 #[derive(Debug)]
 pub(super) struct Line<DB: Database> {
     options: Options<DB>,
-    connection: Option<DB::Connection>,
+    kept: Option<(DB::Connection, Instant)>,
 }
 
 impl<DB: Database> Line<DB> {
     pub fn new(options: Options<DB>, connection: DB::Connection) -> Self {
-        Line { options, connection: Some(connection) }
+        Line { options, kept: Some((connection, Instant::now())) }
     }
 
     /// The connection, for as long as all goes well.
     pub async fn take(&mut self) -> Result<DB::Connection, StoreError> {
-        match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(self.options.connect().await?),
-        }
+        ready::<DB>(&self.options, self.kept.take()).await
     }
 
     /// Brings it back.
     pub fn keep(&mut self, connection: DB::Connection) {
-        self.connection = Some(connection);
+        self.kept = Some((connection, Instant::now()));
     }
+}
+
+/// Several connections, for readers.
+#[derive(Debug)]
+pub(super) struct Lines<DB: Database> {
+    options: Options<DB>,
+    turns: Semaphore,
+    kept: Mutex<Vec<(DB::Connection, Instant)>>,
+}
+
+impl<DB: Database> Lines<DB> {
+    /// At most so many at the same time. Past it readers wait for their turn.
+    pub fn new(options: Options<DB>, most: usize) -> Self {
+        Lines { options, turns: Semaphore::new(most), kept: Mutex::new(Vec::new()) }
+    }
+
+    /// Works with a connection.
+    pub async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut DB::Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turns.acquire().await;
+        let mut connection = ready::<DB>(&self.options, self.pop()).await?;
+        let done = work(&mut connection).await?;
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
+        Ok(done)
+    }
+
+    fn pop(&self) -> Option<(DB::Connection, Instant)> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+async fn ready<DB: Database>(
+    options: &Options<DB>,
+    kept: Option<(DB::Connection, Instant)>,
+) -> Result<DB::Connection, StoreError> {
+    if let Some((mut connection, since)) = kept
+        && (since.elapsed() < IDLE || connection.ping().await.is_ok())
+    {
+        return Ok(connection);
+    }
+    Ok(options.connect().await?)
+}
+
+/// Gives up after a while. What was waited for is dropped, and its connection with it.
+pub(super) async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable(format!("the database did not answer within {patience:?}")))
+    })
 }

@@ -5,13 +5,17 @@
 //! can ask for exactly what came after it. The trait is small because every engine must keep all of its promises,
 //! which one suite of tests (`contract`) shows for each of them.
 
+pub(crate) mod backoff;
 #[cfg(test)]
 mod contract;
 mod decide;
 mod errors;
 pub mod keys;
+#[cfg(test)]
+mod kills;
 mod leases;
 mod line;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 mod writer;

@@ -118,8 +118,8 @@ async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Job>) {
         // Whoever asked may have gone meanwhile; then nobody hears the answer.
         match next {
             Job::Commit(set, reply) => {
-                let (sets, replies) = gather(set, reply, &mut waiting, &mut taken);
-                commit(&mut engine, &sets, replies).await;
+                let group = gather(set, reply, &mut waiting, &mut taken);
+                commit(&mut engine, group).await;
             }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);
@@ -140,32 +140,39 @@ fn gather(
     reply: Reply<Vec<Change>>,
     waiting: &mut mpsc::Receiver<Job>,
     taken: &mut VecDeque<Job>,
-) -> (Vec<ChangeSet>, Vec<Reply<Vec<Change>>>) {
+) -> Vec<(ChangeSet, Reply<Vec<Change>>)> {
     let mut writes = first.writes.len();
-    let (mut sets, mut replies) = (vec![first], vec![reply]);
-    while sets.len() < GROUP_SETS_MAX && taken.is_empty() {
+    let mut group = vec![(first, reply)];
+    while group.len() < GROUP_SETS_MAX && taken.is_empty() {
         match waiting.try_recv() {
             Ok(Job::Commit(set, reply)) if writes + set.writes.len() <= GROUP_WRITES_MAX => {
                 writes += set.writes.len();
-                sets.push(set);
-                replies.push(reply);
+                group.push((set, reply));
             }
             Ok(job) => taken.push_back(job),
             Err(_) => break,
         }
     }
-    (sets, replies)
+    group
 }
 
+/// Sets whose callers have gone are not begun with: they were told that it is not known what became of them, and the
+/// sooner it is nothing, the better.
+///
 /// A transaction that one of its sets makes fail would take the others with it; so they are done one by one then.
 /// Not when the database is away: that is nobody's fault, and whether the transaction happened is not known.
-async fn commit(engine: &mut impl Engine, sets: &[ChangeSet], replies: Vec<Reply<Vec<Change>>>) {
-    let answers = match engine.write(sets).await {
+async fn commit(engine: &mut impl Engine, group: Vec<(ChangeSet, Reply<Vec<Change>>)>) {
+    let waited_for = group.into_iter().filter(|(_, reply)| !reply.is_closed());
+    let (sets, replies): (Vec<_>, Vec<_>) = waited_for.unzip();
+    if sets.is_empty() {
+        return;
+    }
+    let answers = match engine.write(&sets).await {
         Ok(group) => {
             engine.wrote(group.epoch);
             group.answers
         }
-        Err(StoreError::Broken(_)) if sets.len() > 1 => one_by_one(engine, sets).await,
+        Err(StoreError::Broken(_)) if sets.len() > 1 => one_by_one(engine, &sets).await,
         Err(error) => sets.iter().map(|_| Err(error.clone())).collect(),
     };
     for (reply, answer) in replies.into_iter().zip(answers) {

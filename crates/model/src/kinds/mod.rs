@@ -16,6 +16,7 @@ pub mod namespace;
 pub mod pod;
 pub mod reference_grant;
 pub mod references;
+mod rejection;
 pub mod secret;
 pub mod service;
 
@@ -33,6 +34,7 @@ pub use http_route::HttpRoute;
 pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
+pub use rejection::OnRejection;
 pub use secret::Secret;
 pub use service::Service;
 

@@ -152,6 +152,7 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
         uid: text("uid").map(Into::into),
         generation: metadata.get("generation").and_then(Value::as_u64).unwrap_or(1).max(1),
         creation_timestamp: text("creationTimestamp").map(str::parse).transpose()?,
+        deletion_timestamp: text("deletionTimestamp").map(str::parse).transpose()?,
         resource_version: text("resourceVersion").map(Into::into),
     };
     let content = kind.decode(&value).map_err(|fault| Problem::new(format!("is not a {kind}: {fault}")))?;

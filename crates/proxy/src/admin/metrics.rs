@@ -2,7 +2,7 @@
 //!
 //! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use engine::Config;
 use engine::config::Rule;
 
 use super::Shown;
+use crate::config::RouteCount;
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
 
@@ -43,14 +44,77 @@ pub fn render(shown: &Shown) -> String {
     failures(&mut out, shown);
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
+    control(&mut out, shown);
     let Some(current) = shown.current() else { return out };
     head(&mut out, "selvedge_config_epoch", "gauge", "Number of the change in force.");
     line(&mut out, "selvedge_config_epoch", "", current.config.epoch);
-    head(&mut out, "selvedge_config_age_seconds", "gauge", "Time since the config in force was applied.");
-    let age = shown.clock.now().saturating_duration_since(current.since).as_secs();
+    head(
+        &mut out,
+        "selvedge_config_age_seconds",
+        "gauge",
+        "Time since the config in force was applied, and on the disk before.",
+    );
+    let now = shown.clock.now();
+    let followed = shown.follows.get().and_then(|progress| progress.now().age(now));
+    let age = followed.unwrap_or_else(|| now.saturating_duration_since(current.since)).as_secs();
     line(&mut out, "selvedge_config_age_seconds", "", age);
     routes(&mut out, shown, &current.config);
     out
+}
+
+/// How far a proxy is with its control plane, if that is another process.
+fn control(out: &mut String, shown: &Shown) {
+    let Some(progress) = shown.follows.get().map(|progress| progress.now()) else { return };
+    let gauges = [
+        (
+            "selvedge_control_connected",
+            "Whether the control plane is connected.",
+            u64::from(progress.connected),
+        ),
+        ("selvedge_control_epoch", "Number of the control plane's change in force.", progress.epoch),
+        (
+            "selvedge_control_silence_seconds",
+            "Time since the control plane was last heard of.",
+            progress.silence(shown.clock.now()).as_secs(),
+        ),
+        (
+            "selvedge_control_rejected",
+            "Objects of which this proxy could not take the latest version.",
+            progress.rejected.len() as u64,
+        ),
+    ];
+    for (name, help, value) in gauges {
+        head(out, name, "gauge", help);
+        line(out, name, "", value);
+    }
+}
+
+/// Requests of each route, its rules added up.
+pub fn route_counts(shown: &Shown, config: &Config) -> HashMap<Arc<str>, RouteCount> {
+    let mut counts: HashMap<Arc<str>, RouteCount> = HashMap::new();
+    let mut seen = HashSet::new();
+    for_each_rule(config, |rule| {
+        if !seen.insert(rule.slot) {
+            return;
+        }
+        for cells in shown.workers.iter().filter_map(|worker| worker.peek(rule.slot)) {
+            if cells.statuses.iter().any(|cell| cell.get() > 0) {
+                add(counts.entry(rule.origin.route.clone()).or_default(), cells);
+            }
+        }
+    });
+    for worker in &shown.workers {
+        add(counts.entry("".into()).or_default(), &worker.unrouted);
+    }
+    counts
+}
+
+fn add(count: &mut RouteCount, cells: &RuleCells) {
+    count.requests += cells.statuses.iter().map(Cell::get).sum::<u64>();
+    count.errors += cells.statuses[4].get();
+    for (sum, cell) in count.durations.iter_mut().zip(&cells.durations) {
+        *sum += cell.get();
+    }
 }
 
 fn failures(out: &mut String, shown: &Shown) {

@@ -5,11 +5,12 @@
 
 mod metrics;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use engine::Config;
@@ -21,6 +22,7 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
+use crate::config::{Progress, RouteCount};
 use crate::state::metrics::Metrics;
 
 /// What is shown.
@@ -30,6 +32,8 @@ pub struct Shown {
     workers: Vec<Arc<Metrics>>,
     config: Mutex<Option<Current>>,
     draining: AtomicBool,
+    /// Set when configs come from a control plane in another process.
+    follows: OnceLock<Arc<Progress>>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,13 +46,30 @@ impl Shown {
     /// Nothing but counters yet.
     #[must_use]
     pub fn new(clock: Clock, workers: Vec<Arc<Metrics>>) -> Shown {
-        Shown { clock, workers, config: Mutex::default(), draining: AtomicBool::new(false) }
+        let (config, draining) = (Mutex::default(), AtomicBool::new(false));
+        Shown { clock, workers, config, draining, follows: OnceLock::new() }
     }
 
     /// A config is in force.
     pub fn applied(&self, config: Arc<Config>) {
         let current = Current { config, since: self.clock.now() };
         self.config.lock().unwrap_or_else(PoisonError::into_inner).replace(current);
+    }
+
+    /// Configs come from a control plane in another process; this is how far it is.
+    pub fn follows(&self, progress: Arc<Progress>) {
+        // A proxy follows one control plane for as long as it lives.
+        let _ = self.follows.set(progress);
+    }
+
+    /// Requests of each route since the start, those that no route matched under an empty name.
+    pub fn route_counts(&self) -> HashMap<Arc<str>, RouteCount> {
+        self.current().map(|current| metrics::route_counts(self, &current.config)).unwrap_or_default()
+    }
+
+    /// Connections of clients that are open now.
+    pub fn connections_open(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.connections_open.get()).sum()
     }
 
     /// The proxy is going away: load balancers should stop sending.
@@ -144,9 +165,16 @@ fn ready(shown: &Shown) -> Response<Full<Bytes>> {
     if shown.draining.load(Ordering::Relaxed) {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into());
     }
+    let progress = shown.follows.get().map(|progress| progress.now().sentence(shown.clock.now()) + "\n");
     match shown.current() {
-        Some(current) => text(StatusCode::OK, format!("ready, epoch {}\n", current.config.epoch)),
-        None => text(StatusCode::SERVICE_UNAVAILABLE, "no config has been applied yet\n".into()),
+        Some(current) => {
+            let epoch = current.config.epoch;
+            text(StatusCode::OK, format!("ready, epoch {epoch}\n{}", progress.unwrap_or_default()))
+        }
+        None => {
+            let why = progress.unwrap_or_else(|| "no config has been applied yet\n".into());
+            text(StatusCode::SERVICE_UNAVAILABLE, why)
+        }
     }
 }
 

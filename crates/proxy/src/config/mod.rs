@@ -1,5 +1,18 @@
-//! From a compiled config to what workers run on.
+//! From a control plane's objects, or a compiled config, to what workers run on.
 
+mod cache;
+mod connect;
+mod denied;
+mod following;
 mod prepare;
+mod progress;
+mod replica;
+mod report;
+mod subscribe;
 
+pub use connect::ControlAddress;
 pub use prepare::{Prepared, Preparer};
+pub use progress::{Progress, State as ProgressState};
+pub use replica::{Replica, Taken};
+pub use report::RouteCount;
+pub use subscribe::{Event, SubscribeOptions, Subscription, Tell};

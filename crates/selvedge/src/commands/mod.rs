@@ -2,12 +2,14 @@
 
 pub mod apply;
 pub mod completion;
+pub mod control;
 pub mod delete;
 pub mod describe;
 pub mod diff;
 pub mod echo;
 pub mod edit;
 pub mod explain;
+pub mod gateway;
 pub mod get;
 pub mod status;
 pub mod top;

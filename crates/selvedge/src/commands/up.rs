@@ -52,12 +52,12 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Admin {
+pub(super) enum Admin {
     At(SocketAddr),
     Off,
 }
 
-fn admin_address(text: &str) -> Result<Admin, String> {
+pub(super) fn admin_address(text: &str) -> Result<Admin, String> {
     match text {
         "off" => Ok(Admin::Off),
         text => {
@@ -100,7 +100,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
     }
     running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
-    Ok(signals.then_drain(running))
+    Ok(signals.then_drain(move || running.stop()))
 }
 
 fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
@@ -122,7 +122,7 @@ fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
 }
 
 /// Finds out now, and by name, what the proxy could only report as a failed start.
-fn check_access_log(log: &str) -> Result<(), Failure> {
+pub(super) fn check_access_log(log: &str) -> Result<(), Failure> {
     if let LogSink::File(path) = access_log(log) {
         std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|error| {
             let message = format!("cannot write the access log `{}`: {error}", path.display());
@@ -132,7 +132,7 @@ fn check_access_log(log: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn access_log(log: &str) -> LogSink {
+pub(super) fn access_log(log: &str) -> LogSink {
     match log {
         "stdout" | "-" => LogSink::Stdout,
         "off" => LogSink::Off,
@@ -178,14 +178,14 @@ fn nothing_bound(bound: &[control::status::BindResult]) -> Failure {
 
 /// The signals that end us. They are caught before anything runs: one that comes the moment we say that we are
 /// ready must drain like any other.
-struct Signals {
+pub(super) struct Signals {
     runtime: Runtime,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn catch() -> Result<Signals, Failure> {
+    pub(super) fn catch() -> Result<Signals, Failure> {
         Signals::try_catch().map_err(|error| {
             let message = format!("cannot wait for signals: {error}");
             Failure::machine(message, "check the limits of this user (ulimit -a)")
@@ -202,7 +202,7 @@ impl Signals {
     }
 
     /// The first signal drains, the second ends at once.
-    fn then_drain(self, running: Running) -> Exit {
+    pub(super) fn then_drain(self, stop: impl FnOnce() + Send + 'static) -> Exit {
         let Signals { runtime, mut terminate, mut interrupt } = self;
         runtime.block_on(async {
             let name = tokio::select! {
@@ -210,7 +210,7 @@ impl Signals {
                 _ = interrupt.recv() => "SIGINT",
             };
             output::note(format_args!("{name}: draining; a second signal ends at once"));
-            let drained = tokio::task::spawn_blocking(move || running.stop());
+            let drained = tokio::task::spawn_blocking(stop);
             tokio::select! {
                 _ = drained => output::note("drained"),
                 _ = terminate.recv() => output::note("ended without draining"),

@@ -121,7 +121,8 @@ fn fingerprint(token: &str) -> String {
 
 fn parse(path: &Path, text: &str) -> Result<HashMap<String, User>, TokensError> {
     let mut users = HashMap::new();
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     for (index, line) in lines {
         let wrong = || TokensError::Line { path: path.to_owned(), line: index + 1 };
         let mut words = line.split_whitespace();

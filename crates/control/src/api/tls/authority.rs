@@ -148,7 +148,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Pair { name: name.into(), chain: vec![certificate.der().clone()], key: PrivateKeyDer::from(key) })
+        // The authority's own certificate stands behind it: proxies know the authority by its digest alone.
+        let chain = vec![certificate.der().clone(), self.certificate.clone()];
+        Ok(Pair { name: name.into(), chain, key: PrivateKeyDer::from(key) })
     }
 }
 

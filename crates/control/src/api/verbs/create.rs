@@ -7,16 +7,16 @@ use super::Asked;
 use super::commit::{Failure, commit};
 use super::view::View;
 use crate::api::answer::Answer;
+use crate::api::incoming;
 use crate::api::state::State;
-use crate::objects::media::Encoding;
 use crate::objects::status::{About, Status};
-use crate::objects::{self, Body, body};
+use crate::objects::{self, Body};
 
 /// Answers a create.
 pub async fn create(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let request = asked.request(state, &manager)?;
-    let body = body::read(Encoding::of(asked.content_type())?, &asked.body)?;
+    let body = incoming::read(&asked.headers, &asked.body)?;
     let makes_up_name = names_no_name(&body);
     for _ in 0..state.limits.name_tries_max {
         let admitted = objects::create(&request, body.clone())?;
@@ -51,12 +51,16 @@ pub fn refuse_while_ending(state: &State, asked: &Asked, about: About<'_>) -> Re
     let moment = state.world.now();
     let found = moment.resources.find::<model::kinds::Namespace>("", namespace);
     let is_ending = found.is_some_and(|found| {
-        found.resource.written.value().pointer("/metadata/deletionTimestamp").is_some_and(|when| !when.is_null())
+        found
+            .resource
+            .written
+            .value()
+            .pointer("/metadata/deletionTimestamp")
+            .is_some_and(|when| !when.is_null())
     });
     if is_ending {
-        let why = format!(
-            "unable to create new content in namespace {namespace} because it is being terminated"
-        );
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
         return Err(Status::forbidden(about, &why));
     }
     Ok(())

@@ -17,11 +17,11 @@ use super::options::{At, ListOptions};
 use super::view::{ListMeta, View};
 use super::{Asked, Selection, past};
 use crate::api::answer::Answer;
+use crate::api::incoming;
 use crate::api::state::State;
 use crate::objects::deletion::{DeleteOptions, Propagation};
-use crate::objects::media::Encoding;
 use crate::objects::status::{self, About, Status};
-use crate::objects::{self, Admitted, Request, Verdict, body};
+use crate::objects::{self, Admitted, Request, Verdict};
 use crate::reconcile::deletion_waits_for;
 
 /// Finalizer of an object whose dependents are deleted before it.
@@ -40,11 +40,12 @@ pub async fn delete(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let (request, options) = (asked.request(state, &manager)?, options(asked)?);
     let mut removed = None;
     let object = retrying(state, asked, |current| {
-        let admitted = current.ok_or_else(|| Status::not_found(asked.about())).and_then(|current| {
-            Ok((admit(state, &request, &current, &options)?, current))
-        });
+        let admitted = current
+            .ok_or_else(|| Status::not_found(asked.about()))
+            .and_then(|current| Ok((admit(state, &request, &current, &options)?, current)));
         if let Ok((admitted, current)) = &admitted {
-            removed = (admitted.verdict == Verdict::Remove).then(|| current.meta.uid.clone().unwrap_or_default());
+            removed =
+                (admitted.verdict == Verdict::Remove).then(|| current.meta.uid.clone().unwrap_or_default());
         }
         let dry_run = options.dry_run;
         async move {
@@ -112,7 +113,7 @@ async fn delete_batch<'a>(
 }
 
 fn options(asked: &Asked) -> Result<DeleteOptions, Status> {
-    let body = body::read(Encoding::of(asked.content_type())?, &asked.body)?;
+    let body = incoming::read(&asked.headers, &asked.body)?;
     DeleteOptions::read(&body, |name| asked.query.text(name).map(str::to_owned))
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::USER_AGENT;
 use model::kinds::{KindName, Scope};
 use model::units::Moment;
 use model::{Namespace, Resource, ResourceKey};
@@ -108,10 +108,6 @@ impl Asked {
         About::new(self.kind, self.name.as_deref().unwrap_or_default())
     }
 
-    fn content_type(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
-    }
-
     /// The object that the path names, as it is now. A name that no object can have is that of no object.
     fn current(&self, state: &State) -> Result<Option<Arc<Resource>>, Status> {
         let Some(key) = self.key() else { return Ok(None) };
@@ -124,7 +120,12 @@ impl Asked {
             (Scope::Namespaced, namespace) => Some(namespace.as_ref()?.parse().ok()?),
         };
         let name = self.name.as_ref()?.parse().ok()?;
-        Some(ResourceKey { group: self.kind.group().into(), kind: self.kind.as_str().into(), namespace, name })
+        Some(ResourceKey {
+            group: self.kind.group().into(),
+            kind: self.kind.as_str().into(),
+            namespace,
+            name,
+        })
     }
 
     /// Who is recorded as the owner of the fields that are written.

@@ -40,7 +40,9 @@ pub fn at(world: &World, kind: KindName, revision: Revision) -> Result<Objects, 
         return Ok(now);
     }
     let mut events = world.events(revision, usize::MAX)?;
-    events.retain(|event| event.revision <= now.revision && object(event).is_some_and(|it| it.kind_name() == kind));
+    events.retain(|event| {
+        event.revision <= now.revision && object(event).is_some_and(|it| it.kind_name() == kind)
+    });
     if events.is_empty() {
         return Ok(Objects { revision, items: now.items });
     }

@@ -7,6 +7,7 @@ use super::commit::{commit, retrying};
 use super::create::refuse_while_ending;
 use super::view::View;
 use crate::api::answer::Answer;
+use crate::api::incoming;
 use crate::api::state::State;
 use crate::objects::media::PatchKind;
 use crate::objects::status::{Cause, Status};
@@ -14,7 +15,7 @@ use crate::objects::{self, body};
 
 /// Answers a patch. When the object changed while it was worked out, it is worked out again, a bounded number of times.
 pub async fn patch(state: &State, asked: &Asked) -> Result<Answer, Status> {
-    let kind = PatchKind::of(asked.content_type())?;
+    let kind = PatchKind::of(incoming::content_type(&asked.headers))?;
     let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let force = force(asked, kind)?;
     let request = asked.request(state, &manager)?;

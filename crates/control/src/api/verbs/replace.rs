@@ -7,17 +7,17 @@ use super::Asked;
 use super::commit::{commit, retrying};
 use super::view::View;
 use crate::api::answer::Answer;
+use crate::api::incoming;
 use crate::api::state::State;
-use crate::objects::media::Encoding;
+use crate::objects;
 use crate::objects::status::Status;
-use crate::objects::{self, body};
 
 /// Answers a replace. One that says what it replaces fails when that has changed; one that does not is carried out in
 /// any case.
 pub async fn replace(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let (view, manager, dry_run) = (View::of(asked, &state.clock)?, asked.manager()?, asked.query.dry_run()?);
     let request = asked.request(state, &manager)?;
-    let body = body::read(Encoding::of(asked.content_type())?, &asked.body)?;
+    let body = incoming::read(&asked.headers, &asked.body)?;
     let mut warnings = Vec::new();
     let object = retrying(state, asked, |current| {
         let admitted = current.ok_or_else(|| Status::not_found(asked.about())).and_then(|current| {

@@ -99,7 +99,9 @@ impl View {
                 bookmark["metadata"] = metadata;
                 bookmark.to_string()
             }
-            Shape::Whole | Shape::Metadata => self.value(json!({ "kind": self.kind.as_str(), "metadata": metadata })),
+            Shape::Whole | Shape::Metadata => {
+                self.value(json!({ "kind": self.kind.as_str(), "metadata": metadata }))
+            }
         }
     }
 

@@ -162,7 +162,8 @@ impl Watching {
     /// An object that begins to be picked is added, and one that no longer is picked is deleted, whatever really
     /// happened to it.
     fn tell(&self, piece: &mut String, event: &Event) {
-        let picked = |object: &Option<Arc<Resource>>| object.as_ref().filter(|it| self.selection.picks(it)).cloned();
+        let picked =
+            |object: &Option<Arc<Resource>>| object.as_ref().filter(|it| self.selection.picks(it)).cloned();
         match (picked(&event.before), picked(&event.after)) {
             (None, None) => {}
             (None, Some(after)) => self.write(piece, "ADDED", &after, None),

@@ -12,6 +12,7 @@ mod operations;
 mod protobuf;
 
 pub use discovery::{Aggregated, api_group, api_groups, api_resources, api_versions, discover, version};
+pub(crate) use names::is_built_in;
 pub use names::{GroupVersion, find, group_versions, list_kind};
 pub use openapi_v2::openapi_v2;
 pub use openapi_v3::{openapi_v3, openapi_v3_index};

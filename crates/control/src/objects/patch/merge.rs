@@ -1,5 +1,7 @@
 //! JSON merge patch (RFC 7386): what is written is set, what is null is removed, lists are replaced.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::objects::status::Status;
@@ -26,12 +28,17 @@ fn join(value: &mut Value, patch: Value) {
         *value = Value::Object(Map::new());
     }
     let Value::Object(map) = value else { return };
+    let mut gone = HashSet::new();
     for (name, inner) in patch {
         if inner.is_null() {
-            map.shift_remove(&name);
+            gone.insert(name);
         } else {
             join(map.entry(name).or_insert(Value::Null), inner);
         }
+    }
+    // All at once: to take one field out of an object moves those behind it.
+    if !gone.is_empty() {
+        map.retain(|name, _| !gone.contains(name));
     }
 }
 

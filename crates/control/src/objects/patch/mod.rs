@@ -5,18 +5,8 @@
 
 mod json;
 mod merge;
+mod strategic;
 
 pub use json::json;
 pub use merge::merge;
-use model::kinds::KindName;
-use serde_json::Value;
-
-use super::status::Status;
-
-/// Kubernetes' merge patch that knows lists.
-///
-/// # Errors
-/// 415 for kinds that have none.
-pub fn strategic(_kind: KindName, _object: Value, _patch: Value) -> Result<Value, Status> {
-    Err(Status::unsupported_media_type(&[super::media::JSON_PATCH, super::media::MERGE_PATCH]))
-}
+pub use strategic::strategic;

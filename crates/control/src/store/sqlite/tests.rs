@@ -213,7 +213,8 @@ async fn a_damaged_store_is_set_aside_untouched_and_reported() {
     let text =
         |bytes: &mut Vec<u8>| *bytes = b"hello, I am no database, but I am long enough to be one".repeat(9);
 
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 5] = [
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Damage<'_>); 5] = [
         ("torn", &torn),
         ("scratched", &scratched),
         ("beheaded", &beheaded),

@@ -1,0 +1,280 @@
+//! How PostgreSQL is written to: by one connection of each control plane, one transaction after the other.
+//!
+//! The row with the epoch is locked first, so writers of all control planes stand in one line and what they commit is
+//! seen in the order of the revisions. Whole groups are written with one statement a table.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ResourceKey;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::watching::Hint;
+use crate::store::decide::{self, Decision, Known, decide};
+use crate::store::keys::Keys;
+use crate::store::leases::{Lease, grant};
+use crate::store::line::{Line, within};
+use crate::store::rows::{Row, key, namespace_of, number, revision};
+use crate::store::writer::{Engine, Group, Wish};
+use crate::store::{AuditEntry, ChangeSet, Fence, Revision, StoreError};
+
+/// The connection that writes.
+pub(super) struct PostgresEngine {
+    pub line: Line<Postgres>,
+    pub keys: Keys,
+    pub hint: Hint,
+    /// How long a transaction may take.
+    pub patience: Duration,
+}
+
+impl Engine for PostgresEngine {
+    async fn write(&mut self, sets: &[ChangeSet]) -> Result<Group, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let group = write(&mut connection, sets, &self.keys).await?;
+            self.line.keep(connection);
+            Ok(group)
+        })
+        .await
+    }
+
+    async fn lease(&mut self, wish: &Wish) -> Result<Option<Fence>, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let fence = lease(&mut connection, wish).await?;
+            self.line.keep(connection);
+            Ok(fence)
+        })
+        .await
+    }
+
+    async fn release(&mut self, fence: &Fence) -> Result<(), StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            sqlx::query("UPDATE leases SET until = 0 WHERE name = $1 AND token = $2")
+                .bind(&*fence.lease)
+                .bind(number(fence.token))
+                .execute(&mut connection)
+                .await?;
+            self.line.keep(connection);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn compact(&mut self, up_to: Revision) -> Result<(), StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            compact(&mut connection, up_to).await?;
+            self.line.keep(connection);
+            Ok(())
+        })
+        .await
+    }
+
+    fn wrote(&self, epoch: Revision) {
+        self.hint.heard(epoch);
+    }
+}
+
+/// Milliseconds since 1970 by the clock of the database, which all control planes share. Not the time at which the
+/// transaction began: it may have waited for its turn since.
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+async fn write(connection: &mut PgConnection, sets: &[ChangeSet], keys: &Keys) -> Result<Group, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let decision = decide(sets, known(&mut transaction, sets).await?);
+    if decision.is_empty() {
+        transaction.rollback().await?;
+    } else {
+        keep(&mut transaction, &decision, keys).await?;
+        transaction.commit().await?;
+    }
+    Ok(Group { answers: decision.answers, epoch: decision.epoch })
+}
+
+/// Waits for our turn and reads what some sets depend on.
+async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) -> Result<Known, StoreError> {
+    let epoch: i64 =
+        sqlx::query_scalar("SELECT epoch FROM meta FOR UPDATE").fetch_one(&mut **transaction).await?;
+    let revisions = revisions(transaction, &decide::keys(sets)).await?;
+    let names: Vec<&str> = decide::fences(sets).into_iter().map(|name| &**name).collect();
+    let mut leases = HashMap::new();
+    if !names.is_empty() {
+        let held: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT name, token FROM leases \
+             WHERE name = ANY($1) AND until > extract(epoch FROM clock_timestamp()) * 1000",
+        )
+        .bind(names)
+        .fetch_all(&mut **transaction)
+        .await?;
+        for (name, token) in held {
+            leases.insert(Arc::from(name), revision(token)?);
+        }
+    }
+    Ok(Known { epoch: revision(epoch)?, revisions, leases })
+}
+
+async fn revisions(
+    transaction: &mut Transaction<'_, Postgres>,
+    keys: &BTreeSet<&ResourceKey>,
+) -> Result<HashMap<ResourceKey, Revision>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let namespaces: Vec<Arc<str>> = keys.iter().map(|key| namespace_of(key)).collect();
+    let found: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT api_group, kind, namespace, name, revision FROM objects \
+         JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS wanted (g, k, s, n) \
+         ON api_group = g AND kind = k AND namespace = s AND name = n",
+    )
+    .bind(keys.iter().map(|key| &*key.group).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| &*key.kind).collect::<Vec<_>>())
+    .bind(namespaces.iter().map(|namespace| &**namespace).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction)
+    .await?;
+    let found = found.into_iter().map(|(group, kind, namespace, name, last)| {
+        Ok((key(&group, &kind, &namespace, &name)?, revision(last)?))
+    });
+    found.collect()
+}
+
+/// Writes what was decided, and tells everybody once it is committed.
+async fn keep(
+    transaction: &mut Transaction<'_, Postgres>,
+    decision: &Decision,
+    keys: &Keys,
+) -> Result<(), StoreError> {
+    let rows: Vec<Row> = decision.log.iter().map(|change| Row::of_change(change, keys)).collect();
+    let last = || decision.last.values().map(|&at| &rows[at]);
+    insert(transaction, "INSERT INTO changes", "", &rows.iter().collect::<Vec<_>>()).await?;
+    let put: Vec<&Row> = last().filter(|row| row.json.is_some()).collect();
+    insert(transaction, "INSERT INTO objects", REPLACE, &put).await?;
+    let gone: Vec<&Row> = last().filter(|row| row.json.is_none()).collect();
+    delete(transaction, &gone).await?;
+    audit(transaction, &decision.audit).await?;
+    sqlx::query(
+        "WITH told AS (UPDATE meta SET epoch = $1 RETURNING epoch) \
+         SELECT pg_notify('selvedge', epoch::text) FROM told",
+    )
+    .bind(number(decision.epoch))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+const REPLACE: &str = "ON CONFLICT (api_group, kind, namespace, name) DO UPDATE SET uid = excluded.uid, \
+    revision = excluded.revision, json = excluded.json, file = excluded.file, line = excluded.line";
+
+async fn insert(
+    transaction: &mut Transaction<'_, Postgres>,
+    into: &'static str,
+    replace: &'static str,
+    rows: &[&Row],
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let statement = format!(
+        "{into} (api_group, kind, namespace, name, uid, revision, json, file, line) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
+         $7::text[], $8::text[], $9::bigint[]) {replace}"
+    );
+    // Made of two constants; everything that anybody wrote is bound.
+    sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(rows.iter().map(|row| &*row.api_group).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &*row.namespace).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &*row.name).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &*row.uid).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.revision).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.json.as_deref()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.file.as_deref()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.line).collect::<Vec<_>>())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+async fn delete(transaction: &mut Transaction<'_, Postgres>, rows: &[&Row]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM objects USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS gone (g, k, s, n) \
+         WHERE api_group = g AND kind = k AND namespace = s AND name = n",
+    )
+    .bind(rows.iter().map(|row| &*row.api_group).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| &*row.namespace).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| &*row.name).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn audit(
+    transaction: &mut Transaction<'_, Postgres>,
+    entries: &[AuditEntry],
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    // The numbers are given in the order in which they are selected.
+    sqlx::query(
+        "INSERT INTO audit (at, who, verb, what, outcome) SELECT at, who, verb, what, outcome FROM \
+         unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY \
+         AS entries (at, who, verb, what, outcome, place) ORDER BY place",
+    )
+    .bind(entries.iter().map(|entry| number(entry.at)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| &*entry.who).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| &*entry.verb).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| &*entry.what).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| &*entry.outcome).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn lease(connection: &mut PgConnection, wish: &Wish) -> Result<Option<Fence>, StoreError> {
+    let mut transaction = connection.begin().await?;
+    // A row to lock, also for a lease that nobody ever had.
+    sqlx::query("INSERT INTO leases VALUES ($1, '', 0, 0) ON CONFLICT DO NOTHING")
+        .bind(&*wish.name)
+        .execute(&mut *transaction)
+        .await?;
+    let (holder, token, until): (String, i64, i64) =
+        sqlx::query_as("SELECT holder, token, until FROM leases WHERE name = $1 FOR UPDATE")
+            .bind(&*wish.name)
+            .fetch_one(&mut *transaction)
+            .await?;
+    let now: i64 = sqlx::query_scalar(NOW).fetch_one(&mut *transaction).await?;
+    let Some(lease) = grant(Some(&Lease { holder, token, until }), wish, now) else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
+    sqlx::query("UPDATE leases SET holder = $2, token = $3, until = $4 WHERE name = $1")
+        .bind(&*wish.name)
+        .bind(lease.holder)
+        .bind(lease.token)
+        .bind(lease.until)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Some(Fence { lease: wish.name.clone(), token: revision(lease.token)? }))
+}
+
+async fn compact(connection: &mut PgConnection, up_to: Revision) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("UPDATE meta SET compacted = greatest(compacted, least(epoch, $1))")
+        .bind(number(up_to))
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("DELETE FROM changes WHERE revision <= (SELECT compacted FROM meta)")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}

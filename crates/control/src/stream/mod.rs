@@ -1,0 +1,101 @@
+//! The services proxies connect to: the stream of objects, and the stream of reports back.
+//!
+//! Both run over TLS from the first byte and are refused to whoever shows no token. What is sent is decided in
+//! [`crate::view`] and in the state machines of crate `discovery`; in here are sockets, time and patience. [`answer`]
+//! takes single requests, so that whoever has a server of its own can serve these beside its other paths.
+
+mod admission;
+mod authenticate;
+mod connection;
+mod objects;
+mod reports;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use discovery::limits::MESSAGE_BYTES_MAX;
+use discovery::messages::STREAM_PATH;
+use discovery::reports::REPORTS_PATH;
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::server::Grpc;
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+
+pub use admission::{Admission, JOINS_MAX, JOINS_WAITING_MAX};
+pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
+pub use connection::serve;
+
+use crate::proxies::Proxies;
+use crate::view::Views;
+
+/// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
+/// stands still for so long is ended.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Name of the metadata that says when to come again, in milliseconds.
+pub const RETRY_AFTER: &str = "retry-after-ms";
+
+/// What every stream may reach.
+#[derive(Debug)]
+pub struct Hub {
+    /// What is sent.
+    pub views: Arc<Views>,
+    /// Who is alive.
+    pub proxies: Arc<Proxies>,
+    /// Who may connect.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// How many at once.
+    pub admission: Admission,
+}
+
+impl Hub {
+    /// A hub with an empty table of proxies and the usual door.
+    #[must_use]
+    pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>) -> Arc<Hub> {
+        let (proxies, admission) = (Arc::default(), Admission::default());
+        Arc::new(Hub { views, proxies, authenticate, admission })
+    }
+
+    async fn peer(&self, metadata: &MetadataMap) -> Result<Peer, Status> {
+        let shown = metadata.get("authorization").and_then(|value| value.to_str().ok());
+        let token = shown.and_then(|value| value.strip_prefix("Bearer "));
+        self.authenticate.authenticate(token).await.map_err(|refused| {
+            let code = match refused {
+                Refused::Anonymous | Refused::Unknown => Code::Unauthenticated,
+                Refused::Unavailable => Code::Unavailable,
+            };
+            Status::new(code, refused.to_string())
+        })
+    }
+}
+
+/// Whether a path belongs to the services in here.
+#[must_use]
+pub fn is_ours(path: &str) -> bool {
+    path == STREAM_PATH || path == REPORTS_PATH
+}
+
+/// Answers one request.
+pub async fn answer<B>(hub: Arc<Hub>, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    match request.uri().path() {
+        STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
+        REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        _ => Status::unimplemented("no such service here").into_http(),
+    }
+}
+
+fn grpc<Out, In>() -> Grpc<ProstCodec<Out, In>>
+where
+    Out: prost::Message + Send + 'static,
+    In: prost::Message + Default + Send + 'static,
+{
+    Grpc::new(ProstCodec::default())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}

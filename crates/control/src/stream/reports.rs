@@ -1,0 +1,58 @@
+//! The stream of reports of one proxy.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use discovery::limits::LEASE;
+use discovery::reports::{Lease, Report};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use tower_service::Service;
+
+use super::Hub;
+
+/// The service.
+pub(super) struct Reports {
+    pub(super) hub: Arc<Hub>,
+}
+
+impl Service<Request<Streaming<Report>>> for Reports {
+    type Response = Response<ReceiverStream<Result<Lease, Status>>>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Streaming<Report>>) -> Self::Future {
+        let hub = self.hub.clone();
+        Box::pin(async move {
+            let peer = hub.peer(request.metadata()).await?;
+            let (outgoing, answers) = mpsc::channel(1);
+            let lease = Lease { lease_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX) };
+            // The channel was made for this one message.
+            let _ = outgoing.try_send(Ok(lease));
+            tokio::spawn(async move {
+                if let Err(status) = listen(&hub, &peer.name, request.into_inner()).await {
+                    // Nobody may be there any more to read it.
+                    let _ = outgoing.send(Err(status)).await;
+                }
+            });
+            Ok(Response::new(ReceiverStream::new(answers)))
+        })
+    }
+}
+
+/// Takes reports in until the proxy goes or is silent for longer than its lease.
+async fn listen(hub: &Hub, peer: &Arc<str>, mut incoming: Streaming<Report>) -> Result<(), Status> {
+    loop {
+        let silent = |_| Status::deadline_exceeded("no report came within the lease");
+        let Some(report) = timeout(LEASE, incoming.message()).await.map_err(silent)?? else { return Ok(()) };
+        let taken = hub.proxies.report(peer, report, Instant::now());
+        taken.map_err(|refused| Status::failed_precondition(refused.to_string()))?;
+    }
+}

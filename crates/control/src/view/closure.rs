@@ -1,0 +1,112 @@
+//! All that one interest needs, kept up to date from change to change.
+//!
+//! Each member counts who needs it, so that a Service which the last route has left goes, and one that two routes share
+//! stays. A change looks at the members it concerns and at nothing else.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use model::{ResourceKey, Resources};
+
+use super::index::Index;
+use super::needs::{Node, needs};
+
+/// Where needs are looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) index: &'a Index,
+}
+
+/// The members of a view.
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    members: HashMap<Node, Member>,
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    /// How many others need it.
+    needed_by: usize,
+    needs: HashSet<Node>,
+}
+
+/// What a change did to a closure.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub(super) entered: Vec<Node>,
+    pub(super) left: Vec<Node>,
+    /// Objects that may be different now.
+    pub(super) touched: BTreeSet<ResourceKey>,
+}
+
+impl Moved {
+    fn touch(&mut self, node: &Node) {
+        if let Node::Object(key) = node {
+            self.touched.insert(key.clone());
+        }
+    }
+}
+
+impl Closure {
+    pub(super) fn has(&self, node: &Node) -> bool {
+        self.members.contains_key(node)
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.members.keys()
+    }
+
+    /// Somebody more needs a node.
+    pub(super) fn enter(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
+        if let Some(member) = self.members.get_mut(node) {
+            member.needed_by += 1;
+            return;
+        }
+        let needed = needs(node, around.resources, around.index);
+        self.members.insert(node.clone(), Member { needed_by: 1, needs: needed.clone() });
+        moved.touch(node);
+        moved.entered.push(node.clone());
+        needed.iter().for_each(|needed| self.enter(needed, around, moved));
+    }
+
+    /// Somebody less does.
+    pub(super) fn leave(&mut self, node: &Node, moved: &mut Moved) {
+        let Some(member) = self.members.get_mut(node) else { return };
+        member.needed_by -= 1;
+        if member.needed_by > 0 {
+            return;
+        }
+        let gone = self.members.remove(node).unwrap_or_default();
+        moved.touch(node);
+        moved.left.push(node.clone());
+        gone.needs.iter().for_each(|needed| self.leave(needed, moved));
+    }
+
+    /// A member is not what it was.
+    pub(super) fn refresh(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
+        let Some(member) = self.members.get_mut(node) else { return };
+        moved.touch(node);
+        let now = needs(node, around.resources, around.index);
+        let before = std::mem::replace(&mut member.needs, now.clone());
+        // Enter before leaving: what both need must not go and come.
+        now.difference(&before).for_each(|needed| self.enter(needed, around, moved));
+        before.difference(&now).for_each(|needed| self.leave(needed, moved));
+    }
+
+    /// A member needs a child now, or does not need it, whatever was before.
+    pub(super) fn child(
+        &mut self,
+        parent: &Node,
+        child: &Node,
+        needed: bool,
+        around: Around<'_>,
+        moved: &mut Moved,
+    ) {
+        let Some(member) = self.members.get_mut(parent) else { return };
+        match needed {
+            true if member.needs.insert(child.clone()) => self.enter(child, around, moved),
+            false if member.needs.remove(child) => self.leave(child, moved),
+            true | false => {}
+        }
+    }
+}

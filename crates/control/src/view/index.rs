@@ -1,0 +1,106 @@
+//! Who points at whom, upside down: the routes of a Gateway, the policies of a Service.
+//!
+//! Children point to their parents; a parent does not know them. Without this every change would have to look at all
+//! routes to find those of one Gateway.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::kinds::{BackendTlsPolicy, HttpRoute, Kind, KindName};
+use model::{Resource, ResourceKey, Resources};
+
+/// Namespace and name.
+pub(super) type Place = (Arc<str>, Arc<str>);
+type Children = HashMap<Place, BTreeSet<ResourceKey>>;
+
+/// Children by parent.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    routes: Children,
+    policies: Children,
+}
+
+impl Index {
+    pub(super) fn new(resources: &Resources) -> Index {
+        let mut index = Index::default();
+        resources.iter().for_each(|resource| index.change(None, Some(resource)));
+        index
+    }
+
+    /// Takes in what happened to an object.
+    pub(super) fn change(&mut self, before: Option<&Resource>, after: Option<&Arc<Resource>>) {
+        if let Some(before) = before {
+            self.remove(before);
+        }
+        if let Some(after) = after {
+            self.insert(after);
+        }
+    }
+
+    pub(super) fn routes_of(&self, namespace: &str, gateway: &str) -> impl Iterator<Item = &ResourceKey> {
+        self.routes.get(&(namespace.into(), gateway.into())).into_iter().flatten()
+    }
+
+    pub(super) fn policies_of(&self, namespace: &str, service: &str) -> impl Iterator<Item = &ResourceKey> {
+        self.policies.get(&(namespace.into(), service.into())).into_iter().flatten()
+    }
+
+    fn insert(&mut self, resource: &Resource) {
+        let Some((children, parents)) = self.side(resource) else { return };
+        for parent in parents {
+            children.entry(parent).or_default().insert(resource.key.clone());
+        }
+    }
+
+    fn remove(&mut self, resource: &Resource) {
+        let Some((children, parents)) = self.side(resource) else { return };
+        for parent in parents {
+            if let Some(known) = children.get_mut(&parent) {
+                known.remove(&resource.key);
+                if known.is_empty() {
+                    children.remove(&parent);
+                }
+            }
+        }
+    }
+
+    fn side(&mut self, resource: &Resource) -> Option<(&mut Children, Vec<Place>)> {
+        match &resource.kind {
+            Kind::HttpRoute(route) => Some((&mut self.routes, gateways_of(resource, route))),
+            Kind::BackendTlsPolicy(policy) => Some((&mut self.policies, services_of(resource, policy))),
+            Kind::Namespace(_)
+            | Kind::Secret(_)
+            | Kind::ConfigMap(_)
+            | Kind::Service(_)
+            | Kind::Pod(_)
+            | Kind::EndpointSlice(_)
+            | Kind::GatewayClass(_)
+            | Kind::Gateway(_)
+            | Kind::ReferenceGrant(_)
+            | Kind::Backend(_)
+            | Kind::GatewayParameters(_) => None,
+        }
+    }
+}
+
+/// The Gateways a route names as its parents.
+pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
+    let gateway = KindName::Gateway;
+    let parents = route.spec.parent_refs.iter();
+    parents
+        .filter(|parent| *parent.group == *gateway.group() && *parent.kind == *gateway.as_str())
+        .map(|parent| {
+            (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone())
+        })
+        .collect()
+}
+
+/// The Services a policy is about.
+pub(super) fn services_of(resource: &Resource, policy: &BackendTlsPolicy) -> Vec<Place> {
+    let service = KindName::Service;
+    let targets = policy.spec.target_refs.iter();
+    targets
+        .filter(|target| *target.group == *service.group() && *target.kind == *service.as_str())
+        .map(|target| (resource.namespace().into(), target.name.clone()))
+        .collect()
+}

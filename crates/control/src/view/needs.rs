@@ -1,0 +1,274 @@
+//! What an object needs beside it, one step at a time.
+//!
+//! From a Gateway down: its class and settings, the Secrets and ConfigMaps it names, the routes that may attach, their
+//! destinations, the addresses of those. Who must be asked before a step is taken is asked here: a route in a namespace
+//! that no listener admits and a reference that nobody granted bring nothing along, so no proxy learns of what it could
+//! not use.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use model::kinds::gateway::{FromNamespaces, Gateway, RouteNamespaces};
+use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
+use model::kinds::service::Service;
+use model::kinds::{
+    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
+};
+use model::resources::{Referred, Referrer};
+use model::{Resource, ResourceKey, Resources};
+
+use super::index::Index;
+
+/// What can be needed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Node {
+    /// An object, whether it exists or not: when it comes, it is sent.
+    Object(ResourceKey),
+    /// Every Gateway of our class.
+    OurGateways,
+    /// Whatever grants references into this namespace.
+    GrantsOf(Arc<str>),
+    /// The labels of namespaces, by which listeners choose routes.
+    NamespaceLabels,
+}
+
+/// What a node needs.
+pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSet<Node> {
+    let mut found = Needs { resources, index, nodes: HashSet::new() };
+    match node {
+        Node::Object(key) => {
+            if let Some(resource) = resources.get(key) {
+                found.of_object(resource);
+            }
+        }
+        Node::OurGateways => {
+            let ours = resources.gateways().filter(|gateway| is_ours(gateway.content, resources));
+            found.nodes.extend(ours.map(|gateway| Node::Object(gateway.resource.key.clone())));
+        }
+        Node::GrantsOf(_) | Node::NamespaceLabels => {}
+    }
+    found.nodes
+}
+
+/// Whether a Gateway is of a class of ours.
+pub(super) fn is_ours(gateway: &Gateway, resources: &Resources) -> bool {
+    let class = resources.gateway_class(&gateway.spec.gateway_class_name);
+    class.is_some_and(|class| class.content.is_ours())
+}
+
+/// Whether some listener of a Gateway lets in routes of this one's namespace.
+pub(super) fn may_attach(route: &Resource, gateway: &Resource, resources: &Resources) -> bool {
+    let Some(content) = gateway.content::<Gateway>() else { return false };
+    let from = route.namespace();
+    let admits = |namespaces: &RouteNamespaces| match namespaces.from {
+        FromNamespaces::All => true,
+        FromNamespaces::Same => gateway.namespace() == from,
+        FromNamespaces::None => false,
+        FromNamespaces::Selector => {
+            let selector = namespaces.selector.as_ref();
+            selector.is_some_and(|selector| selector.matches(&resources.namespace_labels(from)))
+        }
+    };
+    content.spec.listeners.iter().any(|listener| admits(&listener.allowed_routes.namespaces))
+}
+
+/// The node of an object that a reference names; `None` for a name that no object can have.
+pub(super) fn object(kind: KindName, namespace: &str, name: &str) -> Option<Node> {
+    let namespace = if namespace.is_empty() { None } else { Some(namespace.parse().ok()?) };
+    Some(Node::Object(ResourceKey {
+        group: kind.group().into(),
+        kind: kind.as_str().into(),
+        namespace,
+        name: name.parse().ok()?,
+    }))
+}
+
+struct Needs<'a> {
+    resources: &'a Resources,
+    index: &'a Index,
+    nodes: HashSet<Node>,
+}
+
+impl Needs<'_> {
+    fn of_object(&mut self, resource: &Arc<Resource>) {
+        match &resource.kind {
+            Kind::Gateway(gateway) => self.of_gateway(resource, gateway),
+            Kind::GatewayClass(class) => self.of_class(class),
+            Kind::HttpRoute(route) => self.of_route(resource, route),
+            Kind::Service(service) => self.of_service(resource, service),
+            Kind::Backend(backend) => self.of_backend(resource, backend),
+            Kind::BackendTlsPolicy(policy) => self.of_policy(resource, policy),
+            Kind::Namespace(_)
+            | Kind::Secret(_)
+            | Kind::ConfigMap(_)
+            | Kind::Pod(_)
+            | Kind::EndpointSlice(_)
+            | Kind::ReferenceGrant(_)
+            | Kind::GatewayParameters(_) => {}
+        }
+    }
+
+    fn of_gateway(&mut self, resource: &Resource, gateway: &Gateway) {
+        let namespace = resource.namespace();
+        self.add(KindName::GatewayClass, "", &gateway.spec.gateway_class_name);
+        if !is_ours(gateway, self.resources) {
+            return;
+        }
+        let parameters = gateway.spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref());
+        if let Some(LocalObjectRef { group, kind, name }) = parameters {
+            self.named(group, kind, namespace, name, &[KindName::GatewayParameters]);
+        }
+        let from = Referrer { group: GATEWAY_GROUP, kind: "Gateway", namespace };
+        for reference in secrets_of(gateway) {
+            self.refer(from, reference, KindName::Secret);
+        }
+        for reference in anchors_of(gateway) {
+            self.refer(from, reference, KindName::ConfigMap);
+        }
+        let listeners = &gateway.spec.listeners;
+        if listeners.iter().any(|each| each.allowed_routes.namespaces.from == FromNamespaces::Selector) {
+            self.nodes.insert(Node::NamespaceLabels);
+        }
+        for key in self.index.routes_of(namespace, resource.key.name.as_str()) {
+            if self.resources.get(key).is_some_and(|route| may_attach(route, resource, self.resources)) {
+                self.nodes.insert(Node::Object(key.clone()));
+            }
+        }
+    }
+
+    fn of_class(&mut self, class: &GatewayClass) {
+        if let Some(ObjectRef { group, kind, name, namespace: Some(namespace) }) = &class.spec.parameters_ref
+        {
+            self.named(group, kind, namespace, name, &[KindName::GatewayParameters]);
+        }
+    }
+
+    fn of_route(&mut self, resource: &Resource, route: &HttpRoute) {
+        let namespace = resource.namespace();
+        self.add(KindName::Namespace, "", namespace);
+        let from = Referrer { group: GATEWAY_GROUP, kind: "HTTPRoute", namespace };
+        for rule in &route.spec.rules {
+            self.mirrors(from, &rule.filters);
+            for backend in &rule.backend_refs {
+                self.destination(from, &backend.target);
+                self.mirrors(from, &backend.filters);
+            }
+        }
+    }
+
+    fn mirrors(&mut self, from: Referrer<'_>, filters: &[HttpFilter]) {
+        for filter in filters {
+            match filter {
+                HttpFilter::RequestMirror { request_mirror } => {
+                    self.destination(from, &request_mirror.backend_ref)
+                }
+                HttpFilter::RequestHeaderModifier { .. }
+                | HttpFilter::ResponseHeaderModifier { .. }
+                | HttpFilter::RequestRedirect { .. }
+                | HttpFilter::UrlRewrite { .. }
+                | HttpFilter::Cors { .. }
+                | HttpFilter::ExtensionRef { .. } => {}
+            }
+        }
+    }
+
+    fn destination(&mut self, from: Referrer<'_>, target: &BackendObjectRef) {
+        let BackendObjectRef { group, kind, name, namespace, port: _ } = target;
+        let reference = ObjectRef {
+            group: group.clone(),
+            kind: kind.clone(),
+            name: name.clone(),
+            namespace: namespace.clone(),
+        };
+        self.refer(from, &reference, KindName::Service);
+        self.refer(from, &reference, KindName::Backend);
+    }
+
+    fn of_service(&mut self, resource: &Resource, service: &Service) {
+        let (namespace, name) = (resource.namespace(), resource.key.name.as_str());
+        let slices = self.resources.endpoint_slices(namespace, name);
+        let keys: Vec<Node> = slices.map(|slice| Node::Object(slice.resource.key.clone())).collect();
+        if keys.is_empty() && !service.spec.selector.is_empty() {
+            let pods = self.resources.pods(namespace);
+            let mine = pods.filter(|pod| selects(service, pod.resource));
+            self.nodes.extend(mine.map(|pod| Node::Object(pod.resource.key.clone())));
+        }
+        self.nodes.extend(keys);
+        let policies = self.index.policies_of(namespace, name);
+        self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
+    }
+
+    fn of_backend(&mut self, resource: &Resource, backend: &Backend) {
+        let references = backend.spec.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
+        for LocalObjectRef { group, kind, name } in references {
+            self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap, KindName::Secret]);
+        }
+    }
+
+    fn of_policy(&mut self, resource: &Resource, policy: &BackendTlsPolicy) {
+        for LocalObjectRef { group, kind, name } in &policy.spec.validation.ca_certificate_refs {
+            self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap]);
+        }
+    }
+
+    /// A reference that may lead into another namespace, if it is to this kind.
+    fn refer(&mut self, from: Referrer<'_>, reference: &ObjectRef, kind: KindName) {
+        let namespace = reference.namespace.as_deref().unwrap_or(from.namespace);
+        if *reference.group != *kind.group() || *reference.kind != *kind.as_str() {
+            return;
+        }
+        let to = Referred { group: kind.group(), kind: kind.as_str(), namespace, name: &reference.name };
+        if namespace != from.namespace {
+            self.nodes.insert(Node::GrantsOf(namespace.into()));
+            self.grants(from, to);
+        }
+        if self.resources.may_refer(from, to) {
+            self.add(kind, namespace, &reference.name);
+        }
+    }
+
+    fn grants(&mut self, from: Referrer<'_>, to: Referred<'_>) {
+        for grant in self.resources.reference_grants(to.namespace) {
+            let spec = &grant.content.spec;
+            let covers = spec.from.iter().any(|who| who.covers(from.group, from.kind, from.namespace))
+                && spec.to.iter().any(|what| what.covers(to.group, to.kind, to.name));
+            if covers {
+                self.nodes.insert(Node::Object(grant.resource.key.clone()));
+            }
+        }
+    }
+
+    fn named(&mut self, group: &str, kind: &str, namespace: &str, name: &str, allowed: &[KindName]) {
+        let found = allowed.iter().find(|known| known.group() == group && known.as_str() == kind);
+        if let Some(kind) = found {
+            self.add(*kind, namespace, name);
+        }
+    }
+
+    fn add(&mut self, kind: KindName, namespace: &str, name: &str) {
+        self.nodes.extend(object(kind, namespace, name));
+    }
+}
+
+fn secrets_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
+    let listeners = gateway.spec.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let backend = gateway.spec.tls.as_ref().and_then(|tls| tls.backend.as_ref());
+    let own = backend.and_then(|backend| backend.client_certificate_ref.as_ref());
+    listeners.flat_map(|tls| &tls.certificate_refs).chain(own)
+}
+
+fn anchors_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
+    let frontend = gateway.spec.tls.iter().filter_map(|tls| tls.frontend.as_ref());
+    let configs = frontend.flat_map(|frontend| {
+        std::iter::once(&frontend.default).chain(frontend.per_port.iter().map(|port| &port.tls))
+    });
+    configs
+        .filter_map(|config| config.validation.as_ref())
+        .flat_map(|validation| &validation.ca_certificate_refs)
+}
+
+/// Whether a Service picks a Pod by its labels. A Service without a selector picks none.
+pub(super) fn selects(service: &Service, pod: &Resource) -> bool {
+    let selector = &service.spec.selector;
+    !selector.is_empty() && selector.iter().all(|(key, value)| pod.meta.labels.get(key) == Some(value))
+}

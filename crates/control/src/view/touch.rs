@@ -1,0 +1,96 @@
+//! Which members of which views a change can concern.
+//!
+//! An object concerns those that need it, and those that it makes itself a child of: a route concerns its Gateways
+//! before they know of it. Kinds that change who may refer to whom are rare; views that depend on one are looked at
+//! as a whole.
+
+use std::collections::BTreeSet;
+
+use model::kinds::{Kind, KindName, Service};
+use model::labels::SERVICE_NAME;
+use model::{Resource, Resources};
+
+use super::index::{gateways_of, services_of};
+use super::needs::{Node, is_ours, may_attach, object, selects};
+use crate::world::Event;
+
+/// What is to be looked at again, in every view that has the (first) node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Touch {
+    /// A member is not what it was.
+    Refresh(Node),
+    /// A member may have won or lost a child.
+    Child { parent: Node, child: Node, needed: bool },
+    /// Everything.
+    Rebuild(Node),
+}
+
+/// What an event concerns, with the objects as they are after it.
+pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
+    let mut found = BTreeSet::new();
+    for side in event.before.iter().chain(&event.after) {
+        let own = Node::Object(side.key.clone());
+        found.insert(Touch::Refresh(own.clone()));
+        match &side.kind {
+            Kind::Gateway(_) => {
+                let now = resources.gateway(side.namespace(), side.key.name.as_str());
+                let needed = now.is_some_and(|gateway| is_ours(gateway.content, resources));
+                found.insert(Touch::Child { parent: Node::OurGateways, child: own, needed });
+            }
+            Kind::GatewayClass(_) => {
+                found.insert(Touch::Rebuild(own));
+                found.insert(Touch::Rebuild(Node::OurGateways));
+            }
+            Kind::HttpRoute(route) => {
+                let parents = gateways_of(side, route);
+                found.extend(
+                    parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
+                );
+            }
+            Kind::BackendTlsPolicy(policy) => {
+                let services = services_of(side, policy);
+                found.extend(services.iter().filter_map(|(namespace, name)| service(namespace, name)));
+            }
+            Kind::EndpointSlice(_) => {
+                let owner = side.meta.labels.get(SERVICE_NAME);
+                found.extend(owner.and_then(|name| service(side.namespace(), name)));
+            }
+            Kind::Pod(_) => {
+                let services = resources.within::<Service>(side.namespace());
+                let mine = services.filter(|service| selects(service.content, side));
+                found.extend(mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))));
+            }
+            Kind::ReferenceGrant(_) => {
+                found.insert(Touch::Rebuild(Node::GrantsOf(side.namespace().into())));
+            }
+            Kind::Namespace(_) => {
+                found.insert(Touch::Rebuild(Node::NamespaceLabels));
+            }
+            Kind::Secret(_)
+            | Kind::ConfigMap(_)
+            | Kind::Service(_)
+            | Kind::Backend(_)
+            | Kind::GatewayParameters(_) => {}
+        }
+    }
+    found
+}
+
+fn service(namespace: &str, name: &str) -> Option<Touch> {
+    object(KindName::Service, namespace, name).map(Touch::Refresh)
+}
+
+/// Whether the route as it is now is a child of a Gateway that it named before or names now.
+fn attached(side: &Resource, namespace: &str, name: &str, resources: &Resources) -> Option<Touch> {
+    let parent = object(KindName::Gateway, namespace, name)?;
+    let route = resources.get(&side.key);
+    let gateway = resources.gateway(namespace, name);
+    let needed = route.zip(gateway).is_some_and(|(route, gateway)| {
+        let Kind::HttpRoute(content) = &route.kind else { return false };
+        let names_it = gateways_of(route, content)
+            .iter()
+            .any(|(within, called)| **within == *namespace && **called == *name);
+        names_it && is_ours(gateway.content, resources) && may_attach(route, gateway.resource, resources)
+    });
+    Some(Touch::Child { parent, child: Node::Object(side.key.clone()), needed })
+}

@@ -1,0 +1,241 @@
+//! What travels: a named object of a type, its bytes and a version that follows from them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use prost::Message as _;
+
+use crate::messages::{Any, Content, Resource};
+
+/// Prefix of the types of ours.
+pub const TYPE_PREFIX: &str = "type.selvedge.dev/";
+
+/// The word of a type, which is a kind as users write it: `HTTPRoute`. What it means is not known in here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TypeName(Arc<str>);
+
+impl TypeName {
+    /// The type whose one object ends a push.
+    pub const EPOCH: &'static str = "Epoch";
+    /// The type by whose names a proxy says what it serves.
+    pub const GATEWAY: &'static str = "Gateway";
+
+    /// A type of this word.
+    #[must_use]
+    pub fn new(word: &str) -> TypeName {
+        TypeName(word.into())
+    }
+
+    /// Reads a type URL; `None` when it is none of ours.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<TypeName> {
+        let word = url.strip_prefix(TYPE_PREFIX)?;
+        let sound =
+            !word.is_empty() && word.len() <= 63 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        sound.then(|| TypeName(word.into()))
+    }
+
+    /// The type URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{TYPE_PREFIX}{}", self.0)
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the type that ends pushes.
+    #[must_use]
+    pub fn is_epoch(&self) -> bool {
+        &*self.0 == TypeName::EPOCH
+    }
+}
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Type and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// The type.
+    pub of: TypeName,
+    /// `namespace/name`, or the name alone for what lives in no namespace.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.of, self.name)
+    }
+}
+
+/// The version of an object. It follows from its bytes, so that replicas of a control plane, and one before and after
+/// a restart, call the same thing the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(Arc<str>);
+
+impl Version {
+    /// The version of these bytes: half a SHA-256, in hexadecimal digits.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Version {
+        Version(hexadecimal(&checksum(bytes)).into())
+    }
+
+    /// A version that somebody else states.
+    #[must_use]
+    pub fn stated(text: &str) -> Version {
+        Version(text.into())
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Half a SHA-256.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> [u8; 16] {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_ref()[..16]);
+    half
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // Writing to a String cannot fail.
+        text
+    })
+}
+
+/// An object, encoded once for everybody who is sent it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Type and name.
+    pub name: ObjectName,
+    /// Follows from `content`.
+    pub version: Version,
+    /// A [`Content`], encoded.
+    pub content: Bytes,
+}
+
+impl Object {
+    /// Encodes an object.
+    #[must_use]
+    pub fn new(name: ObjectName, content: &Content) -> Object {
+        let content = Bytes::from(content.encode_to_vec());
+        Object { name, version: Version::of(&content), content }
+    }
+
+    /// As it stands in a response.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        Resource {
+            version: self.version.as_str().to_owned(),
+            resource: Some(Any { type_url: self.name.of.url(), value: self.content.clone() }),
+            name: self.name.name.to_string(),
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    /// Without its content: it may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} @ {} ({} bytes)", self.name, self.version.as_str(), self.content.len())
+    }
+}
+
+/// What a proxy serves, by which its view is chosen. Proxies with the same interest share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Interest {
+    /// Every Gateway of our class.
+    All,
+    /// These Gateways, as `namespace/name`.
+    Gateways(BTreeSet<Arc<str>>),
+}
+
+impl Interest {
+    /// The names as a subscription states them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Interest::All => vec!["*".to_owned()],
+            Interest::Gateways(names) => names.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Reads the names of a subscription. `*` and no name at all both mean all.
+    #[must_use]
+    pub fn of_names(names: &[String]) -> Interest {
+        if names.is_empty() || names.iter().any(|name| name == "*") {
+            return Interest::All;
+        }
+        Interest::Gateways(names.iter().map(|name| name.as_str().into()).collect())
+    }
+}
+
+impl fmt::Display for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_url_of_somebody_else_is_none_of_ours() {
+        assert_eq!(TypeName::of_url("type.selvedge.dev/HTTPRoute"), Some(TypeName::new("HTTPRoute")));
+        for foreign in [
+            "",
+            "HTTPRoute",
+            "type.selvedge.dev/",
+            "type.googleapis.com/envoy.Cluster",
+            "type.selvedge.dev/a/b",
+        ] {
+            assert_eq!(TypeName::of_url(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_version_follows_from_the_bytes_alone() {
+        let object = |json: &'static [u8]| {
+            let name = ObjectName { of: TypeName::new("Service"), name: "shop/cart".into() };
+            Object::new(name, &Content { json: Bytes::from_static(json), parents: Vec::new(), denies: false })
+        };
+
+        assert_eq!(object(b"{}").version, object(b"{}").version);
+        assert_ne!(object(b"{}").version, object(b"{ }").version);
+        assert_eq!(object(b"{}").version.as_str().len(), 32);
+    }
+
+    #[test]
+    fn an_interest_survives_its_names() {
+        let some = Interest::Gateways(["a/b".into(), "c/d".into()].into());
+
+        assert_eq!(Interest::of_names(&some.names()), some);
+        assert_eq!(Interest::of_names(&Interest::All.names()), Interest::All);
+    }
+
+    #[test]
+    fn content_is_never_shown() {
+        let name = ObjectName { of: TypeName::new("Secret"), name: "shop/pair".into() };
+        let content = Content { json: Bytes::from_static(b"hunter2"), parents: Vec::new(), denies: false };
+
+        assert!(!format!("{:?}", Object::new(name, &content)).contains("hunter2"));
+    }
+}

@@ -1,0 +1,39 @@
+//! What a proxy does with an object that it cannot read: the rule of each kind, in one table.
+//!
+//! A proxy may be older than its control plane. What says where traffic goes keeps its last good version, because half
+//! a configuration is worse than yesterday's. What says who may do what cannot be kept: the edit that is not understood
+//! may be the one that shuts somebody out, so its targets refuse traffic until it is.
+
+use super::KindName;
+
+/// What becomes of an object whose newest version is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRejection {
+    /// The last good version stays in use; an object that never had one is left out.
+    KeepLastGood,
+    /// Its targets refuse traffic at once.
+    DenyTargets,
+}
+
+impl KindName {
+    /// The rule of a kind.
+    #[must_use]
+    pub const fn on_rejection(self) -> OnRejection {
+        match self {
+            KindName::Namespace
+            | KindName::Secret
+            | KindName::ConfigMap
+            | KindName::Service
+            | KindName::Pod
+            | KindName::EndpointSlice
+            | KindName::GatewayClass
+            | KindName::Gateway
+            | KindName::HttpRoute
+            | KindName::ReferenceGrant
+            | KindName::Backend
+            | KindName::GatewayParameters => OnRejection::KeepLastGood,
+            // It says by which certificates a backend is known: authentication, in the other direction.
+            KindName::BackendTlsPolicy => OnRejection::DenyTargets,
+        }
+    }
+}
