@@ -55,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = arguments.connection.open()?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| client.endpoint().namespace.clone());
     let collection = Collection::within(collection.clone(), &namespace);
-    let before =
-        block_on(async { client.get(&collection, &name).await.map_err(failure) })?.without_managers();
+    let before = block_on(async { client.get(&collection, &name).await.map_err(failure) })?;
+    let before = before.without_managers().in_order();
     let save = |object: &Value| {
         block_on(async { Ok(client.replace(&collection, &name, object, WriteOptions::default()).await) })
     };
