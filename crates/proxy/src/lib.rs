@@ -36,7 +36,7 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell, Wire,
 };
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -93,16 +93,7 @@ impl Views {
     #[must_use]
     pub fn new(world: Arc<World>) -> Arc<Views> {
         let now = world.now();
-        let state = State {
-            revision: now.revision,
-            index: Index::new(&now.resources),
-            resources: now.resources,
-            encoded: HashMap::new(),
-            views: HashMap::new(),
-            by_interest: HashMap::new(),
-            having: HashMap::new(),
-            next_id: 0,
-        };
+        let state = State::new(now.revision, now.resources);
         let revision = watch::Sender::new(state.revision);
         Arc::new(Views { world, state: Mutex::new(state), revision })
     }
@@ -171,6 +162,19 @@ impl Views {
 }
 
 impl State {
+    fn new(revision: Revision, resources: Resources) -> State {
+        State {
+            revision,
+            index: Index::new(&resources),
+            resources,
+            encoded: HashMap::new(),
+            views: HashMap::new(),
+            by_interest: HashMap::new(),
+            having: HashMap::new(),
+            next_id: 0,
+        }
+    }
+
     fn advance(&mut self, revision: Revision, resources: Resources, events: &[Event]) {
         self.resources = resources;
         self.revision = revision;

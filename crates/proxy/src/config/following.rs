@@ -17,10 +17,8 @@ use super::progress::Progress;
 use super::replica::{Replica, Taken};
 use super::subscribe::{Event, Tell};
 use crate::clock::Clock;
+use crate::limits::UPDATES_WAITING_MAX;
 use crate::proxy::Proxy;
-
-/// Updates that wait. One push is outstanding at a time.
-const UPDATES_WAITING_MAX: usize = 1;
 
 /// An update, and where to say what became of it.
 pub struct Order {

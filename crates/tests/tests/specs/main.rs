@@ -42,6 +42,11 @@ mod http2_and_grpc;
 mod tls_listeners;
 mod tls_upstreams;
 
+mod planes_away;
+mod planes_herd;
+mod planes_rejections;
+mod planes_stream;
+
 mod change;
 mod drain;
 mod keep_alive;
