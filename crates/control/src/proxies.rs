@@ -240,7 +240,12 @@ impl Sum {
     }
 
     fn rate(&self) -> Rate {
-        Rate { requests: self.requests, errors: self.errors, p50: self.quantile(0.5), p99: self.quantile(0.99) }
+        Rate {
+            requests: self.requests,
+            errors: self.errors,
+            p50: self.quantile(0.5),
+            p99: self.quantile(0.99),
+        }
     }
 
     /// The upper bound of the bucket in which the quantile lies.
@@ -263,7 +268,13 @@ mod tests {
     use super::*;
 
     fn report(name: &str, epoch: u64) -> Report {
-        Report { proxy: name.to_owned(), epoch, interval_ms: 2_000, serves: vec!["*".to_owned()], ..Report::default() }
+        Report {
+            proxy: name.to_owned(),
+            epoch,
+            interval_ms: 2_000,
+            serves: vec!["*".to_owned()],
+            ..Report::default()
+        }
     }
 
     fn counted(requests: u64, errors: u64, bucket: usize) -> Route {
@@ -289,7 +300,10 @@ mod tests {
         let (proxies, now) = (Proxies::default(), Instant::now());
         proxies.report(&"one".into(), report("edge", 3), now).expect("taken");
 
-        assert_eq!(proxies.report(&"other".into(), report("edge", 9), now), Err(Refused::Taken("edge".into())));
+        assert_eq!(
+            proxies.report(&"other".into(), report("edge", 9), now),
+            Err(Refused::Taken("edge".into()))
+        );
         assert_eq!(proxies.live(now)[0].epoch, 3);
 
         tokio::time::advance(LEASE).await;
@@ -314,8 +328,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_report_of_nonsense_is_taken_for_what_makes_sense() {
         let (proxies, now) = (Proxies::default(), Instant::now());
-        let bound = discovery::reports::Bound { ip: "nowhere".to_owned(), port: 99_999, error: String::new() };
-        let nonsense = Report { epoch_age_ms: u64::MAX, uptime_ms: u64::MAX, bound: vec![bound], ..report("one", 1) };
+        let bound =
+            discovery::reports::Bound { ip: "nowhere".to_owned(), port: 99_999, error: String::new() };
+        let nonsense =
+            Report { epoch_age_ms: u64::MAX, uptime_ms: u64::MAX, bound: vec![bound], ..report("one", 1) };
 
         proxies.report(&"peer".into(), nonsense, now).expect("taken");
 

@@ -12,8 +12,8 @@ use discovery::client::{self, Update};
 use discovery::messages::{Content, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use discovery::server::{self, Event};
 use discovery::{Change, Interest, Object, ObjectName, Rejection, TypeName, Version, View};
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -49,7 +49,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn name(number: usize) -> ObjectName {
-    let of = if number % 3 == 0 { "Gateway" } else if number % 3 == 1 { "HTTPRoute" } else { "Service" };
+    let of = if number % 3 == 0 {
+        "Gateway"
+    } else if number % 3 == 1 {
+        "HTTPRoute"
+    } else {
+        "Service"
+    };
     ObjectName { of: TypeName::new(of), name: format!("ns/n{number}").into() }
 }
 
@@ -142,8 +148,10 @@ impl Model {
 
     fn to_proxy(&mut self) {
         let Some(response) = self.to_proxy.pop_front() else { return };
-        let response = DeltaDiscoveryResponse::decode(&*response.encode_to_vec()).expect("it survives the wire");
-        if let Some(update) = self.client.receive(response).expect("the control plane keeps to the protocol") {
+        let response =
+            DeltaDiscoveryResponse::decode(&*response.encode_to_vec()).expect("it survives the wire");
+        if let Some(update) = self.client.receive(response).expect("the control plane keeps to the protocol")
+        {
             let rejections = self.apply(&update);
             self.to_control.extend(self.client.applied(&rejections));
         }
@@ -168,7 +176,10 @@ impl Model {
             }
         }
         self.is_whole(update.epoch);
-        assert!(self.epochs_applied.last().is_none_or(|last| *last <= update.epoch), "an epoch went backwards");
+        assert!(
+            self.epochs_applied.last().is_none_or(|last| *last <= update.epoch),
+            "an epoch went backwards"
+        );
         self.epochs_applied.push(update.epoch);
         rejections
     }

@@ -12,7 +12,8 @@ use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, veri
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
@@ -63,7 +64,8 @@ struct PinnedVerifier {
 impl PinnedVerifier {
     /// The authority, if it is among what was shown.
     fn anchor(&self, shown: &[CertificateDer<'_>]) -> Result<RootCertStore, Error> {
-        let is_ours = |der: &&CertificateDer<'_>| digest::digest(&digest::SHA256, der).as_ref() == self.authority;
+        let is_ours =
+            |der: &&CertificateDer<'_>| digest::digest(&digest::SHA256, der).as_ref() == self.authority;
         let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let authority = shown.iter().find(is_ours).ok_or(unknown)?;
         let mut roots = RootCertStore::empty();

@@ -36,7 +36,8 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell, Wire,
+    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+    Wire,
 };
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

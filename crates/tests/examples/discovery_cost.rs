@@ -24,7 +24,9 @@ const TICK: Duration = Duration::from_millis(10);
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let edits = std::env::args().nth(1).and_then(|edits| edits.parse().ok()).unwrap_or(EDITS);
-    println!("| interested proxies of {PROXIES} | p50 live | p99 live | slowest | CPU of the control plane an edit |");
+    println!(
+        "| interested proxies of {PROXIES} | p50 live | p99 live | slowest | CPU of the control plane an edit |"
+    );
     println!("|---:|---:|---:|---:|---:|");
     for interested in [30, 100, 300] {
         measure(interested, edits).await;

@@ -87,7 +87,8 @@ impl Control {
     /// # Panics
     /// When it does not start.
     pub async fn revive(&mut self) {
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("control").enable_all().build();
+        let runtime =
+            Builder::new_multi_thread().worker_threads(2).thread_name("control").enable_all().build();
         let runtime = runtime.expect("threads");
         let world = World::open(self.store.clone()).await.expect("the store can be read");
         let views = Views::new(world.clone());
@@ -136,7 +137,10 @@ impl Control {
         }
         let set = ChangeSet { writes, ..ChangeSet::default() };
         world.commit(set).await.expect("the store takes it");
-        world.now().revision
+        let mut views = self.hub().views.revision();
+        let revision = world.now().revision;
+        views.wait_for(|known| *known >= revision).await.expect("the views follow the world");
+        revision
     }
 
     /// Writes one object beside the others. Returns the revision, as soon as it is durable.
@@ -262,7 +266,8 @@ impl Follower {
     /// # Panics
     /// When it is not in time.
     pub async fn reaches(&self, epoch: u64) {
-        crate::until::eventually(&format!("epoch {epoch} to be in use"), || self.progress().epoch >= epoch).await;
+        crate::until::eventually(&format!("epoch {epoch} to be in use"), || self.progress().epoch >= epoch)
+            .await;
     }
 
     /// Waits until it has lost its control plane.
@@ -271,7 +276,8 @@ impl Follower {
     /// When it does not notice in time.
     pub async fn is_alone(&self) {
         let patience = Duration::from_secs(30);
-        crate::until::eventually_within(patience, "the loss to be noticed", || !self.progress().connected).await;
+        crate::until::eventually_within(patience, "the loss to be noticed", || !self.progress().connected)
+            .await;
     }
 
     /// Ends it, and returns when it has ended.

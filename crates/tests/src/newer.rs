@@ -100,7 +100,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Shared) {
         async move {
             let answer = match request.uri().path() {
                 STREAM_PATH => {
-                    let codec: ProstCodec<DeltaDiscoveryResponse, DeltaDiscoveryRequest> = ProstCodec::default();
+                    let codec: ProstCodec<DeltaDiscoveryResponse, DeltaDiscoveryRequest> =
+                        ProstCodec::default();
                     tonic::server::Grpc::new(codec).streaming(objects, request).await
                 }
                 _ => Status::unimplemented("not here").into_http(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use discovery::client::{Held, Session};
 use discovery::messages::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, STREAM_PATH};
-use discovery::Interest;
+use discovery::{Interest, TypeName};
 use proxy::{ControlAddress, Replica};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -43,7 +43,12 @@ impl Drop for Simulated {
 impl Simulated {
     /// Starts one, which connects again whenever it is sent away.
     #[must_use]
-    pub fn start(name: &str, control: ControlAddress, token: discovery::TokenFile, serve: Interest) -> Simulated {
+    pub fn start(
+        name: &str,
+        control: ControlAddress,
+        token: discovery::TokenFile,
+        serve: Interest,
+    ) -> Simulated {
         let (tell, seen) = watch::channel(Seen::default());
         let node = Node { id: name.to_owned(), ..Node::default() };
         let session = Session::new(node, serve, Replica::types(), Held::new(), 0);
@@ -94,9 +99,11 @@ impl Ends {
     async fn connection(&mut self) -> Result<(), Status> {
         let (answers, mut responses) = self.open().await?;
         while let Some(response) = responses.message().await? {
-            let received = response.resources.len();
+            let is_marker = response.type_url.ends_with(TypeName::EPOCH);
+            let received = if is_marker { 0 } else { response.resources.len() };
             self.tell.send_modify(|seen| seen.received += received);
-            let update = self.session.receive(response).map_err(|broken| Status::internal(broken.to_string()))?;
+            let update =
+                self.session.receive(response).map_err(|broken| Status::internal(broken.to_string()))?;
             if update.is_none() {
                 continue;
             }
@@ -122,7 +129,9 @@ impl Ends {
         }
         let mut request = Request::new(ReceiverStream::new(requests));
         let bearer = format!("Bearer {}", self.token.token).parse();
-        request.metadata_mut().insert("authorization", bearer.map_err(|_| unavailable("no token".to_owned()))?);
+        request
+            .metadata_mut()
+            .insert("authorization", bearer.map_err(|_| unavailable("no token".to_owned()))?);
         let mut caller = self.control.caller(wire);
         caller.ready().await.map_err(|error| unavailable(error.to_string()))?;
         let path = http::uri::PathAndQuery::from_static(STREAM_PATH);

@@ -41,7 +41,8 @@ impl Service<Request<Streaming<DeltaDiscoveryRequest>>> for Objects {
             let peer = hub.peer(request.metadata()).await?;
             let turn = hub.admission.enter().await.map_err(come_again)?;
             let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
-            let stream = Stream { hub, peer, session: Session::new(), incoming: request.into_inner(), outgoing };
+            let stream =
+                Stream { hub, peer, session: Session::new(), incoming: request.into_inner(), outgoing };
             tokio::spawn(stream.carry(turn));
             Ok(Response::new(ReceiverStream::new(responses)))
         })

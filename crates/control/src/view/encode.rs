@@ -102,7 +102,12 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::HttpRoute(route) => {
             let parents = route.spec.parent_refs.iter();
             let parents = parents.map(|parent| {
-                format!("{}/{}/{}", parent.kind, parent.namespace.as_deref().unwrap_or(namespace), parent.name)
+                format!(
+                    "{}/{}/{}",
+                    parent.kind,
+                    parent.namespace.as_deref().unwrap_or(namespace),
+                    parent.name
+                )
             });
             parents.collect()
         }

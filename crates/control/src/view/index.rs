@@ -89,7 +89,9 @@ pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> 
     let parents = route.spec.parent_refs.iter();
     parents
         .filter(|parent| *parent.group == *gateway.group() && *parent.kind == *gateway.as_str())
-        .map(|parent| (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone()))
+        .map(|parent| {
+            (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone())
+        })
         .collect()
 }
 

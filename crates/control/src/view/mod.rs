@@ -129,9 +129,10 @@ impl Views {
         self.revision.send_replace(now.revision);
     }
 
-    /// The share of one more proxy.
+    /// The share of one more proxy, in all that the world knows now.
     #[must_use]
     pub fn join(self: &Arc<Self>, interest: &Interest) -> Follower {
+        self.catch_up();
         let mut state = self.lock();
         let id = state.find(interest);
         let Some(shared) = state.views.get_mut(&id) else { unreachable!("the view was just found") };
@@ -280,7 +281,10 @@ impl State {
 
     /// An object as it is sent: encoded once, and the same one again when its bytes come out the same.
     fn encode(&mut self, key: &ResourceKey) -> Option<Arc<Object>> {
-        let resource = self.resources.get(key)?;
+        let Some(resource) = self.resources.get(key) else {
+            self.encoded.remove(key);
+            return None;
+        };
         if let Some(known) = self.encoded.get(key)
             && Arc::ptr_eq(&known.of, resource)
         {

@@ -137,7 +137,8 @@ impl Needs<'_> {
     }
 
     fn of_class(&mut self, class: &GatewayClass) {
-        if let Some(ObjectRef { group, kind, name, namespace: Some(namespace) }) = &class.spec.parameters_ref {
+        if let Some(ObjectRef { group, kind, name, namespace: Some(namespace) }) = &class.spec.parameters_ref
+        {
             self.named(group, kind, namespace, name, &[KindName::GatewayParameters]);
         }
     }
@@ -158,7 +159,9 @@ impl Needs<'_> {
     fn mirrors(&mut self, from: Referrer<'_>, filters: &[HttpFilter]) {
         for filter in filters {
             match filter {
-                HttpFilter::RequestMirror { request_mirror } => self.destination(from, &request_mirror.backend_ref),
+                HttpFilter::RequestMirror { request_mirror } => {
+                    self.destination(from, &request_mirror.backend_ref)
+                }
                 HttpFilter::RequestHeaderModifier { .. }
                 | HttpFilter::ResponseHeaderModifier { .. }
                 | HttpFilter::RequestRedirect { .. }
@@ -256,9 +259,12 @@ fn secrets_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
 
 fn anchors_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
     let frontend = gateway.spec.tls.iter().filter_map(|tls| tls.frontend.as_ref());
-    let configs = frontend
-        .flat_map(|frontend| std::iter::once(&frontend.default).chain(frontend.per_port.iter().map(|port| &port.tls)));
-    configs.filter_map(|config| config.validation.as_ref()).flat_map(|validation| &validation.ca_certificate_refs)
+    let configs = frontend.flat_map(|frontend| {
+        std::iter::once(&frontend.default).chain(frontend.per_port.iter().map(|port| &port.tls))
+    });
+    configs
+        .filter_map(|config| config.validation.as_ref())
+        .flat_map(|validation| &validation.ca_certificate_refs)
 }
 
 /// Whether a Service picks a Pod by its labels. A Service without a selector picks none.
@@ -266,4 +272,3 @@ pub(super) fn selects(service: &Service, pod: &Resource) -> bool {
     let selector = &service.spec.selector;
     !selector.is_empty() && selector.iter().all(|(key, value)| pod.meta.labels.get(key) == Some(value))
 }
-

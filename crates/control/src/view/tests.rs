@@ -249,7 +249,10 @@ fn a_reference_into_another_namespace_needs_its_grant() {
     scene.edit(&[grant("b", "lets", "a", "Service"), grant("b", "others", "x", "Service")], &[]);
     let found = scene.of("a/edge");
     assert!(found.contains("Service b/cart") && found.contains("EndpointSlice b/cart-1"), "{found:?}");
-    assert!(found.contains("ReferenceGrant b/lets") && !found.contains("ReferenceGrant b/others"), "{found:?}");
+    assert!(
+        found.contains("ReferenceGrant b/lets") && !found.contains("ReferenceGrant b/others"),
+        "{found:?}"
+    );
     assert!(!found.contains("Secret b/pair"), "{found:?}");
 
     scene.edit(&[], &[&grant("b", "lets", "a", "Service")]);
@@ -285,7 +288,7 @@ fn a_change_moves_on_only_the_views_it_concerns() {
     let (a, b) = (scene.view(&one("a/edge")), scene.view(&one("b/edge")));
 
     scene.edit(&[slice("a", "cart", 2)], &[]);
-    scene.edit(&[service("c", "nobody's"), secret("a", "password")], &[]);
+    scene.edit(&[service("c", "nobodys"), secret("a", "password")], &[]);
 
     let moved = scene.view(&one("a/edge"));
     assert_eq!(moved.since(&a).len(), 1);

@@ -20,11 +20,7 @@ pub(super) enum Touch {
     /// A member is not what it was.
     Refresh(Node),
     /// A member may have won or lost a child.
-    Child {
-        parent: Node,
-        child: Node,
-        needed: bool,
-    },
+    Child { parent: Node, child: Node, needed: bool },
     /// Everything.
     Rebuild(Node),
 }
@@ -47,7 +43,9 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             }
             Kind::HttpRoute(route) => {
                 let parents = gateways_of(side, route);
-                found.extend(parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)));
+                found.extend(
+                    parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
+                );
             }
             Kind::BackendTlsPolicy(policy) => {
                 let services = services_of(side, policy);
@@ -89,8 +87,9 @@ fn attached(side: &Resource, namespace: &str, name: &str, resources: &Resources)
     let gateway = resources.gateway(namespace, name);
     let needed = route.zip(gateway).is_some_and(|(route, gateway)| {
         let Kind::HttpRoute(content) = &route.kind else { return false };
-        let names_it =
-            gateways_of(route, content).iter().any(|(within, called)| **within == *namespace && **called == *name);
+        let names_it = gateways_of(route, content)
+            .iter()
+            .any(|(within, called)| **within == *namespace && **called == *name);
         names_it && is_ours(gateway.content, resources) && may_attach(route, gateway.resource, resources)
     });
     Some(Touch::Child { parent, child: Node::Object(side.key.clone()), needed })

@@ -48,7 +48,12 @@ pub fn render(shown: &Shown) -> String {
     let Some(current) = shown.current() else { return out };
     head(&mut out, "selvedge_config_epoch", "gauge", "Number of the change in force.");
     line(&mut out, "selvedge_config_epoch", "", current.config.epoch);
-    head(&mut out, "selvedge_config_age_seconds", "gauge", "Time since the config in force was applied, and on the disk before.");
+    head(
+        &mut out,
+        "selvedge_config_age_seconds",
+        "gauge",
+        "Time since the config in force was applied, and on the disk before.",
+    );
     let now = shown.clock.now();
     let followed = shown.follows.get().and_then(|progress| progress.now().age(now));
     let age = followed.unwrap_or_else(|| now.saturating_duration_since(current.since)).as_secs();
@@ -61,15 +66,22 @@ pub fn render(shown: &Shown) -> String {
 fn control(out: &mut String, shown: &Shown) {
     let Some(progress) = shown.follows.get().map(|progress| progress.now()) else { return };
     let gauges = [
-        ("selvedge_control_connected", "Whether the control plane is connected.", u64::from(progress.connected)),
+        (
+            "selvedge_control_connected",
+            "Whether the control plane is connected.",
+            u64::from(progress.connected),
+        ),
         ("selvedge_control_epoch", "Number of the control plane's change in force.", progress.epoch),
         (
             "selvedge_control_silence_seconds",
             "Time since the control plane was last heard of.",
             progress.silence(shown.clock.now()).as_secs(),
         ),
-        ("selvedge_control_rejected", "Objects of which this proxy could not take the latest version.",
-            progress.rejected.len() as u64),
+        (
+            "selvedge_control_rejected",
+            "Objects of which this proxy could not take the latest version.",
+            progress.rejected.len() as u64,
+        ),
     ];
     for (name, help, value) in gauges {
         head(out, name, "gauge", help);

@@ -127,7 +127,8 @@ impl Cache {
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
         let interest = interest.clone();
-        let mut cache = Cache { directory: directory.to_owned(), file, interest, bytes: end, bytes_fresh: end };
+        let mut cache =
+            Cache { directory: directory.to_owned(), file, interest, bytes: end, bytes_fresh: end };
         if end == 0 {
             cache.begin()?;
         }
@@ -204,7 +205,8 @@ impl Cache {
 
 /// Opens a file for us alone.
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(io::Error::new(
@@ -219,7 +221,8 @@ fn open(path: &Path) -> io::Result<File> {
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let place = |number: u32| path.with_extension(format!("cache.damaged-{number}"));
     let free = (1..=1000).map(place).find(|place| !place.exists());
-    let aside = free.ok_or_else(|| io::Error::other("a thousand damaged caches were set aside; remove some"))?;
+    let aside =
+        free.ok_or_else(|| io::Error::other("a thousand damaged caches were set aside; remove some"))?;
     std::fs::rename(path, &aside)?;
     Ok(aside)
 }
@@ -316,7 +319,8 @@ mod tests {
     }
 
     fn update(epoch: u64, put: &[(&str, &str)], removed: &[&str]) -> Update {
-        let received = |text: &str| Received { version: Version::stated(text), content: text.to_owned().into() };
+        let received =
+            |text: &str| Received { version: Version::stated(text), content: text.to_owned().into() };
         Update {
             epoch,
             put: put.iter().map(|(called, text)| (name(called), received(text))).collect(),
@@ -370,7 +374,11 @@ mod tests {
             assert_eq!(contents.update, Some(update(3, &[("a", "1"), ("b", "1")], &[])), "cut at {cut}");
             cache.keep(&update(6, &[], &["a"]), 60).expect("room");
             drop(cache);
-            assert_eq!(reopened(directory.path()).update, Some(update(6, &[("b", "1")], &[])), "cut at {cut}");
+            assert_eq!(
+                reopened(directory.path()).update,
+                Some(update(6, &[("b", "1")], &[])),
+                "cut at {cut}"
+            );
         }
     }
 

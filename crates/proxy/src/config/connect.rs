@@ -43,7 +43,9 @@ impl std::str::FromStr for ControlAddress {
         let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@') && plain);
         match (uri.scheme_str(), authority, uri.port_u16()) {
-            (Some("http"), ..) => Err("the control plane is reached over TLS only; write https://".to_owned()),
+            (Some("http"), ..) => {
+                Err("the control plane is reached over TLS only; write https://".to_owned())
+            }
             (Some("https"), Some(authority), Some(port)) => {
                 let host = authority.host().trim_start_matches('[').trim_end_matches(']');
                 Ok(ControlAddress { host: host.into(), port })
@@ -141,7 +143,15 @@ mod tests {
         for good in ["https://control.example:19443", "https://127.0.0.1:1", "https://[::1]:19443"] {
             assert_eq!(good.parse::<ControlAddress>().expect(good).to_string(), good);
         }
-        for bad in ["", "control.example", "https://control.example", "http://a:1", "https://a:1/path", "https://u@a:1", "https://a:1?q"] {
+        for bad in [
+            "",
+            "control.example",
+            "https://control.example",
+            "http://a:1",
+            "https://a:1/path",
+            "https://u@a:1",
+            "https://a:1?q",
+        ] {
             assert!(bad.parse::<ControlAddress>().is_err(), "{bad:?} was taken for an address");
         }
         assert!("http://a:1".parse::<ControlAddress>().expect_err("no TLS").contains("TLS"));

@@ -24,7 +24,11 @@ impl Target {
     pub fn parse(text: &str) -> Option<Target> {
         let mut parts = text.split('/');
         let (kind, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
-        parts.next().is_none().then(|| Target { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        parts.next().is_none().then(|| Target {
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 
     fn is(&self, kind: KindName, namespace: &str, name: &str) -> bool {

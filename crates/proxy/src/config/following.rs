@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use discovery::client::{Held, Update};
 use discovery::Rejection;
+use discovery::client::{Held, Update};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cache::{Cache, Contents};
@@ -63,7 +63,8 @@ impl Following {
         let age = self.clock.unix(self.clock.now()).saturating_sub(saved);
         let rejections = self.follow(&update, Some(age));
         let epoch = update.epoch;
-        let is_held = |name: &discovery::ObjectName| rejections.iter().all(|rejection| rejection.object != *name);
+        let is_held =
+            |name: &discovery::ObjectName| rejections.iter().all(|rejection| rejection.object != *name);
         let held = update.put.into_iter().filter(|(name, _)| is_held(name));
         (held.map(|(name, received)| (name, received.version)).collect(), epoch)
     }

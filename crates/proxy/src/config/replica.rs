@@ -18,7 +18,7 @@ use engine::compile::{CompileOptions, Compiler};
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, OnRejection, Scope, Secret};
-use model::{Resource, ResourceKey, Resources, yaml};
+use model::{Resource, ResourceKey, Resources, Violations, yaml};
 use prost::Message as _;
 
 use super::denied::{Denied, Target};
@@ -54,7 +54,8 @@ impl Replica {
     /// A replica of nothing. Gateways that name no address listen on `bind`.
     #[must_use]
     pub fn new(bind: IpAddr) -> Replica {
-        let options = CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
+        let options =
+            CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
         Replica {
             held: Resources::new(),
             denying: BTreeMap::new(),
@@ -83,7 +84,11 @@ impl Replica {
             match self.put(name, received) {
                 Ok(()) => {}
                 Err(problem) => {
-                    rejections.push(Rejection { object: name.clone(), version: received.version.clone(), problem });
+                    rejections.push(Rejection {
+                        object: name.clone(),
+                        version: received.version.clone(),
+                        problem,
+                    });
                 }
             }
         }
@@ -128,7 +133,9 @@ impl Replica {
     fn compile(&mut self) -> Arc<Config> {
         let held = &self.held;
         self.keyring.retain(|secret| {
-            secret.split_once('/').is_some_and(|(namespace, name)| held.find::<Secret>(namespace, name).is_some())
+            secret
+                .split_once('/')
+                .is_some_and(|(namespace, name)| held.find::<Secret>(namespace, name).is_some())
         });
         let seen = match self.denying.is_empty() {
             true => self.held.clone(),
@@ -151,14 +158,24 @@ fn read(name: &ObjectName, received: &Received) -> Result<Resource, Unreadable> 
         return Err(unreadable("its content is not that of its version".to_owned()));
     }
     if kind(name).is_none() {
-        return Err(unreadable(format!("this proxy does not know objects of kind `{}`; upgrade it", name.of)));
+        return Err(unreadable(format!(
+            "this proxy does not know objects of kind `{}`; upgrade it",
+            name.of
+        )));
     }
-    let value = serde_json::from_slice(&content.json).map_err(|fault| unreadable(format!("it is no JSON: {fault}")))?;
-    let resource = yaml::read_value(value).map_err(|violations| unreadable(violations.to_string()))?;
+    let value = serde_json::from_slice(&content.json)
+        .map_err(|fault| unreadable(format!("it is no JSON: {fault}")))?;
+    let resource = yaml::read_value(value).map_err(|violations| unreadable(sentences(&violations)))?;
     if key(name).as_ref() != Some(&resource.key) {
         return Err(unreadable(format!("it calls itself {}", resource.key)));
     }
     Ok(resource)
+}
+
+/// Every violation with its field, in one line.
+fn sentences(violations: &Violations) -> String {
+    let each = violations.iter().map(|violation| format!("`{}` {}", violation.field, violation.problem));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether an object that cannot be read makes its targets refuse: by the rule of its kind, or because whoever sent it

@@ -53,14 +53,24 @@ pub struct RouteCount {
 impl Reporter {
     /// Reports of this proxy.
     #[must_use]
-    pub fn new(options: &SubscribeOptions, proxy: Arc<Proxy>, progress: Arc<Progress>, clock: Clock) -> Reporter {
+    pub fn new(
+        options: &SubscribeOptions,
+        proxy: Arc<Proxy>,
+        progress: Arc<Progress>,
+        clock: Clock,
+    ) -> Reporter {
         let SubscribeOptions { name, version, serve, .. } = options;
         let (name, version, serves) = (name.clone(), version.clone(), serve.names());
         Reporter { name, version, serves, proxy, progress, clock, started: clock.now() }
     }
 
     /// Reports until the connection ends: as time goes by, and at once when another epoch is in use.
-    pub async fn run(self, mut caller: Grpc<Wire>, bearer: MetadataValue<Ascii>, mut applied: watch::Receiver<u64>) {
+    pub async fn run(
+        self,
+        mut caller: Grpc<Wire>,
+        bearer: MetadataValue<Ascii>,
+        mut applied: watch::Receiver<u64>,
+    ) {
         let (outgoing, reports) = mpsc::channel(1);
         let mut request = Request::new(ReceiverStream::new(reports));
         request.metadata_mut().insert("authorization", bearer);

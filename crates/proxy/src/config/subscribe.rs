@@ -115,8 +115,10 @@ impl Subscription {
         let progress = Arc::new(Progress::default());
         progress.change(|state| state.lost = Some(clock.now()));
         proxy.shows(progress.clone());
-        let opened = options.cache.as_ref().map(|directory| Cache::open(directory, &options.serve)).transpose()?;
-        let (cache, contents) = opened.map_or_else(Default::default, |(cache, contents)| (Some(cache), contents));
+        let opened =
+            options.cache.as_ref().map(|directory| Cache::open(directory, &options.serve)).transpose()?;
+        let (cache, contents) =
+            opened.map_or_else(Default::default, |(cache, contents)| (Some(cache), contents));
         let mut following = Following {
             proxy: proxy.clone(),
             replica: Replica::new(options.bind),
@@ -137,8 +139,17 @@ impl Subscription {
         let tls = identity::pinned::client_config(options.token.authority);
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
-        let mut subscriber =
-            Subscriber { options, session, tls, orders, progress: progress.clone(), clock, tell, applied, reporter };
+        let mut subscriber = Subscriber {
+            options,
+            session,
+            tls,
+            orders,
+            progress: progress.clone(),
+            clock,
+            tell,
+            applied,
+            reporter,
+        };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
             runtime.block_on(async {
@@ -256,7 +267,8 @@ impl Subscriber {
         let wire = self.options.control.connect(&self.tls).await?;
         let (answers, mut responses) = self.open(&wire).await?;
         let bearer = self.bearer()?;
-        let reports = self.reporter.clone().run(self.options.control.caller(wire), bearer, self.applied.subscribe());
+        let reports =
+            self.reporter.clone().run(self.options.control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
         while let Some(response) = responses.message().await? {
@@ -285,7 +297,11 @@ impl Subscriber {
 
     async fn put_into_use(&mut self, update: discovery::client::Update) -> Result<Vec<Rejection>, Ended> {
         let (done, answered) = oneshot::channel();
-        let gone = || Ended { problem: "the thread that applies it has ended".to_owned(), is_final: true, after: None };
+        let gone = || Ended {
+            problem: "the thread that applies it has ended".to_owned(),
+            is_final: true,
+            after: None,
+        };
         self.orders.send(Order { update, done }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())
     }
@@ -302,7 +318,8 @@ impl Subscriber {
         }
         let mut request = Request::new(ReceiverStream::new(requests));
         request.metadata_mut().insert("authorization", self.bearer()?);
-        let mut caller = self.options.control.caller(wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let mut caller =
+            self.options.control.caller(wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let path = http::uri::PathAndQuery::from_static(STREAM_PATH);
         let accepted = async {
             caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -315,7 +332,8 @@ impl Subscriber {
 
     fn bearer(&self) -> Result<MetadataValue<Ascii>, Ended> {
         let text = format!("Bearer {}", self.options.token.token);
-        let unsendable = |_| Ended { problem: "the token cannot be sent".to_owned(), is_final: true, after: None };
+        let unsendable =
+            |_| Ended { problem: "the token cannot be sent".to_owned(), is_final: true, after: None };
         let mut value: MetadataValue<Ascii> = text.parse().map_err(unsendable)?;
         value.set_sensitive(true);
         Ok(value)

@@ -96,7 +96,9 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn served(interest: &Interest) -> String {
     match interest {
         Interest::All => "every Gateway".to_owned(),
-        Interest::Gateways(names) => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        Interest::Gateways(names) => {
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        }
     }
 }
 

@@ -90,10 +90,12 @@ mod tests {
     #[test]
     fn every_loss_comes_with_a_hint() {
         for problem in ["refused", "UnknownIssuer", "NotValidForName"] {
-            let text = sentence(&Event::Lost { problem: problem.to_owned(), is_final: false }).expect("a sentence");
+            let text =
+                sentence(&Event::Lost { problem: problem.to_owned(), is_final: false }).expect("a sentence");
             assert!(text.contains("\nhint: "), "{text}");
         }
-        let text = sentence(&Event::Lost { problem: "not known".to_owned(), is_final: true }).expect("a sentence");
+        let text =
+            sentence(&Event::Lost { problem: "not known".to_owned(), is_final: true }).expect("a sentence");
         assert!(text.contains("--token-file"), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::{Interest, TokenFile};
-use proxy::{ControlAddress, LogSink, Proxy, ProgressState, SubscribeOptions, Subscription, Tell};
+use proxy::{ControlAddress, LogSink, ProgressState, Proxy, SubscribeOptions, Subscription, Tell};
 
 /// What to run.
 #[derive(Debug)]
@@ -81,7 +81,8 @@ impl RunningGateway {
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
         let GatewayOptions { admin, access_log, drain, .. } = options;
-        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain }).map_err(StartError::Proxy)?;
+        let proxy =
+            Proxy::start(proxy::Options { workers, admin, access_log, drain }).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind };

@@ -41,7 +41,8 @@ async fn a_control_plane_killed_under_load_costs_no_request_and_is_followed_when
     control.kill();
     follower.is_alone().await;
     let before = upstream.requests().len();
-    tests::until::eventually("traffic to go on without it", || upstream.requests().len() > before + 500).await;
+    tests::until::eventually("traffic to go on without it", || upstream.requests().len() > before + 500)
+        .await;
     control.revive().await;
     let revision = control.edit(&marked(&scene, "back")).await;
     tests::until::eventually_within(Duration::from_secs(30), "the edit to arrive", || {
@@ -74,7 +75,11 @@ async fn a_gateway_starts_from_its_cache_without_a_control_plane_and_converges_w
     assert!(progress.cached_age.is_some() && !progress.connected);
     let ready = fetch(follower.admin, "admin", "/ready").await;
     assert_eq!(ready.status, 200);
-    assert!(ready.text().contains("control plane away") && ready.text().contains("from the cache"), "{}", ready.text());
+    assert!(
+        ready.text().contains("control plane away") && ready.text().contains("from the cache"),
+        "{}",
+        ready.text()
+    );
     let metrics = fetch(follower.admin, "admin", "/metrics").await.text();
     assert!(metrics.contains("selvedge_control_connected 0\n"), "{metrics}");
     assert!(metrics.contains(&format!("selvedge_control_epoch {revision}\n")), "{metrics}");
@@ -82,8 +87,10 @@ async fn a_gateway_starts_from_its_cache_without_a_control_plane_and_converges_w
 
     control.revive().await;
     let revision = control.edit(&marked(&scene, "three")).await;
-    tests::until::eventually_within(Duration::from_secs(30), "it to converge", || follower.progress().epoch >= revision)
-        .await;
+    tests::until::eventually_within(Duration::from_secs(30), "it to converge", || {
+        follower.progress().epoch >= revision
+    })
+    .await;
     assert_eq!(mark(&follower).await.as_deref(), Some("three"));
     assert!(follower.progress().cached_age.is_none());
     let metrics = fetch(follower.admin, "admin", "/metrics").await.text();
@@ -108,14 +115,20 @@ async fn a_damaged_cache_is_set_aside_and_the_gateway_waits_for_its_control_plan
 
     let follower = Follower::start(caching(&control, &cache), scene.entry()).await;
 
-    let told = follower.events().iter().filter_map(selvedge::gateway::event::sentence).collect::<Vec<_>>().join("\n");
+    let told = follower
+        .events()
+        .iter()
+        .filter_map(selvedge::gateway::event::sentence)
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(told.contains("is damaged; it was set aside as"), "{told}");
     assert!(exchange(follower.entry, get(HOST, "/", "")).await.is_err(), "nothing is served of it");
     let ready = fetch(follower.admin, "admin", "/ready").await;
     assert_eq!((ready.status, ready.text()), (503, "waiting for the control plane\n".to_owned()));
 
     control.revive().await;
-    eventually_some("it to serve", || async { exchange(follower.entry, get(HOST, "/", "")).await.ok() }).await;
+    eventually_some("it to serve", || async { exchange(follower.entry, get(HOST, "/", "")).await.ok() })
+        .await;
 }
 
 #[tokio::test]

@@ -19,9 +19,8 @@ fn routes(scene: &mut Scene, count: usize) {
 }
 
 fn herd(control: &Control) -> Vec<Simulated> {
-    let start = |number| {
-        Simulated::start(&format!("p{number}"), control.url(), control.token.clone(), Interest::All)
-    };
+    let start =
+        |number| Simulated::start(&format!("p{number}"), control.url(), control.token.clone(), Interest::All);
     (0..HERD).map(start).collect()
 }
 
@@ -40,7 +39,14 @@ async fn three_hundred_proxies_join_at_once_hear_an_edit_and_come_back_for_nothi
     let mut herd = herd(&control);
     all_reach(&mut herd, 1).await;
     let everything = herd[0].seen().objects;
-    assert!(herd.iter().all(|proxy| proxy.seen().objects == everything && proxy.seen().received == everything));
+    for proxy in &herd {
+        assert_eq!(
+            (proxy.seen().objects, proxy.seen().received),
+            (everything, everything),
+            "{:?}",
+            proxy.seen()
+        );
+    }
 
     scene.remove("HTTPRoute", "r7");
     let revision = control.edit(&scene.yaml()).await;

@@ -49,7 +49,8 @@ async fn forty_edits_through_the_stream_fail_no_request() {
         let revision = control.edit(&next.yaml()).await;
         follower.reaches(revision).await;
         let answer = fetch(follower.entry, "edit.example", "/").await;
-        assert_eq!(answer.header("location"), Some(&*format!("http://{to}/")), "edit {edit}");
+        let location = answer.header("location").unwrap_or_default();
+        assert!(location.starts_with(&format!("http://{to}")), "edit {edit}: {location}");
     }
 
     let answered = load.stop().await;

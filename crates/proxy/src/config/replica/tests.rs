@@ -12,7 +12,11 @@ fn name(of: &str, called: &str) -> ObjectName {
 }
 
 fn content(json: Vec<u8>, parents: &[&str], denies: bool) -> Content {
-    Content { json: json.into(), parents: parents.iter().map(|parent| (*parent).to_owned()).collect(), denies }
+    Content {
+        json: json.into(),
+        parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
+        denies,
+    }
 }
 
 fn received(content: &Content) -> Received {
@@ -151,7 +155,8 @@ fn a_policy_of_a_kind_that_is_newer_than_the_proxy_denies_what_it_was_to_protect
     for parent in ["HTTPRoute/a/shop", "Gateway/a/edge", "Service/a/cart"] {
         let mut replica = replica();
 
-        let taken = replica.take(&update(2, vec![broken("AuthorizationPolicy", "a/strict", &[parent], true)], &[]));
+        let taken =
+            replica.take(&update(2, vec![broken("AuthorizationPolicy", "a/strict", &[parent], true)], &[]));
 
         assert!(taken.rejections[0].problem.contains("upgrade it"), "{:?}", taken.rejections);
         assert_eq!(served(&config(taken)), [("first.example".to_owned(), true)], "{parent}");
@@ -213,5 +218,9 @@ fn an_update_without_a_difference_is_no_new_config() {
 fn every_kind_has_a_word_of_its_own() {
     let words: BTreeSet<&str> = KindName::ALL.iter().map(|kind| kind.as_str()).collect();
 
-    assert_eq!(words.len(), KindName::ALL.len(), "types on the stream are told apart by the word of the kind");
+    assert_eq!(
+        words.len(),
+        KindName::ALL.len(),
+        "types on the stream are told apart by the word of the kind"
+    );
 }
