@@ -119,7 +119,6 @@ impl Replica {
     }
 
     /// What is denied now, for whoever shows it.
-    #[must_use]
     pub fn denying(&self) -> impl Iterator<Item = &ObjectName> {
         self.denying.keys()
     }

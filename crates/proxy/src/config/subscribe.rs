@@ -203,10 +203,8 @@ struct Ended {
 impl From<Status> for Ended {
     fn from(status: Status) -> Ended {
         let after = status.metadata().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let is_final = match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition => true,
-            _ => false,
-        };
+        let codes = [Code::Unauthenticated, Code::PermissionDenied, Code::FailedPrecondition];
+        let is_final = codes.contains(&status.code());
         Ended {
             problem: status.message().to_owned(),
             is_final,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use engine::config::Action;
+use engine::config::{Action, Backends, Target as BackendTarget};
 use serde_json::{Value, json};
 
 use super::*;
@@ -91,7 +91,17 @@ fn served(config: &Config) -> Vec<(String, bool)> {
         for (_, listener) in port.table.listeners().sorted() {
             for (host, entries) in listener.hosts.sorted() {
                 for entry in entries.entries() {
-                    let refused = matches!(entry.rule.action, Action::Refuse { .. });
+                    let leads_nowhere = |backends: &Backends| {
+                        backends
+                            .choices
+                            .iter()
+                            .all(|choice| matches!(choice.target, BackendTarget::Invalid { .. }))
+                    };
+                    let refused = match &entry.rule.action {
+                        Action::Refuse { .. } => true,
+                        Action::Forward(backends) => leads_nowhere(backends),
+                        Action::Redirect(_) => false,
+                    };
                     found.push((host.to_string(), refused));
                 }
             }
