@@ -1,7 +1,7 @@
 //! The proxy's end of the stream: what comes is staged, and handed out whole when the marker comes.
 //!
-//! What is held is what is in use, what was rejected excepted. A connection that is lost takes with it what was staged and nothing else; the next
-//! one begins with what is held, so that only the difference travels.
+//! What is held is what is in use, what was rejected excepted. A connection that is lost takes with it what was staged
+//! and nothing else; the next one begins with what is held, so that only the difference travels.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -106,8 +106,8 @@ impl Model {
         match step {
             Step::Edit(edits) => self.edit(edits),
             Step::Send => self.send(),
-            Step::ToProxy(count) => (0..count).for_each(|_| self.to_proxy()),
-            Step::ToControl(count) => (0..count).for_each(|_| self.to_control()),
+            Step::ToProxy(count) => (0..count).for_each(|_| self.reach_proxy()),
+            Step::ToControl(count) => (0..count).for_each(|_| self.reach_control()),
             Step::Reconnect => self.reconnect(),
             Step::Restart => {
                 // The same objects on another line: what was shared with the old views is not known any more.
@@ -146,7 +146,7 @@ impl Model {
         }
     }
 
-    fn to_proxy(&mut self) {
+    fn reach_proxy(&mut self) {
         let Some(response) = self.to_proxy.pop_front() else { return };
         let response =
             DeltaDiscoveryResponse::decode(&*response.encode_to_vec()).expect("it survives the wire");
@@ -203,7 +203,7 @@ impl Model {
         assert!(held.len() <= NAMES);
     }
 
-    fn to_control(&mut self) {
+    fn reach_control(&mut self) {
         let Some(request) = self.to_control.pop_front() else { return };
         let request = DeltaDiscoveryRequest::decode(&*request.encode_to_vec()).expect("it survives the wire");
         match self.server.receive(request).expect("the proxy keeps to the protocol") {
@@ -234,10 +234,10 @@ impl Model {
             messages += self.to_proxy.len() + self.to_control.len();
             assert!(messages < 10_000, "it does not come to rest");
             while !self.to_proxy.is_empty() {
-                self.to_proxy();
+                self.reach_proxy();
             }
             while !self.to_control.is_empty() {
-                self.to_control();
+                self.reach_control();
             }
         }
     }
@@ -276,7 +276,7 @@ fn who_comes_back_with_everything_is_sent_the_marker_alone() {
 
     model.reconnect();
     while !model.to_control.is_empty() {
-        model.to_control();
+        model.reach_control();
     }
     model.send();
 

@@ -1,7 +1,7 @@
 //! Proxies that follow a control plane and serve nothing: what three hundred of them cost a control plane.
 //!
-//! The stream is the real one, TLS and HTTP/2 included, and so is the proxy's end of it; only compiling and applying are
-//! left out, which happen on as many machines as there are proxies.
+//! The stream is the real one, TLS and HTTP/2 included, and so is the proxy's end of it; only compiling and applying
+//! are left out, which happen on as many machines as there are proxies.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! The last good configuration on disk, so that a proxy starts without its control plane.
 //!
 //! The file is the stream itself, as far as it was accepted: one record for each epoch, of what became different with
-//! it. So an edit of one route writes one route, and a record is in force whole or not at all, like a push. Each carries
-//! its own checksum. A record that is cut short is what a crash leaves behind, and the epoch before it is used; anything
-//! else that is wrong means that the file cannot be trusted, and it is set aside for people to look at. A database would
-//! bring trees, pages and a recovery of its own for what is one sequence, read once.
+//! it. So an edit of one route writes one route, and a record is in force whole or not at all, like a push. Each
+//! carries its own checksum. A record that is cut short is what a crash leaves behind, and the epoch before it is
+//! used; anything else that is wrong means that the file cannot be trusted, and it is set aside for people to look at.
+//! A database would bring trees, pages and a recovery of its own for what is one sequence, read once.
 //!
 //! It holds the keys of certificates: only its owner may read it.
 
