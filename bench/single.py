@@ -15,7 +15,7 @@ import load
 import peers as peer_files
 import places
 from peers import Peer
-from processes import Stage, interrupt, memory_kib, tree
+from processes import Stage, interrupt, memory_kib, tree, wait_for_line
 
 PATH = "/api/v1/users/1k?id=42"
 CONNECTIONS = 1000
@@ -66,37 +66,49 @@ def idle_connection(port: int, wrap: ssl.SSLContext | None) -> socket.socket:
     return connection
 
 
+SECONDS_FEW, SECONDS_MANY = 1, 4
+
+
 def syscalls(peers: list[Peer]) -> dict:
-    """System calls per GET in the steady state, counted by strace."""
+    """System calls per GET on connections that are open, counted by strace. Every run opens its connections; two runs
+    of different length are subtracted from each other, so that what is left is what the GETs cost."""
     rows = {}
     for peer in peers:
         with Stage() as stage:
             stage.backend()
             process = stage.proxy(peer)
-            url = f"http://127.0.0.1:{peer.plain}{PATH}"
-            load.wrk(url, 1, 64)  # Pools fill first.
-            output = places.WORK / f"strace.{peer.name}"
-            attach = [word for pid in tree(process.pid) for word in ("-p", str(pid))]
-            tracer = stage.start(["strace", "-c", "-f", "-o", str(output), *attach], places.CORE_LOAD, "strace")
-            time.sleep(0.7)
-            served = load.wrk(url, 3, 64)
-            # `taskset` replaces itself with strace, so the signal reaches strace.
-            interrupt(tracer)
-            rows[peer.name] = read_strace(output.read_text(), served.requests)
+            load.wrk(f"http://127.0.0.1:{peer.plain}{PATH}", 1, 64)  # Pools fill first.
+            few, many = (traced(stage, process, peer, seconds) for seconds in (SECONDS_FEW, SECONDS_MANY))
+            rows[peer.name] = per_request(few, many)
         calls = ", ".join(f"{name} {count:.2f}" for name, count in rows[peer.name]["calls"].items())
         print(f"{peer.name:14} {rows[peer.name]['total']:.2f} per GET: {calls}", flush=True)
     return rows
 
 
-def read_strace(text: str, requests: int) -> dict:
-    """Calls that happen at least once in a hundred requests, and their sum."""
-    calls = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 5 and words[0][0].isdigit() and words[-1] != "total":
-            calls[words[-1]] = int(words[3]) / max(requests, 1)
-    calls = dict(sorted(calls.items(), key=lambda item: -item[1]))
-    calls = {name: count for name, count in calls.items() if count >= 0.01}
+def traced(stage: Stage, process: subprocess.Popen, peer: Peer, seconds: float) -> tuple[dict[str, int], int]:
+    """Calls by name during a run of load, and the requests it completed."""
+    output = places.WORK / f"strace.{peer.name}"
+    attach = [word for pid in tree(process.pid) for word in ("-p", str(pid))]
+    tracer = stage.start(["strace", "-c", "-f", "-o", str(output), *attach], places.CORE_LOAD, "strace")
+    wait_for_line(tracer, places.WORK / "strace.err", "attached")
+    served = load.wrk(f"http://127.0.0.1:{peer.plain}{PATH}", seconds, 64)
+    # `taskset` replaces itself with strace, so the signal reaches strace.
+    interrupt(tracer)
+    return read_strace(output.read_text()), served.requests
+
+
+def read_strace(text: str) -> dict[str, int]:
+    """Calls by name."""
+    rows = (line.split() for line in text.splitlines())
+    rows = (words for words in rows if len(words) >= 5 and words[0][0].isdigit() and words[-1] != "total")
+    return {words[-1]: int(words[3]) for words in rows}
+
+
+def per_request(few: tuple[dict[str, int], int], many: tuple[dict[str, int], int]) -> dict:
+    """What the longer run called more, by request, and the sum; without what happens less than once in a hundred."""
+    requests = max(many[1] - few[1], 1)
+    calls = {name: (count - few[0].get(name, 0)) / requests for name, count in many[0].items()}
+    calls = {name: count for name, count in sorted(calls.items(), key=lambda item: -item[1]) if count >= 0.01}
     return {"total": sum(calls.values()), "calls": calls}
 
 

@@ -64,7 +64,7 @@ fn table(routes: usize, per_host: usize) -> ListenerTable {
 fn entry(route: usize, hostname: &HostPattern) -> Entry {
     let name: Arc<str> = format!("default/route-{route}").into();
     let origin =
-        Origin { kind: "HTTPRoute", route: name.clone(), rule: 0, matched: 0, name: None, source: None };
+        Origin { kind: "HTTPRoute", route: name.clone(), rule: 0, matched: 0, name: None };
     let slot = RuleSlot(u32::try_from(route).expect("fewer than four billion routes"));
     let action = Action::Refuse { status: 500, reason: "benchmark" };
     Entry {

@@ -5,11 +5,17 @@
 //! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
 //! configurations over.
 
+pub mod api;
 pub mod apply;
+pub mod clock;
 pub mod files;
+pub mod leader;
+pub mod objects;
 mod pieces;
 pub mod plane;
 pub mod proxies;
+pub mod reconcile;
+pub mod server;
 pub mod snapshot;
 pub mod sources;
 mod stamp;

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod settings;
+mod sources;
 
 pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
+pub(crate) use sources::RuleSource;
+pub use sources::Sources;
 
 use crate::matching::ListenerTable;
 
@@ -23,6 +26,8 @@ pub struct Config {
     pub ports: Vec<Arc<Port>>,
     /// Destinations by [`ClusterSlot`]; `None` where a slot is not in use in this epoch.
     pub clusters: Vec<Option<Arc<Cluster>>>,
+    /// Where the rules were read.
+    pub sources: Arc<Sources>,
 }
 
 impl Config {
@@ -188,8 +193,6 @@ pub struct Origin {
     pub matched: u16,
     /// The rule's own name, if it has one.
     pub name: Option<Arc<str>>,
-    /// File and line the route was read from, when it came from a file.
-    pub source: Option<Arc<str>>,
 }
 
 /// What a matched rule does.
@@ -242,13 +245,20 @@ pub enum Target {
     },
 }
 
-/// Bounds of time of a rule; `None` means no bound of its own (the proxy's idle limits always hold).
+/// Bounds of time of a rule; `None` means no bound of its own.
+///
+/// A rule that writes a bound, be it `0s`, has decided how long may be waited, so the Gateway's limits on silence
+/// give way to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first byte of the request to the last byte of the response.
     pub request: Option<Duration>,
     /// One attempt at the upstream, from connect to the end of its response.
     pub backend_request: Option<Duration>,
+    /// Silence of the client within its request is left to the bounds above: `request` is written.
+    pub client_may_pause: bool,
+    /// Silence of the upstream is left to the bounds above: one of them is written.
+    pub upstream_may_pause: bool,
 }
 
 /// Everything that may be done to a request or response on its way, one variant a kind. The order of the
@@ -417,7 +427,7 @@ pub struct Endpoint {
 }
 
 /// A DNS name in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DnsEndpoint {
     /// Name to resolve.
     pub name: Arc<str>,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
-    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Target,
+    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
     Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
@@ -21,18 +21,18 @@ pub fn dump(config: &Config) -> Value {
     let clusters = config.clusters.iter().flatten().map(|cluster| self::cluster(cluster));
     json!({
         "epoch": config.epoch,
-        "ports": config.ports.iter().map(|port| self::port(port)).collect::<Vec<_>>(),
+        "ports": config.ports.iter().map(|port| self::port(port, &config.sources)).collect::<Vec<_>>(),
         "clusters": clusters.collect::<Vec<_>>(),
     })
 }
 
-fn port(port: &Port) -> Value {
+fn port(port: &Port, sources: &Sources) -> Value {
     let listeners = port.table.listeners().sorted();
     let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
         "tls": tls(&port.security),
         "settings": settings(&port.settings),
-        "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found)).collect::<Vec<_>>(),
+        "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found, sources)).collect::<Vec<_>>(),
     });
     if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
         object["client_validation"] = client_validation(validation);
@@ -65,7 +65,15 @@ fn tls(security: &Security) -> Value {
 
 fn settings(settings: &Settings) -> Value {
     let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
-    let Limits { request_body_bytes_max, idle_timeout, head_timeout, connections_max } = limits;
+    let Limits {
+        request_body_bytes_max,
+        idle_timeout,
+        head_timeout,
+        body_idle_timeout,
+        upstream_idle_timeout,
+        write_stall_timeout,
+        connections_max,
+    } = limits;
     let path_policy = match path_policy {
         PathPolicy::Reject => "reject",
         PathPolicy::Redirect => "redirect",
@@ -85,28 +93,31 @@ fn settings(settings: &Settings) -> Value {
         "request_body_bytes_max": request_body_bytes_max,
         "idle_timeout_ms": millis(*idle_timeout),
         "head_timeout_ms": millis(*head_timeout),
+        "body_idle_timeout_ms": millis(*body_idle_timeout),
+        "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
+        "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
     })
 }
 
-fn listener(hostname: Option<String>, listener: &Listener) -> Value {
+fn listener(hostname: Option<String>, listener: &Listener, sources: &Sources) -> Value {
     let hosts: Map<String, Value> = listener
         .hosts
         .sorted()
         .into_iter()
-        .map(|(host, table)| (host.to_string(), host_table(table)))
+        .map(|(host, table)| (host.to_string(), host_table(table, sources)))
         .collect();
     json!({ "name": listener.name, "hostname": hostname, "hosts": hosts })
 }
 
-fn host_table(table: &HostTable) -> Value {
-    table.entries().map(entry).collect()
+fn host_table(table: &HostTable, sources: &Sources) -> Value {
+    table.entries().map(|entry| self::entry(entry, sources)).collect()
 }
 
-fn entry(entry: &Entry) -> Value {
+fn entry(entry: &Entry, sources: &Sources) -> Value {
     let mut object = Map::new();
     object.insert("match".into(), matched(entry));
-    if let Value::Object(rule) = rule(&entry.rule) {
+    if let Value::Object(rule) = rule(&entry.rule, sources) {
         object.extend(rule);
     }
     object.into()
@@ -153,7 +164,7 @@ fn shown(name: &str, value: &str) -> String {
 }
 
 /// One rule.
-pub(crate) fn rule(rule: &Rule) -> Value {
+pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     let Rule { slot, origin, filters, action, timeouts } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
@@ -163,13 +174,18 @@ pub(crate) fn rule(rule: &Rule) -> Value {
     if let Some(name) = &origin.name {
         object.insert("name".into(), json!(name));
     }
-    if let Some(source) = &origin.source {
+    if let Some(source) = sources.of(rule) {
         object.insert("source".into(), json!(source));
     }
     if !filters.is_empty() {
         object.insert("filters".into(), filters.iter().map(filter).collect());
     }
-    let Timeouts { request, backend_request } = timeouts;
+    let Timeouts { request, backend_request, client_may_pause, upstream_may_pause } = timeouts;
+    for (name, may) in [("client_may_pause", client_may_pause), ("upstream_may_pause", upstream_may_pause)] {
+        if *may {
+            object.insert(name.into(), json!(true));
+        }
+    }
     for (name, bound) in [("request_timeout_ms", request), ("backend_request_timeout_ms", backend_request)] {
         if let Some(bound) = bound {
             object.insert(name.into(), json!(millis(*bound)));

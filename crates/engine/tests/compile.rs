@@ -94,6 +94,30 @@ fn nothing_changed_means_everything_is_shared() {
 }
 
 #[test]
+fn what_only_moves_down_its_file_is_shared_and_told_with_its_new_lines() {
+    let secured = TLS.replace("name: edge", "name: safe");
+    let text = format!("{BASE}---{secured}---\n{}\n---{}", secret("good"), route("a", "a.example", "/"));
+    let source = |config: &Config| config.sources.of(ask(config, "a.example", "/").unwrap()).unwrap();
+    let line = |config: &Config| source(config).strip_prefix("in.yaml:").unwrap().parse::<u32>().unwrap();
+    let mut world = World::new();
+    let before = world.apply(&text).compile();
+
+    let after = world.apply(&format!("# one\n# two\n{text}")).compile();
+
+    let (old, new) = (before.config, after.config);
+    assert_eq!(line(&new), line(&old) + 2, "and the config before still tells its own lines");
+    assert!(old.ports.iter().zip(&new.ports).all(|(old, new)| Arc::ptr_eq(old, new)));
+    assert!(Arc::ptr_eq(old.clusters[0].as_ref().unwrap(), new.clusters[0].as_ref().unwrap()));
+    assert_eq!(world.words.pairs_read, 1, "a Secret that moved is not read again");
+    let told = |conditions: &engine::Conditions| {
+        let sources = conditions.iter().filter_map(|object| object.resource.source.clone());
+        sources.map(|source| source.line).collect::<Vec<_>>()
+    };
+    let below: Vec<u32> = told(&before.conditions).iter().map(|line| line + 2).collect();
+    assert_eq!(told(&after.conditions), below);
+}
+
+#[test]
 fn a_slot_means_the_same_for_ever_and_is_given_to_nobody_else() {
     let mut world = World::new();
     let first = world.apply(BASE).apply(&route("a", "a.example", "/")).compile().config;
@@ -300,6 +324,8 @@ fn pool() -> Vec<String> {
         "tls",
         "filters",
         "endpoints",
+        "pods",
+        "client-certificates-shared",
         "backend-tls",
         "allowed-routes",
         "conflicts",
@@ -359,6 +385,7 @@ fn statuses(compiled: &engine::Compiled) -> Vec<(String, Value)> {
 #[derive(Clone, Debug)]
 enum Step {
     Apply(usize),
+    Move(usize),
     Remove(usize),
     Compile,
 }
@@ -366,6 +393,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0_usize..1000).prop_map(Step::Apply),
+        2 => (0_usize..1000).prop_map(Step::Move),
         2 => (0_usize..1000).prop_map(Step::Remove),
         3 => Just(Step::Compile),
     ];
@@ -377,7 +405,7 @@ proptest! {
 
     #[test]
     fn compiling_step_by_step_ends_where_compiling_at_once_does(
-        start in prop::collection::vec(any::<bool>(), 200),
+        start in prop::collection::vec(any::<bool>(), 300),
         steps in steps(),
     ) {
         let pool = pool();
@@ -389,6 +417,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Apply(n) => { world.apply(&pool[n % pool.len()]); }
+                Step::Move(n) => { world.apply(&format!("#\n#\n{}", pool[n % pool.len()])); }
                 Step::Remove(n) => {
                     let keys: Vec<_> = world.resources.iter().map(|resource| resource.key.clone()).collect();
                     if !keys.is_empty() {

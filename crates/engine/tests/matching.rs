@@ -207,14 +207,7 @@ fn slot(listener: usize, index: usize) -> u32 {
 fn rule(slot: u32) -> Arc<Rule> {
     Arc::new(Rule {
         slot: RuleSlot(slot),
-        origin: Origin {
-            kind: "HTTPRoute",
-            route: "test/test".into(),
-            rule: 0,
-            matched: 0,
-            name: None,
-            source: None,
-        },
+        origin: Origin { kind: "HTTPRoute", route: "test/test".into(), rule: 0, matched: 0, name: None },
         filters: Vec::new(),
         action: Action::Refuse { status: 500, reason: "test" },
         timeouts: Timeouts::default(),

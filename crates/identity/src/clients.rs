@@ -32,6 +32,17 @@ pub(crate) fn verifier(validation: &ClientValidation) -> Arc<dyn ClientCertVerif
     }
 }
 
+/// Whether a chain that was shown in an earlier handshake, where possession of its key was proven, would be let in
+/// at `now`: a connection that is older than what a port asks for today must not be worth more than a new one.
+#[must_use]
+pub fn lets_in(validation: &ClientValidation, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
+    let verifier = verifier(validation);
+    match chain.split_first() {
+        None => !verifier.client_auth_mandatory(),
+        Some((leaf, intermediates)) => verifier.verify_client_cert(leaf, intermediates, now).is_ok(),
+    }
+}
+
 /// Judges all clients alike, whoever vouches for them.
 #[derive(Debug)]
 struct WithoutAnchors {

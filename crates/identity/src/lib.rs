@@ -5,7 +5,7 @@
 //! rustls settings from [`server`] and [`client`]. No sockets and no clocks: time is handed in.
 
 pub mod client;
-mod clients;
+pub mod clients;
 pub mod keyring;
 pub mod pair;
 pub mod pem;

@@ -305,3 +305,27 @@ fn a_port_that_verifies_its_clients_resumes_no_session_of_its_own_or_of_another_
     assert_eq!(resumed(&verifying), Ok(false));
     assert!(resumed(&asking(&shown, &[&after], ClientValidationMode::ValidOnly)).is_err());
 }
+
+#[test]
+fn what_was_shown_earlier_is_judged_as_it_would_be_in_a_handshake_today() {
+    let (ours, stranger) = (Authority::new(), Authority::new());
+    let now = rustls_pki_types::UnixTime::now();
+    let chains = [
+        ("ours", ours.pair_for("client.example"), true),
+        ("a stranger's", stranger.pair_for("client.example"), false),
+        ("expired", ours.pair_of_the_past(), false),
+        ("for servers", ours.pair_for_servers(), false),
+    ];
+    let asked = |mode| ClientValidation { roots: vec![ours.root.clone()], mode };
+    let (valid, fallback) =
+        (asked(ClientValidationMode::ValidOnly), asked(ClientValidationMode::InsecureFallback));
+
+    for (what, pair, let_in) in &chains {
+        assert_eq!(identity::clients::lets_in(&valid, &pair.chain, now), *let_in, "{what}");
+        assert!(identity::clients::lets_in(&fallback, &pair.chain, now), "{what}");
+    }
+    assert!(!identity::clients::lets_in(&valid, &[], now));
+    assert!(identity::clients::lets_in(&fallback, &[], now));
+    let nobody = ClientValidation { roots: Vec::new(), mode: ClientValidationMode::ValidOnly };
+    assert!(!identity::clients::lets_in(&nobody, &chains[0].1.chain, now), "without an anchor nobody is");
+}

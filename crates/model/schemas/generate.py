@@ -4,8 +4,8 @@
     generate.py DIRECTORY
 
 DIRECTORY is `config/crd` of the module sigs.k8s.io/gateway-api v1.6.0. What is kept of each kind is the
-openAPIV3Schema of its version v1, without words for people and without status (which is ours to write, not the
-user's). All come from the standard channel but HTTPRoute: its experimental schema has retries, sessions, parents
+openAPIV3Schema of its version v1, without words for people. Its status, which controllers write and files do not,
+stands in a file of its own. All come from the standard channel but HTTPRoute: its experimental schema has retries, sessions, parents
 told apart by port, unique rule names and a pattern for header values. Of that, what no issue has built yet is left
 out (LATER), so that it is refused instead of ignored. The schemas of the core kinds and of our own are written by
 hand beside this file.
@@ -67,11 +67,18 @@ def main():
         if plural == "referencegrants":
             older = read(directory, channel, plural, "v1beta1")
             assert older == schema, "v1beta1 differs and needs a schema of its own"
-        schema["properties"].pop("status", None)
+        status = schema["properties"].pop("status", None)
+        if status is not None:
+            # Who makes an object does not say how it fares: a default would put words into a controller's mouth.
+            status.pop("default", None)
+            write(here / f"{name}.status.json", status)
         for known_elsewhere in ("apiVersion", "kind", "metadata"):
             schema["properties"].pop(known_elsewhere)
-        text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False)
-        (here / f"{name}.json").write_text(text + "\n")
+        write(here / f"{name}.json", schema)
+
+
+def write(path, schema):
+    path.write_text(json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ pub struct ObjectMeta {
     pub generation: u64,
     /// When it was made, if it says so.
     pub creation_timestamp: Option<Moment>,
+    /// When it began to end, if it does.
+    pub deletion_timestamp: Option<Moment>,
     /// Version in a store, opaque.
     pub resource_version: Option<Arc<str>>,
 }
@@ -40,8 +42,17 @@ pub struct ObjectMeta {
 impl ObjectMeta {
     /// Whether both mean the same. A store numbers every write, those of a status included; the number says nothing.
     fn means_the_same(&self, other: &ObjectMeta) -> bool {
-        let ObjectMeta { name, namespace, labels, annotations, uid, generation, creation_timestamp, .. } =
-            self;
+        let ObjectMeta {
+            name,
+            namespace,
+            labels,
+            annotations,
+            uid,
+            generation,
+            creation_timestamp,
+            deletion_timestamp,
+            resource_version: _,
+        } = self;
         *name == other.name
             && *namespace == other.namespace
             && *labels == other.labels
@@ -49,6 +60,7 @@ impl ObjectMeta {
             && *uid == other.uid
             && *generation == other.generation
             && *creation_timestamp == other.creation_timestamp
+            && *deletion_timestamp == other.deletion_timestamp
     }
 }
 
@@ -150,6 +162,26 @@ impl Resource {
             && self.age == other.age
             && self.meta.means_the_same(&other.meta)
             && self.kind == other.kind
+    }
+
+    /// Whether it stands on the lines on which the other one stood; what came from no file has none.
+    #[must_use]
+    pub fn stands_as(&self, before: &Resource) -> bool {
+        match (&self.source, &before.source) {
+            (None, None) => true,
+            (now, then) => now == then && self.written.has_lines_of(&before.written),
+        }
+    }
+
+    /// Whether it is the other one and only stands on other lines of the same file.
+    #[must_use]
+    pub fn is_moved(&self, before: &Resource) -> bool {
+        let (Some(now), Some(then)) = (&self.source, &before.source) else { return false };
+        let by = i64::from(now.line) - i64::from(then.line);
+        now.file == then.file
+            && self.api_version == before.api_version
+            && self.means_the_same(before)
+            && self.written.is_moved(&before.written, by)
     }
 
     /// Its namespace as text; empty outside of namespaces.

@@ -152,6 +152,11 @@ impl Resources {
         self.shelves.values().flat_map(|shelf| shelf.values())
     }
 
+    /// All resources of a kind that is known only at run time, by namespace and name.
+    pub fn of(&self, kind: KindName) -> impl Iterator<Item = &Arc<Resource>> {
+        self.shelves.get(&kind).into_iter().flat_map(|shelf| shelf.values())
+    }
+
     /// The resource with a key.
     #[must_use]
     pub fn get(&self, key: &ResourceKey) -> Option<&Arc<Resource>> {

@@ -198,6 +198,15 @@ impl FromStr for Moment {
     }
 }
 
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
 fn parse_moment(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let digits = text.get(range)?;
@@ -263,6 +272,19 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
 
+/// The inverse of [`days_since_1970`]: cycles of 400 years, then years and months from March on.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (cycle, day_of_cycle) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let leap_days = day_of_cycle / 1_460 - day_of_cycle / 36_524 + day_of_cycle / 146_096;
+    let year_of_cycle = (day_of_cycle - leap_days) / 365;
+    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (cycle * 400 + year_of_cycle + i64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +321,15 @@ mod tests {
         for bad in ["", "Mi", "1.5Mi", "-1", "1mi", "1 Mi", "18446744073709551616", "99999999Ti"] {
             assert_eq!(bytes(bad), None, "{bad:?} was taken for bytes");
         }
+    }
+
+    #[test]
+    fn a_moment_is_shown_as_it_can_be_read() {
+        for day in (-719_000..2_930_000).step_by(97) {
+            let moment = Moment(day * 86_400 + 4_711);
+            assert_eq!(moment.to_string().parse(), Ok(moment));
+        }
+        assert_eq!(Moment(951_782_400).to_string(), "2000-02-29T00:00:00Z");
     }
 
     #[test]

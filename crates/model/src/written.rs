@@ -58,6 +58,18 @@ impl Written {
         }
     }
 
+    /// Whether every part stands on the line on which the other one's stood.
+    pub(crate) fn has_lines_of(&self, before: &Written) -> bool {
+        self.lines == before.lines
+    }
+
+    /// Whether both were written the same, the other one so many lines further up.
+    pub(crate) fn is_moved(&self, before: &Written, by: i64) -> bool {
+        let moved = |line: u32| if line == 0 { 0 } else { moved_line(line, by) };
+        self.json == before.json
+            && self.lines.iter().copied().eq(before.lines.iter().map(|line| moved(*line)))
+    }
+
     /// Whether both want the same, whatever is told about them and in whatever order it is written.
     #[must_use]
     pub fn wants_the_same(&self, other: &Written) -> bool {

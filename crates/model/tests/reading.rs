@@ -242,6 +242,7 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::GatewayParameters(parameters) => serde_json::to_value(parameters),
             model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::Service(service) => serde_json::to_value(service),
+            model::kinds::Kind::Pod(pod) => serde_json::to_value(pod),
             model::kinds::Kind::EndpointSlice(slice) => serde_json::to_value(slice),
             other => panic!("{} is not part of this test", other.name()),
         };

@@ -1,22 +1,23 @@
 //! Sends the copies that mirror filters asked for; nobody waits for what comes back.
 //!
-//! The body is copied while it passes, up to `MIRROR_BODY_BYTES_MAX`, and the copies leave when all of it has
-//! gone to the real upstream. A mirror can therefore never slow, change or fail the request it copies.
+//! The body is copied while it passes, and the copies leave when the upstream has begun to answer and all of the
+//! body is here: a mirror gets the whole request or nothing of it. It can therefore never slow, change or fail
+//! the request it copies. What is too large to be kept is not copied, and counted.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use engine::config::Target;
 
 use crate::exchange::{Exchange, Request};
 use crate::failure::Failure;
-use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRRORS_IN_FLIGHT_MAX, UPSTREAM_IDLE_SECONDS};
+use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRROR_SECONDS, MIRRORS_IN_FLIGHT_MAX};
 use crate::message::{Framing, ResponseHead};
 use crate::state::clusters::ClusterState;
-use crate::stream::{Copy, Next, Piece, Source, Transfer};
+use crate::stream::{Copy, Next, Source, Transfer, Whole};
 use crate::upstream::{Upstream, acquire};
 
 thread_local! {
@@ -25,22 +26,24 @@ thread_local! {
 
 /// Room for a copy of the body, if the request is to be copied.
 #[must_use]
-pub fn prepare(exchange: &Exchange<'_>) -> Option<Copy> {
-    (!exchange.mirrors.is_empty()).then(|| Copy::bounded(MIRROR_BODY_BYTES_MAX))
+pub fn prepare(exchange: &Exchange<'_>) -> Option<Box<Copy>> {
+    let bodiless = exchange.request.head.framing == Framing::None;
+    (!exchange.mirrors.is_empty()).then(|| Box::new(Copy::bounded(MIRROR_BODY_BYTES_MAX, bodiless)))
 }
 
 /// Sends the copies that were noted.
 pub fn send(exchange: &mut Exchange<'_>, copy: Copy) {
-    let bodiless = exchange.request.head.framing == Framing::None;
+    let whole = copy.into_whole();
     for rules in std::mem::take(&mut exchange.mirrors) {
         let Target::Cluster(slot) = rules.target else { continue };
         let Some(cluster) = exchange.worker.clusters.get(slot) else { continue };
-        if !(bodiless || copy.whole) || IN_FLIGHT.get() >= MIRRORS_IN_FLIGHT_MAX {
-            exchange.worker.metrics.mirrors_skipped.add(1);
-            continue;
+        match &whole {
+            Some(whole) if IN_FLIGHT.get() < MIRRORS_IN_FLIGHT_MAX => {
+                exchange.worker.metrics.mirrored.add(1);
+                spawn(exchange, cluster, whole.clone());
+            }
+            Some(_) | None => exchange.worker.metrics.mirrors_skipped.add(1),
         }
-        exchange.worker.metrics.mirrored.add(1);
-        spawn(exchange, cluster, copy.bytes.clone());
     }
 }
 
@@ -60,7 +63,7 @@ impl Drop for InFlight {
 }
 
 /// The copy is a request of its own with the same rule and the same edits; it is not counted as traffic.
-fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Vec<u8>) {
+fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let (worker, port, pinned) = (exchange.worker.clone(), exchange.port.clone(), exchange.pinned.clone());
     let peer = exchange.peer.clone();
     let request = exchange.request.clone();
@@ -74,20 +77,20 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Vec<u8>) {
         copy.request_id = id;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
-        let limit = Duration::from_secs(u64::from(UPSTREAM_IDLE_SECONDS));
+        let limit = Duration::from_secs(u64::from(MIRROR_SECONDS));
         // Whatever becomes of a copy concerns nobody.
         let _ = tokio::time::timeout(limit, carry(&mut copy, &cluster, body)).await;
     });
 }
 
-async fn carry(copy: &mut Exchange<'_>, cluster: &Rc<ClusterState>, body: Vec<u8>) -> Result<(), Failure> {
+async fn carry(copy: &mut Exchange<'_>, cluster: &Rc<ClusterState>, body: Whole) -> Result<(), Failure> {
     let (in_flight, mut upstream) = acquire(copy, cluster, false).await?;
     upstream.begin(copy, cluster)?;
     let mut upload = match copy.request.head.framing {
         Framing::None => Transfer::ended(),
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
     };
-    let mut source = Once(Some(body));
+    let mut source = Some(body);
     let mut head = ResponseHead::default();
     let method = copy.request.head.method;
     let mut received = poll_fn(|cx| {
@@ -113,18 +116,6 @@ async fn discard(upstream: &mut Upstream) -> Result<(), Failure> {
             Next::Piece(_) => {}
             Next::Last(_) | Next::End(_) => return Ok(()),
         }
-    }
-}
-
-/// A body that is already here.
-struct Once(Option<Vec<u8>>);
-
-impl Source for Once {
-    fn poll_piece(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
-        Poll::Ready(Ok(match self.0.take() {
-            Some(body) if !body.is_empty() => Next::Last(Piece::Shared(body.into())),
-            Some(_) | None => Next::End(None),
-        }))
     }
 }
 

@@ -10,8 +10,10 @@ use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
+use crate::request_id::RequestId;
 use crate::state::ports::{Pinned, PortState};
-use crate::state::random::REQUEST_ID_BYTES;
+use crate::vouched::Vouched;
+use crate::waits::Waits;
 use crate::worker::Worker;
 
 /// Who is at the other end of a client connection.
@@ -23,6 +25,8 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Name of the TLS listener that SNI selected; `None` for cleartext.
     pub listener: Option<std::sync::Arc<str>>,
+    /// What it has shown to a port that asked for a certificate.
+    pub vouched: Option<Box<Vouched>>,
 }
 
 /// A request as it came in.
@@ -69,7 +73,7 @@ pub struct Exchange<'c> {
     /// What was sent.
     pub request: Request,
     /// Its id, in logs, towards the upstream and in the answer.
-    pub request_id: [u8; REQUEST_ID_BYTES],
+    pub request_id: RequestId,
     /// The rule that matched.
     pub rule: Option<&'c Rule>,
     /// Request header edits, in the order in which they apply: the rule's, then the backend's.
@@ -114,6 +118,8 @@ impl<'c> Exchange<'c> {
         peer: &'c Rc<Peer>,
         request: Request,
     ) -> Exchange<'c> {
+        let trusted = pinned.port().settings.trusted_hops > 0;
+        let request_id = RequestId::choose(&request.head, &request.text, trusted, &worker.random);
         let outcome = Outcome { request_bytes: request.head_bytes, ..Outcome::default() };
         Exchange {
             worker,
@@ -121,7 +127,7 @@ impl<'c> Exchange<'c> {
             pinned,
             peer,
             request,
-            request_id: worker.random.request_id(),
+            request_id,
             rule: None,
             request_edits: [None; 2],
             response_edits: [None; 2],
@@ -131,6 +137,19 @@ impl<'c> Exchange<'c> {
             is_copy: false,
             outcome,
         }
+    }
+
+    /// How long it waits for either side to go on.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        let waits = Waits::of(&self.settings().limits);
+        self.rule.map_or(waits, |rule| waits.under(&rule.timeouts))
+    }
+
+    /// Its id as text.
+    #[must_use]
+    pub fn request_id(&self) -> &[u8] {
+        self.request_id.of(&self.request.text)
     }
 
     /// Settings of the Gateway.

@@ -95,6 +95,7 @@ failures! {
     ClientClosed         => "client_closed",            499,  1, Client,   Never,        "the client closed the connection before it was answered";
     ClientStalled        => "client_stalled",           499,  1, Client,   Never,        "the client stopped reading its response";
     Misdirected          => "misdirected",              421, 12, Client,   Never,        "the connection was opened for another host";
+    ClientUnverified     => "client_unverified",        421, 16, Client,   Never,        "the port verifies clients by now and this connection's was not; a new connection may satisfy it";
     TlsHandshake         => "tls_handshake",            400, 14, Client,   Never,        "the TLS handshake failed";
     ConnectionLimit      => "connection_limit",         503, 14, Client,   Never,        "too many connections are open on this port";
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
@@ -114,4 +115,12 @@ failures! {
     UpstreamTimeout      => "upstream_timeout",         504,  4, Upstream, Never,        "the upstream did not answer in time";
     RequestTimeout       => "request_timeout",          504,  4, Upstream, Never,        "the request took longer than the route allows";
     Panicked             => "panicked",                 500, 13, Proxy,    Never,        "an internal error ended this request";
+}
+
+impl Failure {
+    /// Whether the connection is of no more use to its client, who has to open another one.
+    #[must_use]
+    pub const fn ends_connection(self) -> bool {
+        matches!(self, Failure::ClientUnverified)
+    }
 }

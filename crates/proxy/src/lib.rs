@@ -24,6 +24,7 @@ mod log;
 pub mod message;
 mod pipeline;
 mod proxy;
+mod request_id;
 mod resolver;
 mod respond;
 mod route;
@@ -32,6 +33,8 @@ mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
+mod vouched;
+mod waits;
 mod wire;
 mod worker;
 

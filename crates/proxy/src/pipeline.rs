@@ -76,6 +76,7 @@ enum Decision<'c> {
 
 /// Everything that is decided before an upstream is asked.
 fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+    route::admit(exchange)?;
     let head = &exchange.request.head;
     if head.path_changed && exchange.settings().path_policy == engine::config::PathPolicy::Redirect {
         return Ok(Decision::Answer(redirect::to_canonical(exchange)));
@@ -149,6 +150,9 @@ async fn forward(
     cluster: &Rc<ClusterState>,
     rule: &Rule,
 ) -> Result<(), Failure> {
+    if rule.timeouts.client_may_pause {
+        downstream.set_body_wait(exchange);
+    }
     downstream.invite_body(exchange);
     let mut copy = copies::prepare(exchange);
     let mut fresh = false;
@@ -194,12 +198,15 @@ async fn attempt(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,
     cluster: &Rc<ClusterState>,
-    copy: &mut Option<Copy>,
+    copy: &mut Option<Box<Copy>>,
     fresh: bool,
 ) -> Result<(), Stopped> {
     let (in_flight, mut upstream) = acquire(exchange, cluster, fresh).await.map_err(Stopped::at)?;
     upstream.begin(exchange, cluster).map_err(Stopped::at)?;
-    downstream.set_form(upstream.takes());
+    let form = downstream.set_form(upstream.takes());
+    if let Some(copy) = copy {
+        copy.expect(form, exchange.request.head.framing);
+    }
     let mut upload = match exchange.request.head.framing {
         Framing::None => Transfer::ended(),
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
@@ -215,10 +222,8 @@ async fn attempt(
     if head.status == 101 {
         return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
     }
-    if let Some(copy) = copy.take() {
-        copies::send(exchange, copy);
-    }
-    relay(downstream, exchange, upstream, upload, &head, received, &in_flight).await.map_err(Stopped::at)
+    let request = (upload, copy.take());
+    relay(downstream, exchange, upstream, request, &head, received, &in_flight).await.map_err(Stopped::at)
 }
 
 /// Sends the request until the head of the answer has come, which may be before all of the body was sent.
@@ -227,7 +232,7 @@ async fn await_head(
     upstream: &mut Upstream,
     upload: &mut Transfer,
     head: &mut ResponseHead,
-    copy: &mut Option<Copy>,
+    copy: &mut Option<Box<Copy>>,
     exchange: &Exchange<'_>,
 ) -> Result<Buffer, Failure> {
     let method = exchange.request.head.method;
@@ -236,7 +241,7 @@ async fn await_head(
         if broken.is_none()
             && !upload.is_done()
             && let Poll::Ready(Err(failure)) =
-                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_mut() }, upstream)
+                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_deref_mut() }, upstream)
         {
             // An upstream that stops reading may have answered already: its answer is worth more than the error.
             if failure.facts().blame == crate::failure::Blame::Client {
@@ -263,7 +268,7 @@ async fn relay(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,
     mut upstream: Upstream,
-    mut upload: Transfer,
+    (mut upload, mut copy): (Transfer, Option<Box<Copy>>),
     head: &ResponseHead,
     mut received: Buffer,
     in_flight: &InFlight,
@@ -279,7 +284,13 @@ async fn relay(
     let moved = poll_fn(|cx| {
         if !upload.is_done() {
             // Whatever becomes of the rest of the request, the answer decides.
-            let _ = upload.poll(cx, downstream, &mut upstream);
+            let _ =
+                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_deref_mut() }, &mut upstream);
+        }
+        if upload.is_done()
+            && let Some(copy) = copy.take()
+        {
+            copies::send(exchange, *copy);
         }
         let moved = download.poll(cx, &mut upstream, downstream);
         if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
@@ -288,6 +299,9 @@ async fn relay(
         moved
     })
     .await;
+    if let Some(copy) = copy {
+        copies::send(exchange, *copy);
+    }
     let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
     upstream.finish(in_flight.endpoint(), moved.is_ok() && reusable && head.framing != Framing::UntilClose);
     moved

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX};
+use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::state::metrics::Metrics;
@@ -101,10 +101,12 @@ impl Proxy {
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
-    /// disturbed, and ports that are gone drain. Must not be called from an asynchronous task.
+    /// disturbed, and ports that are gone drain. DNS names that were never asked for are asked for first, for a
+    /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = Arc::new(state.preparer.prepare(config.clone()));
+        let resolved = self.resolver.first_answers(&config);
+        let prepared = Arc::new(state.preparer.prepare(config.clone(), resolved));
         let (mut sockets, bound) = self.bind(&mut state.bound, &config);
         let mut waiting = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
@@ -156,7 +158,8 @@ impl Proxy {
         let socket = SocketAddr::new(address.ip, address.port);
         // A probe without port sharing first: another process of this user must not share our port unnoticed.
         drop(TcpListener::bind(socket)?);
-        let options = os::ListenOptions { backlog: LISTENER_BACKLOG };
+        let keepalive = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
+        let options = os::ListenOptions { backlog: LISTENER_BACKLOG, keepalive };
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
     }
 

@@ -39,7 +39,7 @@ fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
     }
-    emit(b"x-request-id", &exchange.request_id);
+    emit(b"x-request-id", exchange.request_id());
 }
 
 /// Whether a field of the upstream's goes on to the client.
@@ -96,7 +96,7 @@ impl Answer {
                 content: Vec::new(),
             };
         }
-        let id = std::str::from_utf8(&exchange.request_id).unwrap_or_default();
+        let id = std::str::from_utf8(exchange.request_id()).unwrap_or_default();
         Answer {
             status: facts.status,
             fields: vec![("content-type", b"application/problem+json".to_vec())],
@@ -119,7 +119,7 @@ impl Answer {
 pub fn problem(failure: Failure, request_id: Option<&str>) -> String {
     let facts = failure.facts();
     let mut text = String::with_capacity(256);
-    // Codes and sentences are our own and need no escaping; ids are hexadecimal.
+    // Codes and sentences are our own and need no escaping; ids hold neither quotation marks nor backslashes.
     let _ = write!(
         text,
         "{{\"type\":\"urn:selvedge:failure:{code}\",\"title\":\"{title}\",\"status\":{status},\"code\":\"{code}\",\"detail\":\"{detail}\"",

@@ -4,6 +4,21 @@ use engine::Verdict;
 
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::vouched;
+
+/// Whether the connection still is what its port asks for.
+///
+/// # Errors
+/// The port has begun to ask for certificates that the client has not shown.
+#[inline]
+pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
+    let clock = exchange.worker.clock;
+    let vouched = exchange.peer.vouched.as_deref();
+    if vouched::may_ask(exchange.pinned.port(), vouched, || clock.unix(clock.now())) {
+        return Ok(());
+    }
+    Err(Failure::ClientUnverified)
+}
 
 /// Writes the matched rule into the exchange.
 ///

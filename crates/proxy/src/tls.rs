@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::limits::TLS_HANDSHAKE_SECONDS;
 use crate::state::ports::Pinned;
+use crate::vouched::Vouched;
 
 /// A client connection after its handshake.
 pub struct Accepted {
@@ -18,6 +19,8 @@ pub struct Accepted {
     pub io: Io,
     /// Name of the listener that the server name selected.
     pub listener: Arc<str>,
+    /// The certificate that the client has shown, if the port asked for one.
+    pub vouched: Option<Box<Vouched>>,
     /// Whether HTTP/2 was settled on.
     pub http2: bool,
 }
@@ -41,5 +44,6 @@ pub async fn accept(
     let Security::Tls(port) = &pinned.port().security else { return Err(Failure::TlsHandshake) };
     let host = port.select(session.server_name()).ok_or(Failure::TlsHandshake)?;
     let listener = host.listener.clone();
-    Ok(Accepted { io: Io::Server(Box::new(stream)), listener, http2 })
+    let vouched = Vouched::by_handshake(session.peer_certificates(), port.client_validation.as_ref());
+    Ok(Accepted { io: Io::Server(Box::new(stream)), listener, vouched, http2 })
 }

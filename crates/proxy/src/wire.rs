@@ -1,7 +1,8 @@
 //! The bytes below an HTTP/2 connection: watched on the way in, gathered on the way out.
 //!
-//! The library writes each frame of content with a system call of its own. Here its writes are gathered, and
-//! leave when the connection's task has nothing more to do: answers that became ready together leave together.
+//! The library writes each frame of content with a system call of its own, and reads a few kilobytes at a time. Here
+//! its writes are gathered, and leave when the connection's task has nothing more to do: answers that became ready
+//! together leave together. What has come in is read at once.
 //! What comes in is shown to a [`Guard`] first, so that abuse ends a connection before it has cost anything.
 //! The deadlines of a connection are kept here as well, because this is where its bytes move.
 
@@ -16,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::buffer::Buffer;
 use crate::codec::http2::{Abuse, Guard};
 use crate::io::Io;
-use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS, WRITE_STALL_SECONDS};
+use crate::limits::{HTTP2_LINGER_BYTES_MAX, HTTP2_LINGER_SECONDS};
 use crate::state::deadlines::{Deadline, Deadlines};
 
 /// Why a connection must end.
@@ -37,6 +38,8 @@ pub struct Patience {
     pub head: u32,
     /// For the next request.
     pub idle: u32,
+    /// For room to write.
+    pub stall: u32,
 }
 
 /// What the deadline of the socket is set for.
@@ -136,11 +139,11 @@ impl Tap {
         self.0.borrow().streams
     }
 
-    /// Whether its deadline has not ended it.
+    /// Whether more streams may be opened on it: no deadline has ended it and it does not go away.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let inner = self.0.borrow();
-        inner.ended.is_none() && !inner.deadline.fired()
+        inner.ended.is_none() && !inner.leaving && !inner.deadline.fired()
     }
 
     /// The connection goes away: it may wait for nothing any more but for the streams that are open.
@@ -169,6 +172,13 @@ impl Tap {
 /// Counts a stream as open for as long as it lives.
 #[derive(Debug)]
 pub struct OpenStream(Tap);
+
+impl OpenStream {
+    /// No stream is to be opened on this connection any more; it ends with those that are open.
+    pub fn retire(&self) {
+        self.0.leave();
+    }
+}
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
@@ -199,7 +209,7 @@ impl Inner {
             Waiting::Nothing => self.deadline.none(),
             Waiting::Head => self.deadline.reading(self.patience.head),
             Waiting::Idle => self.deadline.reading(self.patience.idle),
-            Waiting::Write => self.deadline.moving(WRITE_STALL_SECONDS),
+            Waiting::Write => self.deadline.moving(self.patience.stall),
             Waiting::End => self.deadline.moving(HTTP2_LINGER_SECONDS),
         }
     }
@@ -215,26 +225,31 @@ impl Inner {
         }
     }
 
+    /// Everything that has come in, in one system call: the room that the library offers is what is left of a block
+    /// of eight kilobytes, which the frames of a few streams fill.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
+        match ready!(self.io.poll_fill_new(cx, Buffer::for_body)) {
+            // Within TLS, the end that a deadline makes looks like a truncation.
+            Err(_) if self.deadline.fired() => Poll::Ready(Ok(None)),
+            received => Poll::Ready(received),
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ended.is_some() {
             return Poll::Pending; // The task looks at the reason as soon as the library rests.
         }
         let before = room.filled().len();
-        match &mut self.received {
-            Some(received) => {
-                let count = received.len().min(room.remaining());
-                room.put_slice(&received.filled()[..count]);
-                received.start += count;
-                if received.is_empty() {
-                    self.received = None;
-                }
+        if self.received.is_none() {
+            self.received = ready!(self.poll_receive(cx))?;
+        }
+        if let Some(received) = &mut self.received {
+            let count = received.len().min(room.remaining());
+            room.put_slice(&received.filled()[..count]);
+            received.start += count;
+            if received.is_empty() {
+                self.received = None;
             }
-            None => match ready!(Pin::new(&mut self.io).poll_read(cx, room)) {
-                Ok(()) => {}
-                // Within TLS, the end that a deadline makes looks like a truncation.
-                Err(_) if self.deadline.fired() => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            },
         }
         let bytes = &room.filled()[before..];
         if bytes.is_empty() {

@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{echo, explain, gateway, up, validate, version};
+use crate::commands::{control, echo, explain, gateway, up, validate, version};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -19,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge up                                   a gateway with two sample services, ready to call
   selvedge up -f gateway.yaml                   a gateway of your own; edits to the file apply live
+  selvedge control --data /var/lib/selvedge     a control plane for kubectl and for gateways
   selvedge gateway --control https://control.example:19443 --token-file gateway.token
                                                 a gateway whose configuration comes from a control plane
   selvedge validate gateway.yaml                every mistake at once, then each object's state
@@ -47,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Control(control::Arguments),
     Gateway(gateway::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
@@ -73,6 +75,7 @@ pub fn main() -> Exit {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Up(arguments) => up::run(arguments),
+        Command::Control(arguments) => control::run(arguments),
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -56,9 +56,26 @@ impl Authority {
     /// When a name is not a DNS name.
     #[must_use]
     pub fn pair(&self, names: &[&str]) -> Pair {
+        self.made(names, |_| {})
+    }
+
+    /// A certificate that ended long ago.
+    ///
+    /// # Panics
+    /// When a name is not a DNS name.
+    #[must_use]
+    pub fn expired(&self, names: &[&str]) -> Pair {
+        self.made(names, |params| {
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    fn made(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let key = KeyPair::generate().expect("keys can be made");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names).expect("specs use valid DNS names");
+        let mut params = CertificateParams::new(names).expect("specs use valid DNS names");
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("a leaf can be signed");
         Pair {
             certificate: certificate.der().clone(),

@@ -83,7 +83,12 @@ impl FrameClient {
 
     /// Connects with prior knowledge, sends preface and these settings.
     pub async fn connect_with(address: SocketAddr, settings: &[(u16, u32)]) -> FrameClient {
-        let mut frames = FrameClient { client: RawClient::connect(address).await };
+        FrameClient::over(RawClient::connect(address).await, settings).await
+    }
+
+    /// As [`FrameClient::connect_with`], over a connection that is open.
+    pub async fn over(client: RawClient, settings: &[(u16, u32)]) -> FrameClient {
+        let mut frames = FrameClient { client };
         frames.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         let mut payload = Vec::new();
         for (name, value) in settings {

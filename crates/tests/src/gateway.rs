@@ -127,6 +127,12 @@ impl Gateway {
         self.process().resident_bytes()
     }
 
+    /// The most resident memory it ever had, in bytes: what a flood took shows although it was given back.
+    #[must_use]
+    pub fn resident_bytes_peak(&self) -> u64 {
+        self.process().resident_bytes_peak()
+    }
+
     /// Waits for the process to end; `true` when it ended with success.
     ///
     /// # Panics

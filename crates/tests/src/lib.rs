@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod client;
 pub mod control;
 pub mod frames;
+pub mod frames_upstream;
 pub mod gate;
 pub mod gateway;
 pub mod h2_client;

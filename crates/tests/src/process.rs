@@ -96,10 +96,23 @@ impl Process {
     /// When the process has ended.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most resident memory the process ever had, in bytes.
+    ///
+    /// # Panics
+    /// When the process has ended.
+    #[must_use]
+    pub fn resident_bytes_peak(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the gateway still runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS is shown");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("VmRSS is a number");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is shown");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("it is a number");
         kib * 1024
     }
 }

@@ -52,6 +52,8 @@ impl Recorded {
 pub struct Connection {
     /// Every byte received, in order.
     pub bytes: Vec<u8>,
+    /// The leaf certificate that the gateway showed, if it was asked for one.
+    pub certificate: Option<Vec<u8>>,
     /// What a strict reader found wrong in them, if anything.
     pub flaw: Option<String>,
     /// Bytes received that belong to no request.

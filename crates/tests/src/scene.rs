@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 
 use crate::address;
-use crate::certificates::Pair;
+use crate::certificates::{Authority, Pair};
 use crate::gateway::Gateway;
 use crate::upstream::Upstream;
 
@@ -19,6 +19,7 @@ pub struct Scene {
     listeners: Vec<Value>,
     entry: Option<SocketAddr>,
     parameters: Option<Value>,
+    tls: Option<Value>,
     documents: Vec<Value>,
 }
 
@@ -40,6 +41,7 @@ impl Scene {
             listeners: Vec::new(),
             entry: None,
             parameters: None,
+            tls: None,
             documents: Vec::new(),
         }
     }
@@ -159,6 +161,19 @@ impl Scene {
         }));
     }
 
+    /// Adds a ConfigMap with an authority's certificate.
+    pub fn anchors(&mut self, name: &str, authority: &Authority) {
+        self.document(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "namespace": "default" },
+            "data": { "ca.crt": authority.pem },
+        }));
+    }
+
+    /// The Gateway's own `spec.tls`: client certificates in both directions.
+    pub fn tls(&mut self, spec: Value) {
+        self.tls = Some(spec);
+    }
+
     /// Settings of the Gateway: the `spec` of its GatewayParameters.
     pub fn parameters(&mut self, spec: Value) {
         self.parameters = Some(spec);
@@ -206,6 +221,9 @@ impl Scene {
                 "listeners": self.listeners,
             },
         });
+        if let Some(tls) = &self.tls {
+            gateway["spec"]["tls"] = tls.clone();
+        }
         if let Some(parameters) = &self.parameters {
             let group = OWN_VERSION.split('/').next().unwrap_or_default();
             gateway["spec"]["infrastructure"] = json!({

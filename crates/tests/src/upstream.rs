@@ -3,7 +3,7 @@
 //! It is the judge of the framing specs: whatever confusion an attacker causes between client and gateway
 //! shows here as a request nobody sent, a byte that belongs to none, or a flaw a strict reader names.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,9 +44,14 @@ impl Upstream {
         Upstream::scripted(script::honest).await
     }
 
+    /// As [`Upstream::recording`], where the name `localhost` leads.
+    pub async fn at_localhost() -> Upstream {
+        Upstream::listening(Ipv4Addr::LOCALHOST.into(), Arc::new(script::honest), None).await
+    }
+
     /// Does what `handler` says for each request.
     pub async fn scripted(handler: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Upstream {
-        Upstream::listening(Arc::new(handler), None).await
+        Upstream::listening(address::loopback(), Arc::new(handler), None).await
     }
 
     /// As [`Upstream::scripted`], behind TLS.
@@ -54,7 +59,7 @@ impl Upstream {
         acceptor: TlsAcceptor,
         handler: impl Fn(&Recorded) -> Script + Send + Sync + 'static,
     ) -> Upstream {
-        Upstream::listening(Arc::new(handler), Some(acceptor)).await
+        Upstream::listening(address::loopback(), Arc::new(handler), Some(acceptor)).await
     }
 
     /// Answers every request with the same steps.
@@ -62,9 +67,8 @@ impl Upstream {
         Upstream::scripted(move |_| script.clone()).await
     }
 
-    async fn listening(handler: Handler, acceptor: Option<TlsAcceptor>) -> Upstream {
-        let listener =
-            TcpListener::bind((address::loopback(), 0)).await.expect("a loopback address can be bound");
+    async fn listening(ip: IpAddr, handler: Handler, acceptor: Option<TlsAcceptor>) -> Upstream {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a loopback address can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
         let log = Arc::new(Mutex::new(Log::default()));
         let task = tokio::spawn(accept(listener, handler, acceptor, log.clone()));
@@ -156,7 +160,12 @@ async fn serve(
     let stream: Box<dyn Duplex> = match acceptor {
         None => Box::new(stream),
         Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => Box::new(stream),
+            Ok(stream) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let shown = shown.map(|leaf| leaf.to_vec());
+                log.lock().expect("no writer panics").connections[number].certificate = shown;
+                Box::new(stream)
+            }
             Err(failure) => {
                 let mut log = log.lock().expect("no writer panics");
                 log.connections[number].flaw = Some(format!("TLS: {failure}"));

@@ -11,6 +11,8 @@ mod contract;
 mod decide;
 mod errors;
 pub mod keys;
+#[cfg(test)]
+mod kills;
 mod leases;
 mod line;
 pub mod postgres;

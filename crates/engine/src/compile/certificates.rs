@@ -41,7 +41,7 @@ pub trait Certificates {
 /// Trust anchors, or one sentence that says what is wrong.
 type Roots = Result<Vec<CertificateDer<'static>>, String>;
 
-/// Answers by object, valid as long as the object is the same by pointer.
+/// Answers by object, valid as long as the object stays the same, wherever it stands in its file.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     pairs: HashMap<ResourceKey, (Arc<Resource>, PairState)>,
@@ -64,7 +64,7 @@ impl Remembered {
     ) -> PairState {
         let key = &secret.resource.key;
         if let Some((resource, state)) = self.pairs.get(key)
-            && Arc::ptr_eq(resource, secret.resource)
+            && is_same(resource, secret.resource)
         {
             return state.clone();
         }
@@ -75,7 +75,7 @@ impl Remembered {
 
     pub(super) fn roots(&mut self, resource: &Arc<Resource>, certificates: &mut dyn Certificates) -> Roots {
         if let Some((known, answer)) = self.roots.get(&resource.key)
-            && Arc::ptr_eq(known, resource)
+            && is_same(known, resource)
         {
             return answer.clone();
         }
@@ -136,6 +136,11 @@ impl Remembered {
         self.pairs.retain(|key, _| resources.get(key).is_some());
         self.roots.retain(|key, _| resources.get(key).is_some());
     }
+}
+
+/// Reading a pair anew makes another pair of it, and ends the sessions of its listeners.
+fn is_same(known: &Arc<Resource>, now: &Arc<Resource>) -> bool {
+    Arc::ptr_eq(known, now) || now.is_moved(known)
 }
 
 fn pem(resource: &Resource) -> Option<Result<&str, std::str::Utf8Error>> {

@@ -23,6 +23,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// Whether the object only stands on other lines of its file now.
+    pub(super) fn is_move(&self) -> bool {
+        matches!((&self.before, &self.after), (Some(before), Some(after)) if after.is_moved(before))
+    }
+
     /// Both sides that exist.
     pub(super) fn sides(&self) -> impl Iterator<Item = &Arc<Resource>> {
         self.before.iter().chain(self.after.iter())
@@ -60,8 +65,9 @@ fn difference(before: &[Arc<Resource>], after: &[Arc<Resource>]) -> Vec<Change> 
         let after = if order.is_ge() { right.next().cloned() } else { None };
         let unchanged = matches!(
             (&before, &after),
-            // A write of a status alone makes a new object that means what the old one meant.
-            (Some(old), Some(new)) if Arc::ptr_eq(old, new) || old.means_the_same(new)
+            // A write of a status alone makes a new object that means what the old one meant. What stands on other
+            // lines of its file means the same as well, but whoever tells of lines must know.
+            (Some(old), Some(new)) if Arc::ptr_eq(old, new) || (new.stands_as(old) && new.means_the_same(old))
         );
         if !unchanged {
             changes.push(Change { before, after });

@@ -1,30 +1,26 @@
-//! Destinations: from a Service with its slices, or from a Backend, to addresses.
+//! Destinations: every cluster that rules lead to, and when it must be built again.
 //!
-//! Rules name a cluster by its slot, so endpoints may come and go without any rule being looked at.
+//! Rules name a cluster by its slot, so endpoints may come and go without any rule being looked at. Where its
+//! addresses come from stands in `endpoints.rs`.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use model::kinds::backend::{Backend, BackendProtocol, Host};
-use model::kinds::endpoint_slice::{AddressType, EndpointSlice};
-use model::kinds::service::{PortRef, Service, ServicePort, ServiceType, Transport};
+use model::kinds::backend::Backend;
+use model::kinds::service::Transport;
 use model::resources::Typed;
 use model::{Resource, Resources};
 
 use super::callers::{CLIENT_CERTIFICATE_INVALID, Caller, Shown};
 use super::certificates::{Certificates, Remembered};
+use super::endpoints::Draft;
 use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
 use super::references::{ClusterKey, Destination, Reached};
+use super::selection::Selection;
 use super::slots::Slots;
-use crate::config::{
-    Cluster, ClusterSlot, DnsEndpoint, Endpoint, EndpointSlot, KeyPair, UpstreamProtocol, UpstreamTls,
-};
+use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, UpstreamTls};
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
-
-/// Longest time to connect to an endpoint, TLS handshake included, unless a Backend says otherwise.
-pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// All clusters that were ever named, and those that are in use.
 #[derive(Debug, Default)]
@@ -47,6 +43,7 @@ struct Entry {
 /// What clusters are built from.
 pub(super) struct Sources<'a> {
     pub(super) resources: &'a Resources,
+    pub(super) selection: &'a Selection,
     pub(super) policies: &'a PolicyTable,
     pub(super) shown: &'a Shown,
     pub(super) remembered: &'a mut Remembered,
@@ -156,7 +153,9 @@ impl ClusterBook {
                     .ports
                     .iter()
                     .find(|known| known.port == *port && known.protocol == Transport::Tcp)?;
-                draft.service(service, port, sources.resources.endpoint_slices(namespace, name));
+                let slices = sources.resources.endpoint_slices(namespace, name);
+                let pods = sources.selection.pods(namespace, &service.spec.selector);
+                draft.service(service, port, slices, pods);
                 draft.tls = sources.policies.find(namespace, name, port.name.as_deref()).cloned();
             }
             ClusterKey::Backend { namespace, name } => {
@@ -217,113 +216,6 @@ fn equal(old: &Cluster, new: &Cluster) -> bool {
         && *names == new.names
         && *refuse == new.refuse
         && *connect_timeout == new.connect_timeout
-}
-
-/// A cluster in the making.
-struct Draft {
-    protocol: UpstreamProtocol,
-    addresses: Vec<SocketAddr>,
-    names: Vec<DnsEndpoint>,
-    tls: Option<Tls>,
-    connect_timeout: Duration,
-}
-
-impl Default for Draft {
-    fn default() -> Self {
-        Draft {
-            protocol: UpstreamProtocol::Auto,
-            addresses: Vec::new(),
-            names: Vec::new(),
-            tls: None,
-            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
-        }
-    }
-}
-
-impl Draft {
-    fn service<'r>(
-        &mut self,
-        service: &Service,
-        port: &ServicePort,
-        slices: impl Iterator<Item = Typed<'r, EndpointSlice>>,
-    ) {
-        self.protocol = protocol(port.app_protocol.as_deref());
-        if service.spec.service_type == ServiceType::ExternalName {
-            if let Some(name) = &service.spec.external_name {
-                self.host(name, target_port(port));
-            }
-            return;
-        }
-        for slice in slices {
-            self.slice(slice.content, port);
-        }
-    }
-
-    /// Ports are matched by name; the name of a port without one is empty.
-    fn slice(&mut self, slice: &EndpointSlice, port: &ServicePort) {
-        let wanted = port.name.as_deref().unwrap_or("");
-        let ports =
-            slice.ports.iter().filter(|known| *known.name == *wanted && known.protocol == Transport::Tcp);
-        for number in ports.map(|known| known.port.unwrap_or_else(|| target_port(port))) {
-            for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.conditions.is_ready()) {
-                let Some(address) = endpoint.addresses.first() else { continue };
-                match (slice.address_type, address.parse::<IpAddr>()) {
-                    (AddressType::IPv4 | AddressType::IPv6, Ok(ip)) => {
-                        self.addresses.push(SocketAddr::new(ip, number))
-                    }
-                    (AddressType::Fqdn, _) => self.host(address, number),
-                    (AddressType::IPv4 | AddressType::IPv6, Err(_)) => {}
-                }
-            }
-        }
-    }
-
-    fn backend(&mut self, backend: &Backend) {
-        for endpoint in &backend.spec.endpoints {
-            match &endpoint.host {
-                Host::Ip(ip) => self.addresses.push(SocketAddr::new(*ip, endpoint.port)),
-                Host::Dns(name) => self.host(name, endpoint.port),
-            }
-        }
-        self.protocol = match backend.spec.protocol {
-            None => UpstreamProtocol::Auto,
-            Some(BackendProtocol::Http) => UpstreamProtocol::Http1,
-            Some(BackendProtocol::Http2) => UpstreamProtocol::Http2,
-        };
-        if let Some(timeout) = backend.spec.connect_timeout.filter(|timeout| !timeout.get().is_zero()) {
-            self.connect_timeout = timeout.get();
-        }
-    }
-
-    /// A name to resolve, unless it is an address after all.
-    fn host(&mut self, name: &Arc<str>, port: u16) {
-        match name.parse::<IpAddr>() {
-            Ok(ip) => self.addresses.push(SocketAddr::new(ip, port)),
-            Err(_) => {
-                let endpoint = DnsEndpoint { name: name.clone(), port };
-                if !self.names.contains(&endpoint) {
-                    self.names.push(endpoint);
-                }
-            }
-        }
-    }
-}
-
-fn target_port(port: &ServicePort) -> u16 {
-    match &port.target_port {
-        Some(PortRef::Number(number)) => *number,
-        Some(PortRef::Name(_)) | None => port.port,
-    }
-}
-
-/// `appProtocol` of a Service port (Kubernetes KEP-3726, Gateway API GEP-1911). Whether TLS is spoken is for
-/// a BackendTLSPolicy to say; what is unknown is HTTP.
-fn protocol(app_protocol: Option<&str>) -> UpstreamProtocol {
-    match app_protocol {
-        Some("kubernetes.io/h2c" | "h2c" | "http2" | "grpc") => UpstreamProtocol::Http2,
-        Some("kubernetes.io/ws" | "kubernetes.io/wss" | "http") => UpstreamProtocol::Http1,
-        Some(_) | None => UpstreamProtocol::Auto,
-    }
 }
 
 fn validate_backend(backend: Typed<'_, Backend>, sources: &mut Sources<'_>) -> Option<Validated> {

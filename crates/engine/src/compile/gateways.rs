@@ -16,8 +16,8 @@ use super::settings;
 use crate::config::{BindAddress, ClientValidation, Settings};
 use crate::matching::HostPattern;
 use crate::status::{
-    Condition, ConditionStatus, ConditionType, GatewayStatus, ListenerStatus, ObjectStatus, PlainStatus,
-    Reason, StatusAddress,
+    ClassStatus, Condition, ConditionStatus, ConditionType, GatewayStatus, ListenerStatus, ObjectStatus,
+    Reason, SUPPORTED_FEATURES, StatusAddress,
 };
 
 /// A Gateway of ours, judged.
@@ -48,7 +48,8 @@ pub(super) fn judge_classes(controller: &str, resources: &Resources) -> Vec<(Arc
                 Condition::no(ConditionType::Accepted, Reason::InvalidParameters, problem, generation)
             }
         };
-        (class.resource.clone(), ObjectStatus::Plain(PlainStatus { conditions: vec![condition] }))
+        let status = ClassStatus { conditions: vec![condition], supported_features: SUPPORTED_FEATURES };
+        (class.resource.clone(), ObjectStatus::Class(status))
     })
     .collect()
 }

@@ -9,6 +9,7 @@ mod callers;
 mod certificates;
 mod changes;
 mod clusters;
+mod endpoints;
 mod filters;
 mod frontend;
 mod gateways;
@@ -18,6 +19,7 @@ mod ports;
 mod references;
 mod routes;
 mod rules;
+mod selection;
 mod settings;
 mod slots;
 mod tables;
@@ -29,13 +31,13 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, ReferenceGrant, Secret, Service,
+    Namespace, Pod, ReferenceGrant, Secret, Service,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
-pub use clusters::CONNECT_TIMEOUT_DEFAULT;
+pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
 
 use callers::Shown;
 use certificates::Remembered;
@@ -47,9 +49,10 @@ use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
+use selection::Selection;
 use tables::Tables;
 
-use crate::config::Config;
+use crate::config::{Config, Sources as RuleSources};
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
 
 /// What a compiler must be told once.
@@ -83,9 +86,11 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    selection: Selection,
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
+    rule_sources: Arc<RuleSources>,
     ports: Ports,
 }
 
@@ -100,6 +105,7 @@ struct Watch {
     gateway_parameters: Watched,
     http_route: Watched,
     namespace: Watched,
+    pod: Watched,
     policy: Watched,
     reference_grant: Watched,
     secret: Watched,
@@ -136,9 +142,11 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
+            rule_sources: Arc::default(),
             ports: Ports::default(),
         }
     }
@@ -146,12 +154,13 @@ impl Compiler {
     /// Compiles the resources as they are now.
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
-        let differences = self.watched.differences(resources);
+        let differences = self.watched.differences(resources, &mut self.selection);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
+            selection: &self.selection,
             policies: &self.policies,
             shown: &self.shown,
             remembered: &mut self.remembered,
@@ -161,7 +170,8 @@ impl Compiler {
         let backends = clusters::backend_statuses(&mut sources);
         let ports = self.ports.build(&self.plans, &mut self.tables);
         let conditions = self.conditions(backends);
-        Compiled { config: Arc::new(Config { epoch: self.epoch, ports, clusters }), conditions }
+        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        Compiled { config: Arc::new(config), conditions }
     }
 
     /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
@@ -213,6 +223,7 @@ impl Compiler {
             views: &self.views,
             book: &mut self.book,
             tables: &mut self.tables,
+            sources: &mut self.rule_sources,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -288,15 +299,22 @@ fn has_parents(status: &ObjectStatus) -> bool {
 }
 
 impl Watch {
-    fn differences(&mut self, resources: &Resources) -> Differences {
+    fn differences(&mut self, resources: &Resources, selection: &mut Selection) -> Differences {
         fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
             resources.all::<T>().map(|typed| typed.resource)
         }
-        let backends = self.backend.update(shelf::<Backend>(resources));
-        let services = self.service.update(shelf::<Service>(resources));
-        let slices = self.endpoint_slice.update(shelf::<EndpointSlice>(resources));
-        let secrets = !self.secret.update(shelf::<Secret>(resources)).is_empty();
-        let config_maps = !self.config_map.update(shelf::<ConfigMap>(resources)).is_empty();
+        // Nobody keeps the lines of these, so one that only stands elsewhere in its file has not changed.
+        let real = |mut changes: Vec<Change>| {
+            changes.retain(|change| !change.is_move());
+            changes
+        };
+        let backends = real(self.backend.update(shelf::<Backend>(resources)));
+        let services = real(self.service.update(shelf::<Service>(resources)));
+        let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
+        let pods = real(self.pod.update(shelf::<Pod>(resources)));
+        let selecting = selection.update(&services, &pods, resources);
+        let secrets = !real(self.secret.update(shelf::<Secret>(resources))).is_empty();
+        let config_maps = !real(self.config_map.update(shelf::<ConfigMap>(resources))).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
         // Trust anchors of clients stand in ConfigMaps.
         let gateways = secrets
@@ -315,7 +333,7 @@ impl Watch {
             destinations: destinations
                 .chain(sides(&services).map(|resource| destination(true, resource)))
                 .collect(),
-            endpoints: sides(&slices).filter_map(|slice| owner(slice)).collect(),
+            endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
         }
     }
 }

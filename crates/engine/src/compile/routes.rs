@@ -21,7 +21,7 @@ use super::references::{Destination, Resolved};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::config::ClusterSlot;
+use crate::config::{ClusterSlot, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
 /// All routes.
@@ -38,6 +38,8 @@ pub(super) struct RouteState {
     pub(super) resource: Arc<Resource>,
     number: u32,
     resolved: Resolved,
+    /// Its rules.
+    rules: Box<[RuleSlot]>,
     /// Clusters this route keeps in use.
     held: Box<[ClusterSlot]>,
     /// Compiled rules by what they depend on of the listener; one entry where they depend on nothing.
@@ -64,6 +66,7 @@ pub(super) struct Workshop<'a> {
     pub(super) views: &'a [ListenerView],
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
+    pub(super) sources: &'a mut Arc<Sources>,
 }
 
 /// What changed around the routes.
@@ -79,7 +82,8 @@ pub(super) struct Around {
 
 impl Routes {
     /// Brings all routes up to date.
-    pub(super) fn update(&mut self, changes: Vec<Change>, around: &Around, shop: &mut Workshop<'_>) {
+    pub(super) fn update(&mut self, mut changes: Vec<Change>, around: &Around, shop: &mut Workshop<'_>) {
+        changes.retain(|change| !self.follow_move(change, shop));
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
         if around.listeners || around.grants || !around.destinations.is_empty() {
@@ -99,6 +103,18 @@ impl Routes {
         }
     }
 
+    /// Takes over the lines of a route that only stands elsewhere in its file now.
+    fn follow_move(&mut self, change: &Change, shop: &mut Workshop<'_>) -> bool {
+        let Some(after) = change.after.as_ref().filter(|_| change.is_move()) else { return false };
+        let Some(state) = self.by_key.get_mut(&after.key) else { return false };
+        state.resource = after.clone();
+        if let Some(source) = &after.source {
+            let sources = Arc::make_mut(shop.sources);
+            state.rules.iter().for_each(|rule| sources.start_at(*rule, source.line));
+        }
+        true
+    }
+
     fn compile(
         &mut self,
         resource: &Arc<Resource>,
@@ -115,6 +131,7 @@ impl Routes {
             resource: resource.clone(),
             number,
             resolved,
+            rules: Box::default(),
             held: Box::default(),
             variants: Vec::new(),
             judged: rules::Compiled::default(),
@@ -124,6 +141,7 @@ impl Routes {
         state.judge(&mut self.rule_slots);
         state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
+        state.tell_lines(&mut self.rule_slots, shop);
         state
     }
 
@@ -147,6 +165,13 @@ impl RouteState {
         let depends = Depends { side, caller: None };
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
+    }
+
+    fn tell_lines(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
+        let all = Arc::make_mut(shop.sources);
+        let lines = rules::sources(self.typed(), slots);
+        self.rules = lines.iter().map(|(rule, _)| *rule).collect();
+        lines.into_iter().for_each(|(rule, source)| all.put(rule, source));
     }
 
     /// Looks again at what may be different because of changes elsewhere.
@@ -243,6 +268,9 @@ impl RouteState {
     /// Gives up what a newer version of the route does not hold.
     fn leave(self, newer: Option<&RouteState>, shop: &mut Workshop<'_>) {
         self.held.iter().for_each(|slot| shop.book.release(*slot));
+        let lost = self.rules.iter().filter(|rule| !newer.is_some_and(|newer| newer.rules.contains(rule)));
+        let sources = Arc::make_mut(shop.sources);
+        lost.for_each(|rule| sources.put(*rule, None));
         let gone =
             self.attachment.places.iter().filter(|place| !newer.is_some_and(|newer| newer.stands_at(place)));
         for place in gone {

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use model::FieldPath;
 use model::kinds::http_route::{
     HttpBackendRef, HttpMatch, HttpRoute, HttpRule, HttpTimeouts, PathMatchType, ValueMatchType,
 };
+use model::resource::Source;
 use model::resources::Typed;
 use model::units::GatewayDuration;
+use model::{FieldPath, Resource};
 
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, Target, Timeouts};
+use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target, Timeouts};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -77,6 +78,32 @@ pub(super) fn compile(
     compiler.compiled
 }
 
+fn slot(place: &Arc<str>, position: u16, rule: &HttpRule, slots: &mut RuleSlots) -> RuleSlot {
+    let key = rule.name.clone().map_or(RuleKey::At(position), RuleKey::Named);
+    RuleSlot(slots.of((place.clone(), key)))
+}
+
+/// Every rule of a route with the lines of its matches.
+pub(super) fn sources(
+    route: Typed<'_, HttpRoute>,
+    slots: &mut RuleSlots,
+) -> Vec<(RuleSlot, Option<RuleSource>)> {
+    let place: Arc<str> = route.resource.key.place().into();
+    let rules = (0_u16..).zip(&route.content.spec.rules);
+    rules.map(|(at, rule)| (slot(&place, at, rule, slots), source(route.resource, at, rule))).collect()
+}
+
+fn source(resource: &Resource, position: u16, rule: &HttpRule) -> Option<RuleSource> {
+    let Source { file, line: start } = resource.source.as_ref()?;
+    let field = FieldPath::root().field("spec").field("rules").index(usize::from(position));
+    let line = |field: &FieldPath| resource.line_of(field).unwrap_or(*start).saturating_sub(*start);
+    let below = match rule.matches.len() {
+        0 => [line(&field)].into(),
+        matches => (0..matches).map(|at| line(&field.clone().field("matches").index(at))).collect(),
+    };
+    Some(RuleSource { file: file.clone(), start: *start, below })
+}
+
 struct RuleCompiler<'a> {
     route: Typed<'a, HttpRoute>,
     place: Arc<str>,
@@ -88,8 +115,7 @@ struct RuleCompiler<'a> {
 
 impl RuleCompiler<'_> {
     fn rule(&mut self, position: u16, rule: &HttpRule) {
-        let key = rule.name.clone().map_or(RuleKey::At(position), RuleKey::Named);
-        let slot = RuleSlot(self.slots.of((self.place.clone(), key)));
+        let slot = slot(&self.place, position, rule, self.slots);
         for (field, written) in
             [("retry", rule.retry.is_some()), ("sessionPersistence", rule.session_persistence.is_some())]
         {
@@ -140,7 +166,8 @@ impl RuleCompiler<'_> {
                 }
             },
         };
-        let origin = self.origin((position, matched), rule);
+        let name = rule.name.clone();
+        let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
         let timeouts = timeouts(rule.timeouts.unwrap_or_default());
         let rule = Arc::new(Rule { slot, origin, filters, action, timeouts });
         let seniority = Arc::new(self.seniority((position, matched)));
@@ -155,26 +182,6 @@ impl RuleCompiler<'_> {
     fn remember(&mut self, problem: Unworkable) {
         if self.compiled.unworkable.last() != Some(&problem) {
             self.compiled.unworkable.push(problem);
-        }
-    }
-
-    fn origin(&self, (position, matched): (u16, u16), rule: &HttpRule) -> Origin {
-        let resource = self.route.resource;
-        let mut field = FieldPath::root().field("spec").field("rules").index(usize::from(position));
-        if !rule.matches.is_empty() {
-            field = field.field("matches").index(usize::from(matched));
-        }
-        let source = resource.source.as_ref().map(|source| match resource.line_of(&field) {
-            Some(line) => format!("{}:{line}", source.file).into(),
-            None => source.file.clone(),
-        });
-        Origin {
-            kind: "HTTPRoute",
-            route: self.place.clone(),
-            rule: position,
-            matched,
-            name: rule.name.clone(),
-            source,
         }
     }
 
@@ -278,5 +285,10 @@ fn timeouts(written: HttpTimeouts) -> Timeouts {
     let bound = |duration: Option<GatewayDuration>| {
         duration.map(GatewayDuration::get).filter(|duration| !duration.is_zero())
     };
-    Timeouts { request: bound(written.request), backend_request: bound(written.backend_request) }
+    Timeouts {
+        request: bound(written.request),
+        backend_request: bound(written.backend_request),
+        client_may_pause: written.request.is_some(),
+        upstream_may_pause: written.request.is_some() || written.backend_request.is_some(),
+    }
 }

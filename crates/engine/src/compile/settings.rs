@@ -62,14 +62,30 @@ fn find<'r>(
 pub(super) fn apply(parameters: &GatewayParameters, settings: &mut Settings) {
     let GatewayParametersSpec { trusted_hops, path_policy, underscores, access_log, limits } =
         &parameters.spec;
-    let gateway_parameters::GatewayLimits { request_body, idle_timeout, head_timeout, connections } = limits;
+    let gateway_parameters::GatewayLimits {
+        request_body,
+        idle_timeout,
+        head_timeout,
+        body_idle_timeout,
+        upstream_idle_timeout,
+        write_stall_timeout,
+        connections,
+    } = limits;
+    let bounds = &mut settings.limits;
+    for (place, written) in [
+        (&mut bounds.idle_timeout, idle_timeout),
+        (&mut bounds.head_timeout, head_timeout),
+        (&mut bounds.body_idle_timeout, body_idle_timeout),
+        (&mut bounds.upstream_idle_timeout, upstream_idle_timeout),
+        (&mut bounds.write_stall_timeout, write_stall_timeout),
+    ] {
+        set(place, written.map(|duration| duration.get()));
+    }
     set(&mut settings.trusted_hops, *trusted_hops);
     set(&mut settings.path_policy, path_policy.map(path));
     set(&mut settings.underscores, underscores.map(underscore));
     set(&mut settings.access_log, *access_log);
     set(&mut settings.limits.request_body_bytes_max, request_body.map(|bytes| bytes.get()));
-    set(&mut settings.limits.idle_timeout, idle_timeout.map(|duration| duration.get()));
-    set(&mut settings.limits.head_timeout, head_timeout.map(|duration| duration.get()));
     set(&mut settings.limits.connections_max, *connections);
 }
 

@@ -38,6 +38,13 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Longest time to receive a whole request head.
     pub head_timeout: Duration,
+    /// Longest time without a byte of a request's body; 0 means no bound. Past it: 408.
+    pub body_idle_timeout: Duration,
+    /// Longest time without a byte from an upstream that owes an answer; 0 means no bound. Past it: 504.
+    pub upstream_idle_timeout: Duration,
+    /// Longest time in which the other side takes nothing of what is sent to it; 0 means no bound. Past it the
+    /// connection or stream is closed.
+    pub write_stall_timeout: Duration,
     /// Most connections on one port, per worker. Past it new ones are closed at once.
     pub connections_max: u32,
 }
@@ -48,6 +55,9 @@ impl Default for Limits {
             request_body_bytes_max: 0,
             idle_timeout: Duration::from_secs(75),
             head_timeout: Duration::from_secs(10),
+            body_idle_timeout: Duration::from_secs(60),
+            upstream_idle_timeout: Duration::from_secs(60),
+            write_stall_timeout: Duration::from_secs(60),
             connections_max: 65_536,
         }
     }

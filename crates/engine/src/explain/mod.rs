@@ -153,7 +153,7 @@ pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, 
         Verdict::Misdirected => {
             Outcome::Misdirected { handshake: handshake(port, &url).unwrap_or_default().to_owned() }
         }
-        Verdict::NoMatch => Outcome::NotFound { nearest: nearest::nearest(port, question, &url) },
+        Verdict::NoMatch => Outcome::NotFound { nearest: nearest::nearest(config, port, question, &url) },
     };
     Ok(explanation)
 }
@@ -207,12 +207,12 @@ fn answer(config: &Config, port: &Port, rule: &Rule, url: &Url) -> Answer {
         rule: rule.origin.rule,
         matched: rule.origin.matched,
         name: rule.origin.name.as_deref().map(str::to_owned),
-        source: rule.origin.source.as_deref().map(str::to_owned),
+        source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
         action: match &rule.action {
             Action::Forward(backends) => Verb::Forward(choices(config, backends)),
-            Action::Redirect(_) => Verb::Redirect(dump::rule(rule)["redirect"].take()),
+            Action::Redirect(_) => Verb::Redirect(dump::rule(rule, &config.sources)["redirect"].take()),
             Action::Refuse { status, reason } => {
                 Verb::Refuse { status: *status, reason: (*reason).to_owned() }
             }

@@ -4,14 +4,14 @@ use model::suggest;
 
 use super::question::{Question, Url};
 use super::{covering, listener, view};
-use crate::config::Port;
+use crate::config::{Config, Port};
 use crate::matching::{Entry, HostTable};
 
 /// Most paths or hosts that are named.
 const NAMED_MAX: usize = 5;
 
 /// Sentences about what is missing, the most telling first.
-pub(super) fn nearest(port: &Port, question: &Question<'_>, url: &Url) -> Vec<String> {
+pub(super) fn nearest(config: &Config, port: &Port, question: &Question<'_>, url: &Url) -> Vec<String> {
     let Some((_, listener)) = listener(port, url) else {
         let known = port.table.listeners().sorted().into_iter().map(|(pattern, _)| pattern.to_string());
         return unknown_host("no listener of the port serves", url, known.collect());
@@ -21,7 +21,7 @@ pub(super) fn nearest(port: &Port, question: &Question<'_>, url: &Url) -> Vec<St
             let known = listener.hosts.sorted().into_iter().map(|(pattern, _)| pattern.to_string());
             unknown_host("no route of the listener serves", url, known.collect())
         }
-        Some((_, table)) => in_table(table, question, url),
+        Some((_, table)) => in_table(config, table, question, url),
     }
 }
 
@@ -36,13 +36,13 @@ fn unknown_host(what: &str, url: &Url, known: Vec<String>) -> Vec<String> {
     sentences
 }
 
-fn in_table(table: &HostTable, question: &Question<'_>, url: &Url) -> Vec<String> {
+fn in_table(config: &Config, table: &HostTable, question: &Question<'_>, url: &Url) -> Vec<String> {
     let mut near: Vec<(usize, String)> = table
         .entries()
         .filter(|entry| entry.path.covers(url.path.as_bytes()))
         .map(|entry| {
             let missing = entry.requirements.unmet(&view(question, url));
-            (missing.len(), format!("{} fits but {}", named(entry), missing.join(", ")))
+            (missing.len(), format!("{} fits but {}", named(config, entry), missing.join(", ")))
         })
         .collect();
     near.sort_by_key(|(missing, _)| *missing);
@@ -60,9 +60,9 @@ fn in_table(table: &HostTable, question: &Question<'_>, url: &Url) -> Vec<String
     sentences
 }
 
-fn named(entry: &Entry) -> String {
+fn named(config: &Config, entry: &Entry) -> String {
     let origin = &entry.rule.origin;
-    let source = origin.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
+    let source = config.sources.of(&entry.rule).map(|source| format!(" ({source})")).unwrap_or_default();
     format!("{} {} rules[{}]{source}: path `{}`", origin.kind, origin.route, origin.rule, entry.path.text())
 }
 

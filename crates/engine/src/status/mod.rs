@@ -4,9 +4,11 @@
 //! serves and what traffic does come from one place.
 
 mod condition;
+mod features;
 mod text;
 
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use features::{SUPPORTED_FEATURES, SupportedFeature};
 
 use std::sync::Arc;
 
@@ -32,8 +34,10 @@ pub struct ObjectConditions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ObjectStatus {
-    /// Conditions only: GatewayClass, Backend.
+    /// Conditions only: Backend.
     Plain(PlainStatus),
+    /// A GatewayClass.
+    Class(ClassStatus),
     /// A Gateway.
     Gateway(GatewayStatus),
     /// A route.
@@ -47,6 +51,16 @@ pub enum ObjectStatus {
 pub struct PlainStatus {
     /// The conditions.
     pub conditions: Vec<Condition>,
+}
+
+/// `GatewayClass.status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassStatus {
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+    /// What Gateways of the class can do: [`SUPPORTED_FEATURES`].
+    pub supported_features: &'static [SupportedFeature],
 }
 
 /// `Gateway.status`.
@@ -183,6 +197,7 @@ impl ObjectStatus {
     pub fn conditions(&self) -> impl Iterator<Item = (String, &Condition)> {
         let listed: Vec<(String, &Condition)> = match self {
             ObjectStatus::Plain(status) => of_part("", &status.conditions).collect(),
+            ObjectStatus::Class(status) => of_part("", &status.conditions).collect(),
             ObjectStatus::Gateway(status) => of_part("", &status.conditions)
                 .chain(status.listeners.iter().flat_map(|listener| {
                     of_part(format!("listener {}", listener.name), &listener.conditions)

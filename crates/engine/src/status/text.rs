@@ -64,6 +64,7 @@ impl fmt::Display for ObjectConditions {
 fn summary(status: &ObjectStatus) -> String {
     match status {
         ObjectStatus::Plain(_) => String::new(),
+        ObjectStatus::Class(class) => format!("  {}", count(class.supported_features.len(), "feature")),
         ObjectStatus::Gateway(gateway) => {
             let routes: u32 = gateway.listeners.iter().map(|listener| listener.attached_routes).sum();
             format!(

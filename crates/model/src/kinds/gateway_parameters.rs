@@ -72,6 +72,15 @@ pub struct GatewayLimits {
     /// Longest time to receive a whole request head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_timeout: Option<GatewayDuration>,
+    /// Longest time without a byte of a request's body; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_idle_timeout: Option<GatewayDuration>,
+    /// Longest time without a byte from an upstream that owes an answer; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_idle_timeout: Option<GatewayDuration>,
+    /// Longest time in which the other side takes nothing of what is sent to it; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_stall_timeout: Option<GatewayDuration>,
     /// Most connections on one port, per worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,

@@ -1,6 +1,7 @@
 //! `Service`: a name for a set of endpoints, and what its ports speak.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,9 +29,35 @@ pub struct ServiceSpec {
     /// Ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ServicePort>,
-    /// Labels of the Pods behind the Service; empty when its EndpointSlices are written by hand.
+    /// Labels of the Pods behind the Service; empty when only EndpointSlices say where it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub selector: BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether Pods take requests before they say that they are ready, and while they end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish_not_ready_addresses: bool,
+    /// Families of the addresses that Pods are reached at, each Pod's primary one when nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_families: Vec<IpFamily>,
+}
+
+/// Family of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IpFamily {
+    /// IPv4.
+    IPv4,
+    /// IPv6.
+    IPv6,
+}
+
+impl IpFamily {
+    /// Whether an address is of this family.
+    #[must_use]
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            IpFamily::IPv4 => address.is_ipv4(),
+            IpFamily::IPv6 => address.is_ipv6(),
+        }
+    }
 }
 
 impl ServiceSpec {

@@ -14,9 +14,32 @@ use crate::suggest;
 /// Most findings of one object. A list of a million wrong elements needs no million messages.
 const FINDINGS_MAX: usize = 1_000;
 
+/// Of what sort a fault is; clients of the API tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A value that must be there is not.
+    Missing,
+    /// There is no such field.
+    Unknown,
+    /// The value is of another type.
+    Type,
+    /// The value is none of the choices.
+    Choice,
+    /// Text or an object is too long.
+    TooLong,
+    /// A list has too many elements.
+    TooMany,
+    /// The same thing stands there twice.
+    Duplicate,
+    /// The value is wrong in another way, or breaks a rule.
+    Invalid,
+}
+
 /// One fault at one place of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// Of what sort.
+    pub fault: Fault,
     /// Where, from the root of the object.
     pub field: FieldPath,
     /// What is wrong.
@@ -68,7 +91,7 @@ impl Walk<'_> {
             (Shape::Any, _) => {}
             (shape, other) => {
                 let problem = format!("must be {}, but is {}", wanted(shape), type_of(other));
-                return self.add(problem, type_remedy(shape, &schema.bounds, other));
+                return self.add_as(Fault::Type, problem, type_remedy(shape, &schema.bounds, other));
             }
         }
         self.choices(&schema.bounds.choices, value);
@@ -82,10 +105,13 @@ impl Walk<'_> {
         for name in object.required.iter().filter(|name| !map.contains_key(&***name)) {
             let wants = object.fields.get(name).map_or("a value", |field| wanted(&field.shape));
             let remedy = format!("add `{name}:` with {wants}");
-            self.within(Step::Field(name.clone()), |walk| walk.add("is missing", Some(remedy)));
+            self.within(Step::Field(name.clone()), |walk| {
+                walk.add_as(Fault::Missing, "is missing", Some(remedy))
+            });
         }
         if object.size_max.is_some_and(|most| map.len() > most) {
-            self.add(
+            self.add_as(
+                Fault::TooLong,
                 format!("has {} entries, at most {} are allowed", map.len(), object.size_max.unwrap_or(0)),
                 None,
             );
@@ -113,7 +139,7 @@ impl Walk<'_> {
         let remedy = suggest::did_you_mean(name, fields()).or_else(|| {
             choice(fields()).map(|names| format!("the fields here are {}", names.replace(" or ", " and ")))
         });
-        self.add(format!("there is no field {}", quoted(name)), remedy);
+        self.add_as(Fault::Unknown, format!("there is no field {}", quoted(name)), remedy);
     }
 
     fn key(&mut self, pattern: Option<&Pattern>, name: &str) {
@@ -128,12 +154,30 @@ impl Walk<'_> {
             self.add(format!("has {size} elements, at least {} are needed", list.size_min), None);
         }
         if let Some(most) = list.size_max.filter(|most| size > *most) {
-            self.add(format!("has {size} elements, at most {most} are allowed"), None);
+            self.add_as(Fault::TooMany, format!("has {size} elements, at most {most} are allowed"), None);
         }
         for (position, element) in elements.iter().enumerate() {
             self.within(Step::Index(position), |walk| walk.value(&list.items, element));
         }
         self.duplicates(&list.unique, elements);
+        list.distinct.iter().for_each(|field| self.not_distinct(field, elements));
+    }
+
+    fn not_distinct(&mut self, field: &str, elements: &[Value]) {
+        let mut seen = std::collections::HashMap::with_capacity(elements.len());
+        for (position, value) in
+            elements.iter().enumerate().filter_map(|(at, own)| Some((at, own.get(field)?)))
+        {
+            if let Some(first) = seen.insert(value.to_string(), position) {
+                let problem = format!("{field} {} stands at position {first} already", shown(value));
+                let remedy = Some("give one of the two another".to_owned());
+                self.within(Step::Index(position), |walk| {
+                    walk.within(Step::Field(field.into()), |walk| {
+                        walk.add_as(Fault::Duplicate, problem, remedy)
+                    });
+                });
+            }
+        }
     }
 
     fn duplicates(&mut self, unique: &Unique, elements: &[Value]) {
@@ -146,7 +190,8 @@ impl Walk<'_> {
             };
             if let Some(first) = seen.insert(key, position) {
                 self.within(Step::Index(position), |walk| {
-                    walk.add(
+                    walk.add_as(
+                        Fault::Duplicate,
                         format!("{words} stands at position {first} already"),
                         Some("remove one of the two".to_owned()),
                     )
@@ -166,7 +211,8 @@ impl Walk<'_> {
             return self.add(problem, None);
         }
         if let Some(most) = bounds.length_max.filter(|most| length > *most) {
-            return self.add(format!("has {length} characters, at most {most} are allowed"), None);
+            let problem = format!("has {length} characters, at most {most} are allowed");
+            return self.add_as(Fault::TooLong, problem, None);
         }
         if let Some(pattern) = bounds.pattern.as_deref().filter(|pattern| !pattern.is_match(text)) {
             self.add(format!("{} is not valid here", quoted(text)), Some(pattern_remedy(&pattern.text)));
@@ -205,7 +251,7 @@ impl Walk<'_> {
         let names = || names.iter().map(String::as_str);
         let meant = value.as_str().and_then(|text| suggest::did_you_mean(text, names()));
         let remedy = meant.or_else(|| choice(names()).map(|list| format!("use {list}")));
-        self.add(format!("{} is not one of the choices", shown(value)), remedy);
+        self.add_as(Fault::Choice, format!("{} is not one of the choices", shown(value)), remedy);
     }
 
     /// `oneOf`, `anyOf`, `not`.
@@ -260,7 +306,11 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, problem: impl Into<String>, remedy: Option<String>) {
-        self.found.push(Finding { field: self.at.clone(), problem: problem.into(), remedy });
+        self.add_as(Fault::Invalid, problem, remedy);
+    }
+
+    fn add_as(&mut self, fault: Fault, problem: impl Into<String>, remedy: Option<String>) {
+        self.found.push(Finding { fault, field: self.at.clone(), problem: problem.into(), remedy });
     }
 }
 

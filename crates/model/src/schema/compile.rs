@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 
 use super::format::Format;
 use super::rules::{Expression, Rule};
-use super::{Bounds, ListShape, ObjectShape, Pattern, Schema, Shape, Unique};
+use super::{Bounds, ListShape, ObjectShape, PatchStrategy, Pattern, Schema, Shape, Unique};
 
 /// A schema as it is written.
 #[derive(Default, Deserialize)]
@@ -44,14 +44,21 @@ struct Written {
     list_type: Option<String>,
     #[serde(rename = "x-kubernetes-list-map-keys")]
     list_map_keys: Vec<String>,
-    /// Says how parts are merged, which has no meaning for a whole object.
     #[serde(rename = "x-kubernetes-map-type")]
-    _map_type: Option<String>,
+    map_type: Option<String>,
+    #[serde(rename = "x-kubernetes-patch-strategy")]
+    patch_strategy: Option<String>,
+    #[serde(rename = "x-kubernetes-patch-merge-key")]
+    patch_merge_key: Option<String>,
     #[serde(rename = "x-kubernetes-validations")]
     validations: Vec<WrittenRule>,
     /// Ours: the pattern of the keys of a map.
     #[serde(rename = "x-selvedge-keys")]
     keys: Option<String>,
+    /// Ours: fields of the elements of a list that no two of them may have alike. A rule that compares each with each
+    /// would take the square of their number.
+    #[serde(rename = "x-selvedge-distinct")]
+    distinct: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,11 +98,15 @@ impl Compiler {
     fn schema(&mut self, value: Value) -> Schema {
         let mut written: Written =
             serde_json::from_value(value).unwrap_or_else(|fault| self.fault(&fault.to_string()));
-        let rules =
-            std::mem::take(&mut written.validations).into_iter().filter_map(|rule| self.rule(rule)).collect();
+        let (transitions, rules) = std::mem::take(&mut written.validations)
+            .into_iter()
+            .map(|rule| self.rule(rule))
+            .partition(|rule| rule.expression.is_transition());
         Schema {
             default: written.default.take(),
             rules,
+            transitions,
+            patch: self.patch(&mut written),
             one_of: self.schemas(std::mem::take(&mut written.one_of)),
             any_of: self.schemas(std::mem::take(&mut written.any_of)),
             not: written.not.take().map(|inner| Box::new(self.schema(inner))),
@@ -138,6 +149,11 @@ impl Compiler {
             keys: written.keys.map(|pattern| self.pattern(pattern)),
             open: open || written.preserve_unknown_fields,
             size_max: written.max_properties,
+            atomic: match written.map_type.as_deref() {
+                None | Some("granular") => false,
+                Some("atomic") => true,
+                Some(other) => self.fault(&format!("map type {other}")),
+            },
         }
     }
 
@@ -154,6 +170,7 @@ impl Compiler {
             size_min: written.min_items,
             size_max: written.max_items,
             unique,
+            distinct: written.distinct,
         }
     }
 
@@ -177,16 +194,26 @@ impl Compiler {
         known.or_insert_with(|| Arc::new(Pattern::new(text))).clone()
     }
 
-    /// Rules about a change are skipped: a file shows one state, not two.
-    fn rule(&mut self, written: WrittenRule) -> Option<Rule> {
-        let WrittenRule { rule: expression, message } = written;
-        if expression.contains("oldSelf") {
-            return None;
+    fn patch(&self, written: &mut Written) -> PatchStrategy {
+        let strategies = written.patch_strategy.take().unwrap_or_default();
+        let mut patch =
+            PatchStrategy { merge_key: written.patch_merge_key.take(), ..PatchStrategy::default() };
+        for strategy in strategies.split(',').filter(|strategy| !strategy.is_empty()) {
+            match strategy {
+                "merge" => patch.merge = true,
+                "retainKeys" => patch.retain_keys = true,
+                other => self.fault(&format!("patch strategy {other}")),
+            }
         }
+        patch
+    }
+
+    fn rule(&mut self, written: WrittenRule) -> Rule {
+        let WrittenRule { rule: expression, message } = written;
         let message = message.unwrap_or_else(|| format!("breaks the rule `{expression}`"));
         let known = self.expressions.entry(expression.clone());
         let expression = known.or_insert_with(|| Arc::new(Expression::new(expression))).clone();
-        Some(Rule { expression, message: message.into() })
+        Rule { expression, message: message.into() }
     }
 
     fn fault(&self, what: &str) -> ! {
@@ -204,7 +231,9 @@ mod tests {
     #[test]
     fn every_pattern_and_every_rule_of_every_schema_compiles() {
         let files = KindName::ALL.iter().map(|kind| (kind.as_str(), schema::text_of(*kind)));
-        for (name, text) in files.chain([("metadata", schema::METADATA)]) {
+        let statuses =
+            KindName::ALL.iter().filter_map(|kind| Some((kind.as_str(), schema::status_text_of(*kind)?)));
+        for (name, text) in files.chain(statuses).chain([("metadata", schema::METADATA)]) {
             let mut compiler = Compiler::new(name);
             compiler.file(text);
 

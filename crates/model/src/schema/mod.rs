@@ -10,7 +10,10 @@ mod check;
 mod compile;
 mod fill;
 mod format;
+mod place;
+mod prune;
 mod rules;
+mod transition;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,8 +22,11 @@ use std::sync::{Arc, OnceLock};
 use regex::Regex;
 use serde_json::{Number, Value};
 
-pub use check::Finding;
+pub use check::{Fault, Finding};
+pub use place::{Merging, PatchStrategy, Place};
+pub use prune::prune;
 pub use rules::Judge;
+pub use transition::check_change;
 pub use words::{cut, quoted};
 
 use crate::kinds::KindName;
@@ -36,6 +42,9 @@ pub struct Schema {
     default: Option<Value>,
     bounds: Bounds,
     rules: Vec<Rule>,
+    /// Rules about a change.
+    transitions: Vec<Rule>,
+    patch: PatchStrategy,
     one_of: Vec<Schema>,
     any_of: Vec<Schema>,
     not: Option<Box<Schema>>,
@@ -64,6 +73,8 @@ struct ObjectShape {
     /// Whether unknown fields are let through.
     open: bool,
     size_max: Option<usize>,
+    /// Whether it has one owner as a whole.
+    atomic: bool,
 }
 
 /// Schemas by name, sorted. Objects have few fields and schemas are large, so room is taken for no more than there are.
@@ -99,6 +110,8 @@ struct ListShape {
     size_min: usize,
     size_max: Option<usize>,
     unique: Unique,
+    /// Fields that no two elements may have alike.
+    distinct: Vec<String>,
 }
 
 /// What may not occur twice in a list.
@@ -204,6 +217,15 @@ pub fn metadata() -> &'static Schema {
     SCHEMA.get_or_init(|| compile::compile("metadata", METADATA))
 }
 
+/// The schema of `status` where a kind has one that is written apart from the rest, by controllers.
+#[must_use]
+pub fn status(kind: KindName) -> Option<&'static Schema> {
+    static SCHEMAS: OnceLock<BTreeMap<KindName, OnceLock<Schema>>> = OnceLock::new();
+    let schemas = SCHEMAS.get_or_init(|| KindName::ALL.iter().map(|kind| (*kind, OnceLock::new())).collect());
+    let text = status_text_of(kind)?;
+    Some(schemas[&kind].get_or_init(|| compile::compile(kind.as_str(), text)))
+}
+
 const METADATA: &str = include_str!("../../schemas/metadata.json");
 
 /// The schema file of a kind.
@@ -223,5 +245,31 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+    }
+}
+
+/// The schema file of `metadata`.
+#[must_use]
+pub fn metadata_text() -> &'static str {
+    METADATA
+}
+
+/// The schema file of the `status` of a kind; `None` for kinds without the status subresource.
+#[must_use]
+pub fn status_text_of(kind: KindName) -> Option<&'static str> {
+    match kind {
+        KindName::Namespace => Some(include_str!("../../schemas/namespace.status.json")),
+        KindName::Service => Some(include_str!("../../schemas/service.status.json")),
+        KindName::Pod => Some(include_str!("../../schemas/pod.status.json")),
+        KindName::GatewayClass => Some(include_str!("../../schemas/gatewayclass.status.json")),
+        KindName::Gateway => Some(include_str!("../../schemas/gateway.status.json")),
+        KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
+        KindName::BackendTlsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
+        KindName::Secret
+        | KindName::ConfigMap
+        | KindName::EndpointSlice
+        | KindName::ReferenceGrant
+        | KindName::GatewayParameters => None,
     }
 }

@@ -35,6 +35,11 @@ impl Expression {
         Expression { text, program: OnceLock::new() }
     }
 
+    /// Whether it speaks of a change: of what was before as well as of what is.
+    pub(super) fn is_transition(&self) -> bool {
+        self.text.contains("oldSelf")
+    }
+
     /// # Panics
     /// When it cannot be compiled, which a test shows that compiles all of them.
     pub(super) fn program(&self) -> &Program {
@@ -90,9 +95,24 @@ impl Judge {
         }
         let mut scope = self.root.new_inner_scope();
         scope.add_variable_from_value("self", term(schema, value));
-        let holds = |rule: &&Rule| matches!(rule.expression.program().execute(&scope), Ok(Term::Bool(true)));
-        schema.rules.iter().filter(|rule| !holds(rule)).map(|rule| rule.message.clone()).collect()
+        failing(&schema.rules, &scope)
     }
+
+    /// Messages of the rules about a change that the step from one value to another breaks.
+    pub(super) fn broken_by_change(&self, schema: &Schema, before: &Value, after: &Value) -> Vec<Arc<str>> {
+        if schema.transitions.is_empty() {
+            return Vec::new();
+        }
+        let mut scope = self.root.new_inner_scope();
+        scope.add_variable_from_value("self", term(schema, after));
+        scope.add_variable_from_value("oldSelf", term(schema, before));
+        failing(&schema.transitions, &scope)
+    }
+}
+
+fn failing(rules: &[Rule], scope: &Context<'_, '_>) -> Vec<Arc<str>> {
+    let holds = |rule: &&Rule| matches!(rule.expression.program().execute(scope), Ok(Term::Bool(true)));
+    rules.iter().filter(|rule| !holds(rule)).map(|rule| rule.message.clone()).collect()
 }
 
 /// Patterns of rules, compiled once. They are literals of the schemas.

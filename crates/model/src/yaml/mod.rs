@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::names::ResourceKey;
 use crate::path::FieldPath;
 use crate::resource::Resource;
-use crate::violation::{Subject, Violation, Violations};
+use crate::violation::{Problem, Subject, Violation, Violations};
 
 /// Largest file. Past it nothing of it is read.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
@@ -74,6 +74,25 @@ pub fn read_bytes(bytes: &[u8], file: &str) -> Read {
     }
 }
 
+/// Reads text that must hold exactly one document, of whatever kind, as a tree of at most `nodes_max` values.
+///
+/// # Errors
+/// Everything that is wrong with the text, each with its line.
+pub fn read_tree(text: &str, nodes_max: usize) -> Result<serde_json::Value, Vec<(u32, Problem)>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut documents = tree::documents_within(text, nodes_max);
+    let Some(first) = documents.next() else { return Ok(serde_json::Value::Null) };
+    let mut faults: Vec<(u32, Problem)> =
+        first.faults.into_iter().map(|fault| (fault.line, fault.problem)).collect();
+    if first.whole
+        && let Some(second) = documents.next()
+    {
+        faults
+            .push((second.lines.line, Problem::new("a second document begins").remedy("send one at a time")));
+    }
+    if faults.is_empty() && first.whole { Ok(first.value) } else { Err(faults) }
+}
+
 /// Reads one object that came as a tree and not as text: through an API, from a store, from a control plane. What
 /// it holds is judged like what stands in a file, but no message can name a line.
 ///
@@ -93,6 +112,17 @@ pub fn read_value(value: serde_json::Value) -> Result<Resource, Violations> {
             Err(violations)
         }
     }
+}
+
+/// Reads one object of a known kind that came as a tree, like [`read_value`], and tells of what sort each fault is.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read_known(
+    kind: crate::kinds::KindName,
+    value: serde_json::Value,
+) -> Result<Resource, Vec<crate::schema::Finding>> {
+    object::read_known(kind, value)
 }
 
 /// Joins what several files hold; an object that stands in two of them is a violation.

@@ -11,7 +11,7 @@ use crate::labels::Labels;
 use crate::names::{LABEL_BYTES_MAX, Name, Namespace};
 use crate::path::FieldPath;
 use crate::resource::{Age, Lines, ObjectMeta, Resource, Source};
-use crate::schema::{self, Finding};
+use crate::schema::{self, Fault, Finding, Judge};
 use crate::violation::{Problem, Subject};
 
 /// A document whose kind is known.
@@ -27,7 +27,7 @@ pub struct Written {
 /// Checks a document and keeps it as a resource when nothing is wrong.
 pub fn read(mut written: Written, reading: &mut Reading) {
     fill(&mut written);
-    let findings = findings(&written, reading);
+    let findings = findings(&written, &reading.judge);
     let sound = findings.is_empty() && !written.malformed;
     for finding in findings {
         let line = written.lines.find(&written.value, &finding.field);
@@ -44,6 +44,23 @@ pub fn read(mut written: Written, reading: &mut Reading) {
     }
 }
 
+/// Checks a tree of a known kind; for those who tell what is wrong in words of their own.
+pub fn read_known(kind: KindName, value: Value) -> Result<Resource, Vec<Finding>> {
+    let subject = Subject::File;
+    let mut written = Written { kind, subject, value, lines: Lines::default(), malformed: false };
+    fill(&mut written);
+    let findings = findings(&written, &Judge::new());
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let whole = |Problem { problem, remedy }| {
+        vec![Finding { fault: Fault::Invalid, field: FieldPath::root(), problem, remedy }]
+    };
+    let mut resource = resource(written, Arc::default()).map_err(whole)?;
+    resource.source = None;
+    Ok(resource)
+}
+
 fn fill(written: &mut Written) {
     schema::of(written.kind).fill(&mut written.value, &mut written.lines);
     let Written { kind, value: Value::Object(map), lines, .. } = written else { return };
@@ -57,17 +74,18 @@ fn fill(written: &mut Written) {
     }
 }
 
-fn findings(written: &Written, reading: &Reading) -> Vec<Finding> {
+fn findings(written: &Written, judge: &Judge) -> Vec<Finding> {
     let metadata = FieldPath::root().field("metadata");
     let mut found = match written.value.get("metadata") {
         None => {
             vec![Finding {
+                fault: Fault::Missing,
                 field: metadata.field("name"),
                 problem: "is missing".to_owned(),
                 remedy: Some("add `name:` with text".to_owned()),
             }]
         }
-        Some(value) => schema::metadata().check(metadata.clone(), value, &reading.judge),
+        Some(value) => schema::metadata().check(metadata.clone(), value, judge),
     };
     let problems = [
         ("name", text_of(&written.value, "name").and_then(|name| name_problem(written.kind, name))),
@@ -76,10 +94,11 @@ fn findings(written: &Written, reading: &Reading) -> Vec<Finding> {
     for (field, problem) in problems {
         let field = metadata.field(field);
         if let Some(problem) = problem.filter(|_| found.iter().all(|finding| finding.field != field)) {
-            found.push(Finding { field, problem: problem.problem, remedy: problem.remedy });
+            let Problem { problem, remedy } = problem;
+            found.push(Finding { fault: Fault::Invalid, field, problem, remedy });
         }
     }
-    found.extend(schema::of(written.kind).check_object(&written.value, &reading.judge));
+    found.extend(schema::of(written.kind).check_object(&written.value, judge));
     found
 }
 
@@ -133,6 +152,7 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
         uid: text("uid").map(Into::into),
         generation: metadata.get("generation").and_then(Value::as_u64).unwrap_or(1).max(1),
         creation_timestamp: text("creationTimestamp").map(str::parse).transpose()?,
+        deletion_timestamp: text("deletionTimestamp").map(str::parse).transpose()?,
         resource_version: text("resourceVersion").map(Into::into),
     };
     let content = kind.decode(&value).map_err(|fault| Problem::new(format!("is not a {kind}: {fault}")))?;

@@ -34,6 +34,11 @@ pub struct Document {
 /// All documents of a text, one at a time: a tree takes many times the room of its text. After text that is no YAML
 /// there is one last document that holds the fault.
 pub fn documents(text: &str) -> impl Iterator<Item = Document> {
+    documents_within(text, NODES_MAX)
+}
+
+/// All documents of a text that may hold this many values.
+pub fn documents_within(text: &str, nodes_max: usize) -> impl Iterator<Item = Document> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: DEPTH_MAX + 1,
@@ -44,7 +49,8 @@ pub fn documents(text: &str) -> impl Iterator<Item = Document> {
         anchors: HashMap::new(),
         at: FieldPath::root(),
         depth: 0,
-        nodes_left: NODES_MAX,
+        nodes_left: nodes_max,
+        nodes_max,
         alias_nodes_left: ALIAS_NODES_MAX,
         alias_bytes_left: ALIAS_BYTES_MAX,
         faults: Vec::new(),
@@ -75,6 +81,7 @@ struct Builder<'t> {
     at: FieldPath,
     depth: usize,
     nodes_left: usize,
+    nodes_max: usize,
     alias_nodes_left: usize,
     alias_bytes_left: usize,
     faults: Vec<Fault>,
@@ -292,7 +299,7 @@ impl<'t> Builder<'t> {
                 Ok(())
             }
             None => {
-                let problem = Problem::new(format!("the file holds more than {NODES_MAX} values"));
+                let problem = Problem::new(format!("the file holds more than {} values", self.nodes_max));
                 Err(self.stop(line, problem.remedy("split the file")))
             }
         }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use engine::Config;
 use engine::config::{BindAddress, Cluster, ClusterSlot, Port, Security, UpstreamProtocol};
 
+use crate::resolver::Resolved;
+
 /// A config with everything a worker needs beside it.
 #[derive(Debug)]
 pub struct Prepared {
@@ -18,6 +20,8 @@ pub struct Prepared {
     pub server_tls: Vec<Option<Arc<rustls::ServerConfig>>>,
     /// TLS settings by cluster slot; `None` for cleartext clusters.
     pub client_tls: Vec<Option<Arc<rustls::ClientConfig>>>,
+    /// Addresses of DNS names, so that a new destination has some from its first request.
+    pub resolved: Resolved,
 }
 
 /// Remembers the contexts of the last config.
@@ -28,14 +32,15 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// Adds TLS settings to a config, reusing those whose certificates and names did not change.
-    pub fn prepare(&mut self, config: Arc<Config>) -> Prepared {
+    /// Adds TLS settings to a config, reusing those whose certificates and names did not change, and what is known
+    /// of its names.
+    pub fn prepare(&mut self, config: Arc<Config>, resolved: Resolved) -> Prepared {
         let server_tls: Vec<_> = config.ports.iter().map(|port| self.server(port)).collect();
         let client_tls: Vec<_> =
             config.clusters.iter().map(|cluster| self.client(cluster.as_ref()?)).collect();
         self.ports.retain(|address, _| config.ports.iter().any(|port| port.address == *address));
         self.clusters.retain(|slot, _| config.cluster(*slot).is_some());
-        Prepared { config, server_tls, client_tls }
+        Prepared { config, server_tls, client_tls, resolved }
     }
 
     fn server(&mut self, port: &Arc<Port>) -> Option<Arc<rustls::ServerConfig>> {

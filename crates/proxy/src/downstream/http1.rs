@@ -14,14 +14,14 @@ use crate::exchange::{Exchange, Peer, Request};
 use crate::exchanges::{Exchanges, Placed};
 use crate::failure::{Blame, Failure};
 use crate::io::{Hangup, Io};
-use crate::limits::{BODY_IDLE_SECONDS, DRAINED_BODY_BYTES_MAX, WRITE_STALL_SECONDS};
+use crate::limits::DRAINED_BODY_BYTES_MAX;
 use crate::message::{Framing, Known, RequestHead, ResponseHead, Version};
 use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::state::deadlines::whole_seconds;
 use crate::state::ports::{Pinned, PortState};
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
-
+use crate::waits::Waits;
 use crate::worker::Worker;
 
 /// An HTTP/1 connection to a client.
@@ -76,7 +76,7 @@ pub async fn serve<F: Future<Output = After>>(
     port: Rc<PortState>,
 ) {
     let deadline = worker.deadlines.register(io.socket());
-    let stream = Http1Stream::new(io, deadline, Blame::Client, BODY_IDLE_SECONDS, WRITE_STALL_SECONDS);
+    let stream = Http1Stream::new(io, deadline, Blame::Client);
     let mut connection = Box::new(Http1Downstream {
         stream,
         peer: Rc::new(peer),
@@ -114,6 +114,8 @@ async fn one_request(
     port: Rc<PortState>,
 ) -> After {
     let pinned = port.pin();
+    let waits = Waits::of(&pinned.port().settings.limits);
+    connection.stream.set_waits(waits.body, waits.stall);
     let peer = connection.peer.clone();
     let mut request = Request::begun(worker.clock.now());
     let failure = match connection.read_head(&mut request.head, buffer, &pinned).await {
@@ -194,6 +196,12 @@ impl Http1Downstream {
         }
     }
 
+    /// See [`super::Downstream::set_body_wait`].
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        let waits = exchange.waits();
+        self.stream.set_waits(waits.body, waits.stall);
+    }
+
     /// See [`super::Downstream::set_form`].
     pub fn set_form(&mut self, form: Form) {
         self.stream.set_form(form);
@@ -240,7 +248,9 @@ impl Http1Downstream {
     }
 
     fn end_head(&mut self, exchange: &Exchange<'_>, out: &mut Text) {
-        self.closing |= exchange.port.is_draining() || self.stream.is_broken();
+        self.closing |= exchange.port.is_draining()
+            || self.stream.is_broken()
+            || exchange.outcome.failure.is_some_and(Failure::ends_connection);
         if self.closing {
             out.extend_from_slice(b"connection: close\r\n");
         } else if !self.modern {
@@ -302,8 +312,9 @@ impl Http1Downstream {
         if !self.stream.is_read() && !self.discard_body().await {
             return None;
         }
-        let rest = self.stream.take_waiting();
-        Some((self, rest))
+        self.stream.rest();
+        let received = self.stream.take_waiting();
+        Some((self, received))
     }
 
     /// Reads a body that nobody wanted, if it is short. `false` when the connection cannot go on.

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::{Builder, Connection, SendResponse};
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub use stream::Http2Downstream;
@@ -27,6 +28,7 @@ use crate::limits::{
 };
 use crate::state::deadlines::whole_seconds;
 use crate::state::ports::PortState;
+use crate::waits::Waits;
 use crate::wire::{self, Ended, Patience, Tap, Wire};
 use crate::worker::Worker;
 
@@ -36,13 +38,18 @@ struct Shared {
     peer: Rc<Peer>,
     worker: Rc<Worker>,
     port: Rc<PortState>,
+    /// Tells the connection's task that the client needs another connection.
+    dismissed: Notify,
 }
 
 /// Carries requests until the connection ends.
 pub async fn serve(io: Io, received: Option<Buffer>, peer: Peer, worker: Rc<Worker>, port: Rc<PortState>) {
     let limits = port.pin().port().settings.limits;
-    let patience =
-        Patience { head: whole_seconds(limits.head_timeout), idle: whole_seconds(limits.idle_timeout) };
+    let patience = Patience {
+        head: whole_seconds(limits.head_timeout),
+        idle: whole_seconds(limits.idle_timeout),
+        stall: Waits::of(&limits).stall,
+    };
     let (wire, tap) = wire::wire(io, received, Some(Box::default()), &worker.deadlines, patience);
     let Some(connection) = handshake(wire, &tap).await else {
         let timed_out = tap.ended() == Some(Ended::HeadTimeout);
@@ -50,7 +57,7 @@ pub async fn serve(io: Io, received: Option<Buffer>, peer: Peer, worker: Rc<Work
         worker.metrics.failures[failure as usize].add(1);
         return;
     };
-    let shared = Rc::new(Shared { peer: Rc::new(peer), worker, port });
+    let shared = Rc::new(Shared { peer: Rc::new(peer), worker, port, dismissed: Notify::new() });
     let mut server = Server { connection, tap, shared, draining: false, told: false };
     let error = server.run().await;
     server.close(error).await;
@@ -95,7 +102,8 @@ struct Server {
 #[expect(clippy::large_enum_variant, reason = "made and taken apart at once, never kept")]
 enum Event {
     Request(http::Request<h2::RecvStream>, SendResponse<Bytes>),
-    DrainBegins,
+    /// The drain has begun, or the client was told to open another connection.
+    MustLeave,
     MustEnd(Ended),
     Closed(Option<h2::Error>),
 }
@@ -106,16 +114,16 @@ impl Server {
         let shared = self.shared.clone();
         let mut drain = pin!(shared.port.drain_begins.notified());
         drain.as_mut().enable(); // From here on no drain goes unnoticed; what began before is looked up.
+        let mut dismissed = pin!(shared.dismissed.notified());
         loop {
-            match poll_fn(|cx| self.poll_event(cx, drain.as_mut())).await {
+            match poll_fn(|cx| self.poll_event(cx, drain.as_mut(), dismissed.as_mut())).await {
                 Event::Request(request, respond) => {
-                    let (shared, open) = (shared.clone(), self.tap.open_stream());
-                    tokio::task::spawn_local(async move {
-                        stream::serve(request, respond, &shared).await;
-                        drop(open);
-                    });
+                    let open = self.tap.open_stream();
+                    let begun = stream::begin(request, respond, &shared);
+                    // Boxed here: on its way into a task, a future is moved half a dozen times.
+                    tokio::task::spawn_local(Box::pin(stream::carry(begun, shared.clone(), open)));
                 }
-                Event::DrainBegins => {
+                Event::MustLeave => {
                     self.draining = true;
                     self.connection.graceful_shutdown();
                     self.tap.leave();
@@ -126,7 +134,12 @@ impl Server {
         }
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>, drain: Pin<&mut Notified<'_>>) -> Poll<Event> {
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        drain: Pin<&mut Notified<'_>>,
+        dismissed: Pin<&mut Notified<'_>>,
+    ) -> Poll<Event> {
         match self.connection.poll_accept(cx) {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 return Poll::Ready(Event::Request(request, respond));
@@ -138,8 +151,11 @@ impl Server {
         if let Some(ended) = self.tap.ended() {
             return Poll::Ready(Event::MustEnd(ended));
         }
-        if !self.draining && (self.shared.port.is_draining() || drain.poll(cx).is_ready()) {
-            return Poll::Ready(Event::DrainBegins);
+        let port = &self.shared.port;
+        if !self.draining
+            && (port.is_draining() || drain.poll(cx).is_ready() || dismissed.poll(cx).is_ready())
+        {
+            return Poll::Ready(Event::MustLeave);
         }
         match self.tap.poll_drain(cx) {
             Poll::Ready(Err(_)) => Poll::Ready(Event::Closed(None)),

@@ -33,12 +33,20 @@ macro_rules! each {
 }
 
 impl Downstream {
-    /// Says how the request's body is to be handed out.
-    pub fn set_form(&mut self, form: Form) {
+    /// Asks for the request's body in one form, and says in which it will be handed out.
+    pub fn set_form(&mut self, form: Form) -> Form {
         match self {
-            Downstream::Http1(downstream) => downstream.set_form(form),
-            Downstream::Http2(_) => {}
+            Downstream::Http1(downstream) => {
+                downstream.set_form(form);
+                form
+            }
+            Downstream::Http2(_) => Form::Content,
         }
+    }
+
+    /// Waits for the request's body as the rule says, now that it is known.
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        each!(self, downstream => downstream.set_body_wait(exchange));
     }
 
     /// Tells a client that waits for it that its body is wanted (RFC 9110 section 10.1.1). It leaves with the

@@ -33,7 +33,7 @@ pub fn write(
     out.extend_from_slice(b"{\"time\":\"");
     write_time(out, moment, began);
     out.extend_from_slice(b"\",\"id\":\"");
-    out.extend_from_slice(&exchange.request_id);
+    out.extend_from_slice(exchange.request_id());
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
     string(out, b",\"method\":", head.method_token.of(text));

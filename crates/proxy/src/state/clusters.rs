@@ -65,7 +65,9 @@ impl Clusters {
             by_slot[index] = cluster.as_ref().map(|cluster| match known {
                 Some(known) if Arc::ptr_eq(&known.cluster, cluster) => known,
                 known => {
-                    Rc::new(ClusterState::new(cluster, prepared.client_tls[index].clone(), known.as_deref()))
+                    let first = prepared.resolved.get(&cluster.slot).map_or(&[][..], |first| first);
+                    let tls = prepared.client_tls[index].clone();
+                    Rc::new(ClusterState::new(cluster, tls, first, known.as_deref()))
                 }
             });
         }
@@ -74,6 +76,9 @@ impl Clusters {
     /// Takes over the addresses that a cluster's DNS names have now.
     pub fn resolved(&self, slot: ClusterSlot, addresses: &[SocketAddr]) {
         let Some(state) = self.get(slot) else { return };
+        if *state.resolved.borrow() == addresses {
+            return;
+        }
         state.resolved.replace(addresses.to_vec());
         state.rebuild(&state.endpoints());
     }
@@ -90,9 +95,11 @@ impl Clusters {
 }
 
 impl ClusterState {
+    /// `first` is what the config brought; what came since then is in `known` if the names are the same.
     fn new(
         cluster: &Arc<Cluster>,
         tls: Option<Arc<rustls::ClientConfig>>,
+        first: &[SocketAddr],
         known: Option<&ClusterState>,
     ) -> Self {
         let same_manner = known
@@ -100,7 +107,8 @@ impl ClusterState {
         let resolved = known
             .filter(|known| known.cluster.names == cluster.names)
             .map(|known| known.resolved.borrow().clone())
-            .unwrap_or_default();
+            .filter(|known| !known.is_empty())
+            .unwrap_or_else(|| first.to_vec());
         let state = ClusterState {
             cluster: cluster.clone(),
             tls,

@@ -36,7 +36,8 @@ const NEVER: u32 = u32::MAX;
 /// A bound of time in the seconds that deadlines count, rounded up: what was asked for is granted in full.
 #[must_use]
 pub fn whole_seconds(bound: Duration) -> u32 {
-    u32::try_from(bound.as_millis().div_ceil(1000)).unwrap_or(NEVER)
+    let part = u64::from(bound.subsec_nanos() > 0);
+    u32::try_from(bound.as_secs().saturating_add(part)).unwrap_or(NEVER)
 }
 
 /// A connection's deadline. Dropping it takes the socket out of the register, so it must be dropped before the

@@ -38,21 +38,30 @@ impl Random {
 
     /// A random UUID (version 4, RFC 9562 section 5.4) in its text form.
     pub fn request_id(&self) -> [u8; REQUEST_ID_BYTES] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let high = (self.next() & !0xf000) | 0x4000;
         let low = (self.next() & !(0b11 << 62)) | (0b10 << 62);
         let mut text = [b'-'; REQUEST_ID_BYTES];
-        let mut at = 0;
-        for index in 0..32u32 {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                at += 1;
-            }
-            let word = if index < 16 { high } else { low };
-            text[at] = DIGITS[(word >> (60 - (index % 16) * 4)) as usize & 15];
-            at += 1;
-        }
+        text[..8].copy_from_slice(&digits((high >> 32) as u32));
+        let middle = digits(high as u32);
+        text[9..13].copy_from_slice(&middle[..4]);
+        text[14..18].copy_from_slice(&middle[4..]);
+        let start = digits((low >> 32) as u32);
+        text[19..23].copy_from_slice(&start[..4]);
+        text[24..28].copy_from_slice(&start[4..]);
+        text[28..].copy_from_slice(&digits(low as u32));
         text
     }
+}
+
+/// A number in eight hexadecimal digits, all of them at once: a digit a byte, and no table.
+fn digits(number: u32) -> [u8; 8] {
+    let mut spread = u64::from(number);
+    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 in each byte that is 10 or more: these are letters, which begin 39 behind where the digits would go on.
+    let letters = (spread + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (spread + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
 }
 
 impl Default for Random {
@@ -76,6 +85,14 @@ mod tests {
         assert_eq!(&id[14..15], "4");
         assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"));
         assert_ne!(id.as_bytes(), random.request_id());
+    }
+
+    #[test]
+    fn digits_are_those_that_the_standard_library_writes() {
+        let random = Random::new();
+        for number in [0, 9, 10, 0x0123_4567, 0x89ab_cdef, u32::MAX, random.next() as u32] {
+            assert_eq!(String::from_utf8(digits(number).to_vec()).unwrap(), format!("{number:08x}"));
+        }
     }
 
     #[test]

@@ -91,21 +91,16 @@ struct Writing {
 }
 
 impl Http1Stream {
-    /// A connection on which nothing moves yet.
+    /// A connection on which nothing moves yet. It waits for nothing until it is told how long:
+    /// [`Http1Stream::set_waits`].
     #[must_use]
-    pub fn new(
-        io: Io,
-        deadline: Deadline,
-        blame: Blame,
-        idle_seconds: u32,
-        stall_seconds: u32,
-    ) -> Http1Stream {
+    pub fn new(io: Io, deadline: Deadline, blame: Blame) -> Http1Stream {
         let read = Reading {
             body: Body::new(Framing::None),
             form: Form::Raw,
             waiting: None,
             blame,
-            idle_seconds,
+            idle_seconds: 0,
             allowance: u64::MAX,
             total: 0,
             trailers: None,
@@ -118,10 +113,22 @@ impl Http1Stream {
             piece: None,
             frames: Frames::Plain,
             blocked: false,
-            stall_seconds,
+            stall_seconds: 0,
             total: 0,
         };
         Http1Stream { deadline, io, read, write }
+    }
+
+    /// Says how many seconds may pass without a byte of the body being read, and without room for what is written.
+    #[inline]
+    pub fn set_waits(&mut self, idle_seconds: u32, stall_seconds: u32) {
+        self.read.idle_seconds = idle_seconds;
+        self.write.stall_seconds = stall_seconds;
+    }
+
+    /// Ends the connection if nothing comes within the time that a body may pause.
+    pub fn await_byte(&self) {
+        self.deadline.moving(self.read.idle_seconds);
     }
 
     /// Prepares to read a body. `received` holds what has already arrived behind the head.
@@ -171,6 +178,11 @@ impl Http1Stream {
         self.write.frames = frames;
         self.write.blocked = false;
         self.write.total = 0;
+    }
+
+    /// Gives the room for the last message's head back: an idle connection owns no buffer.
+    pub fn rest(&mut self) {
+        self.write.out = Text::empty();
     }
 
     /// Bytes of body handed out so far, chunk frames included when they are passed on.

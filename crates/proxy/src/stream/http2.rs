@@ -13,7 +13,7 @@ use crate::codec::http1::names;
 use crate::codec::http1::trailers::{Sender, is_carried};
 use crate::codec::http2::FieldMap;
 use crate::failure::{Blame, Failure};
-use crate::limits::{BODY_IDLE_SECONDS, HTTP2_MOVING_BYTES_MIN, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS};
+use crate::limits::HTTP2_MOVING_BYTES_MIN;
 use crate::message::{Field, Span};
 use crate::state::alarms::Alarm;
 use crate::stream::{Next, Piece, Sink, Source, Trailers};
@@ -28,12 +28,14 @@ pub struct Http2Receiver {
     content_ended: bool,
     done: bool,
     idle: Alarm,
+    idle_seconds: u32,
 }
 
 impl Http2Receiver {
-    /// Reads from a stream; `blame` says whose stream it is, `allowance` how many bytes it may bring.
+    /// Reads from a stream; `blame` says whose stream it is, `allowance` how many bytes it may bring,
+    /// `idle_seconds` how long it may bring none.
     #[must_use]
-    pub fn new(stream: RecvStream, blame: Blame, allowance: u64) -> Http2Receiver {
+    pub fn new(stream: RecvStream, blame: Blame, allowance: u64, idle_seconds: u32) -> Http2Receiver {
         let done = stream.is_end_stream();
         Http2Receiver {
             stream,
@@ -43,7 +45,13 @@ impl Http2Receiver {
             content_ended: false,
             done,
             idle: Alarm::default(),
+            idle_seconds,
         }
+    }
+
+    /// Changes how long it may bring nothing, before it was first asked.
+    pub fn set_wait(&mut self, seconds: u32) {
+        self.idle_seconds = seconds;
     }
 
     /// Bytes of content received.
@@ -74,15 +82,12 @@ impl Source for Http2Receiver {
             self.idle.rest();
             return next;
         }
-        let (seconds, failure) = match self.blame {
-            Blame::Client => (BODY_IDLE_SECONDS, Failure::BodyTimeout),
-            Blame::Upstream | Blame::Config | Blame::Proxy => {
-                (UPSTREAM_IDLE_SECONDS, Failure::UpstreamTimeout)
-            }
-        };
-        ready!(self.idle.poll(seconds, cx));
+        ready!(self.idle.poll(self.idle_seconds, cx));
         self.idle.rest();
-        Poll::Ready(Err(failure))
+        Poll::Ready(Err(match self.blame {
+            Blame::Client => Failure::BodyTimeout,
+            Blame::Upstream | Blame::Config | Blame::Proxy => Failure::UpstreamTimeout,
+        }))
     }
 }
 
@@ -161,14 +166,16 @@ pub struct Http2Sender {
     blocked: bool,
     total: u64,
     stall: Alarm,
+    stall_seconds: u32,
     /// What `total` was when the wait for room began.
     stalled_at: u64,
 }
 
 impl Http2Sender {
-    /// Writes to a stream; `ended` when its head already said that nothing follows.
+    /// Writes to a stream; `ended` when its head already said that nothing follows. `stall_seconds` is how long it
+    /// waits for room.
     #[must_use]
-    pub fn new(stream: SendStream<Bytes>, blame: Blame, ended: bool) -> Http2Sender {
+    pub fn new(stream: SendStream<Bytes>, blame: Blame, ended: bool, stall_seconds: u32) -> Http2Sender {
         Http2Sender {
             stream,
             blame,
@@ -178,6 +185,7 @@ impl Http2Sender {
             blocked: false,
             total: 0,
             stall: Alarm::default(),
+            stall_seconds,
             stalled_at: 0,
         }
     }
@@ -213,7 +221,7 @@ impl Http2Sender {
             self.stall.rest();
             self.stalled_at = self.total;
         }
-        ready!(self.stall.poll(WRITE_STALL_SECONDS, cx));
+        ready!(self.stall.poll(self.stall_seconds, cx));
         Poll::Ready(Err(match self.blame {
             Blame::Client => Failure::ClientStalled,
             Blame::Upstream | Blame::Config | Blame::Proxy => Failure::UpstreamTimeout,
@@ -280,7 +288,7 @@ fn field_map(trailers: &Trailers) -> http::HeaderMap {
     for (name, value) in trailers.iter() {
         map.put(name, value);
     }
-    map.finish()
+    map.finish(false)
 }
 
 #[cfg(test)]
@@ -290,6 +298,9 @@ mod tests {
 
     use super::*;
     use crate::state::alarms;
+
+    const WRITE_STALL_SECONDS: u32 = 60;
+    const UPSTREAM_IDLE_SECONDS: u32 = 60;
 
     /// The server's and the client's side of a stream whose client has given `window` bytes of room.
     async fn stream(window: u32) -> (SendStream<Bytes>, RecvStream) {
@@ -331,7 +342,7 @@ mod tests {
     fn a_client_that_gives_no_room_is_given_up() {
         run(async {
             let (send, _body) = stream(0).await;
-            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            let mut sender = Http2Sender::new(send, Blame::Client, false, WRITE_STALL_SECONDS);
             sender.push(Piece::Shared(Bytes::from_static(b"hello")));
             assert!(poll(&mut sender).is_pending());
             for _ in 0..=WRITE_STALL_SECONDS {
@@ -346,7 +357,7 @@ mod tests {
     fn a_client_that_gives_room_for_a_byte_at_a_time_is_given_up() {
         run(async {
             let (send, mut body) = stream(1).await;
-            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            let mut sender = Http2Sender::new(send, Blame::Client, false, WRITE_STALL_SECONDS);
             sender.push(Piece::Shared(vec![b'a'; 10_000].into()));
             let mut seconds = 0;
             while poll(&mut sender).is_pending() {
@@ -367,7 +378,7 @@ mod tests {
     fn a_client_that_is_slow_but_moves_is_waited_for() {
         run(async {
             let (send, mut body) = stream(HTTP2_MOVING_BYTES_MIN as u32).await;
-            let mut sender = Http2Sender::new(send, Blame::Client, false);
+            let mut sender = Http2Sender::new(send, Blame::Client, false, WRITE_STALL_SECONDS);
             sender.push(Piece::Shared(vec![b'a'; 10_000].into()));
             let mut received = 0;
             while poll(&mut sender).is_pending() {
@@ -391,7 +402,7 @@ mod tests {
     fn an_upstream_that_falls_silent_inside_its_answer_is_given_up() {
         run(async {
             let (mut send, body) = stream(1000).await;
-            let mut receiver = Http2Receiver::new(body, Blame::Upstream, u64::MAX);
+            let mut receiver = Http2Receiver::new(body, Blame::Upstream, u64::MAX, UPSTREAM_IDLE_SECONDS);
             let mut cx = Context::from_waker(Waker::noop());
             for _ in 0..2 {
                 for _ in 0..=UPSTREAM_IDLE_SECONDS {

@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 
 pub use http1::{Form, Frames, Http1Stream};
 pub use http2::{Http2Receiver, Http2Sender};
-pub use tee::{Copy, Tee};
+pub use tee::{Copy, Tee, Whole};
 
 use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;

@@ -1,36 +1,155 @@
-//! A source that keeps a copy of what it hands out, as long as the copy stays small.
+//! A source that keeps a copy of what it hands out, as long as the copies of this worker stay small.
+//!
+//! Copying never waits: a body that would take more room than is left is let go of, and passes uncopied. A copy is
+//! of the content, whichever way the original was framed, because whoever gets it may speak another version.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use crate::failure::Failure;
-use crate::stream::{Next, Source};
+use bytes::Bytes;
 
-/// A copy of a body.
-#[derive(Debug, Default)]
+use crate::buffer::Text;
+use crate::codec::http1::Body;
+use crate::failure::Failure;
+use crate::limits::MIRRORS_HELD_BYTES_MAX;
+use crate::message::Framing;
+use crate::stream::{Form, Next, Piece, Source, Trailers};
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A copy of a body that is still moving.
+#[derive(Debug)]
 pub struct Copy {
-    /// The bytes so far, in the form they were handed out.
-    pub bytes: Vec<u8>,
-    /// The body has ended and all of it is here.
-    pub whole: bool,
-    /// There was more than the bound; what is here is of no use.
-    pub over: bool,
+    bytes: Vec<u8>,
+    trailers: Option<Box<Trailers>>,
+    /// How the bytes are handed out.
+    form: Form,
+    state: State,
     bound: usize,
+    held: Held,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is more to come.
+    Moving,
+    /// The body has ended and all of it is here.
+    Whole,
+    /// There was more than the bound.
+    Over,
+}
+
+/// A copy of a whole body; clones share its bytes.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    content: Bytes,
+    trailers: Option<Rc<Trailers>>,
+    _held: Rc<Held>,
 }
 
 impl Copy {
-    /// A copy of at most `bound` bytes.
+    /// A copy of at most `bound` bytes; `bodiless` when there is nothing to copy.
     #[must_use]
-    pub fn bounded(bound: usize) -> Copy {
-        Copy { bound, ..Copy::default() }
+    pub fn bounded(bound: usize, bodiless: bool) -> Copy {
+        let state = if bodiless { State::Whole } else { State::Moving };
+        Copy { bytes: Vec::new(), trailers: None, form: Form::Content, state, bound, held: Held(0) }
+    }
+
+    /// Says in which form a body with this framing will be handed out.
+    pub fn expect(&mut self, form: Form, framing: Framing) {
+        self.form = if framing == Framing::Chunked { form } else { Form::Content };
+    }
+
+    /// The copy, if there is one of the whole body.
+    #[must_use]
+    pub fn into_whole(mut self) -> Option<Whole> {
+        if self.state != State::Whole {
+            return None;
+        }
+        if self.form == Form::Raw {
+            // It was checked when it passed; what cannot be decoded now is no copy.
+            let length = Body::new(Framing::Chunked).decode_in_place(&mut self.bytes).ok()?.data;
+            self.bytes.truncate(length);
+        }
+        let trailers = self.trailers.map(|trailers| Rc::new(*trailers));
+        Some(Whole { content: self.bytes.into(), trailers, _held: Rc::new(self.held) })
+    }
+
+    fn note(&mut self, next: &Next) {
+        match next {
+            Next::Piece(piece) => self.take(piece.bytes()),
+            Next::Last(piece) => {
+                self.take(piece.bytes());
+                self.end();
+            }
+            Next::End(trailers) => {
+                self.trailers = trailers.as_deref().map(copied);
+                self.end();
+            }
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        if self.over || self.bytes.len() + bytes.len() > self.bound {
-            self.over = true;
+        if self.state == State::Over {
+            return;
+        }
+        if self.bytes.len() + bytes.len() > self.bound || !self.held.takes(bytes.len()) {
+            self.state = State::Over;
             self.bytes = Vec::new();
+            self.held = Held(0);
             return;
         }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self) {
+        if self.state == State::Moving {
+            self.state = State::Whole;
+        }
+    }
+}
+
+fn copied(trailers: &Trailers) -> Box<Trailers> {
+    let mut text = Text::new();
+    text.extend_from_slice(&trailers.text);
+    Box::new(Trailers { text, fields: trailers.fields.clone() })
+}
+
+impl Source for Option<Whole> {
+    fn poll_piece(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
+        let Some(whole) = self else { return Poll::Ready(Ok(Next::End(None))) };
+        if !whole.content.is_empty() {
+            return Poll::Ready(Ok(Next::Piece(Piece::Shared(std::mem::take(&mut whole.content)))));
+        }
+        let trailers = whole.trailers.take();
+        Poll::Ready(Ok(Next::End(trailers.as_deref().map(copied))))
+    }
+}
+
+/// Room that a copy takes of its worker's.
+#[derive(Debug)]
+struct Held(usize);
+
+impl Held {
+    /// Takes more room, if there is some.
+    fn takes(&mut self, count: usize) -> bool {
+        let held = HELD.get() + count;
+        if held > MIRRORS_HELD_BYTES_MAX {
+            return false;
+        }
+        HELD.set(held);
+        self.0 += count;
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A thread that is ending counts no more.
+        let _ = HELD.try_with(|held| held.set(held.get() - self.0));
     }
 }
 
@@ -46,15 +165,73 @@ impl<S: Source> Source for Tee<'_, S> {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Failure>> {
         let next = ready!(self.source.poll_piece(cx))?;
         if let Some(copy) = &mut self.copy {
-            match &next {
-                Next::Piece(piece) => copy.take(piece.bytes()),
-                Next::Last(piece) => {
-                    copy.take(piece.bytes());
-                    copy.whole = !copy.over;
-                }
-                Next::End(_) => copy.whole = !copy.over,
-            }
+            copy.note(&next);
         }
         Poll::Ready(Ok(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(bytes: &'static [u8]) -> Piece {
+        Piece::Shared(Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn a_copy_of_chunks_is_of_their_content() {
+        let mut copy = Copy::bounded(100, false);
+        copy.expect(Form::Raw, Framing::Chunked);
+
+        copy.note(&Next::Piece(piece(b"5\r\nhel")));
+        copy.note(&Next::Last(piece(b"lo\r\n3;x=y\r\nyou\r\n0\r\n\r\n")));
+
+        assert_eq!(&copy.into_whole().expect("a copy").content[..], b"helloyou");
+    }
+
+    #[test]
+    fn what_is_too_large_or_unfinished_is_no_copy_and_gives_its_room_back() {
+        let before = HELD.get();
+        let mut over = Copy::bounded(4, false);
+        over.note(&Next::Piece(piece(b"1234")));
+        assert_eq!(HELD.get(), before + 4);
+        over.note(&Next::Last(piece(b"5")));
+        assert_eq!(HELD.get(), before);
+        let mut unfinished = Copy::bounded(4, false);
+        unfinished.note(&Next::Piece(piece(b"1234")));
+
+        assert!(over.into_whole().is_none());
+        assert!(unfinished.into_whole().is_none());
+        assert_eq!(HELD.get(), before);
+    }
+
+    #[test]
+    fn copies_share_the_room_of_their_worker() {
+        let mut hog = Held(0);
+        assert!(hog.takes(MIRRORS_HELD_BYTES_MAX - 1));
+        let mut copy = Copy::bounded(100, false);
+
+        copy.note(&Next::Last(piece(b"12")));
+
+        assert!(copy.into_whole().is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_copy_is_that_of_the_original() {
+        let mut copy = Copy::bounded(100, false);
+        let mut trailers = Trailers::default();
+        trailers.fields.push(crate::stream::http2::append(&mut trailers.text, b"x-sum", b"7"));
+        copy.note(&Next::Piece(piece(b"hello")));
+        copy.note(&Next::End(Some(Box::new(trailers))));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut whole = copy.into_whole();
+
+        let Poll::Ready(Ok(Next::Piece(content))) = whole.poll_piece(&mut cx) else { panic!("the content") };
+        assert_eq!(content.bytes(), b"hello");
+        let Poll::Ready(Ok(Next::End(Some(trailers)))) = whole.poll_piece(&mut cx) else {
+            panic!("trailers")
+        };
+        assert!(trailers.iter().eq([(&b"x-sum"[..], &b"7"[..])]));
     }
 }

@@ -3,14 +3,16 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::config::UpstreamProtocol;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
-use crate::limits::{CONNECT_ATTEMPTS_MAX, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS};
+use crate::limits::{CONNECT_ATTEMPTS_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::state::clusters::{ClusterState, EndpointState, InFlight};
 use crate::stream::Http1Stream;
 use crate::upstream::{Http1Upstream, Http2Upstream, Upstream, choose};
@@ -91,8 +93,7 @@ async fn dial(
             return Ok(Upstream::Http2(Box::new(request)));
         }
         let deadline = worker.deadlines.register(io.socket());
-        let stream =
-            Http1Stream::new(io, deadline, Blame::Upstream, UPSTREAM_IDLE_SECONDS, WRITE_STALL_SECONDS);
+        let stream = Http1Stream::new(io, deadline, Blame::Upstream);
         Ok(Upstream::Http1(Box::new(Http1Upstream::new(stream))))
     };
     match tokio::time::timeout(cluster.cluster.connect_timeout, connecting).await {
@@ -113,6 +114,10 @@ async fn open(cluster: &ClusterState, endpoint: &EndpointState) -> Result<(Io, O
     let stream = TcpStream::connect(endpoint.address).await.map_err(|error| connect_failure(&error))?;
     // A proxy writes whole messages; waiting for more to fill a packet only adds delay.
     stream.set_nodelay(true).map_err(|error| connect_failure(&error))?;
+    // A silent stream may last; a peer that has vanished must not.
+    let pause = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
+    let keepalive = TcpKeepalive::new().with_time(pause).with_interval(pause);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(|error| connect_failure(&error))?;
     let (Some(context), Some(tls)) = (&cluster.tls, &cluster.cluster.tls) else {
         return Ok((Io::Plain(stream), None));
     };

@@ -7,7 +7,7 @@ use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, parse_response};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS, UPSTREAM_IDLE_SECONDS};
+use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS};
 use crate::message::{Framing, Method, ResponseHead, Version};
 use crate::state::clusters::EndpointState;
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
@@ -65,6 +65,7 @@ impl Http1Upstream {
             return; // Something arrived that nobody asked for: the next response must not begin with it.
         }
         self.reused = true;
+        self.stream.rest();
         self.stream.deadline.moving(POOL_IDLE_SECONDS);
         endpoint.keep(self);
     }
@@ -79,10 +80,13 @@ impl Http1Upstream {
     pub fn begin(&mut self, exchange: &Exchange<'_>) {
         self.answered = false;
         self.interim = 0;
+        let waits = exchange.waits();
+        self.stream.set_waits(waits.upstream, waits.stall);
         let mut head = Text::new();
         send::write_head(exchange, &mut head);
         let request = &exchange.request.head;
         let frames = match (request.framing, request.version) {
+            (Framing::Chunked, _) if exchange.is_copy => Frames::Chunked, // What was copied is content.
             (Framing::Chunked, Version::Http2) => Frames::Chunked,
             (Framing::Chunked, Version::Http11 | Version::Http10) => Frames::Raw,
             (Framing::None | Framing::Length(_) | Framing::UntilClose, _) => Frames::Plain,
@@ -139,7 +143,7 @@ impl Http1Upstream {
         };
         if received.is_pending() {
             // Counted from the last thing that moved, so a long upload does not look like a slow answer.
-            self.stream.deadline.moving(UPSTREAM_IDLE_SECONDS);
+            self.stream.await_byte();
         }
         match ready!(received) {
             Ok(Some(buffer)) => Poll::Ready(Ok(buffer)),

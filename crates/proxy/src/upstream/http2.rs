@@ -14,7 +14,7 @@ use crate::buffer::Buffer;
 use crate::codec::http2;
 use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
-use crate::limits::UPSTREAM_IDLE_SECONDS;
+use crate::limits::INTERIM_RESPONSES_MAX;
 use crate::message::{Framing, Method, ResponseHead};
 use crate::state::alarms::Alarm;
 use crate::state::clusters::ClusterState;
@@ -32,8 +32,10 @@ pub struct Http2Request {
     send: Option<Http2Sender>,
     receive: Option<Http2Receiver>,
     idle: Alarm,
+    idle_seconds: u32,
     seen: Seen,
-    _open: OpenStream,
+    interim: usize,
+    open: OpenStream,
 }
 
 /// What an upstream that failed may have seen of the request.
@@ -54,8 +56,10 @@ impl Http2Request {
             send: None,
             receive: None,
             idle: Alarm::default(),
+            idle_seconds: 0,
             seen: Seen::Perhaps,
-            _open: open,
+            interim: 0,
+            open,
         }
     }
 
@@ -65,12 +69,14 @@ impl Http2Request {
     /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = send::http2_head(exchange, cluster)?;
+        let head = send::http2_head(exchange, cluster, !self.reused)?;
+        let waits = exchange.waits();
+        self.idle_seconds = waits.upstream;
         let ends = exchange.request.head.framing == Framing::None;
         match self.sender.send_request(head, ends) {
             Ok((response, stream)) => {
                 self.response = Some(response);
-                self.send = Some(Http2Sender::new(stream, Blame::Upstream, ends));
+                self.send = Some(Http2Sender::new(stream, Blame::Upstream, ends, waits.stall));
             }
             Err(_) => self.seen = Seen::Never,
         }
@@ -97,10 +103,17 @@ impl Http2Request {
         method: Method,
     ) -> Poll<Result<Buffer, Failure>> {
         let Some(response) = &mut self.response else { return Poll::Ready(Err(Failure::UpstreamReset)) };
+        while let Poll::Ready(Some(Ok(_))) = response.poll_informational(cx) {
+            self.interim += 1;
+            if self.interim > INTERIM_RESPONSES_MAX {
+                self.open.retire(); // Who does this will not listen either.
+                return Poll::Ready(Err(Failure::UpstreamProtocol));
+            }
+        }
         let response = match Pin::new(response).poll(cx) {
             Poll::Ready(response) => response,
             Poll::Pending => {
-                ready!(self.idle.poll(UPSTREAM_IDLE_SECONDS, cx));
+                ready!(self.idle.poll(self.idle_seconds, cx));
                 return Poll::Ready(Err(Failure::UpstreamTimeout));
             }
         };
@@ -108,7 +121,7 @@ impl Http2Request {
         let (parts, body) = response.map_err(|error| self.failure(&error))?.into_parts();
         let mut buffer = Buffer::for_head();
         http2::response(&parts, body.is_end_stream(), method, head, &mut buffer)?;
-        self.receive = Some(Http2Receiver::new(body, Blame::Upstream, u64::MAX));
+        self.receive = Some(Http2Receiver::new(body, Blame::Upstream, u64::MAX, self.idle_seconds));
         Poll::Ready(Ok(buffer))
     }
 

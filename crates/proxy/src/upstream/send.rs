@@ -40,11 +40,15 @@ pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Builds the head that an upstream's stream is opened with.
+/// Builds the head that an upstream's stream is opened with; `is_first` when it is the first on its connection.
 ///
 /// # Errors
 /// A rewritten host or path cannot be expressed.
-pub fn http2_head(exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<http::Request<()>, Failure> {
+pub fn http2_head(
+    exchange: &Exchange<'_>,
+    cluster: &ClusterState,
+    is_first: bool,
+) -> Result<http::Request<()>, Failure> {
     let scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
     let (mut target, mut host) = (Text::new(), Text::new());
     write_target(exchange, &mut target);
@@ -64,7 +68,7 @@ pub fn http2_head(exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<htt
     *request.method_mut() = http::Method::from_bytes(token).map_err(|_| Failure::RouteRefused)?;
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
-    *request.headers_mut() = fields.finish();
+    *request.headers_mut() = fields.finish(is_first);
     Ok(request)
 }
 
@@ -170,7 +174,7 @@ fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[
         write_own_host(exchange, &mut text);
         vouch(b"x-forwarded-host", &text);
     }
-    vouch(b"x-request-id", &exchange.request_id);
+    vouch(b"x-request-id", exchange.request_id());
 }
 
 fn is_scheme(value: &[u8]) -> bool {

@@ -42,7 +42,12 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         table: ListenerTable::new(vec![(HostPattern::new(None), listener)]),
         settings: Arc::new(Settings { access_log: false, ..Settings::default() }),
     };
-    Config { epoch: 1, ports: vec![Arc::new(port)], clusters: vec![Some(Arc::new(cluster))] }
+    Config {
+        epoch: 1,
+        ports: vec![Arc::new(port)],
+        clusters: vec![Some(Arc::new(cluster))],
+        sources: Arc::default(),
+    }
 }
 
 fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {
@@ -71,14 +76,7 @@ fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {
 fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
     Rule {
         slot: RuleSlot(slot),
-        origin: Origin {
-            kind: "HTTPRoute",
-            route: route.into(),
-            rule: 0,
-            matched: 0,
-            name: None,
-            source: None,
-        },
+        origin: Origin { kind: "HTTPRoute", route: route.into(), rule: 0, matched: 0, name: None },
         filters: filters.to_vec(),
         action: Action::Forward(Backends {
             choices: vec![Backend {

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod control;
 pub mod echo;
 pub mod explain;
 pub mod gateway;

@@ -151,3 +151,41 @@ async fn a_browser_that_cancels_a_few_requests_is_not_an_attacker() {
         stream += 4;
     }
 }
+
+/// Resets that are sent in all, by a client that connects anew whenever it is given up.
+const RESETS: usize = 100_000;
+
+/// Streams of one connection; more than any budget of a connection allows.
+const STREAMS: u32 = 400;
+
+#[tokio::test]
+async fn a_hundred_thousand_resets_over_ever_new_connections_leave_the_process_small_and_serving() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.bystander().await, Ok(()));
+    let before = stage.gateway.resident_bytes_peak();
+    let mut all = Vec::new();
+    for stream in (1..2 * STREAMS).step_by(2) {
+        let block = request("GET", HOST, "/attack", &[]);
+        all.extend(frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block));
+        all.extend(frame(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes()));
+    }
+
+    let mut connections = 0;
+    for _ in 0..RESETS / STREAMS as usize {
+        let mut client = FrameClient::connect(stage.gateway.entry).await;
+        client.try_raw(&all).await;
+        assert!(client.given_up().await.is_ok(), "connection {connections} is not given up");
+        connections += 1;
+        if connections % 50 == 0 {
+            assert_eq!(stage.bystander().await, Ok(()), "after {connections} connections");
+        }
+    }
+
+    let grown = stage.gateway.resident_bytes_peak().saturating_sub(before);
+    assert!(grown < 16 << 20, "{connections} connections made it grow by {grown} bytes");
+    let requests = stage.upstream.requests().len();
+    assert!(requests < connections * 110, "the upstream was sent {requests} requests");
+    let metrics = stage.gateway.admin("/metrics").await.text();
+    let given_up = format!("selvedge_failures_total{{code=\"http2_abuse\"}} {connections}");
+    assert!(metrics.contains(&given_up), "every one was given up by its name");
+}

@@ -156,3 +156,62 @@ async fn a_client_that_never_opens_its_window_costs_one_buffer() {
     assert!(grown < 40 << 20, "50 stalled readers of 1 MiB made it grow by {grown} bytes");
     assert_eq!(stage.bystander().await, Ok(()));
 }
+
+/// Clients that are slow at the same time.
+const HORDE: usize = 2_000;
+
+/// Room for this many connections, and what else a process needs, in the limit on descriptors; children inherit it.
+fn allow_descriptors(count: usize) {
+    let wanted = count as u64 + 500;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = rustix::process::Rlimit { current: Some(wanted), maximum: limit.maximum };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)
+            .expect("the hard limit has room");
+    }
+}
+
+/// Two thousand clients that send `bytes` and then nothing: others are served meanwhile, each costs at most
+/// `bytes_each` of memory, and all are let go.
+async fn horde(bytes: &[u8], bytes_each: u64) -> Result<(), String> {
+    let parameters = json!({ "limits": { "idleTimeout": "6s", "headTimeout": "6s" } });
+    let stage = Stage::with_parameters(parameters).await;
+    stage.bystander().await?;
+    let before = stage.gateway.resident_bytes_peak();
+    let mut horde = Vec::with_capacity(HORDE);
+    for _ in 0..HORDE {
+        let mut client = RawClient::try_connect(stage.gateway.entry).await?;
+        client.send(bytes).await;
+        horde.push(client);
+    }
+    tests::until::eventually_some("all of them to be carried at once", || async {
+        let metrics = stage.gateway.admin("/metrics").await.text();
+        let open = metrics.lines().find_map(|line| line.strip_prefix("selvedge_connections_open "))?;
+        (open.parse::<usize>().ok()? >= HORDE).then_some(())
+    })
+    .await;
+    stage.bystander().await?;
+    for client in &mut horde {
+        client.until_closed().await?;
+    }
+    let each = stage.gateway.resident_bytes_peak().saturating_sub(before) / HORDE as u64;
+    if each > bytes_each {
+        return Err(format!("each cost {each} bytes"));
+    }
+    stage.bystander().await
+}
+
+#[tokio::test]
+async fn two_thousand_slow_clients_are_carried_at_once_and_let_go() {
+    allow_descriptors(2 * HORDE);
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(kind::SETTINGS, 0, 0, &[])].concat();
+    let mut broken = Broken::new();
+    for (name, bytes, bytes_each) in [
+        ("nothing", Vec::new(), 8 << 10),
+        ("half a head", b"GET /attack HTTP/1.1\r\nHost: a.example\r\nX".to_vec(), 44 << 10),
+        ("HTTP/2 without a request", preface, 64 << 10),
+    ] {
+        broken.note(name, horde(&bytes, bytes_each).await);
+    }
+    broken.none();
+}

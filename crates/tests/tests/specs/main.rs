@@ -22,6 +22,7 @@ mod canonical_targets;
 mod trust_forwarded;
 mod trust_hop_by_hop;
 mod trust_names;
+mod trust_request_ids;
 
 mod exhaustion_floods;
 mod exhaustion_headers;
@@ -33,13 +34,18 @@ mod routing_cors;
 mod routing_filters;
 mod routing_matches;
 mod routing_mirrors;
+mod routing_names;
+mod routing_pods;
 mod routing_redirects;
 mod routing_references;
 mod routing_timeouts;
 mod routing_weights;
 
 mod http2_and_grpc;
+mod http2_bad_upstreams;
+mod tls_clients;
 mod tls_listeners;
+mod tls_own_certificate;
 mod tls_upstreams;
 
 mod planes_away;
@@ -52,5 +58,6 @@ mod drain;
 mod keep_alive;
 mod observe;
 mod real_clients;
+mod silence;
 mod streaming;
 mod syscalls;

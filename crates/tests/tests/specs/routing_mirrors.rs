@@ -106,3 +106,140 @@ async fn percentages_and_fractions_are_honest() {
     assert!((62..=138).contains(&per_thousand), "{per_thousand} of 1000 for 100/1000");
     assert_eq!((none, all), (0, 200));
 }
+
+/// A gateway that copies everything for `shop` to `copy`; protocols as `appProtocol` has them.
+async fn copying(
+    shop: (std::net::SocketAddr, Option<&str>),
+    copy: (std::net::SocketAddr, Option<&str>),
+) -> tests::gateway::Gateway {
+    let mut scene = Scene::new();
+    scene.http();
+    scene.service_in("default", "shop", shop.1, &[shop.0]);
+    scene.service_in("default", "copy", copy.1, &[copy.0]);
+    let mirror = json!({ "backendRef": { "name": "copy", "port": 80 } });
+    scene.route(
+        "all",
+        json!({ "rules": [{
+        "filters": [{ "type": "RequestMirror", "requestMirror": mirror }],
+        "backendRefs": [{ "name": "shop", "port": 80 }],
+    }] }),
+    );
+    scene.start().await
+}
+
+const H2C: Option<&str> = Some("kubernetes.io/h2c");
+
+async fn counted(gateway: &tests::gateway::Gateway, name: &str, value: u32) {
+    tests::until::eventually_some(&format!("{name} to be {value}"), || async {
+        let metrics = gateway.admin("/metrics").await.text();
+        metrics.lines().any(|line| line == format!("{name} {value}")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_still_moves_when_the_answer_begins_is_copied_whole() {
+    let answered = Gate::closed();
+    let told = answered.clone();
+    let upstream = Upstream::scripted(move |_| {
+        vec![
+            Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nea".to_vec()),
+            Step::Open(told.clone()),
+            Step::ReadBody,
+            Step::Send(b"ly".to_vec()),
+        ]
+    })
+    .await;
+    let copy = Upstream::recording().await;
+    let gateway = copying((upstream.address, None), (copy.address, None)).await;
+    let mut client = RawClient::connect(gateway.entry).await;
+
+    client.send("POST /m HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nfirst").await;
+    answered.passed().await;
+    client.peek_for("ea").await.expect("the answer begins before the request has ended");
+    client.send("other").await;
+
+    assert_eq!(client.answer().await.text(), "ealy");
+    copy.seen(1).await;
+    assert_eq!(copy.last().body, b"firstother");
+    assert_eq!(copy.exact(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_request_whose_rest_never_comes_is_not_copied_and_counted() {
+    let upstream = Upstream::always(vec![
+        Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()),
+        Step::Hang,
+    ])
+    .await;
+    let copy = Upstream::recording().await;
+    let gateway = copying((upstream.address, None), (copy.address, None)).await;
+    let mut client = RawClient::connect(gateway.entry).await;
+
+    client.send("POST /m HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nfirst").await;
+
+    assert_eq!(client.answer().await.text(), "ok");
+    counted(&gateway, "selvedge_mirrors_skipped_total", 1).await;
+    assert_eq!(copy.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_body_of_half_a_mebibyte_is_copied_and_one_of_two_is_not() {
+    let (upstream, copy) = (Upstream::recording().await, Upstream::recording().await);
+    let gateway = copying((upstream.address, None), (copy.address, None)).await;
+    let post = |length: usize| {
+        let mut bytes =
+            format!("POST /{length} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+        bytes.resize(bytes.len() + length, b'x');
+        bytes
+    };
+
+    for length in [512 << 10, 2 << 20] {
+        let answer = exchange(gateway.entry, post(length)).await.expect("an answer");
+        assert_eq!(answer.text(), format!("POST /{length}"), "the original is carried whatever its size");
+    }
+    counted(&gateway, "selvedge_mirrors_skipped_total", 1).await;
+    copy.seen(1).await;
+
+    assert_eq!(copy.lines(), ["POST /524288"]);
+    assert_eq!(copy.last().body.len(), 512 << 10);
+}
+
+/// A chunked body whose content would be a request of its own if it were passed on without frames.
+const CHUNKED: &str = "POST /m HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: x-checksum-a\r\n\r\n\
+    36\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\nX-Padding: 1\r\n\r\n\r\n5\r\nhello\r\n0\r\nX-Checksum-A: 7\r\n\r\n";
+
+#[tokio::test]
+async fn a_chunked_body_arrives_whole_whichever_versions_the_upstream_and_the_mirror_speak() {
+    let content = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\nX-Padding: 1\r\n\r\nhello";
+    let mut broken = tests::broken::Broken::new();
+    for (name, shop_is_h2, copy_is_h2) in
+        [("1 to 1", false, false), ("1 to 2", false, true), ("2 to 1", true, false), ("2 to 2", true, true)]
+    {
+        let (shop, copy) = (Upstream::recording().await, Upstream::recording().await);
+        let (shop2, copy2) = (
+            tests::h2_upstream::H2Upstream::recording().await,
+            tests::h2_upstream::H2Upstream::recording().await,
+        );
+        let shop_at = if shop_is_h2 { (shop2.address, H2C) } else { (shop.address, None) };
+        let copy_at = if copy_is_h2 { (copy2.address, H2C) } else { (copy.address, None) };
+        let gateway = copying(shop_at, copy_at).await;
+
+        let answer = exchange(gateway.entry, CHUNKED).await.expect("an answer");
+        assert_eq!(answer.text(), "POST /m");
+        let requests = || if copy_is_h2 { copy2.requests() } else { copy.requests() };
+        tests::until::eventually("the copy has arrived", || {
+            requests().iter().any(|request| request.complete)
+        })
+        .await;
+
+        let seen = requests();
+        let lines: Vec<String> = seen.iter().map(tests::recorded::Recorded::line).collect();
+        let whole = tests::broken::same("requests", &lines, &vec!["POST /m".to_owned()])
+            .and(tests::broken::same("body", &String::from_utf8_lossy(&seen[0].body).as_ref(), &content))
+            .and(tests::broken::same("trailers", &seen[0].trailers.len(), &1))
+            .and(copy.exact());
+        broken.note(name, whole);
+    }
+    broken.none();
+}

@@ -286,7 +286,7 @@ impl Way {
 async fn carry(mut client: TcpStream, port: u16, mut turn: watch::Receiver<u32>) {
     let mine = *turn.borrow_and_update();
     let mut server = None;
-    if mine % 2 == 0 {
+    if mine.is_multiple_of(2) {
         let server = server.insert(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
         tokio::select! {
             _ended = tokio::io::copy_bidirectional(&mut client, server) => return,

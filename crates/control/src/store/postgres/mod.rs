@@ -9,7 +9,7 @@ mod engine;
 mod faults;
 mod schema;
 #[cfg(test)]
-mod server;
+pub(in crate::store) mod server;
 #[cfg(test)]
 mod tests;
 mod watching;

@@ -1,12 +1,15 @@
 //! What a store in PostgreSQL promises beside what every store does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::server::Server;
 use super::{Patience, Postgres};
+use crate::leader::Candidate;
 use crate::store::contract::{self, put, set};
 use crate::store::keys::Keys;
-use crate::store::{AuditEntry, Expect, Store, StoreError, Write};
+use crate::store::{AuditEntry, ChangeSet, Expect, Fence, Store, StoreError, Write};
+use crate::world::World;
 
 struct Open {
     store: Arc<Postgres>,
@@ -180,4 +183,109 @@ async fn a_message_never_holds_the_password() {
         error.to_string().contains("127.0.0.1:1") && !format!("{error:?}").contains("hunter2"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_worlds_on_one_database_see_each_others_changes_in_order() {
+    let first = new_store().await;
+    let second = open(&first.server.url(&first.database), &first.keys).await.unwrap();
+    let worlds = [World::open(first.store.clone()).await.unwrap(), World::open(second).await.unwrap()];
+    let mut tasks = tokio::task::JoinSet::new();
+    for world in worlds.clone() {
+        tasks.spawn(async move { world.follow().await });
+    }
+
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..6 {
+        let world = worlds[writer % 2].clone();
+        writers.spawn(async move {
+            for round in 0..15 {
+                let name = format!("w-{writer}");
+                let changes = world.commit(set(vec![put(&name, round, Expect::Whatever)])).await.unwrap();
+                assert!(world.now().revision >= changes[0].revision(), "who wrote sees it at once");
+            }
+        });
+    }
+    writers.join_all().await;
+
+    for world in &worlds {
+        world.subscribe().wait_for(|revision| *revision == 90).await.unwrap();
+        let events = world.events(0, 1_000).unwrap();
+        assert!(events.iter().map(|event| event.revision).eq(1..=90));
+    }
+    let objects = |world: &World| world.now().resources.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(objects(&worlds[0]), objects(&worlds[1]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_is_not_notified_looks_for_itself() {
+    let first = new_store().await;
+    let world = World::open(first.store.clone()).await.unwrap();
+    let following = world.clone();
+    let task = tokio::spawn(async move { following.follow().await });
+    first.store.listening.abort();
+
+    let second = open(&first.server.url(&first.database), &first.keys).await.unwrap();
+    second.commit(set(vec![put("a", 1, Expect::Absent)])).await.unwrap();
+
+    world.subscribe().wait_for(|revision| *revision == 1).await.unwrap();
+    assert!(world.following().borrow().failure.is_none());
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_went_back_in_time_is_noticed() {
+    let first = new_store().await;
+    for number in 0..3 {
+        first.store.commit(set(vec![put("a", number, Expect::Whatever)])).await.unwrap();
+    }
+    let world = World::open(first.store.clone()).await.unwrap();
+    first.server.sql(&first.database, "UPDATE selvedge.meta SET epoch = 1").await;
+
+    let following = world.clone();
+    let task = tokio::spawn(async move { following.follow().await });
+
+    let mut told = world.following();
+    let told = told.wait_for(|following| following.failure.is_some()).await.unwrap().clone();
+    assert!(told.failure.unwrap().to_string().contains("gone back from revision 3 to 1"));
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_candidates_one_leads_and_what_an_old_leader_writes_is_refused() {
+    let first = new_store().await;
+    let second = open(&first.server.url(&first.database), &first.keys).await.unwrap();
+    let (terms, mut begun) = tokio::sync::mpsc::channel(4);
+    let mut candidates = Vec::new();
+    for store in [first.store.clone(), second.clone()] {
+        let (store, terms): (Arc<dyn Store>, _) = (store, terms.clone());
+        let candidate = Candidate::new(store.clone(), "work", Duration::from_millis(900));
+        candidates.push(tokio::spawn(async move {
+            let work = |fence: Fence| {
+                let (store, terms) = (store.clone(), terms.clone());
+                async move {
+                    let writes = vec![put("leader", fence.token as usize, Expect::Whatever)];
+                    store.commit(ChangeSet { fence: Some(fence.clone()), ..set(writes) }).await.unwrap();
+                    terms.send(fence).await.unwrap();
+                    std::future::pending().await
+                }
+            };
+            candidate.run(std::future::pending(), work).await;
+        }));
+    }
+
+    let old = begun.recv().await.unwrap();
+    // Which of the two leads is chance; when both are ended and one comes back, it does in a new term.
+    candidates.iter().for_each(tokio::task::JoinHandle::abort);
+    let next = Candidate::new(second.clone(), "work", Duration::from_secs(60));
+    let mut leading = next.leading();
+    let task =
+        tokio::spawn(async move { next.run(std::future::pending(), |_| std::future::pending()).await });
+    let new = leading.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+
+    assert!(new.token > old.token);
+    let late = ChangeSet { fence: Some(old.clone()), ..set(vec![put("leader", 0, Expect::Whatever)]) };
+    let refused = StoreError::Fenced { lease: "work".into(), token: old.token };
+    assert_eq!(first.store.commit(late).await, Err(refused));
+    task.abort();
 }

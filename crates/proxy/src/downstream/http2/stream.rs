@@ -16,7 +16,13 @@ use crate::failure::{Blame, Failure};
 use crate::message::{Framing, Method, ResponseHead};
 use crate::pipeline;
 use crate::respond::{self, Answer};
+use crate::state::ports::Pinned;
 use crate::stream::{Form, Http2Receiver, Http2Sender, Next, Piece, Sink, Source, Trailers};
+use crate::waits::Waits;
+use crate::wire::OpenStream;
+
+/// The number of a client's first stream (RFC 9113 section 5.1.1).
+const FIRST_STREAM: u32 = 1;
 
 /// One stream of a client's HTTP/2 connection.
 #[derive(Debug)]
@@ -25,41 +31,71 @@ pub struct Http2Downstream {
     respond: SendResponse<Bytes>,
     send: Option<Http2Sender>,
     broken: bool,
+    /// It opened its connection.
+    is_first: bool,
 }
 
-/// Carries the request of one stream.
-pub(super) async fn serve(
+/// A request whose head was read.
+pub(super) struct Begun {
+    downstream: Downstream,
+    request: Request,
+    pinned: Pinned,
+    /// Why it is refused, if it is.
+    refused: Option<Failure>,
+}
+
+/// Reads a request's head. Apart from [`carry`], whose future would otherwise have room for everything that is only
+/// looked at here, for as long as the stream lasts.
+pub(super) fn begin(
     request: http::Request<h2::RecvStream>,
     respond: SendResponse<Bytes>,
-    shared: &Rc<Shared>,
-) {
-    let Shared { peer, worker, port } = &**shared;
-    let started = worker.clock.now();
-    let pinned = port.pin();
+    shared: &Shared,
+) -> Begun {
+    let started = shared.worker.clock.now();
+    let pinned = shared.port.pin();
     let settings = &pinned.port().settings;
     let (parts, body) = request.into_parts();
     let mut text = Text::new();
     let parsed = http2::request(&parts, body.is_end_stream(), settings, &mut text);
     drop(parts); // A header map may be large, and a stream may last.
     let limit = settings.limits.request_body_bytes_max;
-    let receive = Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit });
-    let mut downstream =
-        Downstream::Http2(Box::new(Http2Downstream { receive, respond, send: None, broken: false }));
+    let waits = Waits::of(&settings.limits);
+    let receive =
+        Http2Receiver::new(body, Blame::Client, if limit == 0 { u64::MAX } else { limit }, waits.body);
+    let is_first = respond.stream_id().as_u32() == FIRST_STREAM;
+    let downstream = Downstream::Http2(Box::new(Http2Downstream {
+        receive,
+        respond,
+        send: None,
+        broken: false,
+        is_first,
+    }));
     let head_bytes = text.len() as u64;
-    let (head, failure) = match parsed {
-        Ok(head) if head.framing == Framing::None => {
-            let failure = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
-            (head, failure)
-        }
+    let (head, refused) = match parsed {
         Ok(head) => (head, None),
         Err(BadHead { head, failure }) => (*head, Some(failure)),
     };
-    let mut exchange =
-        Exchange::new(worker, port, &pinned, peer, Request { head, text, started, head_bytes });
-    match failure {
+    Begun { downstream, request: Request { head, text, started, head_bytes }, pinned, refused }
+}
+
+/// Carries the request of one stream, which is open until then.
+pub(super) async fn carry(begun: Begun, shared: Rc<Shared>, open: OpenStream) {
+    let Begun { mut downstream, request, pinned, mut refused } = begun;
+    if refused.is_none() && request.head.framing == Framing::None {
+        refused = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
+    }
+    let Shared { peer, worker, port, dismissed } = &*shared;
+    let mut exchange = Exchange::new(worker, port, &pinned, peer, request);
+    match refused {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
     }
+    if exchange.outcome.failure.is_some_and(Failure::ends_connection) {
+        dismissed.notify_one();
+    }
+    drop(exchange);
+    drop(downstream);
+    drop(open);
 }
 
 /// A request without content may end with its head or with an empty frame; anything else contradicts what it
@@ -80,6 +116,11 @@ impl Http2Downstream {
         }
     }
 
+    /// See [`super::super::Downstream::set_body_wait`].
+    pub fn set_body_wait(&mut self, exchange: &Exchange<'_>) {
+        self.receive.set_wait(exchange.waits().body);
+    }
+
     /// See [`super::super::Downstream::invite_body`].
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
         if exchange.request.head.expects_continue {
@@ -93,7 +134,7 @@ impl Http2Downstream {
     pub fn begin(&mut self, exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], _from: Form) -> Form {
         let mut fields = FieldMap::default();
         respond::visit_fields(exchange, head, bytes, |name, value| fields.put(name, value));
-        self.start(head.status, fields.finish(), head.framing == Framing::None);
+        self.start(exchange, head.status, fields.finish(self.is_first), head.framing == Framing::None);
         Form::Content
     }
 
@@ -101,24 +142,25 @@ impl Http2Downstream {
     pub fn answer(&mut self, exchange: &Exchange<'_>, answer: Answer) {
         let mut fields = FieldMap::default();
         answer.visit_fields(exchange, |name, value| fields.put(name, value));
-        let mut fields = fields.finish();
+        let mut fields = fields.finish(self.is_first);
         let content = exchange.request.head.method != Method::Head && !answer.content.is_empty();
         if !answer.content.is_empty() {
             fields.insert(http::header::CONTENT_LENGTH, answer.content.len().into());
         }
-        self.start(answer.status, fields, !content);
+        self.start(exchange, answer.status, fields, !content);
         if content {
             self.push(Piece::Shared(answer.content.into()));
             Sink::finish(self, None);
         }
     }
 
-    fn start(&mut self, status: u16, fields: http::HeaderMap, ends: bool) {
+    fn start(&mut self, exchange: &Exchange<'_>, status: u16, fields: http::HeaderMap, ends: bool) {
+        let stall = exchange.waits().stall;
         let mut response = http::Response::new(());
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
         *response.headers_mut() = fields;
         match self.respond.send_response(response, ends) {
-            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends)),
+            Ok(stream) => self.send = Some(Http2Sender::new(stream, Blame::Client, ends, stall)),
             Err(_) => self.broken = true,
         }
     }

@@ -13,8 +13,8 @@ use super::Http2Request;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAMS_MAX, HTTP2_WINDOW_BYTES,
-    POOL_IDLE_SECONDS,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STALL_SECONDS, HTTP2_STREAMS_MAX,
+    HTTP2_WINDOW_BYTES, POOL_IDLE_SECONDS,
 };
 use crate::state::deadlines::Deadlines;
 use crate::wire::{self, Patience, Tap, Wire};
@@ -41,7 +41,8 @@ impl Http2Upstream {
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
             .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX)
             .max_send_buffer_size(HTTP2_WINDOW_BYTES as usize);
-        let patience = Patience { head: POOL_IDLE_SECONDS, idle: POOL_IDLE_SECONDS };
+        let patience =
+            Patience { head: POOL_IDLE_SECONDS, idle: POOL_IDLE_SECONDS, stall: HTTP2_STALL_SECONDS };
         let (wire, tap) = wire::wire(io, None, None, deadlines, patience);
         let (sender, connection) = builder.handshake(wire).await.map_err(|_| Failure::UpstreamProtocol)?;
         let closed = Rc::new(Cell::new(false));

@@ -1,0 +1,31 @@
+//! What else is served at the address of the API: the proxies' streams, pages for people.
+//!
+//! One address and one certificate for everything a control plane serves is one thing to open, to name and to trust.
+//! What is served beside the API brings its own rules of who may; the API's routes stay the table that a test walks.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+
+/// Why a body of somebody else's broke off.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body of somebody else's.
+pub type Foreign = UnsyncBoxBody<Bytes, Fault>;
+
+/// An answer of somebody else's, some time later.
+pub type Answered<'a> = Pin<Box<dyn Future<Output = Response<Foreign>> + Send + 'a>>;
+
+/// Somebody else who is served at the same address.
+pub trait Beside: Send + Sync + fmt::Debug + 'static {
+    /// Whether requests for a path are theirs. Asked before the API's own routes.
+    fn takes(&self, path: &str) -> bool;
+
+    /// Answers a request for such a path.
+    fn answer(&self, request: Request<Incoming>) -> Answered<'_>;
+}

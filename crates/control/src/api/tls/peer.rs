@@ -1,0 +1,51 @@
+//! Whom a verified client certificate names: `CN` is the user, each `O` a group, as in Kubernetes.
+
+use rustls_pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::authority::ClientName;
+
+/// The name in a certificate that the handshake has verified. A certificate without a user names nobody, and so
+/// does one that has two: which of them was meant cannot be told.
+#[must_use]
+pub fn name(certificate: &CertificateDer<'_>) -> Option<ClientName> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let subject = parsed.subject();
+    let mut users = subject.iter_common_name();
+    let user = users.next()?.as_str().ok()?;
+    if user.is_empty() || users.next().is_some() {
+        return None;
+    }
+    let groups = subject.iter_organization().map(|group| group.as_str().ok().map(str::to_owned));
+    Some(ClientName { user: user.to_owned(), groups: groups.collect::<Option<_>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::super::authority::Authority;
+    use super::*;
+
+    #[test]
+    fn a_client_certificate_tells_its_user_and_groups() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let authority = Authority::open(folder.path(), now).expect("made");
+        let wanted = ClientName { user: "ana".into(), groups: vec!["editors".into(), "audit".into()] };
+
+        let pair = authority.client(&wanted, now).expect("made");
+
+        assert_eq!(name(&pair.chain[0]), Some(wanted));
+    }
+
+    #[test]
+    fn a_certificate_without_a_user_names_nobody() {
+        let made = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).expect("a name");
+        let mut made = made;
+        made.distinguished_name = rcgen::DistinguishedName::new();
+        let key = rcgen::KeyPair::generate().expect("a key");
+
+        assert_eq!(name(made.self_signed(&key).expect("signed").der()), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the engine says to the objects, each time there are others.
+//!
+//! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says and what
+//! proxies could bind are folded into the conditions that are written as statuses.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use engine::status::Conditions;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::plane::{ControlPlane, Options};
+use crate::proxies::Proxies;
+use crate::snapshot::Snapshot;
+use crate::status::{BindResult, fold};
+use crate::store::Revision;
+use crate::world::World;
+
+/// What the engine made of the objects at one revision.
+#[derive(Debug)]
+pub struct Judged {
+    /// The last write that is in it.
+    pub revision: Revision,
+    /// What it made of them.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// What the judge tells.
+pub struct Judging {
+    /// The newest verdict.
+    pub judged: watch::Receiver<Arc<Judged>>,
+    /// The newest conditions, with what proxies could bind.
+    pub conditions: watch::Receiver<Arc<Conditions>>,
+}
+
+/// Judges the world as it is, and again whenever it changes.
+pub fn start(world: &Arc<World>, proxies: &Arc<Proxies>, bind: IpAddr, tasks: &mut JoinSet<()>) -> Judging {
+    let mut plane = ControlPlane::new(Options { bind });
+    let first = judge(&mut plane, world);
+    let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
+    let (tell, judged) = watch::channel(Arc::new(first));
+    tasks.spawn(judging(plane, Arc::clone(world), tell));
+    tasks.spawn(folding(judged.clone(), Arc::clone(proxies), tell_conditions));
+    Judging { judged, conditions }
+}
+
+async fn judging(mut plane: ControlPlane, world: Arc<World>, tell: watch::Sender<Arc<Judged>>) {
+    let mut revision = world.subscribe();
+    loop {
+        revision.borrow_and_update();
+        if tell.borrow().revision < world.now().revision {
+            let world = Arc::clone(&world);
+            let judged = tokio::task::spawn_blocking(move || {
+                let judged = judge(&mut plane, &world);
+                (plane, judged)
+            });
+            let Ok((kept, judged)) = judged.await else { return };
+            plane = kept;
+            tell.send_replace(Arc::new(judged));
+        }
+        if revision.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn judge(plane: &mut ControlPlane, world: &World) -> Judged {
+    let now = world.now();
+    let snapshot = plane.compile(now.resources);
+    Judged { revision: now.revision, snapshot }
+}
+
+async fn folding(
+    mut judged: watch::Receiver<Arc<Judged>>,
+    proxies: Arc<Proxies>,
+    tell: watch::Sender<Arc<Conditions>>,
+) {
+    let mut reported = proxies.changed();
+    loop {
+        reported.borrow_and_update();
+        let now = Arc::clone(&judged.borrow_and_update());
+        let bound: Vec<BindResult> =
+            proxies.live(Instant::now()).into_iter().flat_map(|proxy| proxy.bound).collect();
+        tell.send_replace(Arc::new(fold(&now.snapshot, &bound)));
+        let more = tokio::select! {
+            changed = judged.changed() => changed,
+            changed = reported.changed() => changed,
+        };
+        if more.is_err() {
+            return;
+        }
+    }
+}

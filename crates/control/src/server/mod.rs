@@ -1,0 +1,182 @@
+//! A control plane that runs: everything in this crate, joined and started.
+//!
+//! What one part tells another goes through the world and through signals, so the order in which they are started here
+//! is the only order there is. `selvedge control` and `selvedge up` add a terminal.
+
+mod judge;
+mod open;
+mod proxies_door;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use judge::Judged;
+pub use open::OpenError;
+
+use crate::api::home::{Home, HomeError};
+use crate::api::{self, AdminsOnly, Api, Beside};
+use crate::clock::Clock;
+use crate::proxies::Proxies;
+use crate::reconcile::{self, Loops};
+use crate::stream::Hub;
+use crate::view::Views;
+use crate::world::World;
+use proxies_door::{Door, Members};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The folder with the store, the authority, the tokens and the keys.
+    pub data: PathBuf,
+    /// A database instead of the store in the folder: `postgres://user@host/database`.
+    pub database: Option<String>,
+    /// Where the API, the proxies' streams and the pages are served. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Names and addresses by which clients reach it, besides those of this machine.
+    pub names: Vec<String>,
+    /// Where Gateways listen that name no address, for the addresses in their status.
+    pub bind: IpAddr,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+/// Why it does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The files beside it.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The address.
+    #[error(transparent)]
+    Api(#[from] api::StartError),
+}
+
+/// A control plane that runs. Dropping it ends it at once; [`Server::stop`] lets what is under way end.
+#[derive(Debug)]
+pub struct Server {
+    world: Arc<World>,
+    views: Arc<Views>,
+    proxies: Arc<Proxies>,
+    judged: watch::Receiver<Arc<Judged>>,
+    api: Api,
+    loops: Loops,
+    kubeconfig: PathBuf,
+    gateway_token: PathBuf,
+    set_aside: Option<String>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a control plane.
+///
+/// # Errors
+/// When its store, its files or its address cannot be used.
+pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
+    let ServerOptions { data, database, listen, names, bind, clock } = options;
+    let opened = open::open(&data, database.as_deref()).await?;
+    let home = Home::open(&data, clock.now())?;
+    let world = World::open(opened.store).await.map_err(OpenError::Store)?;
+    let views = Views::new(Arc::clone(&world));
+    let authenticator = home.authenticator();
+    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
+    let proxies = Arc::clone(&hub.proxies);
+    let beside: Vec<Arc<dyn Beside>> = vec![Arc::new(Door(hub))];
+    let api = api::Options {
+        listen,
+        names,
+        authority: Arc::clone(&home.authority),
+        authenticator,
+        authorizer: Arc::new(AdminsOnly),
+        limits: api::Limits::default(),
+        clock: clock.clone(),
+        beside,
+    };
+    let api = api::serve(Arc::clone(&world), api).await?;
+    let server = format!("https://{}", reachable(api.address()));
+    let kubeconfig = home.write_admin_kubeconfig(&server)?;
+    let gateway_token = home.write_gateway_token()?;
+
+    let mut tasks = JoinSet::new();
+    let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
+    tasks.spawn(async move { followed.follow().await });
+    tasks.spawn(viewed.follow());
+    let judging = judge::start(&world, &proxies, bind, &mut tasks);
+    let loops = reconcile::start(&world, &clock, judging.conditions);
+    let judged = judging.judged;
+    let set_aside = opened.set_aside;
+    Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
+}
+
+impl Server {
+    /// The objects.
+    #[must_use]
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// What each proxy is shown.
+    #[must_use]
+    pub fn views(&self) -> &Arc<Views> {
+        &self.views
+    }
+
+    /// The live proxies.
+    #[must_use]
+    pub fn proxies(&self) -> &Arc<Proxies> {
+        &self.proxies
+    }
+
+    /// What the engine makes of the newest objects.
+    #[must_use]
+    pub fn judged(&self) -> watch::Receiver<Arc<Judged>> {
+        self.judged.clone()
+    }
+
+    /// Where it is served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.api.address()
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The token file for gateways.
+    #[must_use]
+    pub fn gateway_token(&self) -> &Path {
+        &self.gateway_token
+    }
+
+    /// What people must be told about a damaged store that was found and put aside.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&str> {
+        self.set_aside.as_deref()
+    }
+
+    /// Lets what is under way end, gives the lease back, and closes.
+    pub async fn stop(self) {
+        let Server { api, loops, mut tasks, .. } = self;
+        api.stop().await;
+        loops.stop().await;
+        tasks.shutdown().await;
+    }
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

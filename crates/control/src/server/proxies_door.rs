@@ -1,0 +1,64 @@
+//! The proxies' streams at the address of the API.
+
+use std::sync::Arc;
+
+use discovery::Interest;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::api::Authenticator;
+use crate::api::access::Credentials;
+use crate::api::beside::{Answered, Beside};
+use crate::api::home::GATEWAYS;
+use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
+
+/// Members of a group that begins with this may follow the Gateway that its rest names: `selvedge:gateway:shop/edge`.
+pub const GATEWAY: &str = "selvedge:gateway:";
+
+/// Serves the streams.
+#[derive(Debug)]
+pub struct Door(pub Arc<Hub>);
+
+impl Beside for Door {
+    fn takes(&self, path: &str) -> bool {
+        stream::is_ours(path)
+    }
+
+    fn answer(&self, request: http::Request<Incoming>) -> Answered<'_> {
+        let hub = Arc::clone(&self.0);
+        Box::pin(async move {
+            stream::answer(hub, request).await.map(|body| body.map_err(Into::into).boxed_unsync())
+        })
+    }
+}
+
+/// The users of the API as the stream knows them.
+#[derive(Debug)]
+pub struct Members(pub Arc<dyn Authenticator>);
+
+impl Authenticate for Members {
+    fn authenticate<'a>(&'a self, token: Option<&'a str>) -> Verdict<'a> {
+        let known = match token {
+            None => Err(Refused::Anonymous),
+            Some(_) => self.peer(token),
+        };
+        Box::pin(std::future::ready(known))
+    }
+}
+
+impl Members {
+    fn peer(&self, token: Option<&str>) -> Result<Peer, Refused> {
+        let shown = Credentials { bearer: token, certificate: None };
+        let user = self.0.authenticate(&shown).ok_or(Refused::Unknown)?;
+        let named = user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY));
+        let may_serve = match user.is_in(GATEWAYS) {
+            true => Interest::All,
+            false => Interest::Gateways(named.map(Into::into).collect()),
+        };
+        match &may_serve {
+            // Somebody, but no gateway.
+            Interest::Gateways(names) if names.is_empty() => Err(Refused::Unknown),
+            Interest::Gateways(_) | Interest::All => Ok(Peer { name: user.name, may_serve }),
+        }
+    }
+}

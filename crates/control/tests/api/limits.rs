@@ -1,0 +1,115 @@
+//! Bad input: bounded, and refused in words.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use control::api::Limits;
+use http::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::server::Server;
+
+const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_before_it_is_read() {
+    let server = Server::with(Limits { body_bytes_max: 1_000, ..Limits::default() }).await;
+    let body = Bytes::from(vec![b' '; 10 << 20]);
+
+    let refused = server.admin().send(Method::POST, MAPS, Some("application/json"), body).await;
+
+    let (code, reason, message) = refused.refusal();
+    assert_eq!((code, reason.as_str()), (413, "RequestEntityTooLarge"));
+    assert_eq!(message, "Request entity too large: limit is 1000");
+}
+
+#[tokio::test]
+async fn a_million_brackets_and_no_json_at_all_are_bad_requests() {
+    let server = Server::start().await;
+    let admin = server.admin();
+
+    for body in ["[".repeat(1 << 20), "{\"kind\":".to_owned(), "\u{0}".to_owned(), "null".to_owned()] {
+        let refused = admin.send(Method::POST, MAPS, Some("application/json"), body.into()).await;
+        assert_eq!(refused.refusal().0, 400);
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_no_known_format_is_refused_so_that_clients_can_fall_back() {
+    let server = Server::start().await;
+    let media = Some("application/cbor");
+
+    let refused =
+        server.admin().send(Method::POST, MAPS, media, Bytes::from_static(b"\xd9\xd9\xf7\xa0")).await;
+
+    assert_eq!(refused.refusal().0, 415);
+}
+
+#[tokio::test]
+async fn an_endless_path_is_refused() {
+    let server = Server::start().await;
+
+    let refused = server.admin().get(&format!("{MAPS}/{}", "a".repeat(20_000))).await;
+
+    assert_eq!(refused.refusal().0, 400);
+}
+
+#[tokio::test]
+async fn names_that_no_object_can_have_are_not_found() {
+    let server = Server::start().await;
+    let admin = server.admin();
+
+    for name in ["UPPER", "a%2Fb", "..", "%00", &"a".repeat(300)] {
+        assert_eq!(admin.get(&format!("{MAPS}/{name}")).await.refusal().0, 404, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_names_those_that_it_has() {
+    let server = Server::start().await;
+
+    let refused = server.admin().post("/api/v1/configmaps", &json!({})).await;
+
+    assert_eq!(refused.refusal().0, 405);
+    assert_eq!(refused.headers["allow"], "GET");
+}
+
+#[tokio::test]
+async fn too_many_requests_at_once_are_put_off() {
+    let server = Server::with(Limits { requests_max: 0, ..Limits::default() }).await;
+
+    let refused = server.admin().get(MAPS).await;
+
+    assert_eq!(refused.refusal().0, 429);
+    assert_eq!(refused.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn a_request_whose_body_never_comes_ends() {
+    let limits = Limits { request_timeout: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::with(limits).await;
+
+    let refused = server.admin().stalled_post(MAPS).await;
+
+    assert_eq!(refused.refusal().0, 504);
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_or_speaks_no_tls_is_closed() {
+    let limits = Limits { handshake_timeout: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::with(limits).await;
+    let address = server.client().address();
+
+    let mut silent = TcpStream::connect(address).await.expect("a connection");
+    let mut plain = TcpStream::connect(address).await.expect("a connection");
+    plain.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+
+    let mut said = Vec::new();
+    silent.read_to_end(&mut said).await.expect("closed in order");
+    assert!(said.is_empty());
+    let mut said = Vec::new();
+    let _closed_or_reset = plain.read_to_end(&mut said).await;
+    assert!(!String::from_utf8_lossy(&said).contains("200"), "{said:?}");
+}

@@ -1,0 +1,13 @@
+//! The API server as a client sees it: real TLS, real HTTP, a real store in a folder of its own.
+
+mod client;
+mod conflicts;
+mod deletion;
+mod limits;
+mod lists;
+mod people;
+mod permissions;
+mod server;
+mod shapes;
+mod statuses;
+mod watches;
