@@ -20,7 +20,8 @@ const WATCHER: &str = "crates/tests/clients/rust";
 
 /// Gets what is missing.
 pub fn install() -> Result<(), String> {
-    let problems: Vec<String> = [unpack(), build(), build_watcher()].into_iter().filter_map(Result::err).collect();
+    let problems: Vec<String> =
+        [unpack(), build(), build_watcher()].into_iter().filter_map(Result::err).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
@@ -74,7 +75,15 @@ fn build_watcher() -> Result<(), String> {
     let manifest = format!("{WATCHER}/Cargo.toml");
     let target = format!("{CLIENTS}/rust");
     println!("setup: cargo build ({WATCHER})");
-    child::run(child::cargo(&["build", "--locked", "--quiet", "--manifest-path", &manifest, "--target-dir", &target]))
+    child::run(child::cargo(&[
+        "build",
+        "--locked",
+        "--quiet",
+        "--manifest-path",
+        &manifest,
+        "--target-dir",
+        &target,
+    ]))
 }
 
 /// When the newest file of a folder, or of a folder in it, was changed.

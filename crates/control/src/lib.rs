@@ -9,6 +9,7 @@ pub mod access;
 pub mod api;
 pub mod apply;
 pub mod clock;
+pub mod declare;
 pub mod files;
 pub mod leader;
 pub mod objects;

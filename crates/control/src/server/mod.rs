@@ -142,6 +142,12 @@ impl Server {
         self.judged.clone()
     }
 
+    /// Where clients on this machine reach it.
+    #[must_use]
+    pub fn reachable(&self) -> SocketAddr {
+        reachable(self.api.address())
+    }
+
     /// Where it is served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

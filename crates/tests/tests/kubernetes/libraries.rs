@@ -127,7 +127,11 @@ async fn kube_rs_watches_from_a_list_or_from_a_stream_across_a_restart() {
 
         let plane = plane.restart().await;
         apply(&plane, &map("after", &[])).await;
-        watcher.lines.find("`after` to be seen", |line| line.ends_with(" after").then_some(())).await.expect("seen");
+        watcher
+            .lines
+            .find("`after` to be seen", |line| line.ends_with(" after").then_some(()))
+            .await
+            .expect("seen");
         delete(&plane, "configmap/after").await;
 
         watcher.says("deleted after").await;
