@@ -56,7 +56,6 @@ async fn measure(interested: usize, edits: usize) {
         took.push(since.elapsed());
     }
     let cpu = (control_cpu() - before) / u32::try_from(edits).unwrap_or(1);
-    eprintln!("{:?}", &took[..took.len().min(4)]);
     took.sort();
     let quantile = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
     println!(
