@@ -83,12 +83,12 @@ fn help(command: &[&str]) -> Result<String, String> {
     child::read(run)
 }
 
-/// The names under `Commands:`; `help` is clap's own.
+/// The names of the commands: two spaces in, under any heading between usage and options; `help` is clap's own.
 fn commands(help: &str) -> Vec<String> {
     help.lines()
-        .skip_while(|line| line.trim() != "Commands:")
+        .skip_while(|line| !line.starts_with("Usage:"))
         .skip(1)
-        .take_while(|line| !line.trim().is_empty())
+        .take_while(|line| line.trim() != "Options:")
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_commands_are_read_from_the_help_without_continuation_lines() {
-        let help = "x\n\nUsage: x <COMMAND>\n\nCommands:\n  up     Starts it,\n         all of it\n  \
+        let help = "x\n\nUsage: x <COMMAND>\n\nRun:\n  up     Starts it,\n         all of it\n\nAsk:\n  \
                     echo   Answers\n  help   Print this\n\nOptions:\n  -h, --help  Print help\n";
 
         assert_eq!(commands(help), ["up", "echo"]);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use engine::explain::{Outcome, Question, explain};
+use engine::explain::{Outcome, Question, changes, explain};
 use engine::status::SUPPORTED_FEATURES;
 use support::{BASE, World, route};
 
@@ -101,4 +101,89 @@ fn conditions_are_told_briefly_and_only_what_is_wrong_at_length() {
          !!  HTTPRoute default/pay  1 parent\n      \
          Gateway edge: ResolvedRefs=False/BackendNotFound: no Service `default/cart` exists"
     );
+}
+
+/// What a change does to requests, one line each.
+fn changed(world: &mut World, change: impl FnOnce(&mut World)) -> Vec<String> {
+    let before = world.compile().config;
+    change(world);
+    let after = world.compile().config;
+    let found = changes(&before, &after);
+    assert!(!found.truncated);
+    let line = |change: engine::explain::Change| {
+        format!("{} | {} | {}", change.request, change.before, change.after)
+    };
+    found.changes.into_iter().map(line).collect()
+}
+
+#[test]
+fn a_change_is_told_at_the_requests_that_it_decides_anew() {
+    let mut world = shop();
+
+    let lines = changed(&mut world, |world| {
+        world.apply(&route("cart-2", "shop.example", "/cart"));
+        world.remove("HTTPRoute", "default/pay");
+    });
+
+    assert_eq!(
+        lines,
+        [
+            "http://shop.example:8080/pay/* | HTTPRoute default/pay rules[0]: Service/default/cart:80 | 404, no rule matches",
+            "http://shop.example:8080/cart/* | 404, no rule matches | HTTPRoute default/cart-2 rules[0]: Service/default/cart:80",
+        ]
+    );
+}
+
+#[test]
+fn a_route_that_shadows_another_shows_up_at_what_it_takes_away() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&route("all", "'*.example'", "/")).apply(&route("pay", "'*.example'", "/pay"));
+
+    let lines = changed(&mut world, |world| {
+        world.apply(&route("shop", "shop.example", "/"));
+    });
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(
+        lines[0].starts_with("http://shop.example:8080/* | HTTPRoute default/all rules[0]"),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn what_clients_cannot_notice_is_no_change() {
+    let mut world = shop();
+    let same = changed(&mut world, |world| {
+        let moved = route("pay", "shop.example", "/pay").replace("- matches", "- name: renamed\n    matches");
+        world.apply(&moved);
+    });
+    assert_eq!(same, [""; 0]);
+
+    let lost = changed(&mut world, |world| {
+        world.remove("EndpointSlice", "default/cart-1");
+    });
+    assert!(
+        lost.iter().all(|line| line.ends_with("Service/default/cart:80 (503 no ready endpoint)")),
+        "{lost:#?}"
+    );
+    assert_eq!(lost.len(), 2);
+}
+
+#[test]
+fn a_gateway_that_goes_takes_its_requests_with_it() {
+    let lines = changed(&mut shop(), |world| {
+        world.remove("Gateway", "default/edge");
+    });
+    assert!(lines.iter().all(|line| line.ends_with("| nobody listens")), "{lines:#?}");
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn other_settings_of_the_same_rule_are_told_as_such() {
+    let lines = changed(&mut shop(), |world| {
+        let slower = route("pay", "shop.example", "/pay")
+            .replace("    backendRefs", "    timeouts: { request: 5s }\n    backendRefs");
+        world.apply(&slower);
+    });
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with(", with other settings"), "{lines:#?}");
 }

@@ -42,6 +42,17 @@ impl Written {
         serde_json::from_str(&self.json).unwrap_or_default()
     }
 
+    /// The tree without the fields that nobody wrote, which defaults filled in: what to say to somebody who fills
+    /// them in alike. Of an object that was read from no file, nothing is known to be written.
+    #[must_use]
+    pub fn as_written(&self) -> Value {
+        let mut value = self.value();
+        let mut lines = self.lines.iter();
+        lines.next();
+        leave_written(&mut value, &mut lines);
+        value
+    }
+
     /// The line of a field, or of the nearest thing around it that was written.
     #[must_use]
     pub fn line_of(&self, field: &FieldPath) -> u32 {
@@ -103,6 +114,24 @@ fn number(value: &Value, lines: Option<&Lines>, numbers: &mut Vec<u32>) {
         Value::Object(map) => {
             map.values().enumerate().for_each(|(at, field)| number(field, child(at), numbers));
         }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Takes out the fields without a line, whose numbers come in the order of the text.
+fn leave_written(value: &mut Value, lines: &mut std::slice::Iter<'_, u32>) {
+    match value {
+        Value::Array(elements) => {
+            for element in elements {
+                lines.next();
+                leave_written(element, lines);
+            }
+        }
+        Value::Object(map) => map.retain(|_, field| {
+            let is_written = lines.next().is_some_and(|line| *line != 0);
+            leave_written(field, lines);
+            is_written
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -237,6 +266,15 @@ mod tests {
             assert_eq!(written.line_of(&field), line, "{field}");
             assert_eq!(lines.find(&tree, &field), line, "{field} in the tree");
         }
+    }
+
+    #[test]
+    fn what_defaults_filled_in_was_not_written() {
+        let tree =
+            json!({"spec": {"rules": [{"name": "a", "weight": 1}], "filled": [{"b": 1}]}, "status": {}});
+        let lines = leaf(1, vec![leaf(2, vec![leaf(3, vec![leaf(4, vec![leaf(5, vec![])])])])]);
+
+        assert_eq!(Written::new(&tree, &lines).as_written(), json!({"spec": {"rules": [{"name": "a"}]}}));
     }
 
     #[test]

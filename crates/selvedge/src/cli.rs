@@ -2,9 +2,12 @@
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{control, echo, explain, gateway, up, validate, version};
+use crate::commands::{
+    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, status, top, up,
+    validate, version,
+};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -15,19 +18,30 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default())
     .error(AnsiColor::Red.on_default().bold());
 
+/// Commands by what one wants to do. Every command stands in exactly one group, which a test holds.
+const TASKS: &[(&str, &[&str])] = &[
+    ("Run", &["up", "control", "gateway", "echo"]),
+    ("Change what is wanted", &["apply", "edit", "delete"]),
+    ("See what is", &["get", "describe", "status", "top"]),
+    ("Know before it happens", &["validate", "diff", "explain"]),
+    ("This program", &["completion", "version"]),
+];
+
 const EXAMPLES: &str = "\
-Examples:
+A first walk:
   selvedge up                                   a gateway with two sample services, ready to call
   selvedge up -f gateway.yaml                   a gateway of your own; edits to the file apply live
   selvedge control --data /var/lib/selvedge     a control plane for kubectl and for gateways
   selvedge gateway --control https://control.example:19443 --token-file gateway.token
                                                 a gateway whose configuration comes from a control plane
   selvedge validate gateway.yaml                every mistake at once, then each object's state
-  selvedge explain -f gateway.yaml GET http://shop.example/cart -H 'x-beta: 1'
+  selvedge explain -f gateway.yaml GET http://shop.example/cart
                                                 which rule answers this request, and why
-  selvedge echo --listen 127.0.0.1:9001         an upstream that reports what it received
-
-Exit codes: 0 done, 1 the configuration has mistakes, 2 the command line has, 3 the machine said no.";
+With a control plane (`selvedge up --data DIR` runs one, too):
+  selvedge diff -f shop.yaml                    what would change, and which requests with it
+  selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
+  selvedge get httproutes -A                    what there is
+  selvedge status                               what is wrong, if anything";
 
 /// An API gateway in one binary, described with the Gateway API of Kubernetes.
 #[derive(Debug, Parser)]
@@ -52,14 +66,48 @@ enum Command {
     Gateway(gateway::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
+    Apply(apply::Arguments),
+    Get(get::Arguments),
+    Describe(describe::Arguments),
+    Delete(delete::Arguments),
+    Edit(edit::Arguments),
+    Diff(diff::Arguments),
+    Status(status::Arguments),
+    Top(top::Arguments),
     Echo(echo::Arguments),
+    Completion(completion::Arguments),
     Version(version::Arguments),
+}
+
+/// The definition with its commands grouped by task.
+fn definition() -> clap::Command {
+    let command = Cli::command();
+    let header = command.get_styles().get_header();
+    let literal = command.get_styles().get_literal();
+    let about = |name: &str| {
+        let found = command.find_subcommand(name).and_then(clap::Command::get_about);
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let mut groups = String::new();
+    for (task, names) in TASKS {
+        groups.push_str(&format!("{header}{task}:{header:#}\n"));
+        for name in *names {
+            groups.push_str(&format!("  {literal}{name:<10}{literal:#}  {}\n", about(name)));
+        }
+        groups.push('\n');
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
+    let codes = Exit::ALL.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8)).concat();
+    command.help_template(template).after_help(format!("{EXAMPLES}\n\nExit codes:{codes}"))
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> Exit {
-    let result = match Cli::try_parse() {
+    let parsed = definition().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let result = match parsed {
         Ok(cli) => run(cli.command),
         Err(error) => return usage(&error),
     };
@@ -79,7 +127,16 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Get(arguments) => get::run(&arguments),
+        Command::Describe(arguments) => describe::run(&arguments),
+        Command::Delete(arguments) => delete::run(&arguments),
+        Command::Edit(arguments) => edit::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Echo(arguments) => echo::run(arguments),
+        Command::Completion(arguments) => completion::run::<Cli>(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     }
 }
@@ -99,17 +156,31 @@ fn usage(error: &clap::Error) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_definition_is_consistent_and_every_command_says_what_it_does() {
-        let mut command = Cli::command();
+        let mut command = definition();
         command.clone().debug_assert();
         command.build();
         for sub in command.get_subcommands() {
             assert!(sub.get_about().is_some(), "{} has no description", sub.get_name());
         }
+    }
+
+    #[test]
+    fn every_command_has_one_place_in_the_help_and_examples_of_its_own() {
+        for sub in definition().get_subcommands() {
+            let name = sub.get_name();
+            let places = TASKS.iter().filter(|(_, names)| names.contains(&name)).count();
+            assert_eq!(places, 1, "`{name}` in TASKS");
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Examples:"), "`{name}` shows no examples");
+        }
+        let known: Vec<String> =
+            definition().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        assert!(
+            TASKS.iter().flat_map(|(_, names)| *names).all(|name| known.iter().any(|known| known == name))
+        );
     }
 }

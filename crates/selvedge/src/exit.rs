@@ -14,15 +14,27 @@ pub enum Exit {
     Usage = 2,
     /// The machine said no: a port in use, a file that cannot be read.
     Failed = 3,
+    /// The control plane cannot be reached, or does not let this user in.
+    Unreachable = 4,
+    /// The object asked for does not exist.
+    Missing = 5,
+    /// It was accepted and is not so (yet): `--wait` ran out of time, or `status` found something wrong.
+    Unmet = 6,
+    /// `diff` found differences.
+    Differs = 7,
 }
 
 impl Exit {
     /// All of them, for `--help`.
-    pub const ALL: [(Exit, &'static str); 4] = [
+    pub const ALL: [(Exit, &'static str); 8] = [
         (Exit::Success, "done"),
         (Exit::Refused, "the configuration has mistakes; nothing was applied"),
         (Exit::Usage, "the command line cannot be understood"),
         (Exit::Failed, "the machine said no: a port in use, a file that cannot be read"),
+        (Exit::Unreachable, "the control plane cannot be reached, or does not let this user in"),
+        (Exit::Missing, "the object does not exist"),
+        (Exit::Unmet, "accepted and not (yet) so: `--wait` ran out of time, `status` found something wrong"),
+        (Exit::Differs, "`diff` found differences"),
     ];
 }
 
@@ -54,6 +66,14 @@ impl Failure {
     /// The configuration has mistakes; `report` is the whole text, and each of its entries brings its own hint.
     pub fn refused(report: impl fmt::Display) -> Failure {
         Failure::new(Exit::Refused, report.to_string(), String::new())
+    }
+
+    /// The same with one more thing to do next.
+    #[must_use]
+    pub fn and_then_hint(mut self, hint: impl fmt::Display) -> Failure {
+        self.hint =
+            if self.hint.is_empty() { hint.to_string() } else { format!("{}\nhint: {hint}", self.hint) };
+        self
     }
 
     /// The code to end with.

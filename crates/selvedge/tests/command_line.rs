@@ -13,6 +13,10 @@ fn selvedge(arguments: &[&str]) -> Output {
         .env("NO_COLOR", "1")
         .env_remove("CLICOLOR_FORCE")
         .env("COLUMNS", "100")
+        // No control plane of the machine that runs the tests is ever asked.
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_DATA_HOME")
+        .env_remove("KUBECONFIG")
         .output()
         .expect("the binary runs")
 }
@@ -51,6 +55,11 @@ fn help_teaches_with_examples() {
     golden("help-validate", &["validate", "--help"]);
     golden("help-explain", &["explain", "--help"]);
     golden("help-echo", &["echo", "--help"]);
+    for verb in
+        ["apply", "get", "describe", "delete", "edit", "diff", "status", "top", "completion", "version"]
+    {
+        golden(&format!("help-{verb}"), &[verb, "--help"]);
+    }
 }
 
 #[test]
@@ -93,7 +102,75 @@ fn a_wrong_command_line_ends_in_a_hint() {
     golden("usage-no-file", &["validate"]);
     golden("usage-bad-header", &["explain", "-f", "shop.yaml", "GET", "http://a/", "-H", "nonsense"]);
     golden("up-no-log", &["up", "--admin", "off", "--access-log", "/nonexistent/access.log"]);
+    golden("usage-unknown-kind", &["get", "htproutes"]);
+    golden("usage-no-kind", &["get"]);
+    golden("usage-delete-what", &["delete", "services"]);
+    golden("usage-prune-without-labels", &["apply", "-f", "shop.yaml", "--prune"]);
+    golden("usage-bad-method", &["explain", "-f", "shop.yaml", "G T", "http://a/"]);
+    golden("usage-bad-form", &["get", "gw", "-o", "xml"]);
     golden("usage-bad-url", &["explain", "-f", "shop.yaml", "GET", "shop.example/cart"]);
+}
+
+#[test]
+fn without_a_control_plane_the_hint_says_how_to_get_one() {
+    golden("remote-none", &["get", "gateways"]);
+    golden("remote-no-such-kubeconfig", &["status", "--kubeconfig", "missing.kubeconfig"]);
+    golden("remote-no-such-context", &["top", "--kubeconfig", "kubeconfig.yaml", "--context", "productoin"]);
+    golden("remote-no-authority", &["get", "gw", "--kubeconfig", "kubeconfig.yaml"]);
+    golden("remote-insecure", &["get", "gw", "--kubeconfig", "kubeconfig.yaml", "--context", "insecure"]);
+}
+
+#[test]
+fn when_nobody_listens_the_hint_says_how_to_start_one() {
+    let root = tempfile::tempdir().expect("a directory");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    std::fs::write(root.path().join("ca.pem"), made.cert.pem()).expect("a file");
+    let closed =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port");
+    let kubeconfig = format!(
+        "current-context: a\ncontexts: [{{ name: a, context: {{ cluster: a }} }}]\n\
+         clusters: [{{ name: a, cluster: {{ server: 'https://{closed}', certificate-authority: ca.pem }} }}]\n"
+    );
+    std::fs::write(root.path().join("admin.kubeconfig"), kubeconfig).expect("a file");
+
+    let output = selvedge(&["get", "gateways", "--data", &root.path().display().to_string()]);
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains(&format!("cannot reach the control plane at https://{closed}: nobody listens there")),
+        "{said}"
+    );
+    assert!(said.contains("hint: start it with `selvedge up`"), "{said}");
+}
+
+#[test]
+fn mistakes_in_files_are_told_before_anybody_is_asked() {
+    golden("apply-five-mistakes", &["apply", "-f", "five-mistakes.yaml"]);
+    golden("diff-missing", &["diff", "-f", "missing.yaml"]);
+}
+
+#[test]
+fn a_field_is_explained_from_its_schema() {
+    let told = selvedge(&["explain", "gw.spec.listeners"]);
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(
+        text.starts_with("Gateway.spec.listeners\n  type        list of objects\n  required    yes\n"),
+        "{text}"
+    );
+    golden("explain-no-field", &["explain", "gw.spec.listener"]);
+}
+
+#[test]
+fn every_shell_gets_its_completion() {
+    for (shell, part) in
+        [("bash", "complete -F"), ("zsh", "#compdef selvedge"), ("fish", "complete -c selvedge")]
+    {
+        let output = selvedge(&["completion", shell]);
+        let script = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && script.contains(part) && script.contains("describe"), "{shell}");
+    }
+    golden("usage-no-shell", &["completion", "tcsh"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod broken;
 pub mod certificates;
 pub mod client;
 pub mod control;
+pub mod control_plane;
 pub mod frames;
 pub mod frames_upstream;
 pub mod gate;

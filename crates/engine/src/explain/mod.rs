@@ -3,10 +3,12 @@
 //! The same tables that serve requests are asked, so what is explained is what will happen. When nothing
 //! matches, what came nearest is told: a 404 without a reason is the most common question about a gateway.
 
+mod changes;
 mod nearest;
 mod question;
 mod text;
 
+pub use changes::{Change, Changes, REQUESTS_MAX, changes};
 pub use question::{Question, QuestionError};
 
 use std::net::SocketAddr;

@@ -6,11 +6,16 @@
 
 mod document;
 mod object;
+mod plain;
 mod scalar;
 mod tree;
+mod write;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use plain::read_plain;
+pub use write::write;
 
 use crate::names::ResourceKey;
 use crate::path::FieldPath;

@@ -1,16 +1,47 @@
 //! `selvedge version`
 
 use clap::Args;
+use client::kubeconfig::Environment;
+use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::remote::{Connection, block_on, failure};
 
-/// Show the version
+/// Show the version of this program, and of the control plane if one is known
 #[derive(Debug, Args)]
-pub struct Arguments {}
+#[command(after_help = "Examples:
+  selvedge version
+  selvedge version --client                    asks nobody")]
+pub struct Arguments {
+    /// Only that of this program
+    #[arg(long)]
+    client: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
 
-/// Prints name and version.
-pub fn run(_arguments: &Arguments) -> Result<Exit, Failure> {
+/// Prints name and version; a control plane that nobody set up is not missed.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     output::data(format_args!("selvedge {}", env!("CARGO_PKG_VERSION")));
+    let is_expected = arguments.connection.is_named() || is_set_up();
+    if arguments.client || !is_expected {
+        return Ok(Exit::Success);
+    }
+    let client = arguments.connection.open()?;
+    let answer = block_on(async { client.document("/version").await.map_err(failure) })?;
+    output::data(format_args!("control plane {} at {}", server(&answer), client.endpoint().server));
     Ok(Exit::Success)
+}
+
+fn is_set_up() -> bool {
+    let environment = Environment::of_process();
+    let written = environment.default_kubeconfig().is_some_and(|file| file.exists());
+    environment.kubeconfig.is_some() || written
+}
+
+/// The version of a server as it tells it.
+pub fn server(answer: &Value) -> String {
+    let text = |field: &str| answer[field].as_str().filter(|text| !text.is_empty());
+    text("gitVersion").or(text("version")).unwrap_or("of an unknown version").to_owned()
 }

@@ -1,5 +1,8 @@
 //! `selvedge explain`
 
+mod field;
+mod spelling;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,23 +15,31 @@ use engine::explain::{Explanation, Question, explain};
 use serde_json::json;
 
 use crate::commands::OutputForm;
-use crate::commands::spelling::{self, Spelling};
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::remote::state::{State, compiler};
+use crate::remote::{Connection, block_on};
+use spelling::Spelling;
 
-/// Show which rule answers a request, and why
+/// Show which rule answers a request, and why; or what a field is
 ///
-/// The same engine decides here as in the gateway, on the same files; nothing is sent anywhere.
+/// With a method and a URL: the same engine decides here as in the gateway, on these files, or without -f on what the
+/// control plane holds; nothing is sent to any gateway. With KIND.field: what the field may hold.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  selvedge explain -f gateway.yaml GET http://shop.example/cart
+#[command(
+    override_usage = "selvedge explain [OPTIONS] METHOD URL\n       selvedge explain KIND[.FIELD…]",
+    after_help = "Examples:
+  selvedge explain GET http://shop.example/cart                       what the control plane holds
+  selvedge explain -f gateway.yaml GET http://shop.example/cart       what stands in files
   selvedge explain -f gateway.yaml GET https://shop.example/cart -H 'x-beta: 1'
   selvedge explain -f gateways/ -f routes/ -o json POST http://shop.example:8080/orders?dry=1
+  selvedge explain httproute.spec.rules.timeouts                      a field
 Without a port in the URL, the port of its scheme is meant; when nobody listens there, any port
-that speaks the scheme is asked.")]
+that speaks the scheme is asked."
+)]
 pub struct Arguments {
     /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
-    #[arg(short, long = "file", value_name = "FILE|DIR", required = true)]
+    #[arg(short, long = "file", value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     /// A header field of the request; may be given more than once
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -36,12 +47,14 @@ pub struct Arguments {
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
-    /// Method of the request
-    #[arg(value_name = "METHOD", value_parser = method)]
-    method: String,
+    /// Method of the request, or KIND[.FIELD…]
+    #[arg(value_name = "METHOD")]
+    subject: String,
     /// Where the request goes
     #[arg(value_name = "URL")]
-    url: String,
+    url: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 fn method(text: &str) -> Result<String, String> {
@@ -57,11 +70,23 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.to_string(), value.trim().to_owned()))
 }
 
-/// Compiles the files and asks the engine. A request that nobody would answer is an answer, too: exit code 0.
+/// Asks the schema, or compiles the resources and asks the engine. A request that nobody would answer is an answer, too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Arguments { files, headers, output: form, method, url } = arguments;
-    let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
-    let config = &control.load(files).map_err(Failure::refused)?.config;
+    let Arguments { files, headers, output: form, subject, url, connection } = arguments;
+    let Some(url) = url else {
+        output::data(field::explain(subject)?);
+        return Ok(Exit::Success);
+    };
+    let method = &method(subject).map_err(|problem| {
+        Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
+    })?;
+    let config = &match files.is_empty() {
+        true => held(connection)?,
+        false => {
+            let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
+            Arc::clone(&control.load(files).map_err(Failure::refused)?.config)
+        }
+    };
     let ask = |url: &str| {
         explain(config, &Question { method, url, headers }).map_err(|error| {
             Failure::new(
@@ -91,6 +116,16 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// What the control plane holds, compiled.
+fn held(connection: &Connection) -> Result<Arc<Config>, Failure> {
+    let client = connection.open()?;
+    let state = block_on(State::read(&client, &[client.endpoint().namespace.clone()]))?;
+    if !state.unknown.is_empty() {
+        output::note(format_args!("not everything could be read: {}", state.unknown.join("; ")));
+    }
+    Ok(compiler().compile(&state.resources).config)
 }
 
 fn show(form: OutputForm, explanation: &Explanation) {
