@@ -65,6 +65,12 @@ impl View {
         next.epoch = epoch;
         let touched: Vec<ObjectName> = changes.iter().map(|change| change.name().clone()).collect();
         changes.into_iter().for_each(|change| next.take(change));
+        if epoch == self.epoch {
+            // Two views of one epoch could be taken for each other: this one begins a line of its own.
+            next.line = Arc::new(());
+            next.steps.clear();
+            return next;
+        }
         next.steps.push_back(Arc::new(Step { from: self.epoch, touched: touched.into() }));
         if next.steps.len() > STEPS_KEPT_MAX {
             next.steps.pop_front();
@@ -205,6 +211,16 @@ mod tests {
         let other = View::empty(7).next(8, vec![put("a", "1"), put("c", "1")]);
 
         assert_eq!(other.since(&ours), [removed("b"), put("c", "1")]);
+    }
+
+    #[test]
+    fn what_a_view_began_with_is_not_looked_at_again_with_its_first_change() {
+        let first = View::empty(7).next(7, (0..50).map(|number| put(&format!("n{number}"), "1")).collect());
+        let second = first.next(8, vec![put("n3", "2")]);
+
+        assert_eq!(second.touched_since(&first).map(|touched| touched.len()), Some(1));
+        assert_eq!(second.since(&first), [put("n3", "2")]);
+        assert_eq!(first.since(&View::empty(7)).len(), 50);
     }
 
     #[test]

@@ -49,13 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn name(number: usize) -> ObjectName {
-    let of = if number % 3 == 0 {
-        "Gateway"
-    } else if number % 3 == 1 {
-        "HTTPRoute"
-    } else {
-        "Service"
-    };
+    let of = ["Gateway", "HTTPRoute", "Service"][number % 3];
     ObjectName { of: TypeName::new(of), name: format!("ns/n{number}").into() }
 }
 

@@ -5,7 +5,8 @@
 //! edited one by one. Time is from the moment the write is durable to the moment the last interested proxy has it; CPU
 //! is that of the control plane's own threads, for one edit.
 //!
-//! `cargo run --profile fast -p selvedge-tests --example discovery_cost -- [EDITS]`
+//! `cargo run --profile fast -p selvedge-tests --example discovery_cost -- [EDITS]`; the numbers stand in
+//! `bench/DISCOVERY.md`.
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::time::{Duration, Instant};
@@ -56,7 +57,6 @@ async fn measure(interested: usize, edits: usize) {
         took.push(since.elapsed());
     }
     let cpu = (control_cpu() - before) / u32::try_from(edits).unwrap_or(1);
-    eprintln!("{:?}", &took[..took.len().min(4)]);
     took.sort();
     let quantile = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
     println!(
