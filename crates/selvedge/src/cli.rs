@@ -37,7 +37,7 @@ A first walk:
   selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart
                                                 which rule answers this request, and why
-With a control plane (`selvedge up` runs one, too):
+With a control plane (`selvedge up --data DIR` runs one, too):
   selvedge diff -f shop.yaml                    what would change, and which requests with it
   selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
   selvedge get httproutes -A                    what there is

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::api::access::{AdminsOnly, User};
+use control::api::access::authenticate::FirstOf;
+use control::api::access::{Rbac, User};
 use control::api::home::Home;
 use control::api::{self, Api, Limits, Options};
 use control::clock::Clock;
@@ -39,14 +40,16 @@ impl Server {
         let world = World::open(store(&folder).await).await.expect("a world");
         let clock = Clock::system();
         let home = Home::open(folder.path(), clock.now()).expect("files");
+        let judge = Rbac::new(Arc::clone(&world), clock.clone());
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             names: Vec::new(),
             authority: Arc::clone(&home.authority),
-            authenticator: home.authenticator(),
-            authorizer: Arc::new(AdminsOnly),
+            authenticator: Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())])),
+            authorizer: Arc::new(judge),
             limits,
             clock: clock.clone(),
+            beside: Vec::new(),
         };
         let api = api::serve(Arc::clone(&world), options).await.expect("a server");
         let admin = User::new("admin", ["system:masters"]);

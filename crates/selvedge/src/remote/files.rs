@@ -44,7 +44,12 @@ pub fn parse(files: &[SourceFile]) -> Result<Vec<Resource>, Violations> {
 pub fn rank(kind: KindName) -> u8 {
     match kind {
         KindName::Namespace => 0,
-        KindName::Secret | KindName::ConfigMap | KindName::ReferenceGrant => 1,
+        KindName::Secret
+        | KindName::ConfigMap
+        | KindName::ReferenceGrant
+        | KindName::Role
+        | KindName::ClusterRole => 1,
+        KindName::RoleBinding | KindName::ClusterRoleBinding | KindName::AccessToken => 2,
         KindName::Service | KindName::Pod | KindName::Backend => 2,
         KindName::EndpointSlice | KindName::BackendTlsPolicy => 3,
         KindName::GatewayParameters => 4,
