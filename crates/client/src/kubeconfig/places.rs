@@ -110,7 +110,7 @@ mod tests {
         let file = home.path().join(".local/share/selvedge/admin.kubeconfig");
 
         let missing = files(&Wanted::default(), &environment).expect_err("no such file");
-        assert!(missing.hint().contains("selvedge up"), "{missing}");
+        assert!(missing.hint().contains("selvedge control"), "{missing}");
 
         std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
         std::fs::write(&file, "").expect("a file");
