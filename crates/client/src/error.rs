@@ -94,7 +94,7 @@ impl Error {
 fn status_hint(status: &Status) -> String {
     let hint = match status.code {
         401 => {
-            "the token or certificate is not (or no longer) known; `selvedge up` writes a fresh kubeconfig"
+            "the token or certificate is not (or no longer) known; use the kubeconfig in the data folder of the control plane"
         }
         403 => "ask for a role that may do this, or choose another user with --context",
         404 => "`selvedge get KIND -A` lists what there is",
@@ -136,7 +136,7 @@ fn told_of_system(error: &io::Error) -> Option<(String, String)> {
     let (said, hint) = match error.kind() {
         io::ErrorKind::ConnectionRefused => (
             "nobody listens there",
-            "start it with `selvedge up` or `selvedge control`, or name another one with --kubeconfig",
+            "start it with `selvedge control --data DIR`, or name another one with --data or --kubeconfig",
         ),
         io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
             ("the connection was closed", "is this port the API of a control plane? its log may say why")

@@ -36,7 +36,7 @@ fn roots(endpoint: &Endpoint) -> Result<RootCertStore, Error> {
     let Some(authority) = &endpoint.authority else {
         return Err(Error::config(
             format!("the kubeconfig names no certificate authority for {}", endpoint.server),
-            "add `certificate-authority` to the cluster; `selvedge up` writes it",
+            "add `certificate-authority` to the cluster, as in the kubeconfig that the control plane writes",
         ));
     };
     let mut store = RootCertStore::empty();

@@ -143,7 +143,7 @@ async fn when_nobody_listens_the_hint_says_how_to_start_one() {
     let error = asked(Client::new(endpoint)).await;
 
     assert!(error.to_string().ends_with("nobody listens there"), "{error}");
-    assert!(error.hint().contains("selvedge up"), "{}", error.hint());
+    assert!(error.hint().contains("selvedge control"), "{}", error.hint());
 }
 
 async fn asked(client: Result<Client, Error>) -> Error {

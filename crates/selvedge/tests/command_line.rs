@@ -141,7 +141,7 @@ fn when_nobody_listens_the_hint_says_how_to_start_one() {
         said.contains(&format!("cannot reach the control plane at https://{closed}: nobody listens there")),
         "{said}"
     );
-    assert!(said.contains("hint: start it with `selvedge up`"), "{said}");
+    assert!(said.contains("hint: start it with `selvedge control --data DIR`"), "{said}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn status_tells_of_every_proxy_and_ends_with_its_own_code_when_something_is_wron
 
     assert_eq!(code, 6, "{stderr}");
     for part in [
-        "v0.1.0  epoch 1289\nproxies        1 of 1 proxy connected\n",
+        "  v0.1.0  epoch 1289\nproxies        1 of 1 proxy connected\n",
         "  NAME     GATEWAYS    EPOCH   BEHIND           SEEN   STATE\n",
         "  edge-1   shop/edge   1280    9 changes (4s)   0s     1 rejection\n",
         "!!  proxy edge-1\n      rejected HTTPRoute shop/cart: its regular expression is too large\n",

@@ -1,6 +1,6 @@
 //! Where the control plane is and who asks: the file that every tool of Kubernetes reads.
 //!
-//! `selvedge up` writes one beside its data, and the same file serves `kubectl`. What is not understood here (a
+//! A control plane writes one beside its data, and the same file serves `kubectl`. What is not understood here (a
 //! program that makes credentials, a proxy on the way) is refused rather than passed over: a client that leaves out a
 //! part of what it was told ends up somewhere else, or as somebody else.
 
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<String, Error> {
     let failed = |problem: String| {
         Error::config(
             format!("cannot read the kubeconfig `{shown}`: {problem}"),
-            "name another one with --kubeconfig; `selvedge up` writes one",
+            "name another one with --kubeconfig, or the data folder of a control plane with --data",
         )
     };
     let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
@@ -115,7 +115,7 @@ impl Whole {
             written::parse(text).map_err(|problem| {
                 Error::config(
                     format!("`{}` is no kubeconfig: {problem}", path.display()),
-                    "name another one with --kubeconfig; `selvedge up` writes one",
+                    "name another one with --kubeconfig, or the data folder of a control plane with --data",
                 )
             })?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();

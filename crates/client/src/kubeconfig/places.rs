@@ -1,7 +1,7 @@
 //! Which kubeconfig is meant.
 //!
-//! What is named on the command line comes first, then the environment, then the one that the control plane of this
-//! user writes. The one in `~/.kube` is not looked at: it most likely leads to a cluster of somebody's company, and
+//! What is named on the command line comes first, then the environment, then the one of a control plane
+//! with its data in the folder for data of this user. The one in `~/.kube` is not looked at: it most likely leads to a cluster of somebody's company, and
 //! nobody should change that by forgetting a flag.
 
 use std::ffi::OsString;
@@ -43,7 +43,7 @@ impl Environment {
         }
     }
 
-    /// Where `selvedge up` keeps its data unless it is told otherwise.
+    /// Where a control plane of this user is looked for when none is named.
     #[must_use]
     pub fn data_directory(&self) -> Option<PathBuf> {
         let beside_home = || Some(self.home.as_ref()?.join(".local/share"));
@@ -79,7 +79,7 @@ pub(super) fn files(wanted: &Wanted, environment: &Environment) -> Result<Vec<Pa
         Some(file) if file.exists() => Ok(vec![file]),
         Some(file) => Err(Error::config(
             format!("no control plane is known: `{}` does not exist", file.display()),
-            "start one with `selvedge up`, which writes that file, or name a kubeconfig with --kubeconfig",
+            "start one with `selvedge control --data DIR` or `selvedge up --data DIR`, and name it with --data DIR",
         )),
         None => Err(Error::config(
             "no control plane is known: neither KUBECONFIG nor HOME is set",
@@ -110,7 +110,7 @@ mod tests {
         let file = home.path().join(".local/share/selvedge/admin.kubeconfig");
 
         let missing = files(&Wanted::default(), &environment).expect_err("no such file");
-        assert!(missing.hint().contains("selvedge up"), "{missing}");
+        assert!(missing.hint().contains("selvedge control"), "{missing}");
 
         std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
         std::fs::write(&file, "").expect("a file");

@@ -115,7 +115,7 @@ impl Cluster {
         if self.insecure_skip_tls_verify {
             return Err(Error::config(
                 "the kubeconfig says `insecure-skip-tls-verify`, which would let anybody pose as the control plane",
-                "name its authority with `certificate-authority` instead; `selvedge up` writes it",
+                "name its authority with `certificate-authority` instead, as in the kubeconfig that the control plane writes",
             ));
         }
         if self.proxy_url.as_ref().is_some_and(|url| !url.is_empty()) {

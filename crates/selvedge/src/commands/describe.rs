@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Namespace [default: that of the context]
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
     /// Only objects with these labels
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
@@ -36,13 +39,16 @@ pub struct Arguments {
 /// Shows each object.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let targets = target::parse(&arguments.what)?;
+    if arguments.all_namespaces && targets.iter().any(|target| target.name.is_some()) {
+        return Err(target::one_namespace());
+    }
     let client = arguments.connection.open()?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| client.endpoint().namespace.clone());
     let options = ListOptions { labels: arguments.selector.clone(), fields: None };
     let objects = block_on(async {
         let mut objects = Vec::new();
         for target in &targets {
-            let collection = target.collection(&namespace, false);
+            let collection = target.collection(&namespace, arguments.all_namespaces);
             match &target.name {
                 Some(name) => objects.push(client.get(&collection, name).await.map_err(failure)?),
                 None => objects.extend(client.list(&collection, &options).await.map_err(failure)?.objects),
@@ -52,7 +58,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })?;
     if objects.is_empty() {
         let kinds: Vec<&str> = targets.iter().map(|Target { kind, .. }| &*kind.plural).collect();
-        output::note(format_args!("no {} in namespace `{namespace}`", kinds.join(", ")));
+        let place = match arguments.all_namespaces {
+            true => String::new(),
+            false => format!(" in namespace `{namespace}`; -A looks in all of them"),
+        };
+        output::note(format_args!("no {}{place}", kinds.join(", ")));
+        return Ok(Exit::Success);
     }
     let texts: Vec<String> = objects.iter().map(described).collect();
     output::data(texts.join("\n\n"));
@@ -118,7 +129,8 @@ fn content(object: &Object) -> Vec<String> {
 fn without_conditions(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.retain(|name, _| name != "conditions");
+            // What parents and ancestors say was told with their conditions.
+            map.retain(|name, _| !matches!(name.as_str(), "conditions" | "parents" | "ancestors"));
             map.values_mut().for_each(without_conditions);
         }
         Value::Array(list) => list.iter_mut().for_each(without_conditions),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::Args;
-use client::{Collection, Error, Object, WriteOptions};
+use client::{Client, Collection, Error, Object, WriteOptions};
 use model::yaml;
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -38,6 +38,8 @@ pub struct Arguments {
     connection: Connection,
 }
 
+/// Times that a controller may come in between while an object is saved.
+const RETRIES_MAX: usize = 5;
 /// Times that the editor is opened for one object. An editor that is a program would otherwise never end.
 const ATTEMPTS_MAX: usize = 100;
 /// Lines that begin so are ours and not part of the object.
@@ -57,10 +59,44 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let collection = Collection::within(collection.clone(), &namespace);
     let before = block_on(async { client.get(&collection, &name).await.map_err(failure) })?;
     let before = before.without_managers().in_order();
-    let save = |object: &Value| {
-        block_on(async { Ok(client.replace(&collection, &name, object, WriteOptions::default()).await) })
-    };
+    let save = |object: &Value| block_on(replace(&client, &collection, &before, object.clone()));
     edit(&before, &editor(), save)
+}
+
+/// Saves an object over the one that was read. Controllers write how it is while a person writes what it should be;
+/// only when somebody else changed what it should be is that a conflict.
+async fn replace(
+    client: &Client,
+    collection: &Collection,
+    before: &Object,
+    mut object: Value,
+) -> Result<Result<Object, Error>, Failure> {
+    let name = before.name();
+    for _ in 0..RETRIES_MAX {
+        match client.replace(collection, name, &object, WriteOptions::default()).await {
+            Err(Error::Status(status)) if status.is_conflict() => {
+                let now = client.get(collection, name).await.map_err(failure)?;
+                if wanted(&now) != wanted(before) {
+                    return Ok(Err(Error::Status(status)));
+                }
+                object["metadata"]["resourceVersion"] = now.resource_version().into();
+            }
+            answered => return Ok(answered),
+        }
+    }
+    Ok(client.replace(collection, name, &object, WriteOptions::default()).await)
+}
+
+/// An object without what controllers write into it, and what the server counts.
+fn wanted(object: &Object) -> Value {
+    let mut value = object.clone().without_managers().in_order().0;
+    if let Value::Object(map) = &mut value {
+        map.shift_remove("status");
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.shift_remove("resourceVersion");
+        }
+    }
+    value
 }
 
 /// What the person wants to edit with: a program and its arguments.
@@ -265,6 +301,17 @@ mod tests {
         let said = result.expect_err("a conflict").to_string();
         let path = said.split("what you wrote is in ").nth(1).and_then(|rest| rest.split(';').next());
         std::fs::remove_file(path.expect("a path")).expect("it is there");
+    }
+
+    #[test]
+    fn what_controllers_write_is_no_change_of_what_is_wanted() {
+        let object = |revision: &str, size: u8, status: &str| {
+            let metadata = json!({ "name": "cart", "resourceVersion": revision });
+            Object(json!({ "metadata": metadata, "spec": { "size": size }, "status": { "is": status } }))
+        };
+
+        assert_eq!(wanted(&object("1", 1, "waiting")), wanted(&object("2", 1, "ready")));
+        assert_ne!(wanted(&object("1", 1, "ready")), wanted(&object("1", 2, "ready")));
     }
 
     #[test]

@@ -58,11 +58,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let targets = target::parse(&arguments.what)?;
     if arguments.all_namespaces && targets.iter().any(|target| target.name.is_some()) {
-        return Err(Failure::new(
-            Exit::Usage,
-            "one object lives in one namespace",
-            "name it with -n, or leave out the name",
-        ));
+        return Err(target::one_namespace());
     }
     if arguments.watch && targets.len() > 1 {
         return Err(Failure::new(Exit::Usage, "one thing can be watched at a time", "name one kind"));

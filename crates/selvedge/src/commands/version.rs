@@ -40,8 +40,27 @@ fn is_set_up() -> bool {
     environment.kubeconfig.is_some() || written
 }
 
-/// The version of a server as it tells it.
+/// The version of a server as it tells it: ours stands behind that of the API, as in `v1.33.0+selvedge-0.1.0`.
 pub fn server(answer: &Value) -> String {
-    let text = |field: &str| answer[field].as_str().filter(|text| !text.is_empty());
-    text("gitVersion").or(text("version")).unwrap_or("of an unknown version").to_owned()
+    let told = answer["gitVersion"].as_str().unwrap_or_default();
+    match told.split_once("+selvedge-") {
+        Some((api, ours)) => format!("selvedge {ours} (API of Kubernetes {api})"),
+        None if told.is_empty() => "of an unknown version".to_owned(),
+        None => told.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn our_version_is_told_apart_from_that_of_the_api() {
+        let told = |version: &str| server(&json!({ "gitVersion": version }));
+        assert_eq!(told("v1.33.0+selvedge-0.1.0"), "selvedge 0.1.0 (API of Kubernetes v1.33.0)");
+        assert_eq!(told("v1.31.2"), "v1.31.2");
+        assert_eq!(server(&json!({})), "of an unknown version");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use control::files::SourceFile;
 use control::sources::Sources;
+use model::kinds::KindName;
 use model::{Resource, Violations, yaml};
 
 use crate::exit::Failure;
@@ -34,9 +35,28 @@ pub fn parse(files: &[SourceFile]) -> Result<Vec<Resource>, Violations> {
         violations.sort();
         return Err(violations);
     }
-    // Kinds are declared so that what is referred to comes before what refers to it.
-    resources.sort_by_key(Resource::kind_name);
+    resources.sort_by_key(|resource| rank(resource.kind_name()));
     Ok(resources)
+}
+
+/// What is referred to comes before what refers to it, so that no request meets half of a change: a route is the last
+/// to come and, the other way round, the first to go.
+pub fn rank(kind: KindName) -> u8 {
+    match kind {
+        KindName::Namespace => 0,
+        KindName::Secret
+        | KindName::ConfigMap
+        | KindName::ReferenceGrant
+        | KindName::Role
+        | KindName::ClusterRole => 1,
+        KindName::RoleBinding | KindName::ClusterRoleBinding | KindName::AccessToken => 2,
+        KindName::Service | KindName::Pod | KindName::Backend => 2,
+        KindName::EndpointSlice | KindName::BackendTlsPolicy => 3,
+        KindName::GatewayParameters => 4,
+        KindName::GatewayClass => 5,
+        KindName::Gateway => 6,
+        KindName::HttpRoute => 7,
+    }
 }
 
 fn input() -> Result<String, Failure> {
@@ -47,5 +67,32 @@ fn input() -> Result<String, Failure> {
         Err(error) => {
             Err(Failure::machine(format!("cannot read standard input: {error}"), "it must be UTF-8 text"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_referred_to_comes_first() {
+        let text = "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: a }
+spec: {}
+---
+apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Backend
+metadata: { name: a }
+spec: { endpoints: [\"127.0.0.1:1\"] }
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: a }
+";
+        let resources = parse(&[SourceFile { name: "a.yaml".into(), text: text.into() }]).expect("sound");
+
+        let kinds: Vec<&str> = resources.iter().map(|resource| resource.kind_name().as_str()).collect();
+        assert_eq!(kinds, ["Namespace", "Backend", "HTTPRoute"]);
     }
 }

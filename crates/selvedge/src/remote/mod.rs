@@ -22,13 +22,13 @@ use crate::exit::{Exit, Failure};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Control plane")]
 pub struct Connection {
-    /// Kubeconfig [default: $KUBECONFIG, then the one that `selvedge up` writes]
+    /// Kubeconfig [default: $KUBECONFIG, then ~/.local/share/selvedge/admin.kubeconfig]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Use the kubeconfig of the control plane with this data directory
+    /// Use the kubeconfig of the control plane with this data folder
     #[arg(long, value_name = "DIR", conflicts_with = "kubeconfig")]
     data: Option<PathBuf>,
 }

@@ -83,7 +83,32 @@ async fn of_kind(
             }
         }
     }
-    Ok((objects, Some(format!("{} may not be read by this user", kind.plural()))))
+    let unknown = format!("{} may not be read by this user", kind.plural());
+    Ok((objects, decides_requests(kind).then_some(unknown)))
+}
+
+/// Whether objects of a kind have a part in what becomes of a request. Who may ask the API is nothing to a gateway.
+fn decides_requests(kind: KindName) -> bool {
+    match kind {
+        KindName::Namespace
+        | KindName::Secret
+        | KindName::ConfigMap
+        | KindName::Service
+        | KindName::Pod
+        | KindName::EndpointSlice
+        | KindName::GatewayClass
+        | KindName::Gateway
+        | KindName::HttpRoute
+        | KindName::ReferenceGrant
+        | KindName::BackendTlsPolicy
+        | KindName::Backend
+        | KindName::GatewayParameters => true,
+        KindName::Role
+        | KindName::RoleBinding
+        | KindName::ClusterRole
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => false,
+    }
 }
 
 /// A compiler as control planes have it.

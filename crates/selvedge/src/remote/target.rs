@@ -50,6 +50,12 @@ fn slashed(word: &str) -> Result<Target, Failure> {
     }
 }
 
+/// Somebody named an object and looks everywhere for it.
+pub fn one_namespace() -> Failure {
+    let hint = "name it with -n, or leave out the name";
+    Failure::new(Exit::Usage, "one object lives in one namespace", hint)
+}
+
 impl Target {
     /// Where it is.
     pub fn collection(&self, namespace: &str, everywhere: bool) -> Collection {

@@ -69,6 +69,7 @@ fn cell(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }
@@ -92,7 +93,7 @@ mod tests {
             ],
             "rows": [
                 { "cells": ["edge", "selvedge", "3m"], "object": { "metadata": { "namespace": "shop" } } },
-                { "cells": ["\u{1b}[31m", null, 5] },
+                { "cells": ["\u{1b}[31m", null, ["a", "b"]] },
             ],
         })
     }
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn columns_line_up_and_control_characters_are_shown() {
         let table = Table::of_server(&answer(), false, false).expect("a table");
-        assert_eq!(plain(&table), "NAME         AGE\nedge         3m\n\\u{1b}[31m   5");
+        assert_eq!(plain(&table), "NAME         AGE\nedge         3m\n\\u{1b}[31m   a,b");
     }
 
     #[test]

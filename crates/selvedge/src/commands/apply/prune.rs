@@ -10,13 +10,16 @@ use model::kinds::KindName;
 use crate::exit::Failure;
 use crate::output;
 use crate::remote::failure;
+use crate::remote::files::rank;
 
 /// The objects to delete, those that refer to others first.
 pub async fn doomed(client: &Client, resources: &[Resource], selector: &str) -> Result<Vec<Object>, Failure> {
     let options = ListOptions { labels: Some(selector.to_owned()), fields: None };
     let mut doomed = Vec::new();
-    for kind in KindName::ALL.iter().rev() {
-        let listed = match client.list(&Collection::everywhere(*kind), &options).await {
+    let mut kinds = KindName::ALL.to_vec();
+    kinds.sort_by_key(|kind| std::cmp::Reverse(rank(*kind)));
+    for kind in kinds {
+        let listed = match client.list(&Collection::everywhere(kind), &options).await {
             Ok(listed) => listed,
             Err(error) if error.status().is_some_and(|status| status.code == 403) => continue,
             Err(error) => return Err(failure(error)),

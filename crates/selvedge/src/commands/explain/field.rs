@@ -1,7 +1,7 @@
 //! `selvedge explain KIND.field`: what a field is, from the schema that judges it.
 //!
-//! The documents are those that the API serves to `kubectl explain`, made from the schemas that refuse mistakes: what is
-//! told here is what will be checked.
+//! The documents are those that the API serves to `kubectl explain`, made from the schemas that refuse mistakes: what
+//! is told here is what will be checked.
 
 use std::fmt::Write as _;
 

@@ -70,7 +70,8 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.to_string(), value.trim().to_owned()))
 }
 
-/// Asks the schema, or compiles the resources and asks the engine. A request that nobody would answer is an answer, too: exit code 0.
+/// Asks the schema, or compiles the resources and asks the engine. A request that nobody would answer is an answer,
+/// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, output: form, subject, url, connection } = arguments;
     let Some(url) = url else {
