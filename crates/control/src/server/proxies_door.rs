@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::api::Authenticator;
+use crate::api::Inside;
 use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
@@ -24,7 +25,7 @@ impl Beside for Door {
         stream::is_ours(path)
     }
 
-    fn answer(&self, request: http::Request<Incoming>) -> Answered<'_> {
+    fn answer(&self, request: http::Request<Incoming>, _api: Inside) -> Answered<'_> {
         let hub = Arc::clone(&self.0);
         Box::pin(async move {
             stream::answer(hub, request).await.map(|body| body.map_err(Into::into).boxed_unsync())

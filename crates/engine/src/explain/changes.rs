@@ -264,7 +264,7 @@ fn decision(config: &Config, rule: &Rule) -> Decision {
         Action::Refuse { status, reason } => format!("{status} {reason}"),
     };
     let origin = &rule.origin;
-    let mut whole = dump::rule(rule);
+    let mut whole = dump::rule(rule, &config.sources);
     if let Value::Object(map) = &mut whole {
         let place = ["slot", "source", "rule", "matched", "name", "forward"];
         map.retain(|name, _| !place.contains(&name.as_str()));
