@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod child;
+mod clients;
 mod pages;
 mod setup;
 mod tidy;

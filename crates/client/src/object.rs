@@ -70,6 +70,16 @@ impl Object {
         self
     }
 
+    /// The same with its fields in the order in which people write and look for them.
+    #[must_use]
+    pub fn in_order(mut self) -> Object {
+        reorder(&mut self.0, &["apiVersion", "kind", "metadata"], "status");
+        if let Some(metadata) = self.0.get_mut("metadata") {
+            reorder(metadata, &["name", "namespace", "labels", "annotations"], "managedFields");
+        }
+        self
+    }
+
     /// Whether a field manager applied it, with server-side apply.
     #[must_use]
     pub fn is_applied_by(&self, manager: &str) -> bool {
@@ -79,6 +89,18 @@ impl Object {
             .flatten()
             .any(|entry| entry["manager"] == manager && entry["operation"] == "Apply")
     }
+}
+
+/// Puts some fields first and one last; the others keep their order between them.
+fn reorder(value: &mut Value, first: &[&str], last: &str) {
+    let Value::Object(map) = value else { return };
+    let mut before = std::mem::take(map);
+    for name in first {
+        map.extend(before.shift_remove_entry(*name));
+    }
+    let end = before.shift_remove_entry(last);
+    map.extend(before);
+    map.extend(end);
 }
 
 #[cfg(test)]
@@ -99,5 +121,17 @@ mod tests {
         assert_eq!((object.kind(), object.place()), ("Service", "shop/cart".to_owned()));
         assert!(object.is_applied_by("selvedge") && !object.is_applied_by("kubectl"));
         assert!(!object.without_managers().is_applied_by("selvedge"));
+    }
+
+    #[test]
+    fn fields_stand_where_people_look_for_them() {
+        let object = Object(json!({
+            "status": {}, "spec": {}, "kind": "Service", "data": {}, "metadata": { "uid": "1", "name": "a" },
+        }));
+
+        assert_eq!(
+            object.in_order().0.to_string(),
+            r#"{"kind":"Service","metadata":{"name":"a","uid":"1"},"spec":{},"data":{},"status":{}}"#
+        );
     }
 }

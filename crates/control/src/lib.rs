@@ -5,9 +5,11 @@
 //! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
 //! configurations over.
 
+pub mod access;
 pub mod api;
 pub mod apply;
 pub mod clock;
+pub mod declare;
 pub mod files;
 pub mod leader;
 pub mod objects;

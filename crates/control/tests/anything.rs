@@ -131,6 +131,13 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::Role | KindName::ClusterRole => {
+            json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
+        }
+        KindName::RoleBinding | KindName::ClusterRoleBinding => json!({
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"},
+        }),
+        KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -232,4 +239,55 @@ fn operation() -> impl Strategy<Value = Value> {
         }
         Value::Object(operation)
     })
+}
+
+/// The threads that serve the API have two MiB of stack; half of that must do, in a build that wastes it.
+#[test]
+fn what_is_as_deep_as_a_body_may_be_needs_no_deep_stack() {
+    let deep = || {
+        let mut value = json!({});
+        for level in 0..body::BODY_DEPTH_MAX - 3 {
+            value = if level % 2 == 0 { json!([value]) } else { json!({"a": value}) };
+        }
+        json!({"metadata": {"name": "a"}, "spec": {"affinity": value}})
+    };
+    let all = move || {
+        let whole = request(KindName::Pod, "test", Part::Whole);
+        let made = create(&Request { name: None, ..whole }, Body::from(deep()));
+        let current = existing(KindName::Pod);
+        for kind in [PatchKind::Merge, PatchKind::Strategic, PatchKind::Apply] {
+            let patched = patch(&whole, Some(&current), kind, Body::from(deep()), false);
+            assert!(patched.is_ok_and(|patched| patched.verdict == Verdict::Put), "{kind:?}");
+        }
+        let operations = json!([{"op": "add", "path": "/spec", "value": deep()["spec"]}]);
+        let patched = patch(&whole, Some(&current), PatchKind::Json, Body::from(operations), false);
+        assert!(patched.is_ok() && made.is_ok(), "{made:?}");
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(all).expect("a thread");
+    thread.join().expect("ends well");
+}
+
+/// Work that took the square of the number of keys would keep this test busy for minutes.
+#[test]
+fn what_is_as_wide_as_a_body_may_be_is_made_changed_and_emptied() {
+    let wide = |value: &Value| {
+        let data: Map<String, Value> =
+            (0..40_000).map(|number| (format!("k{number}"), value.clone())).collect();
+        json!({"metadata": {"name": "a"}, "data": data})
+    };
+    let whole = request(KindName::ConfigMap, "test", Part::Whole);
+
+    let made = create(&Request { name: None, ..whole }, Body::from(wide(&json!("x")))).expect("is made");
+    let current = kept(made.object);
+    for kind in [PatchKind::Merge, PatchKind::Strategic] {
+        let emptied =
+            patch(&whole, Some(&current), kind, Body::from(wide(&Value::Null)), false).expect("fits");
+        assert_eq!(emptied.object["data"], json!({}));
+    }
+    let applied = patch(&whole, Some(&current), PatchKind::Apply, Body::from(wide(&json!("y"))), true)
+        .expect("is forced");
+    let current = kept(applied.object);
+    let less = json!({"metadata": {"name": "a"}, "data": {"k1": "y"}});
+    let applied = patch(&whole, Some(&current), PatchKind::Apply, Body::from(less), true).expect("is forced");
+    assert_eq!(applied.object["data"], json!({"k1": "y"}));
 }

@@ -94,6 +94,8 @@ fn a_name_can_be_made_up() {
     let name = object["metadata"]["name"].as_str().expect("a name");
     assert!(name.starts_with("key-") && name.len() == 9, "{name}");
     assert_eq!(object["metadata"]["generateName"], "key-");
+    let nameless = create(&request(KindName::Secret, ""), Body::from(json!({"metadata": {}})));
+    assert!(nameless.expect_err("has no name").message().ends_with("name or generateName is required"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The proxy's end of the stream: what comes is staged, and handed out whole when the marker comes.
 //!
-//! What is held is what is in use. A connection that is lost takes with it what was staged and nothing else; the next
-//! one begins with what is held, so that only the difference travels.
+//! What is held is what is in use, what was rejected excepted. A connection that is lost takes with it what was staged
+//! and nothing else; the next one begins with what is held, so that only the difference travels.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +71,8 @@ pub enum Broken {
     },
 }
 
-/// What is in use, by name.
+/// What is in use, by name. What was rejected last stands there as [`Version::unusable`], whatever older version of it
+/// may be in use: the next connection is to bring it again, or that it is gone.
 pub type Held = HashMap<ObjectName, Version>;
 
 /// One proxy's end, over all its connections.
@@ -197,8 +198,10 @@ impl Session {
         }
         let rejected: HashMap<&ObjectName, &Rejection> =
             rejections.iter().map(|rejection| (&rejection.object, rejection)).collect();
-        let taken = update.put.into_iter().filter(|(name, _)| !rejected.contains_key(name));
-        self.held.extend(taken.map(|(name, received)| (name, received.version)));
+        for (name, received) in update.put {
+            let version = if rejected.contains_key(&name) { Version::unusable() } else { received.version };
+            self.held.insert(name, version);
+        }
         std::mem::take(&mut self.answers).into_iter().map(|answer| answer.request(&rejected)).collect()
     }
 

@@ -96,6 +96,12 @@ impl Version {
         Version(text.into())
     }
 
+    /// The version of what a proxy was sent and could not take. No object has it, so that whatever there is, is news.
+    #[must_use]
+    pub fn unusable() -> Version {
+        Version("-".into())
+    }
+
     /// As it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {

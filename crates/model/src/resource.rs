@@ -75,11 +75,39 @@ pub struct Source {
 
 /// How old a resource is, for "the oldest wins". A moment that it states itself comes first; among those
 /// without one, the order in which they were first seen decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub struct Age {
     unstated: bool,
     moment: Option<Moment>,
     seen: u64,
+}
+
+impl Age {
+    /// When an object was seen orders only those that do not state when they were made: what does is older or younger
+    /// than another by that alone, so that two programs that saw them in different order agree.
+    fn order(&self) -> (bool, Option<Moment>, u64) {
+        (self.unstated, self.moment, if self.unstated { self.seen } else { 0 })
+    }
+}
+
+impl PartialEq for Age {
+    fn eq(&self, other: &Age) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Age {}
+
+impl PartialOrd for Age {
+    fn partial_cmp(&self, other: &Age) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Age {
+    fn cmp(&self, other: &Age) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
 }
 
 impl Age {
@@ -259,5 +287,11 @@ mod tests {
         ages.sort();
 
         assert_eq!(ages, [earlier, stated, first, second]);
+    }
+
+    #[test]
+    fn what_was_made_in_the_same_moment_is_of_one_age_whoever_saw_it_first() {
+        assert_eq!(Age::new(Some(Moment(50)), 1), Age::new(Some(Moment(50)), 2));
+        assert_ne!(Age::new(None, 1), Age::new(None, 2));
     }
 }

@@ -188,6 +188,25 @@ impl Resources {
             .filter_map(|(_, resource)| Typed::new(resource))
     }
 
+    /// The set without all other kinds. What is not in it is not kept alive by it.
+    #[must_use]
+    pub fn only(&self, kinds: &[KindName]) -> Resources {
+        let shelves = self.shelves.iter().filter(|(kind, _)| kinds.contains(kind));
+        let shelves = shelves.map(|(kind, shelf)| (*kind, shelf.clone())).collect();
+        Resources { shelves, next_seen: self.next_seen, ..Resources::default() }
+    }
+
+    /// Whether two sets are known to hold the very same resources of some kinds: as long as none of these kinds
+    /// changes, a set and what became of it do.
+    #[must_use]
+    pub fn share(&self, other: &Resources, kinds: &[KindName]) -> bool {
+        kinds.iter().all(|kind| match (self.shelves.get(kind), other.shelves.get(kind)) {
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        })
+    }
+
     /// GatewayClasses.
     pub fn gateway_classes(&self) -> impl Iterator<Item = Typed<'_, GatewayClass>> {
         self.all()

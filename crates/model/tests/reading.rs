@@ -193,7 +193,9 @@ fn least(kind: KindName) -> &'static str {
         | KindName::Secret
         | KindName::ConfigMap
         | KindName::Pod
-        | KindName::GatewayParameters => "",
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole => "",
         KindName::Service => "spec: {}",
         KindName::EndpointSlice => "addressType: IPv4",
         KindName::GatewayClass => "spec: {controllerName: selvedge.dev/gateway-controller}",
@@ -206,6 +208,12 @@ fn least(kind: KindName) -> &'static str {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}"
         }
         KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
+        KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}"
+        }
+        KindName::AccessToken => {
+            "spec: {user: kim, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
+        }
     }
 }
 

@@ -40,6 +40,7 @@ mod worker;
 
 pub use config::{
     ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+    Wire,
 };
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -81,6 +81,15 @@ limits! {
     MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
     MIRRORS_HELD_BYTES_MAX: usize = 16 * 1024 * KIB, "bytes a worker", "a request whose body would need more is not copied, and counted";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
+    CONTROL_CONNECT_SECONDS: u32 = 5,                "seconds an address", "the next address of the control plane is tried, and later all again";
+    CONTROL_ACCEPT_SECONDS: u32 = 60,                "seconds",      "a control plane that does not accept the stream is tried again";
+    CONTROL_SILENCE_SECONDS: u32 = 10,               "seconds",      "a silent control plane is asked whether it is there, and after as long again it counts as away";
+    CONTROL_RETRY_SECONDS: u32 = 10,                 "seconds",      "the wait between two tries to connect grows no further; each is a random part of it";
+    CONTROL_RETRY_AFTER_SECONDS: u32 = 60,           "seconds",      "a control plane cannot send a proxy away for longer";
+    CONTROL_WINDOW_BYTES: u32 = 4 * 1024 * 1024,     "bytes",        "the control plane must wait: back-pressure";
+    UPDATES_WAITING_MAX: usize = 1,                  "updates",      "the connection to the control plane waits";
+    CACHE_RECORD_BYTES_MAX: usize = 1 << 30,         "bytes",        "the epoch is not cached, and said so";
+    CACHE_GARBAGE_BYTES_MAX: u64 = 8 * 1024 * 1024,  "bytes beyond twice what is in force", "the cache is written anew";
 }
 
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= HEAD_BUFFER_BYTES);

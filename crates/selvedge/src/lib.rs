@@ -2,7 +2,7 @@
 //!
 //! This library is the binary's: [`cli`] reads the command line, one file under [`commands`] does what each
 //! command says, [`remote`] is what those share that speak to a control plane, [`show`] how results look, [`up`] is
-//! control plane and proxy in one process, [`gateway`] a proxy by itself, and [`echo`] is the small upstream that
+//! control plane and proxy in one process, [`gateway`] is a proxy by itself, and [`echo`] is the small upstream that
 //! examples and specs talk to.
 
 pub mod cli;

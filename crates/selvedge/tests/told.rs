@@ -115,21 +115,22 @@ fn status_tells_of_every_proxy_and_ends_with_its_own_code_when_something_is_wron
 }
 
 #[test]
-fn status_of_a_server_that_knows_no_proxies_says_so() {
-    let answers: Answers = |_, path| match path {
+fn status_of_a_server_that_knows_no_proxies_tells_of_objects_alone() {
+    let answers: Answers = |method, path| match path {
         "/apis/status.selvedge.dev/v1alpha1/proxies" => {
             Some(json!({ "kind": "Status", "code": 404, "reason": "NotFound", "message": "no" }))
         }
-        _ => version(path),
+        _ => version(path).or_else(|| applied(method)),
     };
 
-    let (code, _, stderr) = run(answers, &["status"]);
+    let (code, stdout, _) = run(answers, &["status"]);
 
+    assert_eq!(code, 0);
+    assert!(stdout.contains("proxies        not told of by this server\n\nok  every object"), "{stdout}");
+
+    let (code, _, stderr) = run(answers, &["apply", "-f", "service.yaml", "--wait"]);
     assert_eq!(code, 4);
-    assert!(
-        stderr.starts_with("error: this control plane does not tell about its proxies\nhint: "),
-        "{stderr}"
-    );
+    assert!(stderr.contains("error: this control plane does not tell about its proxies\nhint: "), "{stderr}");
 }
 
 #[test]

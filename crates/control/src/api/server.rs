@@ -24,7 +24,7 @@ use super::dispatch;
 use super::inside::Inside;
 use super::stalled::Stalled;
 use super::state::State;
-use super::tls::{ClientName, peer};
+use super::tls::peer::{self, Peer};
 use crate::objects::status::Status;
 
 /// How often an HTTP/2 connection is asked whether anybody is there, and how long it may take to answer.
@@ -89,11 +89,11 @@ impl Connection {
         let handshake = tokio::time::timeout(limits.handshake_timeout, acceptor.accept(stream));
         let Ok(Ok(stream)) = handshake.await else { return };
         let certificates = stream.get_ref().1.peer_certificates();
-        let name = certificates.and_then(|chain| chain.first()).and_then(peer::name).map(Arc::new);
+        let peer = certificates.and_then(|chain| chain.first()).and_then(peer::of).map(Arc::new);
         let stream = TokioIo::new(Stalled::new(stream, limits.write_stall_timeout));
         let stopping = state.stopping.clone();
         let builder = builder(&state);
-        let service = service_fn(move |request| answer(Arc::clone(&state), name.clone(), request));
+        let service = service_fn(move |request| answer(Arc::clone(&state), peer.clone(), request));
         let serving = builder.serve_connection(stream, service);
         // How it ended is of no use to anybody: the client went away, or spoke something else.
         let _ended = until_stopped(serving, stopping).await;
@@ -150,14 +150,15 @@ fn builder(state: &State) -> auto::Builder<TokioExecutor> {
 
 async fn answer(
     state: Arc<State>,
-    certificate: Option<Arc<ClientName>>,
+    peer: Option<Arc<Peer>>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
     if let Some(other) = state.beside.iter().find(|other| other.takes(request.uri().path())) {
         let answered = AssertUnwindSafe(other.answer(request, Inside::of(&state))).catch_unwind().await;
         return Ok(answered.map_or_else(|_panic| bug(), |response| response.map(Body::Foreign)));
     }
-    let answering = dispatch::answer(&state, certificate.as_deref(), request);
+    let certificate = peer.as_ref().and_then(|peer| peer.name_at(state.clock.now()));
+    let answering = dispatch::answer(&state, certificate, request);
     let answered = AssertUnwindSafe(answering).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_panic| bug()))
 }

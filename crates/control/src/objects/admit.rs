@@ -1,7 +1,8 @@
 //! The order in which a write of one object is judged and prepared.
 //!
-//! Decode, merge with what is there, prepare, fill in defaults, forbid, record who owns what, judge. Nothing is written
-//! here: the verdict says what is to be done with the object that comes out, and the store does it if nobody was faster.
+//! Decode, merge with what is there, prepare, fill in defaults, forbid, record who owns what, judge. Nothing is
+//! written here: the verdict says what is to be done with the object that comes out, and the store does it if nobody
+//! was faster.
 
 use model::resource::Lines;
 use model::{Resource, schema};

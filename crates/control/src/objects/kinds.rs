@@ -24,7 +24,12 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => {}
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => {}
     }
 }
 
@@ -100,7 +105,12 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => {}
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => {}
     }
     if causes.is_empty() { Ok(()) } else { Err(Status::invalid(About::new(kind, name_of(after)), &causes)) }
 }

@@ -23,7 +23,7 @@ const PREFIX_BYTES_MAX: usize = 63 - LETTERS_ADDED;
 /// Gives a new object its name, if it has only a prefix of one, its identity and its birthday.
 ///
 /// # Errors
-/// 400 when it says which version of an existing object it is.
+/// 400 when it says which version of an existing object it is, 422 when it has neither name nor prefix.
 pub fn begin(request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
     let metadata = of(object);
     if metadata.get("resourceVersion").and_then(Value::as_str).is_some_and(|version| !version.is_empty()) {
@@ -34,7 +34,15 @@ pub fn begin(request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
     }
     let has_name = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
     let prefix = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default();
-    if !has_name && !prefix.is_empty() {
+    if !has_name {
+        if prefix.is_empty() {
+            let cause = Cause {
+                reason: "FieldValueRequired",
+                field: "metadata.name".to_owned(),
+                message: "Required value: name or generateName is required".to_owned(),
+            };
+            return Err(Status::invalid(About::new(request.kind, ""), &[cause]));
+        }
         let name = made_up_name(prefix);
         metadata.insert("name".to_owned(), name.into());
     }

@@ -256,7 +256,12 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => &[],
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => &[],
     };
     ["metadata.name", "metadata.namespace"].into_iter().chain(own.iter().copied())
 }

@@ -173,7 +173,24 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
-        KindName::ReferenceGrant | KindName::BackendTlsPolicy | KindName::GatewayParameters => vec![AGE],
+        KindName::ReferenceGrant
+        | KindName::BackendTlsPolicy
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole => vec![AGE],
+        KindName::RoleBinding | KindName::ClusterRoleBinding => vec![
+            text("Role", |object, _| {
+                let part = |field: &str| word(object, &format!("/roleRef/{field}"));
+                format!(
+                    "{}/{}",
+                    part("kind").as_str().unwrap_or_default(),
+                    part("name").as_str().unwrap_or_default()
+                )
+                .into()
+            }),
+            AGE,
+        ],
+        KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
 }

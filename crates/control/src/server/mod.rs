@@ -17,8 +17,10 @@ use tokio::task::JoinSet;
 pub use judge::Judged;
 pub use open::OpenError;
 
+use crate::api::access::Rbac;
+use crate::api::access::authenticate::FirstOf;
 use crate::api::home::{Home, HomeError};
-use crate::api::{self, AdminsOnly, Api, Beside};
+use crate::api::{self, Api, Authenticator, Beside};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
 use crate::reconcile::{self, Loops};
@@ -87,7 +89,9 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let home = Home::open(&data, clock.now())?;
     let world = World::open(opened.store).await.map_err(OpenError::Store)?;
     let views = Views::new(Arc::clone(&world));
-    let authenticator = home.authenticator();
+    let judge = Rbac::new(Arc::clone(&world), clock.clone());
+    let authenticator: Arc<dyn Authenticator> =
+        Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
     let proxies = Arc::clone(&hub.proxies);
     beside.push(Arc::new(Door(hub)));
@@ -98,7 +102,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         names,
         authority: Arc::clone(&home.authority),
         authenticator,
-        authorizer: Arc::new(AdminsOnly),
+        authorizer: Arc::new(judge),
         limits: api::Limits::default(),
         clock: clock.clone(),
         beside,
@@ -154,6 +158,12 @@ impl Server {
     #[must_use]
     pub fn judged(&self) -> watch::Receiver<Arc<Judged>> {
         self.judged.clone()
+    }
+
+    /// Where clients on this machine reach it.
+    #[must_use]
+    pub fn reachable(&self) -> SocketAddr {
+        reachable(self.api.address())
     }
 
     /// Where it is served.

@@ -12,7 +12,9 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, block_in_place};
 
-use super::{AuditEntry, Change, ChangeSet, Expect, Fence, Object, Revision, Store, StoreError, Write};
+use super::{
+    AuditEntry, Change, ChangeSet, Expect, Fence, Object, Revision, Store, StoreError, Write, history,
+};
 
 /// Makes a test of each promise. `$open` is an async function without arguments that returns something with a method
 /// `store`, which keeps whatever the store needs for as long as it lives.
@@ -26,6 +28,7 @@ macro_rules! keeps_its_promises {
             revisions_have_no_gaps_when_many_write_at_once,
             what_happened_after_a_revision_is_told_exactly,
             what_was_forgotten_is_said_to_be_forgotten,
+            old_history_is_forgotten_step_by_step,
             a_load_is_one_moment_while_others_write,
             an_object_comes_back_as_it_was_put,
             a_lease_has_one_holder_and_each_new_one_a_larger_token,
@@ -225,6 +228,20 @@ pub async fn what_was_forgotten_is_said_to_be_forgotten(store: Arc<dyn Store>) {
     let next = store.commit(set(vec![put("b", 0, Expect::Absent)])).await.unwrap();
     assert_eq!(store.changes(6, 10).await.unwrap(), next, "what is still to come is not forgotten");
     assert_eq!(store.load().await.unwrap().1.len(), 2, "the objects stay");
+}
+
+pub async fn old_history_is_forgotten_step_by_step(store: Arc<dyn Store>) {
+    for number in 0..25 {
+        store.commit(set(vec![put("a", number, Expect::Whatever)])).await.unwrap();
+    }
+
+    history::forget(&*store, 7, 4).await.unwrap();
+    assert_eq!(store.changes(17, 100).await, Err(StoreError::Compacted { compacted: 18 }));
+    assert_eq!(store.changes(18, 100).await.unwrap().len(), 7);
+
+    history::forget(&*store, 7, 4).await.unwrap();
+    history::forget(&*store, 100, 4).await.unwrap();
+    assert_eq!(store.changes(18, 100).await.unwrap().len(), 7, "there was nothing more to forget");
 }
 
 pub async fn a_load_is_one_moment_while_others_write(store: Arc<dyn Store>) {

@@ -4,8 +4,9 @@
 //! a connection. So whoever works takes it away and brings it back when all went well; else it is closed by being
 //! dropped, which ends the transaction, and the next one to come connects anew.
 
+use std::fmt;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, Database};
@@ -21,7 +22,6 @@ const IDLE: Duration = Duration::from_millis(200);
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// A connection, or the way to one.
-#[derive(Debug)]
 pub(super) struct Line<DB: Database> {
     options: Options<DB>,
     kept: Option<(DB::Connection, Instant)>,
@@ -44,7 +44,6 @@ impl<DB: Database> Line<DB> {
 }
 
 /// Several connections, for readers.
-#[derive(Debug)]
 pub(super) struct Lines<DB: Database> {
     options: Options<DB>,
     turns: Semaphore,
@@ -64,13 +63,39 @@ impl<DB: Database> Lines<DB> {
     ) -> Result<T, StoreError> {
         let _turn = self.turns.acquire().await;
         let mut connection = ready::<DB>(&self.options, self.pop()).await?;
-        let done = work(&mut connection).await?;
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
-        Ok(done)
+        let forget = Forget(self);
+        let done = work(&mut connection).await;
+        // That changes are no longer kept is an answer like any other.
+        if matches!(done, Ok(_) | Err(StoreError::Compacted { .. })) {
+            std::mem::forget(forget);
+            self.kept().push((connection, Instant::now()));
+        }
+        done
     }
 
     fn pop(&self) -> Option<(DB::Connection, Instant)> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.kept().pop()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(DB::Connection, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<DB: Database> fmt::Debug for Lines<DB> {
+    /// Without the options: they hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("kept", &self.kept().len()).finish_non_exhaustive()
+    }
+}
+
+/// When one connection failed, or went silent until nobody waited any more, the others did most likely too. Forgetting
+/// them saves whoever comes next from finding that out one by one.
+struct Forget<'a, DB: Database>(&'a Lines<DB>);
+
+impl<DB: Database> Drop for Forget<'_, DB> {
+    fn drop(&mut self) {
+        self.0.kept().clear();
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod backoff;
 mod contract;
 mod decide;
 mod errors;
+pub mod history;
 pub mod keys;
 #[cfg(test)]
 mod kills;

@@ -1,8 +1,8 @@
 //! How many proxies may join at once.
 //!
-//! A join is the one expensive moment of a stream: a proxy states all it has and may be sent all there is. When three
-//! hundred come back at once, some are served, some wait in order, and the rest are told when to come again, spread out,
-//! so that they do not come back together.
+//! A join is the one expensive moment of a stream: a proxy states all it has and may be sent all there is. When
+//! three hundred come back at once, some are served, some wait in order, and the rest are told when to come again,
+//! spread out, so that they do not come back together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

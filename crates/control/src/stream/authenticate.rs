@@ -1,7 +1,7 @@
 //! Who is at the other end of a stream, and what it may see.
 //!
-//! A trait, because who may do what is decided elsewhere; what stands here is what the stream needs to know of it. Whoever
-//! shows nothing is refused.
+//! A trait, because who may do what is decided elsewhere; what stands here is what the stream needs to know of it.
+//! Whoever shows nothing is refused.
 
 use std::collections::HashMap;
 use std::fmt;

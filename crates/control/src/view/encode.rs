@@ -64,7 +64,12 @@ fn json(resource: &Resource) -> Value {
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => {}
+        | Kind::GatewayParameters(_)
+        | Kind::Role(_)
+        | Kind::ClusterRole(_)
+        | Kind::RoleBinding(_)
+        | Kind::ClusterRoleBinding(_)
+        | Kind::AccessToken(_) => {}
     }
     value
 }
@@ -82,7 +87,12 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => false,
+        | Kind::GatewayParameters(_)
+        | Kind::Role(_)
+        | Kind::ClusterRole(_)
+        | Kind::RoleBinding(_)
+        | Kind::ClusterRoleBinding(_)
+        | Kind::AccessToken(_) => false,
     }
 }
 
@@ -128,7 +138,12 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::Gateway(_)
         | Kind::ReferenceGrant(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => Vec::new(),
+        | Kind::GatewayParameters(_)
+        | Kind::Role(_)
+        | Kind::ClusterRole(_)
+        | Kind::RoleBinding(_)
+        | Kind::ClusterRoleBinding(_)
+        | Kind::AccessToken(_) => Vec::new(),
     }
 }
 

@@ -78,7 +78,12 @@ impl Index {
             | Kind::Gateway(_)
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
-            | Kind::GatewayParameters(_) => None,
+            | Kind::GatewayParameters(_)
+            | Kind::Role(_)
+            | Kind::ClusterRole(_)
+            | Kind::RoleBinding(_)
+            | Kind::ClusterRoleBinding(_)
+            | Kind::AccessToken(_) => None,
         }
     }
 }

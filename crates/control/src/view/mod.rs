@@ -109,16 +109,7 @@ impl Views {
     #[must_use]
     pub fn new(world: Arc<World>) -> Arc<Views> {
         let now = world.now();
-        let state = State {
-            revision: now.revision,
-            index: Index::new(&now.resources),
-            resources: now.resources,
-            encoded: HashMap::new(),
-            views: HashMap::new(),
-            by_interest: HashMap::new(),
-            having: HashMap::new(),
-            next_id: 0,
-        };
+        let state = State::new(now.revision, now.resources);
         let revision = watch::Sender::new(state.revision);
         Arc::new(Views { world, state: Mutex::new(state), revision })
     }
@@ -154,9 +145,10 @@ impl Views {
         self.revision.send_replace(now.revision);
     }
 
-    /// The share of one more proxy.
+    /// The share of one more proxy, in all that the world knows now.
     #[must_use]
     pub fn join(self: &Arc<Self>, interest: &Interest) -> Follower {
+        self.catch_up();
         let mut state = self.lock();
         let id = state.find(interest);
         let Some(shared) = state.views.get_mut(&id) else { unreachable!("the view was just found") };
@@ -200,6 +192,19 @@ impl Views {
 }
 
 impl State {
+    fn new(revision: Revision, resources: Resources) -> State {
+        State {
+            revision,
+            index: Index::new(&resources),
+            resources,
+            encoded: HashMap::new(),
+            views: HashMap::new(),
+            by_interest: HashMap::new(),
+            having: HashMap::new(),
+            next_id: 0,
+        }
+    }
+
     fn advance(&mut self, revision: Revision, resources: Resources, events: &[Event]) {
         self.resources = resources;
         self.revision = revision;
@@ -309,7 +314,10 @@ impl State {
 
     /// An object as it is sent: encoded once, and the same one again when its bytes come out the same.
     fn encode(&mut self, key: &ResourceKey) -> Option<Arc<Object>> {
-        let resource = self.resources.get(key)?;
+        let Some(resource) = self.resources.get(key) else {
+            self.encoded.remove(key);
+            return None;
+        };
         if let Some(known) = self.encoded.get(key)
             && Arc::ptr_eq(&known.of, resource)
         {

@@ -104,7 +104,12 @@ impl Needs<'_> {
             | Kind::Pod(_)
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
-            | Kind::GatewayParameters(_) => {}
+            | Kind::GatewayParameters(_)
+            | Kind::Role(_)
+            | Kind::ClusterRole(_)
+            | Kind::RoleBinding(_)
+            | Kind::ClusterRoleBinding(_)
+            | Kind::AccessToken(_) => {}
         }
     }
 

@@ -70,7 +70,12 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::ConfigMap(_)
             | Kind::Service(_)
             | Kind::Backend(_)
-            | Kind::GatewayParameters(_) => {}
+            | Kind::GatewayParameters(_)
+            | Kind::Role(_)
+            | Kind::ClusterRole(_)
+            | Kind::RoleBinding(_)
+            | Kind::ClusterRoleBinding(_)
+            | Kind::AccessToken(_) => {}
         }
     }
     found

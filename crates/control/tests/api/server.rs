@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::api::access::{AdminsOnly, User};
+use control::api::access::authenticate::FirstOf;
+use control::api::access::{Rbac, User};
 use control::api::home::Home;
 use control::api::{self, Api, Limits, Options};
 use control::clock::Clock;
@@ -51,12 +52,13 @@ impl Server {
             proxies: Arc::clone(&proxies),
             leading: tokio::sync::watch::channel(true).1,
         };
+        let judge = Rbac::new(Arc::clone(&world), clock.clone());
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             names: Vec::new(),
             authority: Arc::clone(&home.authority),
-            authenticator: home.authenticator(),
-            authorizer: Arc::new(AdminsOnly),
+            authenticator: Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())])),
+            authorizer: Arc::new(judge),
             limits,
             clock: clock.clone(),
             beside: Vec::new(),

@@ -69,6 +69,20 @@ async fn an_object_that_is_no_longer_picked_is_deleted_for_its_watcher() {
 }
 
 #[tokio::test]
+async fn a_watch_is_told_of_its_own_kind_and_namespace_only() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let mut events = admin.watch(&format!("{MAPS}?watch=true")).await;
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key" } });
+
+    admin.post("/api/v1/namespaces/shop/secrets", &secret).await.fine();
+    admin.post("/api/v1/namespaces/other/configmaps", &map("elsewhere", "red")).await.fine();
+    put(&admin, "mine", "red").await;
+
+    assert_eq!(events.next_named().await, pair("ADDED", "mine"));
+}
+
+#[tokio::test]
 async fn a_watch_that_asks_for_everything_first_is_told_when_that_was_all() {
     let server = Server::start().await;
     let admin = server.admin();

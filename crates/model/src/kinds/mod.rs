@@ -3,6 +3,7 @@
 //! A kind is declared once, in the table below: its group, the versions that are accepted, its scope, its schema
 //! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
 
+pub mod access_token;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
@@ -17,11 +18,14 @@ pub mod pod;
 pub mod reference_grant;
 pub mod references;
 mod rejection;
+pub mod role;
+pub mod role_binding;
 pub mod secret;
 pub mod service;
 
 use std::fmt;
 
+pub use access_token::AccessToken;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
@@ -35,6 +39,8 @@ pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
 pub use rejection::OnRejection;
+pub use role::{ClusterRole, Role};
+pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
 
@@ -42,6 +48,11 @@ pub use service::Service;
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Group of our own mesh and gateway kinds.
 pub const MESH_GROUP: &str = "mesh.selvedge.dev";
+/// Group of roles and of who has them.
+pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+/// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
+/// reaches it by chance.
+pub const ACCESS_GROUP: &str = "access.selvedge.dev";
 /// Group of the core kinds of Kubernetes.
 pub const CORE_GROUP: &str = "";
 
@@ -176,6 +187,11 @@ kinds! {
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+    Role,              "Role",              "roles",               RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "What may be done in a namespace.";
+    RoleBinding,       "RoleBinding",       "rolebindings",        RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "Who has a role in a namespace.";
+    ClusterRole,       "ClusterRole",       "clusterroles",        RBAC_GROUP,     ["v1"],            Cluster,    Subdomain,   "What may be done, where a binding says.";
+    ClusterRoleBinding, "ClusterRoleBinding", "clusterrolebindings", RBAC_GROUP,   ["v1"],            Cluster,    Subdomain,   "Who has a role everywhere.";
+    AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
 }
 
 impl KindName {

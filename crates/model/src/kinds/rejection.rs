@@ -32,6 +32,12 @@ impl KindName {
             | KindName::ReferenceGrant
             | KindName::Backend
             | KindName::GatewayParameters => OnRejection::KeepLastGood,
+            // No proxy is shown these; should one come to a proxy all the same, nothing it says may open anything.
+            KindName::Role
+            | KindName::ClusterRole
+            | KindName::RoleBinding
+            | KindName::ClusterRoleBinding
+            | KindName::AccessToken => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
         }

@@ -159,7 +159,9 @@ impl Walk<'_> {
         for (position, element) in elements.iter().enumerate() {
             self.within(Step::Index(position), |walk| walk.value(&list.items, element));
         }
-        self.duplicates(&list.unique, elements);
+        if !list.duplicates {
+            self.duplicates(&list.unique, elements);
+        }
         list.distinct.iter().for_each(|field| self.not_distinct(field, elements));
     }
 

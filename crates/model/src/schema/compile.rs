@@ -59,6 +59,9 @@ struct Written {
     /// would take the square of their number.
     #[serde(rename = "x-selvedge-distinct")]
     distinct: Vec<String>,
+    /// Ours: elements of a list that are told apart for merging may yet stand there twice.
+    #[serde(rename = "x-selvedge-duplicates")]
+    duplicates: bool,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +174,7 @@ impl Compiler {
             size_max: written.max_items,
             unique,
             distinct: written.distinct,
+            duplicates: written.duplicates,
         }
     }
 

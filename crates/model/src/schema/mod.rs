@@ -112,6 +112,8 @@ struct ListShape {
     unique: Unique,
     /// Fields that no two elements may have alike.
     distinct: Vec<String>,
+    /// Whether what is told apart for merging may stand there twice.
+    duplicates: bool,
 }
 
 /// What may not occur twice in a list.
@@ -245,6 +247,11 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+        KindName::Role => include_str!("../../schemas/role.json"),
+        KindName::RoleBinding => include_str!("../../schemas/rolebinding.json"),
+        KindName::ClusterRole => include_str!("../../schemas/clusterrole.json"),
+        KindName::ClusterRoleBinding => include_str!("../../schemas/clusterrolebinding.json"),
+        KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
     }
 }
 
@@ -270,6 +277,11 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::ReferenceGrant
-        | KindName::GatewayParameters => None,
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => None,
     }
 }

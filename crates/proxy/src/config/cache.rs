@@ -1,10 +1,10 @@
 //! The last good configuration on disk, so that a proxy starts without its control plane.
 //!
 //! The file is the stream itself, as far as it was accepted: one record for each epoch, of what became different with
-//! it. So an edit of one route writes one route, and a record is in force whole or not at all, like a push. Each carries
-//! its own checksum. A record that is cut short is what a crash leaves behind, and the epoch before it is used; anything
-//! else that is wrong means that the file cannot be trusted, and it is set aside for people to look at. A database would
-//! bring trees, pages and a recovery of its own for what is one sequence, read once.
+//! it. So an edit of one route writes one route, and a record is in force whole or not at all, like a push. Each
+//! carries its own checksum. A record that is cut short is what a crash leaves behind, and the epoch before it is
+//! used; anything else that is wrong means that the file cannot be trusted, and it is set aside for people to look at.
+//! A database would bring trees, pages and a recovery of its own for what is one sequence, read once.
 //!
 //! It holds the keys of certificates: only its owner may read it.
 
@@ -20,6 +20,8 @@ use discovery::object::{TypeName, checksum};
 use discovery::{Interest, ObjectName, Version};
 use prost::Message as _;
 
+use crate::limits::{CACHE_GARBAGE_BYTES_MAX, CACHE_RECORD_BYTES_MAX};
+
 /// Name of the file in the directory of the cache.
 const FILE: &str = "config.cache";
 /// Beside it, while it is written anew.
@@ -28,10 +30,6 @@ const FRESH: &str = "config.cache.new";
 const MAGIC: &[u8; 16] = b"selvedge-cache1\n";
 /// Before each record: its length, the length again with all bits turned, and a checksum.
 const FRAME_BYTES: usize = 4 + 4 + 16;
-/// Largest record.
-const RECORD_BYTES_MAX: usize = 1 << 30;
-/// A file is written anew when it holds this much more than what is in force.
-const GARBAGE_BYTES_MAX: u64 = 8 << 20;
 
 /// One record.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -152,7 +150,7 @@ impl Cache {
                 return Err(error);
             }
         }
-        if self.bytes > 2 * self.bytes_fresh + GARBAGE_BYTES_MAX {
+        if self.bytes > 2 * self.bytes_fresh + CACHE_GARBAGE_BYTES_MAX {
             self.write_anew()?;
         }
         Ok(())
@@ -247,7 +245,7 @@ fn record(update: &Update, saved_at: u64) -> Record {
 
 fn framed(record: &Record) -> io::Result<Vec<u8>> {
     let body = record.encode_to_vec();
-    let length = u32::try_from(body.len()).ok().filter(|length| *length as usize <= RECORD_BYTES_MAX);
+    let length = u32::try_from(body.len()).ok().filter(|length| *length as usize <= CACHE_RECORD_BYTES_MAX);
     let length = length.ok_or_else(|| io::Error::other("the configuration is too large for the cache"))?;
     let mut framed = Vec::with_capacity(FRAME_BYTES + body.len());
     framed.extend(length.to_le_bytes());
@@ -440,7 +438,7 @@ mod tests {
         let bytes = cache.file.metadata().expect("it exists").len();
         drop(cache);
 
-        assert!(bytes < 2 * (1 << 21) + GARBAGE_BYTES_MAX, "{bytes} bytes");
+        assert!(bytes < 2 * (1 << 21) + CACHE_GARBAGE_BYTES_MAX, "{bytes} bytes");
         assert_eq!(reopened(directory.path()).update, Some(update(20, &[("a", &text)], &[])));
     }
 }

@@ -20,14 +20,10 @@ use tower_service::Service;
 
 use discovery::limits::MESSAGE_BYTES_MAX;
 
-/// Longest time for one address to answer, handshake included.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time between two questions whether a silent control plane is still there.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
-/// Time for the answer, after which the connection is given up.
-const KEEP_ALIVE_WITHIN: Duration = Duration::from_secs(10);
-/// What a control plane may send before it is read: a first push is large, and one window at a time is slow.
-const WINDOW_BYTES: u32 = 4 << 20;
+use crate::limits::{CONTROL_CONNECT_SECONDS, CONTROL_SILENCE_SECONDS, CONTROL_WINDOW_BYTES};
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(CONTROL_CONNECT_SECONDS as u64);
+const SILENCE: Duration = Duration::from_secs(CONTROL_SILENCE_SECONDS as u64);
 
 /// Where a control plane is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +111,11 @@ impl ControlAddress {
         let stream = TlsConnector::from(tls.clone()).connect(name, stream).await?;
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .keep_alive_interval(KEEP_ALIVE_EVERY)
-            .keep_alive_timeout(KEEP_ALIVE_WITHIN)
+            .keep_alive_interval(SILENCE)
+            .keep_alive_timeout(SILENCE)
             .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
+            .initial_stream_window_size(CONTROL_WINDOW_BYTES)
+            .initial_connection_window_size(CONTROL_WINDOW_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;

@@ -100,7 +100,12 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
             | KindName::Backend
-            | KindName::GatewayParameters => {}
+            | KindName::GatewayParameters
+            | KindName::Role
+            | KindName::ClusterRole
+            | KindName::RoleBinding
+            | KindName::ClusterRoleBinding
+            | KindName::AccessToken => {}
         }
     }
     seen

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use discovery::Rejection;
 use discovery::client::{Held, Update};
+use discovery::{Rejection, Version};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cache::{Cache, Contents};
@@ -17,10 +17,8 @@ use super::progress::Progress;
 use super::replica::{Replica, Taken};
 use super::subscribe::{Event, Tell};
 use crate::clock::Clock;
+use crate::limits::UPDATES_WAITING_MAX;
 use crate::proxy::Proxy;
-
-/// Updates that wait. One push is outstanding at a time.
-const UPDATES_WAITING_MAX: usize = 1;
 
 /// An update, and where to say what became of it.
 pub struct Order {
@@ -65,10 +63,10 @@ impl Following {
         let age = self.clock.unix(self.clock.now()).saturating_sub(saved);
         let rejections = self.follow(&update, Some(age));
         let epoch = update.epoch;
-        let is_held =
-            |name: &discovery::ObjectName| rejections.iter().all(|rejection| rejection.object != *name);
-        let held = update.put.into_iter().filter(|(name, _)| is_held(name));
-        (held.map(|(name, received)| (name, received.version)).collect(), epoch)
+        let mut held: Held =
+            update.put.into_iter().map(|(name, received)| (name, received.version)).collect();
+        held.extend(rejections.into_iter().map(|rejection| (rejection.object, Version::unusable())));
+        (held, epoch)
     }
 
     fn follow(&mut self, update: &Update, cached_age: Option<Duration>) -> Vec<Rejection> {

@@ -10,7 +10,7 @@ mod replica;
 mod report;
 mod subscribe;
 
-pub use connect::ControlAddress;
+pub use connect::{ControlAddress, Wire};
 pub use prepare::{Prepared, Preparer};
 pub use progress::{Progress, State as ProgressState};
 pub use replica::{Replica, Taken};

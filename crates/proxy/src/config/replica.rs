@@ -18,7 +18,7 @@ use engine::compile::{CompileOptions, Compiler};
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, OnRejection, Scope, Secret};
-use model::{Resource, ResourceKey, Resources, yaml};
+use model::{Resource, ResourceKey, Resources, Violations, yaml};
 use prost::Message as _;
 
 use super::denied::{Denied, Target};
@@ -119,7 +119,6 @@ impl Replica {
     }
 
     /// What is denied now, for whoever shows it.
-    #[must_use]
     pub fn denying(&self) -> impl Iterator<Item = &ObjectName> {
         self.denying.keys()
     }
@@ -165,11 +164,17 @@ fn read(name: &ObjectName, received: &Received) -> Result<Resource, Unreadable> 
     }
     let value = serde_json::from_slice(&content.json)
         .map_err(|fault| unreadable(format!("it is no JSON: {fault}")))?;
-    let resource = yaml::read_value(value).map_err(|violations| unreadable(violations.to_string()))?;
+    let resource = yaml::read_value(value).map_err(|violations| unreadable(sentences(&violations)))?;
     if key(name).as_ref() != Some(&resource.key) {
         return Err(unreadable(format!("it calls itself {}", resource.key)));
     }
     Ok(resource)
+}
+
+/// Every violation with its field, in one line.
+fn sentences(violations: &Violations) -> String {
+    let each = violations.iter().map(|violation| format!("`{}` {}", violation.field, violation.problem));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether an object that cannot be read makes its targets refuse: by the rule of its kind, or because whoever sent it

@@ -29,19 +29,20 @@ use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
 use crate::clock::Clock;
+use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
 use crate::state::random::Random;
 
 /// Bound of the first wait before a connection is tried again; it doubles with each one that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Largest bound of a wait.
-const RETRY_MAX: Duration = Duration::from_secs(10);
+const RETRY_LAST: Duration = Duration::from_secs(CONTROL_RETRY_SECONDS as u64);
 /// Longest time for a control plane to accept a stream. It may let us wait for our turn.
-const ACCEPTED_WITHIN: Duration = Duration::from_secs(60);
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(CONTROL_ACCEPT_SECONDS as u64);
 /// Metadata that says when to come again, in milliseconds.
 const RETRY_AFTER: &str = "retry-after-ms";
 /// Longest time a control plane can send us away for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+const AWAY_FOR: Duration = Duration::from_secs(CONTROL_RETRY_AFTER_SECONDS as u64);
 
 /// How to follow.
 #[derive(Clone, Debug)]
@@ -202,14 +203,12 @@ struct Ended {
 impl From<Status> for Ended {
     fn from(status: Status) -> Ended {
         let after = status.metadata().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let is_final = match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition => true,
-            _ => false,
-        };
+        let codes = [Code::Unauthenticated, Code::PermissionDenied, Code::FailedPrecondition];
+        let is_final = codes.contains(&status.code());
         Ended {
             problem: status.message().to_owned(),
             is_final,
-            after: after.map(|after| Duration::from_millis(after).min(RETRY_AFTER_MAX)),
+            after: after.map(|after| Duration::from_millis(after).min(AWAY_FOR)),
         }
     }
 }
@@ -256,7 +255,7 @@ impl Subscriber {
                 Some(after) => after + jitter(&random, after / 2),
                 None => jitter(&random, bound),
             };
-            bound = (bound * 2).min(RETRY_MAX);
+            bound = (bound * 2).min(RETRY_LAST);
             tokio::time::sleep(wait).await;
         }
     }

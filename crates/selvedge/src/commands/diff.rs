@@ -91,7 +91,7 @@ fn changed(state: &State, object: &Object) -> Option<Changed> {
 
 /// An object as YAML without what the server keeps about it. Values of Secrets are told apart, not shown.
 fn shown(object: &Object) -> String {
-    let mut value = object.clone().without_managers().0;
+    let mut value = object.clone().without_managers().in_order().0;
     if let Value::Object(map) = &mut value {
         map.shift_remove("status");
         if let Some(Value::Object(metadata)) = map.get_mut("metadata") {

@@ -38,6 +38,8 @@ pub struct Arguments {
     connection: Connection,
 }
 
+/// Times that the editor is opened for one object. An editor that is a program would otherwise never end.
+const ATTEMPTS_MAX: usize = 100;
 /// Lines that begin so are ours and not part of the object.
 const OURS: &str = "#|";
 
@@ -53,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = arguments.connection.open()?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| client.endpoint().namespace.clone());
     let collection = Collection::within(collection.clone(), &namespace);
-    let before =
-        block_on(async { client.get(&collection, &name).await.map_err(failure) })?.without_managers();
+    let before = block_on(async { client.get(&collection, &name).await.map_err(failure) })?;
+    let before = before.without_managers().in_order();
     let save = |object: &Value| {
         block_on(async { Ok(client.replace(&collection, &name, object, WriteOptions::default()).await) })
     };
@@ -76,7 +78,7 @@ fn edit(
     let file = Draft::new(&first)?;
     let mut last = first.clone();
     let shown = format!("{} {}", before.kind(), before.place());
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let text = match file.edit(editor) {
             Ok(text) => text,
             Err(failure) if last == first => return Err(failure),
@@ -104,6 +106,8 @@ fn edit(
         file.explain(&reasons, &text)?;
         last = text;
     }
+    let gave_up = Failure::new(Exit::Refused, format!("refused {ATTEMPTS_MAX} times"), "");
+    Err(file.kept(gave_up))
 }
 
 /// The object that the text says, if it is one and still the same.
@@ -238,10 +242,20 @@ mod tests {
 
     #[test]
     fn a_second_attempt_may_succeed_without_the_lines_that_are_ours() {
-        let (result, sent) = edited("echo b: 1 >> $1", &[422, 200]);
+        let (result, sent) = edited("sed -i -e s/a:.2/a:\\ 3/ -e s/a:.1/a:\\ 2/ $1", &[422, 200]);
 
         assert_eq!(result.expect("saved"), Exit::Success);
-        assert_eq!(sent.len(), 2, "{sent:?}");
+        assert_eq!(sent.iter().map(|object| &object["spec"]["a"]).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn a_program_that_never_gets_it_right_ends() {
+        let (result, sent) = edited("echo \\# >> $1", &[422; ATTEMPTS_MAX]);
+
+        let said = result.expect_err("it gave up").to_string();
+        assert!(said.contains("refused 100 times") && sent.len() == ATTEMPTS_MAX, "{said}");
+        let path = said.split("what you wrote is in ").nth(1).and_then(|rest| rest.split(';').next());
+        std::fs::remove_file(path.expect("a path")).expect("it is there");
     }
 
     #[test]

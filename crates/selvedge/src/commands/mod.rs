@@ -11,7 +11,6 @@ pub mod edit;
 pub mod explain;
 pub mod gateway;
 pub mod get;
-mod spelling;
 pub mod status;
 pub mod top;
 pub mod up;

@@ -44,7 +44,8 @@ const JUDGED: [KindName; 5] = [
 struct Report {
     server: String,
     version: String,
-    proxies: Proxies,
+    /// `None` when the server does not tell.
+    proxies: Option<Proxies>,
     /// An object with what is not as hoped of it.
     troubled: Vec<(String, Vec<Condition>)>,
     /// Kinds this user may not read.
@@ -65,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 impl Report {
     async fn read(client: &Client) -> Result<Report, Failure> {
         let version = version::server(&client.document("/version").await.map_err(failure)?);
-        let proxies = Proxies::read(client).await?;
+        let proxies = Proxies::read_if_told(client).await?;
         let (mut troubled, mut unread) = (Vec::new(), Vec::new());
         for kind in JUDGED {
             match client.list(&Collection::everywhere(kind), &ListOptions::default()).await {
@@ -80,22 +81,45 @@ impl Report {
     }
 
     fn is_well(&self) -> bool {
-        self.troubled.is_empty() && self.proxies.all.iter().all(|proxy| problems(proxy).is_empty())
+        self.troubled.is_empty() && self.proxies().iter().all(|proxy| problems(proxy).is_empty())
+    }
+
+    fn proxies(&self) -> &[Proxy] {
+        self.proxies.as_ref().map(|proxies| proxies.all.as_slice()).unwrap_or_default()
     }
 
     fn text(&self) -> String {
-        let epoch = self.proxies.epoch;
-        let mut lines = vec![format!("control plane  {}  {}  epoch {epoch}", self.server, self.version)];
-        let connected = self.proxies.connected().count();
-        let all = counted(self.proxies.all.len(), "proxy");
-        lines.push(format!("proxies        {connected} of {all} connected"));
-        if !self.proxies.all.is_empty() {
-            lines.push(String::new());
-            lines.extend(proxies(&self.proxies).lines(true).into_iter().map(|line| format!("  {line}")));
-        }
+        let mut lines = self.head();
         lines.push(String::new());
+        lines.extend(self.wrong());
+        if !self.unread.is_empty() {
+            lines.push(format!("not looked at, because this user may not: {}", self.unread.join(", ")));
+        }
+        lines.join("\n")
+    }
+
+    /// Who is there.
+    fn head(&self) -> Vec<String> {
+        let plane = format!("control plane  {}  {}", self.server, self.version);
+        let Some(told) = &self.proxies else {
+            return vec![plane, "proxies        not told of by this server".to_owned()];
+        };
+        let (connected, all) = (told.connected().count(), counted(told.all.len(), "proxy"));
+        let mut lines = vec![
+            format!("{plane}  epoch {}", told.epoch),
+            format!("proxies        {connected} of {all} connected"),
+        ];
+        if !told.all.is_empty() {
+            lines.push(String::new());
+            lines.extend(proxies(told).lines(true).into_iter().map(|line| format!("  {line}")));
+        }
+        lines
+    }
+
+    /// What is wrong, or that nothing is.
+    fn wrong(&self) -> Vec<String> {
         let mut wrong: Vec<String> = Vec::new();
-        for proxy in &self.proxies.all {
+        for proxy in self.proxies() {
             let problems = problems(proxy);
             if !problems.is_empty() {
                 wrong.push(format!("{}  proxy {}", styled(RED, "!!"), proxy.name));
@@ -109,11 +133,7 @@ impl Report {
         if wrong.is_empty() {
             wrong.push(format!("{}  every object is as it was wanted", styled(GREEN, "ok")));
         }
-        lines.extend(wrong);
-        if !self.unread.is_empty() {
-            lines.push(format!("not looked at, because this user may not: {}", self.unread.join(", ")));
-        }
-        lines.join("\n")
+        wrong
     }
 
     fn json(&self) -> Value {
@@ -133,9 +153,9 @@ impl Report {
         json!({
             "server": self.server,
             "version": self.version,
-            "epoch": self.proxies.epoch,
+            "epoch": self.proxies.as_ref().map(|proxies| proxies.epoch),
             "well": self.is_well(),
-            "proxies": self.proxies.all.iter().map(proxy).collect::<Vec<_>>(),
+            "proxies": self.proxies().iter().map(proxy).collect::<Vec<_>>(),
             "objects": self.troubled.iter().map(object).collect::<Vec<_>>(),
             "unread": self.unread,
         })
@@ -195,7 +215,7 @@ mod tests {
         Report {
             server: "https://127.0.0.1:19443".to_owned(),
             version: "v0.1.0".to_owned(),
-            proxies: Proxies { epoch: 12, all: proxies },
+            proxies: Some(Proxies { epoch: 12, all: proxies }),
             troubled,
             unread: Vec::new(),
         }

@@ -58,8 +58,9 @@ struct Route {
     name: String,
     rate: f64,
     errors: f64,
-    p50: f64,
-    p99: f64,
+    /// Percentiles, where they are known.
+    p50: Option<f64>,
+    p99: Option<f64>,
 }
 
 /// Clears the screen and goes to its first line.
@@ -102,7 +103,7 @@ async fn read(client: &Client, arguments: &Arguments) -> Result<Vec<Route>, Fail
 
 fn route(object: &Object) -> Route {
     let status = &object.0["status"];
-    let number = |field: &str| status[field].as_f64().unwrap_or(0.0);
+    let number = |field: &str| status[field].as_f64();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let name = format!(
         "{} {}/{}",
@@ -112,8 +113,8 @@ fn route(object: &Object) -> Route {
     );
     Route {
         name,
-        rate: number("requestsPerSecond"),
-        errors: number("errorsPerSecond"),
+        rate: number("requestsPerSecond").unwrap_or(0.0),
+        errors: number("errorsPerSecond").unwrap_or(0.0),
         p50: number("p50Milliseconds"),
         p99: number("p99Milliseconds"),
     }
@@ -125,8 +126,8 @@ fn table(mut routes: Vec<Route>, sort: Column) -> String {
         let order = match sort {
             Column::Rate => larger(|route| route.rate),
             Column::Errors => larger(|route| route.errors),
-            Column::P50 => larger(|route| route.p50),
-            Column::P99 => larger(|route| route.p99),
+            Column::P50 => larger(|route| route.p50.unwrap_or(0.0)),
+            Column::P99 => larger(|route| route.p99.unwrap_or(0.0)),
             Column::Name => std::cmp::Ordering::Equal,
         };
         order.then_with(|| left.name.cmp(&right.name))
@@ -139,8 +140,8 @@ fn table(mut routes: Vec<Route>, sort: Column) -> String {
             format!("{rate:.1}"),
             format!("{errors:.1}"),
             format!("{share:.1}%"),
-            format!("{p50:.1}"),
-            format!("{p99:.1}"),
+            milliseconds(*p50),
+            milliseconds(*p99),
         ]);
     }
     let (rate, errors) =
@@ -150,6 +151,10 @@ fn table(mut routes: Vec<Route>, sort: Column) -> String {
         crate::show::counted(routes.len(), "route")
     );
     if table.is_empty() { sum } else { format!("{sum}\n\n{}", table.lines(true).join("\n")) }
+}
+
+fn milliseconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
 }
 
 #[cfg(test)]
@@ -163,8 +168,13 @@ mod tests {
             page.split("```json\n").nth(2).and_then(|rest| rest.split("```").next()).expect("an example");
         let list: Value = serde_json::from_str(example).expect("JSON");
         let busy = route(&Object(list["items"][0].clone()));
-        let calm =
-            Route { name: "HTTPRoute shop/cart".to_owned(), rate: 1.0, errors: 1.0, p50: 2.0, p99: 3.0 };
+        let calm = Route {
+            name: "HTTPRoute shop/cart".to_owned(),
+            rate: 1.0,
+            errors: 1.0,
+            p50: Some(2.0),
+            p99: None,
+        };
 
         let text = table(vec![calm, busy], Column::Rate);
 
@@ -174,7 +184,7 @@ mod tests {
 
 ROUTE                     REQUESTS/S   ERRORS/S   ERRORS   P50 MS   P99 MS
 HTTPRoute shop/checkout   120.5        0.4        0.3%     1.9      14.2
-HTTPRoute shop/cart       1.0          1.0        100.0%   2.0      3.0"
+HTTPRoute shop/cart       1.0          1.0        100.0%   2.0      -"
         );
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::up::announce::{self, Started};
+use crate::up::kept::{Kept, KeptError, KeptEvent, KeptOptions};
 use crate::up::{Event, Running, Source, StartError, UpOptions, event, example};
 
 /// Run a gateway: control plane and proxy in one process
@@ -29,11 +31,18 @@ use crate::up::{Event, Running, Source, StartError, UpOptions, event, example};
   selvedge up -f gateway.yaml              one file
   selvedge up -f gateways/ -f routes/      directories: *.yaml, *.yml and *.json, recursively
   selvedge up -f gateway.yaml --bind 0.0.0.0 --workers 4
+  selvedge up -f gateway.yaml --data ./state   the same, and a control plane for kubectl that keeps what it is told
 SIGTERM or Ctrl-C lets running requests end; a second one does not wait.")]
 pub struct Arguments {
     /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
     #[arg(short, long = "file", value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
+    /// Keep what is wanted in this folder, and open it to kubectl, the console and other gateways
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the API and the console are served, with --data
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19443", requires = "data")]
+    listen: SocketAddr,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -79,6 +88,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     check_access_log(&arguments.access_log)?;
     let options = options(&arguments, example.as_ref().map(|example| example.text.clone()));
     let workers = options.workers;
+    if let Some(data) = &arguments.data {
+        let kept = KeptOptions { data: data.clone(), listen: arguments.listen };
+        return run_kept(options, kept, signals, began, example.as_ref());
+    }
     let running = Running::start_with(options, Box::new(tell)).map_err(|error| failure(error, &arguments))?;
     let (snapshot, bound) = (running.snapshot(), running.bound());
     if !bound.is_empty() && bound.iter().all(|result| result.error.is_some()) {
@@ -101,6 +114,67 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     running.warnings().iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
     Ok(signals.then_drain(move || running.stop()))
+}
+
+/// The same with a control plane that keeps what it is told.
+fn run_kept(
+    options: UpOptions,
+    kept: KeptOptions,
+    signals: Signals,
+    began: Stopwatch,
+    example: Option<&example::Example>,
+) -> Result<Exit, Failure> {
+    let (workers, data) = (options.workers, kept.data.clone());
+    let running = Kept::start(options, kept, Arc::new(tell_kept)).map_err(|error| kept_failure(&error))?;
+    let (judged, bound) = (running.server().judged(), running.bound());
+    let snapshot = Arc::clone(&judged.borrow().snapshot);
+    let (admin, took) = (running.admin(), began.elapsed());
+    output::error(announce::lines(&Started { snapshot: &snapshot, bound: &bound, admin, took, workers }));
+    let server = running.server();
+    output::note(format_args!("  console  https://{}/console", server.reachable()));
+    output::note(format_args!(
+        "  kubectl  kubectl --kubeconfig {} get gateways -A",
+        server.kubeconfig().display()
+    ));
+    output::note(format_args!("  data     {}", data.display()));
+    if let Some(said) = server.set_aside() {
+        output::note(format_args!("warning: {said}"));
+    }
+    if let Some(example) = example {
+        output::note("  example  no -f given: running examples/hello with sample services in this process");
+        example.moved.iter().for_each(|moved| output::note(format_args!("  note     {moved}")));
+    }
+    for problem in event::problems(&snapshot.conditions) {
+        output::note(format_args!("  {}", problem.replace('\n', "\n  ")));
+    }
+    Ok(signals.then_drain(move || running.stop()))
+}
+
+fn tell_kept(event: KeptEvent) {
+    match event {
+        KeptEvent::Gateway(event) => {
+            if let Some(sentence) = crate::gateway::event::sentence(&event) {
+                output::error(sentence);
+            }
+        }
+        KeptEvent::Refused(why) => {
+            output::error(why);
+            output::note("the last good configuration stays in use");
+        }
+    }
+}
+
+fn kept_failure(error: &KeptError) -> Failure {
+    match error {
+        KeptError::Refused(violations) => Failure::refused(violations.clone()),
+        KeptError::Control(error) => Failure::machine(
+            format!("cannot start the control plane: {error}"),
+            "is another selvedge using this folder or address? choose others with --data and --listen",
+        ),
+        KeptError::Declare(_) | KeptError::Machine(_) => {
+            Failure::machine(error.to_string(), "see what the system said above")
+        }
+    }
 }
 
 fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {

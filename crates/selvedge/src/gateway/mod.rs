@@ -57,11 +57,13 @@ impl GatewayOptions {
 }
 
 /// Why nothing runs: what was tried, and what the machine said.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Threads, the log or the admin address.
+    #[error("cannot start: {0}")]
     Proxy(std::io::Error),
     /// The cache, or a thread.
+    #[error("cannot follow the control plane: {0}")]
     Subscription(std::io::Error),
 }
 

@@ -53,7 +53,12 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
-        KindName::Secret => &[],
+        KindName::Secret
+        | KindName::Role
+        | KindName::RoleBinding
+        | KindName::ClusterRole
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => &[],
     }
 }
 

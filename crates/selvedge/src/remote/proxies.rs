@@ -76,20 +76,26 @@ impl Rejection {
 }
 
 impl Proxies {
-    /// Asks for them.
+    /// Asks for them. A server that does not tell of any is none that could be waited for.
     pub async fn read(client: &Client) -> Result<Proxies, Failure> {
-        let collection = Collection::everywhere(kinds::PROXY);
-        match client.list(&collection, &ListOptions::default()).await {
-            Ok(listed) => {
-                let all =
-                    listed.objects.into_iter().map(|object| proxy(object.0)).collect::<Result<_, _>>()?;
-                Ok(Proxies { epoch: listed.resource_version.parse().unwrap_or(0), all })
-            }
-            Err(Error::Status(status)) if status.is_not_found() => Err(Failure::new(
+        Proxies::read_if_told(client).await?.ok_or_else(|| {
+            Failure::new(
                 Exit::Unreachable,
                 "this control plane does not tell about its proxies",
                 "it may be of another version, or a Kubernetes API server; `selvedge version` shows both",
-            )),
+            )
+        })
+    }
+
+    /// Asks for them; `None` from a server that does not tell of any.
+    pub async fn read_if_told(client: &Client) -> Result<Option<Proxies>, Failure> {
+        match client.list(&Collection::everywhere(kinds::PROXY), &ListOptions::default()).await {
+            Ok(listed) => {
+                let all =
+                    listed.objects.into_iter().map(|object| proxy(object.0)).collect::<Result<_, _>>()?;
+                Ok(Some(Proxies { epoch: listed.resource_version.parse().unwrap_or(0), all }))
+            }
+            Err(Error::Status(status)) if status.is_not_found() => Ok(None),
             Err(error) => Err(failure(error)),
         }
     }

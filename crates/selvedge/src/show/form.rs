@@ -48,9 +48,9 @@ pub fn parse(text: &str) -> Result<Form, String> {
 #[must_use]
 pub fn text(form: &Form, objects: &[Object], named: bool) -> String {
     let whole = || match (objects, named) {
-        ([object], true) => object.0.clone(),
+        ([object], true) => object.clone().in_order().0,
         _ => {
-            let items: Vec<&Value> = objects.iter().map(|object| &object.0).collect();
+            let items: Vec<Value> = objects.iter().map(|object| object.clone().in_order().0).collect();
             json!({ "apiVersion": "v1", "kind": "List", "items": items })
         }
     };

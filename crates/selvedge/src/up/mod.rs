@@ -9,6 +9,7 @@ pub mod announce;
 pub mod curl;
 pub mod event;
 pub mod example;
+pub mod kept;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -300,6 +301,6 @@ fn what_failed(admin: Option<SocketAddr>) -> String {
     }
 }
 
-fn text_file(text: &str) -> SourceFile {
+pub(crate) fn text_file(text: &str) -> SourceFile {
     SourceFile { name: Arc::from("(text)"), text: Arc::from(text) }
 }

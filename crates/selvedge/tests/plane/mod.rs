@@ -1,24 +1,19 @@
 //! A real control plane for one test, with its store in a folder of its own, and the real binary as its client.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 
-use control::api::access::AdminsOnly;
-use control::api::home::Home;
-use control::api::{self, Api, Limits, Options, kubeconfig};
 use control::clock::Clock;
-use control::store::keys::Keys;
-use control::store::sqlite::Sqlite;
-use control::world::World;
+use control::server::{self, Server, ServerOptions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A control plane.
 pub struct Plane {
     folder: TempDir,
-    _api: Api,
-    // Dropped last: the API's tasks run on it.
+    _server: Server,
+    // Dropped last: the server's tasks run on it.
     _runtime: Runtime,
 }
 
@@ -38,8 +33,9 @@ impl Plane {
             .enable_all()
             .build()
             .expect("threads");
-        let api = runtime.block_on(serve(folder.path()));
-        Plane { folder, _api: api, _runtime: runtime }
+        std::fs::create_dir(folder.path().join("files")).expect("a folder");
+        let server = runtime.block_on(serve(&folder.path().join("data")));
+        Plane { folder, _server: server, _runtime: runtime }
     }
 
     /// Writes a file and names it.
@@ -59,7 +55,7 @@ impl Plane {
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         command
             .arg(verb)
-            .args(["--data", &self.folder.path().display().to_string()])
+            .args(["--data", &self.folder.path().join("data").display().to_string()])
             .args(words)
             .current_dir(self.folder.path().join("files"))
             .env("NO_COLOR", "1")
@@ -94,23 +90,14 @@ impl Ended {
     }
 }
 
-async fn serve(folder: &Path) -> Api {
-    std::fs::create_dir(folder.join("files")).expect("a folder");
-    let keys = Keys::open(&folder.join("keys")).expect("keys");
-    let opened = Sqlite::open(&folder.join("store.db"), keys).await.expect("a store");
-    let world = World::open(opened.store).await.expect("a world");
-    let clock = Clock::system();
-    let home = Home::open(folder, clock.now()).expect("files");
-    let options = Options {
-        listen: ([127, 0, 0, 1], 0).into(),
+async fn serve(data: &Path) -> Server {
+    let options = ServerOptions {
+        data: data.to_owned(),
+        database: None,
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
         names: Vec::new(),
-        authority: Arc::clone(&home.authority),
-        authenticator: home.authenticator(),
-        authorizer: Arc::new(AdminsOnly),
-        limits: Limits::default(),
-        clock,
+        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        clock: Clock::system(),
     };
-    let api = api::serve(world, options).await.expect("a server");
-    home.write_admin_kubeconfig(&kubeconfig::server(api.address())).expect("a kubeconfig");
-    api
+    server::start(options).await.expect("a control plane")
 }

@@ -48,6 +48,11 @@ mod tls_listeners;
 mod tls_own_certificate;
 mod tls_upstreams;
 
+mod planes_away;
+mod planes_herd;
+mod planes_rejections;
+mod planes_stream;
+
 mod change;
 mod drain;
 mod keep_alive;

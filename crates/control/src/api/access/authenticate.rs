@@ -8,38 +8,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+pub use crate::access::User;
+pub use crate::access::user::{AUTHENTICATED, MASTERS as ADMINS};
 use crate::api::tls::ClientName;
-
-/// The group of everybody who is somebody.
-pub const AUTHENTICATED: &str = "system:authenticated";
-/// The group whose members may do everything.
-pub const ADMINS: &str = "system:masters";
-
-/// Somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Name.
-    pub name: Arc<str>,
-    /// Groups, [`AUTHENTICATED`] among them.
-    pub groups: Vec<Arc<str>>,
-}
-
-impl User {
-    /// A user of this name in these groups.
-    pub fn new<G: Into<Arc<str>>>(name: impl Into<Arc<str>>, groups: impl IntoIterator<Item = G>) -> User {
-        let mut groups: Vec<Arc<str>> = groups.into_iter().map(Into::into).collect();
-        if !groups.iter().any(|group| &**group == AUTHENTICATED) {
-            groups.push(AUTHENTICATED.into());
-        }
-        User { name: name.into(), groups }
-    }
-
-    /// Whether they are in a group.
-    #[must_use]
-    pub fn is_in(&self, group: &str) -> bool {
-        self.groups.iter().any(|found| &**found == group)
-    }
-}
 
 /// What a request shows of who sent it.
 #[derive(Clone, Copy, Default)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use model::Resource;
+
 use super::authenticate::{ADMINS, User};
 
 /// What somebody wants to do with what.
@@ -84,6 +86,12 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
     /// What somebody may do in a namespace: verbs, groups and resources, `*` for all. For people who ask what they can
     /// do; nothing is decided by it.
     fn rules(&self, user: &User, namespace: &str) -> Vec<RuleShown>;
+
+    /// Whether somebody who may write an object may give away what stands in it; `before` is the object as it was.
+    ///
+    /// # Errors
+    /// What they do not have themselves, as a sentence.
+    fn may_give(&self, user: &User, before: Option<&Resource>, after: &Resource) -> Result<(), String>;
 }
 
 /// A rule as it is shown.
@@ -106,6 +114,11 @@ pub struct AdminsOnly;
 impl Authorizer for AdminsOnly {
     fn judge(&self, user: &User, _wish: &Wish) -> Verdict {
         if user.is_in(ADMINS) { Verdict::Allowed } else { Verdict::Denied(String::new()) }
+    }
+
+    /// Only admins come so far.
+    fn may_give(&self, _user: &User, _before: Option<&Resource>, _after: &Resource) -> Result<(), String> {
+        Ok(())
     }
 
     fn rules(&self, user: &User, _namespace: &str) -> Vec<RuleShown> {

@@ -6,9 +6,11 @@
 pub mod audit;
 pub mod authenticate;
 pub mod authorize;
+pub mod rbac;
 pub mod tokens;
 
 pub use audit::Audit;
 pub use authenticate::{Authenticator, Credentials, User};
 pub use authorize::{AdminsOnly, Authorizer, Permit, Verdict, Wish};
+pub use rbac::Rbac;
 pub use tokens::Tokens;

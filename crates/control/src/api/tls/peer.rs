@@ -1,14 +1,33 @@
 //! Whom a verified client certificate names: `CN` is the user, each `O` a group, as in Kubernetes.
 
+use std::time::{Duration, SystemTime};
+
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::authority::ClientName;
 
-/// The name in a certificate that the handshake has verified. A certificate without a user names nobody, and so
-/// does one that has two: which of them was meant cannot be told.
+/// Who showed a certificate, and how long it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Whom it names.
+    pub name: ClientName,
+    /// When it ends. The handshake has looked at it once, and a connection may last longer.
+    pub until: SystemTime,
+}
+
+impl Peer {
+    /// The name, while the certificate counts.
+    #[must_use]
+    pub fn name_at(&self, now: SystemTime) -> Option<&ClientName> {
+        (now < self.until).then_some(&self.name)
+    }
+}
+
+/// The holder of a certificate that the handshake has verified. A certificate without a user names nobody, and so does
+/// one that has two: which of them was meant cannot be told.
 #[must_use]
-pub fn name(certificate: &CertificateDer<'_>) -> Option<ClientName> {
+pub fn of(certificate: &CertificateDer<'_>) -> Option<Peer> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let subject = parsed.subject();
     let mut users = subject.iter_common_name();
@@ -17,13 +36,13 @@ pub fn name(certificate: &CertificateDer<'_>) -> Option<ClientName> {
         return None;
     }
     let groups = subject.iter_organization().map(|group| group.as_str().ok().map(str::to_owned));
-    Some(ClientName { user: user.to_owned(), groups: groups.collect::<Option<_>>()? })
+    let name = ClientName { user: user.to_owned(), groups: groups.collect::<Option<_>>()? };
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+    Some(Peer { name, until: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::super::authority::Authority;
     use super::*;
 
@@ -36,7 +55,9 @@ mod tests {
 
         let pair = authority.client(&wanted, now).expect("made");
 
-        assert_eq!(name(&pair.chain[0]), Some(wanted));
+        let peer = of(&pair.chain[0]).expect("somebody");
+        assert_eq!(peer.name_at(now), Some(&wanted));
+        assert_eq!(peer.name_at(now + Duration::from_secs(366 * 86_400)), None, "it has ended");
     }
 
     #[test]
@@ -46,6 +67,6 @@ mod tests {
         made.distinguished_name = rcgen::DistinguishedName::new();
         let key = rcgen::KeyPair::generate().expect("a key");
 
-        assert_eq!(name(made.self_signed(&key).expect("signed").der()), None);
+        assert_eq!(of(made.self_signed(&key).expect("signed").der()), None);
     }
 }

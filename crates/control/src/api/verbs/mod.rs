@@ -111,6 +111,11 @@ impl Asked {
         About::new(self.kind, self.name.as_deref().unwrap_or_default())
     }
 
+    /// What is written, which a create names in its body.
+    fn about_named<'a>(&self, admitted: &'a crate::objects::Admitted) -> About<'a> {
+        About::new(self.kind, admitted.resource.key.name.as_str())
+    }
+
     /// The object that the path names, as it is now. A name that no object can have is that of no object.
     fn current(&self, state: &State) -> Result<Option<Arc<Resource>>, Status> {
         let Some(key) = self.key() else { return Ok(None) };

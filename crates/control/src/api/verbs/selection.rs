@@ -1,6 +1,7 @@
 //! Which objects of a kind are meant.
 
 use model::Resource;
+use model::kinds::KindName;
 
 use super::Asked;
 use crate::objects::selectors::{FieldSelector, LabelSelector};
@@ -9,6 +10,7 @@ use crate::objects::status::Status;
 /// Which objects of a kind are meant.
 #[derive(Clone, Debug)]
 pub struct Selection {
+    kind: KindName,
     namespace: Option<String>,
     name: Option<String>,
     labels: LabelSelector,
@@ -20,6 +22,7 @@ impl Selection {
     pub fn of(asked: &Asked) -> Result<Selection, Status> {
         let (labels, fields) = (asked.query.text("labelSelector"), asked.query.text("fieldSelector"));
         Ok(Selection {
+            kind: asked.kind,
             namespace: asked.namespace.clone(),
             name: asked.name.clone(),
             labels: labels.map(LabelSelector::of).transpose()?.unwrap_or_default(),
@@ -36,7 +39,8 @@ impl Selection {
     /// Whether this object is meant.
     #[must_use]
     pub fn picks(&self, object: &Resource) -> bool {
-        self.namespace.as_ref().is_none_or(|namespace| object.namespace() == namespace)
+        self.kind == object.kind_name()
+            && self.namespace.as_ref().is_none_or(|namespace| object.namespace() == namespace)
             && self.name.as_ref().is_none_or(|name| object.key.name.as_str() == name)
             && self.labels.matches(&object.meta.labels)
             && self.fields.matches(object)

@@ -1,12 +1,13 @@
 //! Puts what is applied over what is there, and takes out what nobody wants any more.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::schema::Place;
 use serde_json::Value;
 
 use super::fields::{Element, Fields};
-use super::shape::{Shape, element, elements, shape};
+use super::shape::{Shape, element, shape};
 
 /// What is there with what is applied put over it.
 pub fn merge(place: Place, live: Value, config: Value) -> Value {
@@ -28,61 +29,77 @@ pub fn merge(place: Place, live: Value, config: Value) -> Value {
     }
 }
 
-/// Elements of both lists. Those that are applied stand in the order in which they are applied; the others keep their
-/// places among their neighbours.
+/// Elements of both lists. Those that are applied stand in the order in which they are applied; the others stand as
+/// far to the front as that allows, in their own order. It is the order that Kubernetes gives them, so that an object
+/// does not change when it is applied there and here.
 fn merge_lists(shape: Shape, items: Place, live: Vec<Value>, config: Vec<Value>) -> Vec<Value> {
     let identify = |value: &Value| element(shape, items, value);
-    let wanted = elements(shape, items, &config);
-    let is_wanted: Vec<bool> = live.iter().map(|value| wanted.contains_key(&identify(value))).collect();
+    let wanted: BTreeSet<Element> = config.iter().map(identify).collect();
+    let mut order = Vec::with_capacity(live.len());
     let mut past: BTreeMap<Element, Value> = BTreeMap::new();
-    let mut others = Vec::new(); // each with the number of wanted elements before it
-    let mut before = 0;
-    for (value, is_wanted) in live.into_iter().zip(is_wanted) {
-        if is_wanted {
-            before += 1;
-            past.entry(identify(&value)).or_insert(value);
-        } else {
-            others.push((before, value));
+    for value in live {
+        let identity = identify(&value);
+        if let Entry::Vacant(slot) = past.entry(identity) {
+            order.push(slot.key().clone());
+            slot.insert(value);
         }
     }
-    let mut joined = Vec::with_capacity(others.len() + config.len());
-    let (mut others, mut shared) = (others.into_iter().peekable(), 0);
-    for value in config {
-        let known = past.remove(&identify(&value));
-        if known.is_some() {
-            while let Some((_, other)) = others.next_if(|(before, _)| *before <= shared) {
-                joined.push(other);
+    let identities: Vec<Element> = config.iter().map(identify).collect();
+    let ends = next_known(&identities, &past);
+    let mut joined = Vec::with_capacity(order.len() + config.len());
+    let mut order = order.into_iter().peekable();
+    for ((value, identity), end) in config.into_iter().zip(&identities).zip(ends) {
+        while let Some(next) = order.next_if(|next| Some(next) != end) {
+            if !wanted.contains(&next) {
+                joined.extend(past.remove(&next));
             }
-            shared += 1;
         }
-        joined.push(match known {
+        order.next_if_eq(identity);
+        joined.push(match past.remove(identity) {
             Some(known) => merge(items, known, value),
             None => value,
         });
     }
-    joined.extend(others.map(|(_, other)| other));
+    joined.extend(order.filter_map(|rest| if wanted.contains(&rest) { None } else { past.remove(&rest) }));
     joined
 }
 
+/// For each element of a list the next one, itself included, that is among those known.
+fn next_known<'e>(list: &'e [Element], known: &BTreeMap<Element, Value>) -> Vec<Option<&'e Element>> {
+    let mut next = None;
+    let mut found: Vec<Option<&Element>> = Vec::with_capacity(list.len());
+    for element in list.iter().rev() {
+        if known.contains_key(element) {
+            next = Some(element);
+        }
+        found.push(next);
+    }
+    found.reverse();
+    found
+}
+
 /// Takes out what was `wanted` by somebody who does not want it any more, as far as nobody else does: `kept` is what
-/// all others own, and what is wanted now.
+/// all others own, and what is wanted now. An element that nobody wants goes as a whole.
 pub fn prune(place: Place, value: &mut Value, wanted: &Fields, kept: &Fields) {
     let nothing = Fields::new();
-    // Whether a child goes; if it stays, what nobody wants goes out of it.
-    let goes = |child: Place, element: &Element, inner: &mut Value| {
+    // Whether a child goes; if it stays, what nobody wants goes out of it. A field of a fixed set stays for what is in
+    // it; a key or an element goes with all that others put into it, as in Kubernetes.
+    let goes = |child: Place, is_fixed: bool, element: &Element, inner: &mut Value| {
         let Some(was) = wanted.at(element) else { return false };
         let still = kept.at(element);
-        if was.owned && still.is_none() {
+        if was.owned && still.is_none_or(|still| !still.owned && !is_fixed) {
             return true;
         }
         let had_content = !is_empty(inner);
         prune(child, inner, &was.below, still.map_or(&nothing, |still| &still.below));
-        had_content && is_empty(inner) && still.is_none()
+        had_content && is_empty(inner) && still.is_none_or(|still| !still.owned)
     };
     match shape(place, value) {
         Shape::Object => {
             let Value::Object(map) = value else { return };
-            map.retain(|name, inner| !goes(place.field(name), &Element::Field(name.clone()), inner));
+            map.retain(|name, inner| {
+                !goes(place.field(name), place.has_field(name), &Element::Field(name.clone()), inner)
+            });
         }
         shape @ (Shape::Set | Shape::Keyed(_)) => {
             let Value::Array(list) = value else { return };
@@ -90,7 +107,7 @@ pub fn prune(place: Place, value: &mut Value, wanted: &Fields, kept: &Fields) {
             list.retain_mut(|inner| {
                 let identity = element(shape, items, inner);
                 let names = distinguishing(shape, inner);
-                let goes = goes(items, &identity, inner);
+                let goes = goes(items, false, &identity, inner);
                 // An element that stays for another's sake must still be found.
                 if let Value::Object(map) = inner {
                     for (name, value) in names {
@@ -143,20 +160,31 @@ mod tests {
 
         let merged = merge(GATEWAY, live, gateway(&[("b", 4), ("new", 5), ("a", 1)]));
 
-        assert_eq!(merged, gateway(&[("b", 4), ("new", 5), ("mine", 2), ("a", 1)]));
+        assert_eq!(merged, gateway(&[("mine", 2), ("b", 4), ("new", 5), ("a", 1)]));
     }
 
     #[test]
     fn what_one_does_not_want_goes_and_what_another_wants_stays() {
         let mine = gateway(&[("a", 1), ("b", 2)]);
-        let other = json!({"spec": {"listeners": [{"name": "b", "hostname": "x"}]}});
-        let mut object = merge(GATEWAY, mine.clone(), other);
+        let theirs = json!({"spec": {"listeners": [{"name": "b", "hostname": "x"}]}});
+        let mut object = merge(GATEWAY, mine.clone(), theirs.clone());
 
-        let kept =
-            Fields::read(&json!({"f:spec": {"f:listeners": {"k:{\"name\":\"b\"}": {"f:hostname": {}}}}}));
-        prune(GATEWAY, &mut object, &fields_of(GATEWAY, &mine), &kept.expect("a set"));
+        prune(GATEWAY, &mut object, &fields_of(GATEWAY, &mine), &fields_of(GATEWAY, &theirs));
 
-        assert_eq!(object, json!({"spec": {"listeners": [{"name": "b", "hostname": "x"}]}}));
+        assert_eq!(object, theirs);
+    }
+
+    #[test]
+    fn an_element_whose_owner_lets_go_takes_along_what_others_put_into_it() {
+        let mine = gateway(&[("a", 1), ("b", 2)]);
+        let mut object = mine.clone();
+        object["spec"]["listeners"][1]["hostname"] = json!("x");
+
+        let theirs = json!({"f:spec": {"f:listeners": {"k:{\"name\":\"b\"}": {"f:hostname": {}}}}});
+        let kept = Fields::read(&theirs).expect("a set").union(&fields_of(GATEWAY, &gateway(&[("a", 1)])));
+        prune(GATEWAY, &mut object, &fields_of(GATEWAY, &mine), &kept);
+
+        assert_eq!(object, gateway(&[("a", 1)]));
     }
 
     #[test]

@@ -15,7 +15,6 @@ use model::kinds::KindName;
 use model::schema::{self, Place};
 use serde_json::{Map, Value, json};
 
-use super::documents::is_built_in;
 use super::metadata;
 use super::request::{Part, Request};
 use super::status::{Cause, Status};
@@ -135,7 +134,8 @@ fn known_or_found(request: &Request<'_>, live: &Value) -> Managers {
     if !managers.0.is_empty() {
         return managers;
     }
-    let mut found = walk::fields_of(Place::Whole(request.kind), live).difference(&unowned());
+    let difference = walk::compare(Place::Whole(request.kind), &nothing(request.kind), live);
+    let mut found = difference.added.difference(&unowned());
     let status = found.take_field("status");
     let manager = Manager { name: BEFORE_FIRST_APPLY.to_owned(), ..manager_of(request, Operation::Update) };
     let entry = |fields, subresource: &str| Entry {
@@ -222,7 +222,8 @@ fn unowned() -> Fields {
 
 /// What is there before an object is made. The kinds that a cluster has built in begin with their parts.
 fn nothing(kind: KindName) -> Value {
-    if is_built_in(kind) { json!({"metadata": {}, "spec": {}}) } else { json!({"metadata": {}}) }
+    let has_spec = matches!(kind, KindName::Namespace | KindName::Service | KindName::Pod);
+    if has_spec { json!({"metadata": {}, "spec": {}}) } else { json!({"metadata": {}}) }
 }
 
 /// Whether two states of an object differ in nothing but the moments at which fields were written.

@@ -5,6 +5,7 @@ use model::schema;
 use serde_json::{Map, Value, json};
 
 use super::names::{component, list_kind, summary};
+use super::words;
 
 /// The two versions of OpenAPI differ in where schemas stand and in what they can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +45,15 @@ impl Dialect {
         }
     }
 
-    /// A schema file as the dialect can say it.
-    fn translated(self, text: &str) -> Value {
+    /// A schema file as the dialect can say it, with words for people. `path` is that of the place it is about.
+    fn translated<'p>(self, text: &'p str, path: &[&'p str]) -> Value {
         let mut schema: Value = serde_json::from_str(text).unwrap_or_default();
-        self.translate(&mut schema);
+        self.translate(&mut schema, &mut path.iter().map(|step| (*step).to_owned()).collect());
         schema
     }
 
-    fn translate(self, schema: &mut Value) {
+    /// As deep as the schema, which is ours.
+    fn translate(self, schema: &mut Value, path: &mut Vec<String>) {
         let Value::Object(map) = schema else { return };
         map.retain(|keyword, _| !keyword.starts_with("x-selvedge-"));
         if self == Dialect::V2 {
@@ -65,16 +67,19 @@ impl Dialect {
             map.entry("anyOf").or_insert_with(|| json!([{"type": "integer"}, {"type": "string"}]));
         }
         if let Some(Value::Object(properties)) = map.get_mut("properties") {
-            properties.values_mut().for_each(|inner| self.translate(inner));
-        }
-        for keyword in ["items", "additionalProperties", "not"] {
-            if let Some(inner) = map.get_mut(keyword) {
-                self.translate(inner);
+            for (name, inner) in properties {
+                path.push(name.clone());
+                self.translate(inner, path);
+                let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+                if let (Value::Object(inner), Some(words)) = (inner, words::of(&steps)) {
+                    inner.insert("description".to_owned(), words.into());
+                }
+                path.pop();
             }
         }
-        for keyword in ["oneOf", "anyOf"] {
-            if let Some(Value::Array(branches)) = map.get_mut(keyword) {
-                branches.iter_mut().for_each(|inner| self.translate(inner));
+        for keyword in ["items", "additionalProperties"] {
+            if let Some(inner) = map.get_mut(keyword) {
+                self.translate(inner, path);
             }
         }
     }
@@ -105,7 +110,7 @@ pub fn component_of_list(kind: KindName, version: &str) -> String {
 }
 
 fn object(dialect: Dialect, kind: KindName, gvk: Value) -> Value {
-    let mut schema = dialect.translated(schema::text_of(kind));
+    let mut schema = dialect.translated(schema::text_of(kind), &[kind.as_str()]);
     let mut properties = Map::new();
     properties
         .insert("apiVersion".to_owned(), word("The version of this schema that the object is written in."));
@@ -116,14 +121,9 @@ fn object(dialect: Dialect, kind: KindName, gvk: Value) -> Value {
         properties.extend(own);
     }
     if let Some(text) = schema::status_text_of(kind) {
-        properties.insert("status".to_owned(), dialect.translated(text));
-    }
-    for (name, words) in
-        [("spec", "What is wanted."), ("status", "How it is; written by controllers through `/status`.")]
-    {
-        if let Some(part) = properties.get_mut(name) {
-            part["description"] = words.into();
-        }
+        let mut status = dialect.translated(text, &[kind.as_str(), "status"]);
+        status["description"] = words::of(&["status"]).into();
+        properties.insert("status".to_owned(), status);
     }
     schema["properties"] = Value::Object(properties);
     schema["description"] = summary(kind).into();
@@ -137,7 +137,7 @@ fn word(description: &str) -> Value {
 
 /// The schemas that all kinds share, by name.
 pub fn shared(dialect: Dialect) -> Vec<(String, Value)> {
-    let mut metadata = dialect.translated(schema::metadata_text());
+    let mut metadata = dialect.translated(schema::metadata_text(), &["metadata"]);
     metadata["description"] = "What tells an object from others, and what the server knows of it.".into();
     if let Some(map) = metadata.as_object_mut() {
         map.shift_remove("required"); // a name may be made up by the server, or stand in the path
@@ -223,4 +223,56 @@ fn resources() -> Value {
         },
         "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "APIResourceList"}],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_field_is_without_words_and_no_words_are_without_a_field() {
+        let mut silent = BTreeSet::new();
+        let mut paths = Vec::new();
+        for kind in KindName::ALL {
+            collect(
+                &Dialect::V3.translated(schema::text_of(*kind), &[kind.as_str()]),
+                kind.as_str(),
+                &mut paths,
+                &mut silent,
+            );
+            if let Some(text) = schema::status_text_of(*kind) {
+                let path = format!("{kind}.status");
+                collect(
+                    &Dialect::V3.translated(text, &[kind.as_str(), "status"]),
+                    &path,
+                    &mut paths,
+                    &mut silent,
+                );
+            }
+        }
+        let metadata = Dialect::V3.translated(schema::metadata_text(), &["metadata"]);
+        collect(&metadata, "metadata", &mut paths, &mut silent);
+        assert_eq!(silent, BTreeSet::new(), "fields without words");
+
+        paths.push("Any.status".to_owned());
+        let is_used = |end: &str| paths.iter().any(|path| path == end || path.ends_with(&format!(".{end}")));
+        let idle: Vec<&str> = words::WORDS.iter().map(|(end, _)| *end).filter(|end| !is_used(end)).collect();
+        assert_eq!(idle, [""; 0], "words without a field");
+    }
+
+    fn collect(schema: &Value, at: &str, paths: &mut Vec<String>, silent: &mut BTreeSet<String>) {
+        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let path = format!("{at}.{name}");
+            if inner.get("description").is_none() {
+                silent.insert(path.clone());
+            }
+            collect(inner, &path, paths, silent);
+            if let Some(items) = inner.get("items") {
+                collect(items, &path, paths, silent);
+            }
+            paths.push(path);
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod openapi_v2;
 mod openapi_v3;
 mod operations;
 mod protobuf;
+mod words;
 
 pub use discovery::{Aggregated, api_group, api_groups, api_resources, api_versions, discover, version};
 pub(crate) use names::is_built_in;

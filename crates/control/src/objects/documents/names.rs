@@ -99,7 +99,12 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::EndpointSlice
         | KindName::HttpRoute
         | KindName::Backend
-        | KindName::GatewayParameters => &[],
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => &[],
     }
 }
 
@@ -112,8 +117,15 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
-        KindName::Backend | KindName::GatewayParameters => &["selvedge"],
-        KindName::Namespace | KindName::Secret | KindName::ConfigMap | KindName::EndpointSlice => &[],
+        KindName::Backend | KindName::GatewayParameters | KindName::AccessToken => &["selvedge"],
+        KindName::Namespace
+        | KindName::Secret
+        | KindName::ConfigMap
+        | KindName::EndpointSlice
+        | KindName::Role
+        | KindName::ClusterRole
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding => &[],
     }
 }
 
@@ -145,6 +157,13 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
+        KindName::Role => "A Role says what may be done with the objects of its namespace.",
+        KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
+        KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
+        KindName::ClusterRoleBinding => {
+            "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
     }
 }
 

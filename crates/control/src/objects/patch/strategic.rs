@@ -71,6 +71,8 @@ fn merge_object(
     }
     retain_keys(map, &mut patch)?;
     let orders = taken(&mut patch, SET_ORDER)?;
+    let orders: Vec<Order> =
+        orders.into_iter().map(|(name, list)| Order::new(place, map, name, &list)).collect();
     for (name, doomed) in taken(&mut patch, DELETE_FROM)? {
         if let Some(Value::Array(list)) = map.get_mut(&name) {
             let doomed: HashSet<String> = doomed.iter().map(Value::to_string).collect();
@@ -94,9 +96,9 @@ fn merge_object(
     if !gone.is_empty() {
         map.retain(|name, _| !gone.contains(name));
     }
-    for (name, order) in orders {
-        if let Some(Value::Array(list)) = map.get_mut(&name) {
-            set_order(place.field(&name).patch(), list, &order);
+    for order in orders {
+        if let Some(Value::Array(list)) = map.get_mut(&order.field) {
+            order.put(list);
         }
     }
     Ok(())
@@ -239,31 +241,61 @@ fn without_directives(patch: Map<String, Value>) -> Result<Map<String, Value>, S
     Ok(map)
 }
 
-/// Puts elements into the order that a patch asks for. Those it does not name keep their places among the others.
-fn set_order(strategy: &PatchStrategy, list: &mut Vec<Value>, order: &[Value]) {
-    let key = strategy.merge_key.as_deref();
-    let identity = |value: &Value| match key {
+/// The order that a patch asks for in a list.
+struct Order {
+    field: String,
+    strategy: &'static PatchStrategy,
+    /// The place of each element that the patch names.
+    ranks: HashMap<String, usize>,
+    /// The place of each element before the patch.
+    before: HashMap<String, usize>,
+}
+
+impl Order {
+    fn new(place: Place, map: &Map<String, Value>, field: String, list: &[Value]) -> Self {
+        let strategy = place.field(&field).patch();
+        let places = |list: &[Value]| {
+            let mut places = HashMap::with_capacity(list.len());
+            for (position, value) in list.iter().enumerate() {
+                places.entry(identity(strategy, value)).or_insert(position);
+            }
+            places
+        };
+        let before = map.get(&field).and_then(Value::as_array).map(|list| places(list)).unwrap_or_default();
+        Order { ranks: places(list), before, strategy, field }
+    }
+
+    /// Puts elements into the order. Those that the patch does not name stay before the ones they stood before.
+    fn put(&self, list: &mut Vec<Value>) {
+        let (mut named, mut others) = (Vec::new(), Vec::new());
+        for value in std::mem::take(list) {
+            let identity = identity(self.strategy, &value);
+            let before = self.before.get(&identity).copied();
+            match self.ranks.get(&identity) {
+                Some(rank) => named.push((*rank, before, value)),
+                None => others.push((before, value)),
+            }
+        }
+        named.sort_by_key(|(rank, _, _)| *rank);
+        let mut others = others.into_iter().peekable();
+        for (_, position, value) in named {
+            let is_before =
+                |other: Option<usize>| other.zip(position).is_some_and(|(other, position)| other < position);
+            while let Some((_, other)) = others.next_if(|(other, _)| is_before(*other)) {
+                list.push(other);
+            }
+            list.push(value);
+        }
+        list.extend(others.map(|(_, other)| other));
+    }
+}
+
+/// What tells an element of a list from the others.
+fn identity(strategy: &PatchStrategy, value: &Value) -> String {
+    match strategy.merge_key.as_deref() {
         Some(key) => value.get(key).unwrap_or(&Value::Null).to_string(),
         None => value.to_string(),
-    };
-    let ranks: HashMap<String, usize> =
-        order.iter().enumerate().map(|(rank, value)| (identity(value), rank)).collect();
-    let (mut named, mut others) = (Vec::new(), Vec::new());
-    for (position, value) in std::mem::take(list).into_iter().enumerate() {
-        match ranks.get(&identity(&value)) {
-            Some(rank) => named.push((*rank, position, value)),
-            None => others.push((position, value)),
-        }
     }
-    named.sort_by_key(|(rank, position, _)| (*rank, *position));
-    let mut others = others.into_iter().peekable();
-    for (_, position, value) in named {
-        while let Some((_, other)) = others.next_if(|(other, _)| *other < position) {
-            list.push(other);
-        }
-        list.push(value);
-    }
-    list.extend(others.map(|(_, other)| other));
 }
 
 #[cfg(test)]

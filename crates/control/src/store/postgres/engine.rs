@@ -83,7 +83,7 @@ impl Engine for PostgresEngine {
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 async fn write(connection: &mut PgConnection, sets: &[ChangeSet], keys: &Keys) -> Result<Group, StoreError> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(TURN).await?;
     let decision = decide(sets, known(&mut transaction, sets).await?);
     if decision.is_empty() {
         transaction.rollback().await?;
@@ -94,11 +94,12 @@ async fn write(connection: &mut PgConnection, sets: &[ChangeSet], keys: &Keys) -
     Ok(Group { answers: decision.answers, epoch: decision.epoch })
 }
 
-/// Waits for our turn and reads what some sets depend on.
+/// Begins a transaction and waits for its turn. What is read after that is the truth until it ends.
+const TURN: &str = "BEGIN; SELECT epoch FROM meta FOR UPDATE";
+
+/// Reads what some sets depend on.
 async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) -> Result<Known, StoreError> {
-    let epoch: i64 =
-        sqlx::query_scalar("SELECT epoch FROM meta FOR UPDATE").fetch_one(&mut **transaction).await?;
-    let revisions = revisions(transaction, &decide::keys(sets)).await?;
+    let (epoch, revisions) = revisions(transaction, &decide::keys(sets)).await?;
     let names: Vec<&str> = decide::fences(sets).into_iter().map(|name| &**name).collect();
     let mut leases = HashMap::new();
     if !names.is_empty() {
@@ -113,21 +114,22 @@ async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) 
             leases.insert(Arc::from(name), revision(token)?);
         }
     }
-    Ok(Known { epoch: revision(epoch)?, revisions, leases })
+    Ok(Known { epoch, revisions, leases })
 }
 
+/// The epoch beside an object, if one was found.
+type Found = (i64, Option<String>, Option<String>, Option<String>, Option<String>, Option<i64>);
+
+/// The epoch, and the last writes of those objects that exist.
 async fn revisions(
     transaction: &mut Transaction<'_, Postgres>,
     keys: &BTreeSet<&ResourceKey>,
-) -> Result<HashMap<ResourceKey, Revision>, StoreError> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
+) -> Result<(Revision, HashMap<ResourceKey, Revision>), StoreError> {
     let namespaces: Vec<Arc<str>> = keys.iter().map(|key| namespace_of(key)).collect();
-    let found: Vec<(String, String, String, String, i64)> = sqlx::query_as(
-        "SELECT api_group, kind, namespace, name, revision FROM objects \
-         JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS wanted (g, k, s, n) \
-         ON api_group = g AND kind = k AND namespace = s AND name = n",
+    let found: Vec<Found> = sqlx::query_as(
+        "SELECT epoch, api_group, kind, namespace, name, revision FROM meta LEFT JOIN ( \
+         objects JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS wanted (g, k, s, n) \
+         ON api_group = g AND kind = k AND namespace = s AND name = n) ON true",
     )
     .bind(keys.iter().map(|key| &*key.group).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| &*key.kind).collect::<Vec<_>>())
@@ -135,10 +137,14 @@ async fn revisions(
     .bind(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>())
     .fetch_all(&mut **transaction)
     .await?;
-    let found = found.into_iter().map(|(group, kind, namespace, name, last)| {
-        Ok((key(&group, &kind, &namespace, &name)?, revision(last)?))
-    });
-    found.collect()
+    let epoch = found.first().map(|found| found.0).ok_or(sqlx::Error::RowNotFound)?;
+    let mut revisions = HashMap::new();
+    for found in found {
+        if let (_, Some(group), Some(kind), Some(namespace), Some(name), Some(last)) = found {
+            revisions.insert(key(&group, &kind, &namespace, &name)?, revision(last)?);
+        }
+    }
+    Ok((revision(epoch)?, revisions))
 }
 
 /// Writes what was decided, and tells everybody once it is committed.
@@ -147,43 +153,14 @@ async fn keep(
     decision: &Decision,
     keys: &Keys,
 ) -> Result<(), StoreError> {
-    let rows: Vec<Row> = decision.log.iter().map(|change| Row::of_change(change, keys)).collect();
-    let last = || decision.last.values().map(|&at| &rows[at]);
-    insert(transaction, "INSERT INTO changes", "", &rows.iter().collect::<Vec<_>>()).await?;
-    let put: Vec<&Row> = last().filter(|row| row.json.is_some()).collect();
-    insert(transaction, "INSERT INTO objects", REPLACE, &put).await?;
-    let gone: Vec<&Row> = last().filter(|row| row.json.is_none()).collect();
-    delete(transaction, &gone).await?;
     audit(transaction, &decision.audit).await?;
-    sqlx::query(
-        "WITH told AS (UPDATE meta SET epoch = $1 RETURNING epoch) \
-         SELECT pg_notify('selvedge', epoch::text) FROM told",
-    )
-    .bind(number(decision.epoch))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-const REPLACE: &str = "ON CONFLICT (api_group, kind, namespace, name) DO UPDATE SET uid = excluded.uid, \
-    revision = excluded.revision, json = excluded.json, file = excluded.file, line = excluded.line";
-
-async fn insert(
-    transaction: &mut Transaction<'_, Postgres>,
-    into: &'static str,
-    replace: &'static str,
-    rows: &[&Row],
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
+    if decision.log.is_empty() {
         return Ok(());
     }
-    let statement = format!(
-        "{into} (api_group, kind, namespace, name, uid, revision, json, file, line) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
-         $7::text[], $8::text[], $9::bigint[]) {replace}"
-    );
-    // Made of two constants; everything that anybody wrote is bound.
-    sqlx::query(sqlx::AssertSqlSafe(statement))
+    let rows: Vec<Row> = decision.log.iter().map(|change| Row::of_change(change, keys)).collect();
+    let mut is_last = vec![false; rows.len()];
+    decision.last.values().for_each(|&at| is_last[at] = true);
+    sqlx::query(KEEP)
         .bind(rows.iter().map(|row| &*row.api_group).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.namespace).collect::<Vec<_>>())
@@ -193,27 +170,34 @@ async fn insert(
         .bind(rows.iter().map(|row| row.json.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.file.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.line).collect::<Vec<_>>())
+        .bind(is_last)
+        .bind(number(decision.epoch))
         .execute(&mut **transaction)
         .await?;
     Ok(())
 }
 
-async fn delete(transaction: &mut Transaction<'_, Postgres>, rows: &[&Row]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "DELETE FROM objects USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS gone (g, k, s, n) \
-         WHERE api_group = g AND kind = k AND namespace = s AND name = n",
+/// All changes into the log, and the last of each object into the objects or out of them. No object is in both halves,
+/// so that their order does not matter.
+const KEEP: &str = "
+    WITH happened AS (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+            $8::text[], $9::bigint[], $10::bool[]) AS happened (g, k, s, n, uid, revision, json, file, line, is_last)
+    ), logged AS (
+        INSERT INTO changes (api_group, kind, namespace, name, uid, revision, json, file, line)
+        SELECT g, k, s, n, uid, revision, json, file, line FROM happened
+    ), put AS (
+        INSERT INTO objects (api_group, kind, namespace, name, uid, revision, json, file, line)
+        SELECT g, k, s, n, uid, revision, json, file, line FROM happened WHERE is_last AND json IS NOT NULL
+        ON CONFLICT (api_group, kind, namespace, name) DO UPDATE SET uid = excluded.uid,
+            revision = excluded.revision, json = excluded.json, file = excluded.file, line = excluded.line
+    ), gone AS (
+        DELETE FROM objects USING happened
+        WHERE is_last AND happened.json IS NULL AND api_group = g AND kind = k AND namespace = s AND name = n
+    ), told AS (
+        UPDATE meta SET epoch = $11 RETURNING epoch
     )
-    .bind(rows.iter().map(|row| &*row.api_group).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| &*row.namespace).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| &*row.name).collect::<Vec<_>>())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
+    SELECT pg_notify('selvedge', epoch::text) FROM told";
 
 async fn audit(
     transaction: &mut Transaction<'_, Postgres>,

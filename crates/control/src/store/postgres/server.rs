@@ -16,11 +16,15 @@ use tempfile::TempDir;
 /// How many ports are tried; somebody else may take one between our look and the server's.
 const PORTS_TRIED_MAX: usize = 5;
 
-/// Makes the folder and starts the server. `$1` programs, `$2` data, `$3` port, `$4` folder of the socket.
+/// Makes the folder and starts the server. `$1` programs, `$2` data, `$3` port, `$4` folder of the socket. A
+/// certificate that lies in that folder is used.
 const START: &str = r#"
 set -e
 [ -d "$2/base" ] || "$1/initdb" --no-sync -A trust -U selvedge -E UTF8 --locale=C.UTF-8 -D "$2" >"$4/initdb.log" 2>&1
+tls=off
+if [ -e "$4/tls.key" ]; then tls=on; chmod 600 "$4/tls.key"; fi
 "$1/pg_ctl" -D "$2" -w -l "$4/server.log" \
+    -o "-c ssl=$tls -c ssl_cert_file=$4/tls.crt -c ssl_key_file=$4/tls.key" \
     -o "-p $3 -k $4 -c listen_addresses=127.0.0.1 -c max_connections=200 -c shared_buffers=32MB" \
     start >"$4/start.log" 2>&1
 echo ready
@@ -59,9 +63,20 @@ impl Server {
 
     /// A server for a test that does things to it.
     pub fn start() -> Arc<Server> {
+        Server::start_in(tempfile::Builder::new().prefix("selvedge-pg-").tempdir().unwrap())
+    }
+
+    /// A server with a certificate and its key, both PEM.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Arc<Server> {
         let folder = tempfile::Builder::new().prefix("selvedge-pg-").tempdir().unwrap();
+        std::fs::write(folder.path().join("tls.crt"), certificate).unwrap();
+        std::fs::write(folder.path().join("tls.key"), key).unwrap();
+        Server::start_in(folder)
+    }
+
+    fn start_in(folder: TempDir) -> Arc<Server> {
         if is_root() {
-            run(Command::new("chown").arg("postgres:postgres").arg(folder.path()));
+            run(Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder.path()));
         }
         let mut server = Server { folder, programs: programs(), port: 0, holder: Mutex::new(None) };
         let mut said = String::new();

@@ -173,16 +173,61 @@ async fn a_database_that_is_not_ours_newer_or_unfit_is_refused_and_left_as_it_is
 }
 
 #[tokio::test]
-async fn a_message_never_holds_the_password() {
-    let address = "postgres://selvedge:hunter2@127.0.0.1:1/nothing";
+async fn nothing_that_is_printed_holds_the_password() {
+    let server = Server::shared();
+    let database = server.database().await;
+    let address = server.url(&database).replace("selvedge@", "selvedge:hunter2@");
 
-    let error = open(address, &new_keys()).await.unwrap_err();
+    let store = open(&address, &new_keys()).await.unwrap();
+    assert!(!format!("{store:?}").contains("hunter2"), "{store:?}");
 
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert!(
-        error.to_string().contains("127.0.0.1:1") && !format!("{error:?}").contains("hunter2"),
-        "{error}"
-    );
+    for wrong in
+        ["postgres://selvedge:hunter2@127.0.0.1:1/nothing", "postgres://selvedge:hunter2@[::1/nothing"]
+    {
+        let error = open(wrong, &new_keys()).await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_named() {
+    let error = open("postgres://selvedge@127.0.0.1:1/nothing", &new_keys()).await.unwrap_err();
+
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("127.0.0.1:1")), "{error}");
+}
+
+#[tokio::test]
+async fn the_certificate_of_the_server_is_verified_when_the_address_says_so() {
+    let authority = |name: &str| {
+        let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        (parameters.self_signed(&key).unwrap().pem(), rcgen::Issuer::new(parameters, key))
+    };
+    let ((ours, issuer), (other, _)) = (authority("ours"), authority("other"));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = parameters.signed_by(&key, &issuer).unwrap().pem();
+    let server = Server::start_with_tls(&certificate, &key.serialize_pem());
+    let database = server.database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let address = |name: &str, authority: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, authority).unwrap();
+        format!("{}?sslmode=verify-full&sslrootcert={}", server.url(&database), file.display())
+    };
+
+    let store = open(&address("ours.pem", &ours), &new_keys()).await.unwrap();
+    let tls = async |connection: &mut sqlx::PgConnection| {
+        let used = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let used: bool = sqlx::query_scalar(used).fetch_one(connection).await.unwrap();
+        Ok(used)
+    };
+    assert!(store.readers.with(tls).await.unwrap());
+
+    let refused = open(&address("other.pem", &other), &new_keys()).await.unwrap_err();
+    assert!(refused.to_string().contains("certificate"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,4 +333,23 @@ async fn of_two_candidates_one_leads_and_what_an_old_leader_writes_is_refused() 
     let refused = StoreError::Fenced { lease: "work".into(), token: old.token };
     assert_eq!(first.store.commit(late).await, Err(refused));
     task.abort();
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_the_disk_whatever_the_database_says_by_default() {
+    for (default, ours) in [("off", "on"), ("remote_apply", "remote_apply")] {
+        let server = Server::shared();
+        let database = server.database().await;
+        let alter = format!("ALTER DATABASE {database} SET synchronous_commit = {default}");
+        server.sql("postgres", &alter).await;
+
+        let store = open(&server.url(&database), &new_keys()).await.unwrap();
+
+        let show = async |connection: &mut sqlx::PgConnection| {
+            let setting: String =
+                sqlx::query_scalar("SHOW synchronous_commit").fetch_one(connection).await.unwrap();
+            Ok(setting)
+        };
+        assert_eq!(store.readers.with(show).await.unwrap(), ours);
+    }
 }

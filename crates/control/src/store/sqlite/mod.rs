@@ -33,8 +33,9 @@ const READERS_MAX: u32 = 4;
 /// How long a reader waits for its turn, and a writer for the file. Past it: [`StoreError::Unavailable`].
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long [`Store::wait`] waits. All writes come from this process, so that nobody is woken by it alone.
-const WAIT: Duration = Duration::from_secs(30);
+/// How long [`Store::wait`] waits. All writes come from this process and wake who waits; this only lets followers show
+/// that they are alive.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// To how many bytes the write-ahead log shrinks again after a burst of writes.
 const LOG_BYTES_KEPT: &str = "67108864";

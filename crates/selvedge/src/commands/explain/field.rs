@@ -1,11 +1,13 @@
 //! `selvedge explain KIND.field`: what a field is, from the schema that judges it.
 //!
-//! The schemas are those of the API, and the same that refuse mistakes; what is told here is what will be checked.
+//! The documents are those that the API serves to `kubectl explain`, made from the schemas that refuse mistakes: what is
+//! told here is what will be checked.
 
 use std::fmt::Write as _;
 
+use control::objects::documents::openapi_v3;
 use model::kinds::{KindName, Scope};
-use model::{schema, suggest};
+use model::suggest;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
@@ -41,6 +43,9 @@ pub fn explain(question: &str) -> Result<String, Failure> {
         let _cannot_fail = write!(text, "\n  apiVersion  {}\n  lives       {scope}", name.api_version());
     }
     text.push_str(&place.facts());
+    if let Some(words) = words(&place.schema) {
+        let _cannot_fail = write!(text, "\n  means       {words}");
+    }
     let fields = lines(&place.schema, 1, 0);
     if !fields.is_empty() {
         let _cannot_fail = write!(text, "\n\n{}", fields.join("\n"));
@@ -48,11 +53,19 @@ pub fn explain(question: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The schema of a whole object; `metadata` has one of its own.
+/// The schema of a whole object, with that of its metadata in it.
 fn of_kind(kind: KindName) -> Value {
-    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let mut schema = read(schema::text_of(kind));
-    schema["properties"]["metadata"] = read(schema::metadata_text());
+    let root = if kind.group().is_empty() { "api" } else { "apis" };
+    let document = openapi_v3(&format!("{root}/{}", kind.api_version())).unwrap_or_default();
+    let schemas = &document["components"]["schemas"];
+    let ending = |suffix: &str| {
+        let mut all = schemas.as_object().into_iter().flatten();
+        all.find(|(name, _)| name.ends_with(suffix)).map(|(_, schema)| schema.clone()).unwrap_or_default()
+    };
+    let mut schema = ending(&format!(".{kind}"));
+    let words = schema["properties"]["metadata"]["description"].take();
+    schema["properties"]["metadata"] = ending(".ObjectMeta");
+    schema["properties"]["metadata"]["description"] = words;
     schema
 }
 
@@ -125,7 +138,11 @@ fn kind_of(schema: &Value) -> String {
         return "whole number or text".to_owned();
     }
     match schema["type"].as_str() {
-        Some("array") => format!("list of {}", kind_of(&schema["items"])),
+        Some("array") => match kind_of(&schema["items"]).as_str() {
+            "object" => "list of objects".to_owned(),
+            "whole number" => "list of whole numbers".to_owned(),
+            of => format!("list of {of}"),
+        },
         Some("object") if schema["additionalProperties"].is_object() => {
             format!("map of {}", kind_of(&schema["additionalProperties"]))
         }
@@ -178,6 +195,11 @@ fn rules(schema: &Value) -> impl Iterator<Item = String> + '_ {
     rules.filter_map(|rule| rule["message"].as_str()).map(str::to_owned)
 }
 
+/// What the field is for.
+fn words(schema: &Value) -> Option<&str> {
+    schema["description"].as_str().filter(|words| !words.is_empty())
+}
+
 /// The fields below, a line each.
 fn lines(schema: &Value, indent: usize, depth: usize) -> Vec<String> {
     let schema = inside(schema);
@@ -188,8 +210,9 @@ fn lines(schema: &Value, indent: usize, depth: usize) -> Vec<String> {
         let required = if is_required(schema, name) { ", required" } else { "" };
         let default = field.get("default").filter(|default| !default.is_object() && !default.is_array());
         let default = default.map(|value| format!(", default {value}")).unwrap_or_default();
+        let words = words(field).filter(|_| depth == 0).map(|words| format!(": {words}")).unwrap_or_default();
         lines.push(format!(
-            "{:indent$}{name:<width$}  {}{required}{default}",
+            "{:indent$}{name:<width$}  {}{required}{default}{words}",
             "",
             kind_of(field),
             indent = indent * 2
@@ -234,7 +257,11 @@ mod tests {
     #[test]
     fn every_kind_can_be_explained() {
         for kind in KindName::ALL {
-            assert!(explain(kind.plural()).is_ok(), "{kind}");
+            assert!(plain(&format!("{}.metadata", kind.plural())).contains("\n  ownerReferences"), "{kind}");
+            assert!(
+                plain(kind.plural()).contains(&format!("\n  apiVersion  {}", kind.api_version())),
+                "{kind}"
+            );
         }
     }
 

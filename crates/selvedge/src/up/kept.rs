@@ -1,0 +1,256 @@
+//! `selvedge up --data`: what is wanted is kept, and open to `kubectl`, the console and other gateways.
+//!
+//! A control plane, files as one writer among others, and a gateway, in one process. They are those of `selvedge
+//! control` and `selvedge gateway`, joined over loopback as over any network: there is no back door, so what works
+//! here works when they are taken apart.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use control::apply::Applier;
+use control::clock::Clock;
+use control::declare::{DeclareError, Declared};
+use control::server::{self, Server, ServerOptions};
+use control::sources::{Read, Sources};
+use control::status::BindResult;
+use control::watch::Watch;
+use discovery::{Interest, TokenFile};
+use model::{Resources, Violations};
+use tokio::runtime::Runtime;
+
+use super::{Source, UpOptions, text_file};
+use crate::clock::Stopwatch;
+use crate::gateway::{GatewayOptions, RunningGateway};
+
+/// Name under which the gateway of this process reports.
+const NAME: &str = "up";
+/// Longest time from the start to a gateway that runs on what the store holds. Past it the start goes on without it.
+const FIRST_EPOCH_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What to run besides what [`UpOptions`] say.
+#[derive(Debug)]
+pub struct KeptOptions {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where the API and the console are served.
+    pub listen: SocketAddr,
+}
+
+/// Something that happened after the start.
+#[derive(Debug)]
+pub enum KeptEvent {
+    /// Something between the gateway and its control plane.
+    Gateway(proxy::Event),
+    /// Files were not applied; the last good state stays.
+    Refused(String),
+}
+
+/// Told of everything that happens after the start, from several threads.
+pub type Listener = Arc<dyn Fn(KeptEvent) + Send + Sync>;
+
+/// Why nothing runs.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// The files have mistakes.
+    #[error("{0}")]
+    Refused(Violations),
+    /// The control plane.
+    #[error(transparent)]
+    Control(#[from] server::StartError),
+    /// The store did not take what the files ask for.
+    #[error("cannot apply the files: {0}")]
+    Declare(DeclareError),
+    /// The machine said no.
+    #[error("{0}")]
+    Machine(String),
+}
+
+/// A control plane, files and a gateway, running.
+pub struct Kept {
+    runtime: Runtime,
+    server: Server,
+    gateway: RunningGateway,
+    /// Ends first, so that no change arrives while everything drains.
+    watch: Option<Watch>,
+}
+
+/// The files and where what they ask for goes.
+struct Files {
+    sources: Sources,
+    applier: Applier,
+    asked: Resources,
+    declared: Declared,
+}
+
+impl Kept {
+    /// Starts, applies the files, and returns once the gateway runs on what is wanted.
+    ///
+    /// # Errors
+    /// See [`KeptError`].
+    pub fn start(options: UpOptions, kept: KeptOptions, listener: Listener) -> Result<Kept, KeptError> {
+        let clock = Clock::system();
+        let runtime = runtime()?;
+        let server = ServerOptions {
+            data: kept.data,
+            database: None,
+            listen: kept.listen,
+            names: Vec::new(),
+            bind: options.bind,
+            clock: clock.clone(),
+        };
+        let server = runtime.block_on(server::start(server))?;
+        let files =
+            Arc::new(Mutex::new(Files::new(&options.source, Declared::new(server.world().clone(), clock))));
+        let first = match &options.source {
+            Source::Files(_) => lock(&files).sources.read(),
+            Source::Text(text) => Ok(vec![text_file(text)]),
+        };
+        lock(&files).take(first, &runtime).map_err(|error| match error {
+            Untaken::Mistakes(violations) => KeptError::Refused(violations),
+            Untaken::Undeclared(error) => KeptError::Declare(error),
+        })?;
+        let (gateway, epochs) = gateway(&options, &server, Arc::clone(&listener))?;
+        wait_for_first_epoch(&server, &epochs);
+        let watch = match options.source {
+            Source::Files(paths) => Some(watch(paths, &files, runtime.handle().clone(), listener)?),
+            Source::Text(_) => None,
+        };
+        Ok(Kept { runtime, server, gateway, watch })
+    }
+
+    /// The control plane.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Where readiness, metrics and the configuration are shown.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.gateway.admin()
+    }
+
+    /// What became of every address.
+    #[must_use]
+    pub fn bound(&self) -> Vec<BindResult> {
+        let bound = self.gateway.progress().bound.into_iter();
+        bound.map(|bound| BindResult { address: bound.address, error: bound.error }).collect()
+    }
+
+    /// Stops following files, lets requests end within the drain time, and returns when all is closed.
+    pub fn stop(self) {
+        let Kept { runtime, server, gateway, watch } = self;
+        drop(watch);
+        gateway.stop();
+        runtime.block_on(server.stop());
+    }
+}
+
+/// Why files were not taken.
+enum Untaken {
+    Mistakes(Violations),
+    Undeclared(DeclareError),
+}
+
+impl Files {
+    fn new(source: &Source, declared: Declared) -> Files {
+        let paths = match source {
+            Source::Files(paths) => paths.clone(),
+            Source::Text(_) => Vec::new(),
+        };
+        Files { sources: Sources::new(paths), applier: Applier::default(), asked: Resources::new(), declared }
+    }
+
+    fn take(&mut self, read: Read, runtime: &Runtime) -> Result<(), Untaken> {
+        self.take_on(read, runtime.handle())
+    }
+
+    fn take_on(&mut self, read: Read, runtime: &tokio::runtime::Handle) -> Result<(), Untaken> {
+        let files = read.map_err(Untaken::Mistakes)?;
+        let asked = self.applier.apply(&self.asked, &files).map_err(Untaken::Mistakes)?;
+        runtime.block_on(self.declared.apply(&asked)).map_err(Untaken::Undeclared)?;
+        self.asked = asked;
+        Ok(())
+    }
+}
+
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    // Nothing that runs under the lock panics half-way through a change.
+    files.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn runtime() -> Result<Runtime, KeptError> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build();
+    built.map_err(|error| KeptError::Machine(format!("cannot start threads: {error}")))
+}
+
+/// The gateway, and the epochs that it puts into use.
+fn gateway(
+    options: &UpOptions,
+    server: &Server,
+    listener: Listener,
+) -> Result<(RunningGateway, Receiver<u64>), KeptError> {
+    let machine = |what: &str, error: &dyn std::fmt::Display| KeptError::Machine(format!("{what}: {error}"));
+    let path = server.gateway_token();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| machine("cannot read the token of the gateway", &error))?;
+    let token: TokenFile = text.parse().map_err(|error| machine("the token of the gateway", &error))?;
+    let control = format!("https://{}", server.reachable());
+    let control = control.parse().map_err(|error| machine("the address of the control plane", &error))?;
+    let options = GatewayOptions {
+        workers: options.workers,
+        bind: options.bind,
+        admin: options.admin,
+        access_log: options.access_log.clone(),
+        drain: options.drain,
+        ..GatewayOptions::new(NAME, control, token)
+    };
+    let (tell, epochs) = mpsc::channel();
+    let told = move |event: proxy::Event| {
+        if let proxy::Event::Applied { epoch, .. } = &event {
+            // After the start nobody listens any more.
+            let _unheard = tell.send(*epoch);
+        }
+        listener(KeptEvent::Gateway(event));
+    };
+    let started = RunningGateway::start(options, Arc::new(told));
+    let running = started.map_err(|error| KeptError::Machine(error.to_string()))?;
+    Ok((running, epochs))
+}
+
+fn wait_for_first_epoch(server: &Server, epochs: &Receiver<u64>) {
+    let waited = Stopwatch::start();
+    while let Some(left) = FIRST_EPOCH_TIMEOUT.checked_sub(waited.elapsed()) {
+        let Ok(epoch) = epochs.recv_timeout(left) else { return };
+        if server.views().epoch_of(&Interest::All).is_some_and(|wanted| epoch >= wanted) {
+            return;
+        }
+    }
+}
+
+fn watch(
+    paths: Vec<PathBuf>,
+    files: &Arc<Mutex<Files>>,
+    runtime: tokio::runtime::Handle,
+    listener: Listener,
+) -> Result<Watch, KeptError> {
+    let files = Arc::clone(files);
+    let look = move || {
+        let mut files = lock(&files);
+        let Some(read) = files.sources.look() else { return };
+        match files.take_on(read, &runtime) {
+            Ok(()) => {}
+            Err(Untaken::Mistakes(violations)) => listener(KeptEvent::Refused(violations.to_string())),
+            Err(Untaken::Undeclared(error)) => listener(KeptEvent::Refused(format!("error: {error}"))),
+        }
+    };
+    Watch::start(paths, look)
+        .map_err(|error| KeptError::Machine(format!("cannot watch the configuration for changes: {error}")))
+}

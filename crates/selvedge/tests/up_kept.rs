@@ -1,0 +1,105 @@
+//! Promises of `selvedge up --data`, in-process: what is wanted outlives the process, whoever wanted it.
+//!
+//! No test of this file starts a process, see `up.rs`.
+
+mod scene;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use scene::{PATIENCE, echo, free_address, get, yaml};
+use selvedge::up::kept::{Kept, KeptEvent, KeptOptions};
+use selvedge::up::{Source, UpOptions};
+
+struct Up {
+    kept: Kept,
+    told: mpsc::Receiver<KeptEvent>,
+}
+
+impl Up {
+    fn start(file: &Path, data: &Path) -> Up {
+        let (tell, told) = mpsc::channel();
+        let options = UpOptions { source: Source::Files(vec![file.to_owned()]), ..UpOptions::default() };
+        let kept = KeptOptions { data: data.to_owned(), listen: ([127, 0, 0, 1], 0).into() };
+        // The receiver may go before the last event comes.
+        let listener = Arc::new(move |event| tell.send(event).unwrap_or(()));
+        Up { kept: Kept::start(options, kept, listener).expect("it starts"), told }
+    }
+
+    fn wait_for<T>(&self, mut wanted: impl FnMut(KeptEvent) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(self.told.recv_timeout(PATIENCE).expect("something happens")) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits until a change is in use.
+    fn applied(&self) {
+        self.wait_for(|event| match event {
+            KeptEvent::Gateway(proxy::Event::Applied { is_new: true, .. }) => Some(()),
+            KeptEvent::Gateway(_) | KeptEvent::Refused(_) => None,
+        });
+    }
+}
+
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    std::fs::write(&new, text).expect("a file");
+    std::fs::rename(new, file).expect("a rename");
+}
+
+fn answers(address: SocketAddr, name: &str) {
+    let (status, body) = get(address, "GET / HTTP/1.1\r\nHost: a.example");
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains(&format!("\"name\":\"{name}\"")), "{body}");
+}
+
+#[test]
+fn an_edit_is_served_a_mistake_is_not_and_a_restart_finds_what_was_there() {
+    let (one, two, address) = (echo("one"), echo("two"), free_address());
+    let root = tempfile::tempdir().expect("a directory");
+    let (file, data) = (root.path().join("gateway.yaml"), root.path().join("data"));
+    replace(&file, &yaml(address, one.address()));
+
+    let up = Up::start(&file, &data);
+    answers(address, "one");
+    while up.told.try_recv().is_ok() {}
+    replace(&file, &yaml(address, two.address()));
+    up.applied();
+    answers(address, "two");
+    replace(&file, &yaml(address, one.address()).replace("endpoints", "endpoint"));
+    let said = up.wait_for(|event| match event {
+        KeptEvent::Refused(said) => Some(said),
+        KeptEvent::Gateway(_) => None,
+    });
+    assert!(said.contains("there is no field `endpoint`"), "{said}");
+    answers(address, "two");
+    let revision = up.kept.server().world().now().revision;
+    up.kept.stop();
+
+    replace(&file, &yaml(address, two.address()));
+    let up = Up::start(&file, &data);
+    answers(address, "two");
+    let now = up.kept.server().world().now();
+    assert!(now.resources.find::<model::kinds::Gateway>("default", "edge").is_some());
+    assert!(now.revision >= revision, "revisions never go back");
+    up.kept.stop();
+}
+
+#[test]
+fn two_of_them_cannot_share_a_folder() {
+    let (one, address) = (echo("one"), free_address());
+    let root = tempfile::tempdir().expect("a directory");
+    let (file, data) = (root.path().join("gateway.yaml"), root.path().join("data"));
+    replace(&file, &yaml(address, one.address()));
+    let _first = Up::start(&file, &data);
+
+    let options = UpOptions { source: Source::Files(vec![file]), ..UpOptions::default() };
+    let kept = KeptOptions { data, listen: ([127, 0, 0, 1], 0).into() };
+    let refused = Kept::start(options, kept, Arc::new(|_| {})).err().expect("refused");
+
+    assert!(refused.to_string().contains("another"), "{refused}");
+    answers(address, "one");
+}

@@ -1,0 +1,125 @@
+//! What an edit costs a control plane with three hundred proxies, and how soon all of them have it.
+//!
+//! One process: a control plane with its store on disk and three hundred simulated proxies on real connections over
+//! TLS. Some of them serve a Gateway with five thousand routes, the others one with ten; routes of the large one are
+//! edited one by one. Time is from the moment the write is durable to the moment the last interested proxy has it; CPU
+//! is that of the control plane's own threads, for one edit.
+//!
+//! `cargo run --profile fast -p selvedge-tests --example discovery_cost -- [EDITS]`
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
+use std::time::{Duration, Instant};
+
+use discovery::Interest;
+use serde_json::{Value, json};
+use tests::control::Control;
+use tests::simulated::Simulated;
+
+const PROXIES: usize = 300;
+const ROUTES: usize = 5_000;
+const EDITS: usize = 100;
+/// What `/proc` counts time in.
+const TICK: Duration = Duration::from_millis(10);
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let edits = std::env::args().nth(1).and_then(|edits| edits.parse().ok()).unwrap_or(EDITS);
+    println!(
+        "| interested proxies of {PROXIES} | p50 live | p99 live | slowest | CPU of the control plane an edit |"
+    );
+    println!("|---:|---:|---:|---:|---:|");
+    for interested in [30, 100, 300] {
+        measure(interested, edits).await;
+    }
+}
+
+async fn measure(interested: usize, edits: usize) {
+    let control = Control::start(&documents()).await;
+    let serve = |number: usize| if number < interested { "default/large" } else { "default/small" };
+    let mut herd: Vec<Simulated> = (0..PROXIES)
+        .map(|number| {
+            let interest = Interest::Gateways([serve(number).into()].into());
+            Simulated::start(&format!("p{number}"), control.url(), control.token.clone(), interest)
+        })
+        .collect();
+    for proxy in &mut herd {
+        proxy.reaches(1).await;
+    }
+    let before = control_cpu();
+    let mut took = Vec::new();
+    for edit in 0..edits {
+        let revision = control.put(route("large", edit % ROUTES, &format!("/edit-{edit}"))).await;
+        let since = Instant::now();
+        for proxy in &mut herd[..interested] {
+            proxy.reaches(revision).await;
+        }
+        took.push(since.elapsed());
+    }
+    let cpu = (control_cpu() - before) / u32::try_from(edits).unwrap_or(1);
+    eprintln!("{:?}", &took[..took.len().min(4)]);
+    took.sort();
+    let quantile = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
+    println!(
+        "| {interested} | {:.1} ms | {:.1} ms | {:.1} ms | {:.2} ms |",
+        millis(quantile(0.5)),
+        millis(quantile(0.99)),
+        millis(quantile(1.0)),
+        millis(cpu)
+    );
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn documents() -> String {
+    let mut all = vec![json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": { "name": "selvedge" },
+        "spec": { "controllerName": "selvedge.dev/gateway-controller" },
+    })];
+    for (name, port, routes) in [("large", 8080, ROUTES), ("small", 8081, 10)] {
+        all.push(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": name },
+            "spec": {
+                "gatewayClassName": "selvedge", "listeners": [{ "name": "http", "port": port, "protocol": "HTTP" }],
+            },
+        }));
+        all.extend((0..routes).map(|number| route(name, number, "/")));
+    }
+    all.extend((0..50).map(|number| {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": format!("s{number}") },
+            "spec": { "ports": [{ "port": 80 }] },
+        })
+    }));
+    all.iter().map(|document| format!("---\n{document}\n")).collect()
+}
+
+fn route(gateway: &str, number: usize, path: &str) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": { "name": format!("{gateway}-{number}"), "namespace": "default" },
+        "spec": {
+            "parentRefs": [{ "name": gateway }], "hostnames": [format!("h{number}.example")],
+            "rules": [{
+                "matches": [{ "path": { "type": "PathPrefix", "value": path } }],
+                "backendRefs": [{ "name": format!("s{}", number % 50), "port": 80 }],
+            }],
+        },
+    })
+}
+
+/// User and system time of the threads called `control`.
+fn control_cpu() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
+    let ticks: u32 = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+        .filter_map(|stat| {
+            let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
+            (name == "control").then_some(ticks)
+        })
+        .sum();
+    TICK * ticks
+}

@@ -1,0 +1,76 @@
+//! A control plane for other people's clients: its API on a port of its own, its files in a folder of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use control::clock::Clock;
+use control::server::{self, Server, ServerOptions};
+use tempfile::TempDir;
+
+use crate::until::within;
+
+/// A control plane that runs.
+#[derive(Debug)]
+pub struct ControlPlane {
+    server: Server,
+    folder: TempDir,
+}
+
+impl ControlPlane {
+    /// Starts one without any object.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start() -> ControlPlane {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = serve(folder.path(), (Ipv4Addr::LOCALHOST, 0).into()).await;
+        ControlPlane { server, folder }
+    }
+
+    /// Stops it and starts another one with the same files at the same address.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(self) -> ControlPlane {
+        let ControlPlane { server, folder } = self;
+        let address = server.address();
+        server.stop().await;
+        let server = within("the control plane to start again", serve(folder.path(), address)).await;
+        ControlPlane { server: server.unwrap_or_else(|problem| panic!("{problem}")), folder }
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.server.kubeconfig().to_owned()
+    }
+
+    /// A folder for files of the test.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// The store of one that has just stopped closes its file a moment later, and its port may be held as long.
+async fn serve(data: &Path, listen: SocketAddr) -> Server {
+    loop {
+        let options = ServerOptions {
+            data: data.to_owned(),
+            database: None,
+            listen,
+            names: Vec::new(),
+            bind: Ipv4Addr::LOCALHOST.into(),
+            clock: Clock::system(),
+        };
+        match server::start(options).await {
+            Ok(server) => return server,
+            Err(fault) if is_passing(&fault.to_string()) => tokio::task::yield_now().await,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+}
+
+fn is_passing(fault: &str) -> bool {
+    ["another process", "in use"].iter().any(|sign| fault.contains(sign))
+}

@@ -1,0 +1,4 @@
+//! Clients of Kubernetes, as they are, against a control plane that is none.
+
+mod kubectl;
+mod libraries;

@@ -1,0 +1,120 @@
+//! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one, two programs in
+//! Go and one in Rust.
+//!
+//! They go into `target/clients` and touch nothing else: a machine may have a kubectl of its own, and that one is left
+//! alone.
+
+use crate::child;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where the clients go.
+const CLIENTS: &str = "target/clients";
+/// The Debian package with the old kubectl; unpacked, not installed.
+const PACKAGE: &str = "kubernetes-client";
+/// The module with the programs in Go, and their names.
+const MODULE: &str = "crates/tests/clients/go";
+const PROGRAMS: [&str; 3] = ["kubectl", "informer", "controller"];
+/// A watcher in Rust.
+const WATCHER: &str = "crates/tests/clients/rust";
+
+/// Gets what is missing.
+pub fn install() -> Result<(), String> {
+    let problems: Vec<String> =
+        [unpack(), build(), build_watcher()].into_iter().filter_map(Result::err).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+fn unpack() -> Result<(), String> {
+    let clients = child::root().join(CLIENTS);
+    if clients.join("debian/usr/bin/kubectl").exists() {
+        return Ok(());
+    }
+    if !child::is_installed("apt-get") || !child::is_installed("dpkg-deb") {
+        return Err(format!(
+            "setup: missing {PACKAGE}\n  hint: it is a package of Debian; unpack it into `{CLIENTS}/debian`"
+        ));
+    }
+    println!("setup: apt-get download {PACKAGE}");
+    let folder = clients.join("download");
+    std::fs::create_dir_all(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
+    let mut download = child::command("apt-get", &["download", "-qq", PACKAGE]);
+    download.current_dir(&folder);
+    child::run(download).map_err(|problem| format!("setup: {problem}\n  hint: as root, `apt-get update`"))?;
+    let package = files(&folder)?.into_iter().find(|file| file.extension().is_some_and(|end| end == "deb"));
+    let package = package.ok_or_else(|| format!("setup: {PACKAGE} was not downloaded"))?;
+    let (from, to) = (package.display().to_string(), format!("{CLIENTS}/debian"));
+    child::run(child::command("dpkg-deb", &["-x", &from, &to]))
+}
+
+fn build() -> Result<(), String> {
+    let module = child::root().join(MODULE);
+    let changed = newest(&module)?;
+    let is_current = |name: &&str| {
+        let built = child::root().join(CLIENTS).join(name).metadata().and_then(|file| file.modified());
+        built.is_ok_and(|built| built > changed)
+    };
+    if PROGRAMS.iter().all(|name| is_current(&name)) {
+        return Ok(());
+    }
+    if !child::is_installed("go") {
+        return Err(
+            "setup: missing Go\n  hint: the tests with clients written in Go need it, see go.dev/doc/install"
+                .to_owned(),
+        );
+    }
+    println!("setup: go build ({})", PROGRAMS.join(", "));
+    let into = format!("{}/", child::root().join(CLIENTS).display());
+    let mut build = child::command("go", &["build", "-trimpath", "-o", &into, "./..."]);
+    build.current_dir(&module);
+    child::run(build)
+}
+
+/// A program of its own with its own lock: its dependencies are many, and nobody who builds the product needs them.
+fn build_watcher() -> Result<(), String> {
+    let manifest = format!("{WATCHER}/Cargo.toml");
+    let target = format!("{CLIENTS}/rust");
+    println!("setup: cargo build ({WATCHER})");
+    child::run(child::cargo(&[
+        "build",
+        "--locked",
+        "--quiet",
+        "--manifest-path",
+        &manifest,
+        "--target-dir",
+        &target,
+    ]))
+}
+
+/// When the newest file of a folder, or of a folder in it, was changed.
+fn newest(folder: &Path) -> Result<SystemTime, String> {
+    let mut latest = SystemTime::UNIX_EPOCH;
+    for path in files(folder)? {
+        let changed = if path.is_dir() {
+            newest(&path)?
+        } else {
+            let file = path.metadata().and_then(|file| file.modified());
+            file.map_err(|problem| format!("{}: {problem}", path.display()))?
+        };
+        latest = latest.max(changed);
+    }
+    Ok(latest)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_has_a_folder_in_the_module() {
+        for name in PROGRAMS {
+            assert!(child::root().join(MODULE).join(name).join("main.go").is_file(), "{name}");
+        }
+        assert!(newest(&child::root().join(MODULE)).expect("readable") > SystemTime::UNIX_EPOCH);
+    }
+}
