@@ -67,8 +67,8 @@ impl Node {
 impl Picture {
     /// The picture of these.
     pub fn of(gateways: &[Gateway], routes: &[Route]) -> Picture {
-        let shown = &routes[..routes.len().min(ROUTES_MAX)];
-        let backends = backends(shown);
+        let shown = in_order(gateways, routes);
+        let backends = backends(&shown);
         let rows = gateways.len().max(shown.len()).max(backends.len());
         let mut picture = Picture {
             width: 2 * COLUMN + BOX_WIDTH,
@@ -86,7 +86,7 @@ impl Picture {
             let meta = &route.meta;
             picture.add(COLUMN, y, "route", meta.place(), meta.page(), meta.problems() > 0);
             for (place, gateway) in gateways.iter().enumerate() {
-                if route.parents.iter().any(|parent| parent.page() == gateway.meta.page()) {
+                if is_attached(route, gateway) {
                     picture.join(0, height_of(place, gateways.len(), rows), y);
                 }
             }
@@ -134,9 +134,20 @@ fn height_of(number: usize, of: usize, rows: usize) -> usize {
     (rows - of) * ROW / 2 + number * ROW + (ROW - BOX_HEIGHT) / 2
 }
 
-fn backends(routes: &[Route]) -> Vec<&str> {
+/// Routes of one Gateway beside one another, so that fewer lines cross.
+fn in_order<'r>(gateways: &[Gateway], routes: &'r [Route]) -> Vec<&'r Route> {
+    let mut shown: Vec<&Route> = routes.iter().take(ROUTES_MAX).collect();
+    shown.sort_by_key(|route| gateways.iter().position(|gateway| is_attached(route, gateway)));
+    shown
+}
+
+fn is_attached(route: &Route, gateway: &Gateway) -> bool {
+    route.parents.iter().any(|parent| parent.page() == gateway.meta.page())
+}
+
+fn backends<'r>(routes: &[&'r Route]) -> Vec<&'r str> {
     let mut all = Vec::new();
-    for backend in routes.iter().flat_map(Route::backends) {
+    for backend in routes.iter().flat_map(|route| route.backends()) {
         if !all.contains(&backend) && all.len() < BACKENDS_MAX {
             all.push(backend);
         }

@@ -189,7 +189,9 @@ async fn a_wrong_token_and_a_form_of_another_site_open_nothing() {
 async fn the_cookie_is_kept_from_scripts_other_sites_and_plain_connections() {
     let visit = Visit::new(documents());
 
-    let answer = visit.post("/console/login", "token=good&to=%2Fconsole%2Froutes", Some("https://console.example")).await;
+    let answer = visit
+        .post("/console/login", "token=good&to=%2Fconsole%2Froutes", Some("https://console.example"))
+        .await;
 
     let cookie = answer.headers()["set-cookie"].to_str().expect("text");
     assert!(cookie.starts_with("__Host-") && !cookie.contains("good"));
@@ -231,12 +233,18 @@ async fn a_token_that_was_taken_back_ends_the_session() {
 async fn pages_tell_what_the_api_tells() {
     let visit = Visit::inside(documents()).await;
     let cases: [(&str, &[&str]); 7] = [
-        ("/console", &["shop/cart", "BackendNotFound", "no Service shop/basket", "<svg", "120.5", "edge-1", ">17<"]),
+        (
+            "/console",
+            &["shop/cart", "BackendNotFound", "no Service shop/basket", "<svg", "120.5", "edge-1", ">17<"],
+        ),
         ("/console/gateways", &["shop/edge", "203.0.113.7", "8080", "*.shop.example"]),
-        ("/console/routes", &["www.shop.example", "Service shop/basket:80", "120.5", "1.90 ms", "14 ms"]),
+        ("/console/routes", &["www.shop.example", "shop/basket:80", "120.5", "1.90 ms", "14 ms"]),
         ("/console/proxies", &["edge-1", "4 s", "12"]),
         ("/console/gateways/shop/edge", &["Programmed", "shop/cart", "team", "front"]),
-        ("/console/routes/shop/cart", &["/cart…", "RequestHeaderModifier", "written by hand", "ResolvedRefs"]),
+        (
+            "/console/routes/shop/cart",
+            &["/cart…", "RequestHeaderModifier", "written by hand", "ResolvedRefs"],
+        ),
         ("/console/proxies/edge-1", &["Permission denied", "HTTPRoute shop/cart", "too large", "expired"]),
     ];
     for (page, parts) in cases {
@@ -265,13 +273,20 @@ async fn what_somebody_may_not_list_is_said_in_its_place_and_the_rest_is_there()
 #[tokio::test]
 async fn every_answer_is_armed_against_being_used() {
     let visit = Visit::inside(documents()).await;
-    for path in PAGES.into_iter().chain(["/console/login", "/console/style.css", "/console/renew.js", "/console/no"]) {
+    for path in
+        PAGES.into_iter().chain(["/console/login", "/console/style.css", "/console/renew.js", "/console/no"])
+    {
         let answer = visit.get(path).await;
-        let field = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let field =
+            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let policy = field("content-security-policy");
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
         assert!(!policy.contains("unsafe"), "{path}");
-        assert_eq!((field("cache-control"), field("x-content-type-options")), ("no-store", "nosniff"), "{path}");
+        assert_eq!(
+            (field("cache-control"), field("x-content-type-options")),
+            ("no-store", "nosniff"),
+            "{path}"
+        );
     }
     assert_eq!(visit.send(Request::delete("/console"), "").await.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(visit.get("/console/logout").await.status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -311,7 +326,10 @@ async fn nothing_that_the_api_says_becomes_markup() {
     for page in PAGES {
         let answer = visit.get(page).await;
         let text = String::from_utf8(answer.body().to_vec()).expect("text");
-        assert!(!text.contains("<script>") && !text.contains("<img") && !text.contains("\"'>"), "{page}\n{text}");
+        assert!(
+            !text.contains("<script>") && !text.contains("<img") && !text.contains("\"'>"),
+            "{page}\n{text}"
+        );
         assert_eq!(text.matches("</title></svg>").count(), 0, "{page}");
         let is_about_it = answer.status() == StatusCode::OK;
         assert!(!is_about_it || text.contains("alert(1)"), "{page} shows nothing, so it proves nothing");
@@ -343,12 +361,23 @@ async fn pages_can_be_read_without_eyes() {
     let visit = Visit::inside(documents()).await;
     for page in PAGES {
         let text = visit.text(page).await;
-        for part in ["<html lang=\"en\">", "<main id=\"content\"", "<header>", "<nav aria-label=", "class=\"skip\"", "<h1>"] {
+        for part in [
+            "<html lang=\"en\">",
+            "<main id=\"content\"",
+            "<header>",
+            "<nav aria-label=",
+            "class=\"skip\"",
+            "<h1>",
+        ] {
             assert_eq!(text.matches(part).count(), 1, "{page}: {part}");
         }
         let tables = text.matches("<table>").count();
         assert_eq!(text.matches("<caption").count(), tables, "{page}: every table says what it is");
-        assert_eq!(text.matches("<thead><tr><th scope=\"col\"").count(), tables, "{page}: every column has a heading");
+        assert_eq!(
+            text.matches("<thead><tr><th scope=\"col\"").count(),
+            tables,
+            "{page}: every column has a heading"
+        );
         assert!(!text.contains("<th>") && !text.contains("style=\"") && !text.contains("onclick"), "{page}");
         assert!(text.split("<input ").skip(1).all(|input| input.starts_with("type=\"hidden\"")), "{page}");
     }

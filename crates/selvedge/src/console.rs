@@ -5,8 +5,8 @@ use std::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use control::api::beside::{Answered, Beside};
 use control::api::Inside;
+use control::api::beside::{Answered, Beside};
 use control::clock::Clock;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};

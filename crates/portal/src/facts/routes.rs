@@ -48,7 +48,7 @@ pub struct Rule {
 /// Where requests go.
 #[derive(Clone, Debug)]
 pub struct Backend {
-    /// `Service shop/cart:80`.
+    /// `shop/cart:80` for a Service, other kinds with their name: `Backend shop/cart`.
     pub name: String,
     /// Its weight; empty when there is none to compare with.
     pub weight: String,
@@ -161,9 +161,10 @@ impl Rule {
 fn backend_name(reference: &Value, namespace: &str) -> String {
     let kind = or(text(&reference["kind"]), "Service");
     let place = place(&or(text(&reference["namespace"]), namespace), &text(&reference["name"]));
+    let kind = if kind == "Service" { String::new() } else { format!("{kind} ") };
     match text(&reference["port"]).as_str() {
-        "" => format!("{kind} {place}"),
-        port => format!("{kind} {place}:{port}"),
+        "" => format!("{kind}{place}"),
+        port => format!("{kind}{place}:{port}"),
     }
 }
 
@@ -217,7 +218,7 @@ mod tests {
 
         assert_eq!(route.parents[0].text(), "shop/edge#web");
         assert_eq!(route.rules[0].matches, ["GET  /cart…", "= /  x: 1"]);
-        assert_eq!(route.backends(), ["Service shop/one:80", "Service shop/two:80"]);
+        assert_eq!(route.backends(), ["shop/one:80", "shop/two:80"]);
         assert_eq!(route.rules[0].backends[1].weight, "1");
         assert!(route.traffic.is_any());
     }

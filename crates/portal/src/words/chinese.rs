@@ -37,7 +37,7 @@ pub const CHINESE: Words = Words {
     store: "存储",
     store_well: "可用",
     live_proxies: "在线代理",
-    programmed: "其中已同步",
+    programmed: "已同步代理",
     unmatched: "无匹配路由的请求/秒",
     trouble: "未达预期",
     no_trouble: "所有对象均符合预期。",

@@ -37,7 +37,7 @@ pub const ENGLISH: Words = Words {
     store: "Store",
     store_well: "reachable",
     live_proxies: "Live proxies",
-    programmed: "of them up to date",
+    programmed: "Up-to-date proxies",
     unmatched: "Requests/s without a route",
     trouble: "Not as wanted",
     no_trouble: "Every object is as it was wanted.",
