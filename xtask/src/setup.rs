@@ -42,6 +42,8 @@ const SYSTEM: &[System] = &[
     System { group: Group::Tests, package: "procps",               sign: "kill" },
     System { group: Group::Tests, package: "strace",               sign: "strace" },
     System { group: Group::Tests, package: "postgresql",           sign: "/usr/lib/postgresql/*/bin/initdb" },
+    System { group: Group::Tests, package: "chromium",             sign: "chromium" },
+    System { group: Group::Tests, package: "fonts-wqy-zenhei",     sign: "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc" },
     System { group: Group::Tests, package: "python3-venv",         sign: "/usr/lib/python3*/ensurepip" },
     System { group: Group::Bench, package: "nginx",                sign: "nginx" },
     System { group: Group::Bench, package: "libnginx-mod-stream",  sign: "/usr/lib/nginx/modules/ngx_stream_module.so" },

@@ -24,6 +24,7 @@ mod stamp;
 pub mod status;
 pub mod store;
 pub mod stream;
+pub mod told;
 pub mod view;
 pub mod watch;
 pub mod world;

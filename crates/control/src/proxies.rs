@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use discovery::limits::{LEASE, ROUTES_REPORTED_MAX};
+use discovery::limits::{LEASE, REPORT_EVERY, ROUTES_REPORTED_MAX};
 use discovery::object::TypeName;
 use discovery::reports::{DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
 use discovery::{Interest, ObjectName, Rejection, Version};
@@ -22,6 +22,10 @@ use crate::view::Views;
 pub const PROXIES_MAX: usize = 10_000;
 /// Reports of a proxy from which its rates are made.
 const REPORTS_KEPT: usize = 5;
+/// How long a proxy that was lost is remembered, so that people see which one is missing.
+const LOST_KEPT: Duration = Duration::from_secs(600);
+/// Over how much time rates are taken, when a proxy has reported for so long.
+pub const RATES_OVER: Duration = Duration::from_secs(REPORT_EVERY.as_secs() * REPORTS_KEPT as u64);
 
 /// One live proxy.
 #[derive(Clone, Debug)]
@@ -52,6 +56,14 @@ pub struct Proxy {
     pub warnings: Vec<String>,
     /// When it was last heard of.
     pub heard: Instant,
+}
+
+impl Proxy {
+    /// Whether its lease has not ended.
+    #[must_use]
+    pub fn is_live(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) < LEASE
+    }
 }
 
 /// How one route does, over the last seconds and all proxies.
@@ -116,15 +128,18 @@ impl Proxies {
     /// See [`Refused`]; nothing has changed then.
     pub fn report(&self, peer: &Arc<str>, report: Report, now: Instant) -> Result<(), Refused> {
         let mut table = self.lock();
-        expire(&mut table, now);
+        make_room(&mut table, now);
         let name: Arc<str> = report.proxy.as_str().into();
-        match table.get(&name) {
+        let known = table.get(&name).filter(|known| known.proxy.is_live(now));
+        match known {
             _ if name.is_empty() => return Err(Refused::Nameless),
             Some(known) if known.proxy.peer != *peer => return Err(Refused::Taken(name)),
             None if table.len() >= PROXIES_MAX => return Err(Refused::TooMany),
             Some(_) | None => {}
         }
-        let mut reports = table.remove(&name).map(|entry| entry.reports).unwrap_or_default();
+        let is_known = known.is_some();
+        let before = table.remove(&name).filter(|_| is_known);
+        let mut reports = before.map(|entry| entry.reports).unwrap_or_default();
         let interval = Duration::from_millis(report.interval_ms);
         let (proxy, mut routes) = proxy(name.clone(), peer.clone(), report, now);
         routes.truncate(ROUTES_REPORTED_MAX);
@@ -141,8 +156,16 @@ impl Proxies {
     /// The proxies whose lease has not ended.
     #[must_use]
     pub fn live(&self, now: Instant) -> Vec<Proxy> {
+        let table = self.lock();
+        let live = table.values().filter(|entry| entry.proxy.is_live(now));
+        live.map(|entry| entry.proxy.clone()).collect()
+    }
+
+    /// The live proxies, and those that were lost a while ago.
+    #[must_use]
+    pub fn known(&self, now: Instant) -> Vec<Proxy> {
         let mut table = self.lock();
-        expire(&mut table, now);
+        forget(&mut table, now);
         table.values().map(|entry| entry.proxy.clone()).collect()
     }
 
@@ -160,10 +183,9 @@ impl Proxies {
     /// How routes do, by `namespace/name`; the empty name is of requests that no route matched.
     #[must_use]
     pub fn rates(&self, now: Instant) -> BTreeMap<String, Rate> {
-        let mut table = self.lock();
-        expire(&mut table, now);
+        let table = self.lock();
         let mut sums: HashMap<&str, Sum> = HashMap::new();
-        for entry in table.values() {
+        for entry in table.values().filter(|entry| entry.proxy.is_live(now)) {
             let seconds: f64 = entry.reports.iter().map(|(interval, _)| interval.as_secs_f64()).sum();
             if seconds <= 0.0 {
                 continue;
@@ -187,8 +209,16 @@ impl Proxies {
     }
 }
 
-fn expire(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
-    table.retain(|_, entry| now.saturating_duration_since(entry.proxy.heard) < LEASE);
+fn forget(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
+    table.retain(|_, entry| now.saturating_duration_since(entry.proxy.heard) < LOST_KEPT);
+}
+
+/// Those that were lost never keep a live one out.
+fn make_room(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
+    forget(table, now);
+    if table.len() >= PROXIES_MAX {
+        table.retain(|_, entry| entry.proxy.is_live(now));
+    }
 }
 
 fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy, Vec<Route>) {
@@ -293,6 +323,26 @@ mod tests {
 
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(proxies.live(Instant::now()).is_empty());
+        assert_eq!(proxies.known(Instant::now()).len(), 1, "people still see which one is missing");
+
+        tokio::time::advance(LOST_KEPT - LEASE).await;
+        assert!(proxies.known(Instant::now()).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn proxies_that_were_lost_keep_no_live_one_out() {
+        let proxies = Proxies::default();
+        for number in 0..PROXIES_MAX {
+            let report = report(&format!("edge-{number}"), 1);
+            proxies.report(&"peer".into(), report, Instant::now()).expect("taken");
+        }
+        assert_eq!(
+            proxies.report(&"peer".into(), report("one more", 1), Instant::now()),
+            Err(Refused::TooMany)
+        );
+
+        tokio::time::advance(LEASE).await;
+        assert_eq!(proxies.report(&"peer".into(), report("one more", 1), Instant::now()), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

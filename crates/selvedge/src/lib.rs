@@ -8,6 +8,7 @@
 pub mod cli;
 mod clock;
 pub mod commands;
+pub mod console;
 pub mod echo;
 pub mod exit;
 pub mod gateway;

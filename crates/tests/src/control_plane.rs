@@ -45,6 +45,18 @@ impl ControlPlane {
         self.server.kubeconfig().to_owned()
     }
 
+    /// Where its API, the stream for gateways and the console are.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The token file of gateways.
+    #[must_use]
+    pub fn gateway_token(&self) -> PathBuf {
+        self.server.gateway_token().to_owned()
+    }
+
     /// A folder for files of the test.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -62,6 +74,7 @@ async fn serve(data: &Path, listen: SocketAddr) -> Server {
             names: Vec::new(),
             bind: Ipv4Addr::LOCALHOST.into(),
             clock: Clock::system(),
+            beside: vec![selvedge::console::pages(Clock::system())],
         };
         match server::start(options).await {
             Ok(server) => return server,

@@ -12,6 +12,8 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use super::inside::Inside;
+
 /// Why a body of somebody else's broke off.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,6 +28,7 @@ pub trait Beside: Send + Sync + fmt::Debug + 'static {
     /// Whether requests for a path are theirs. Asked before the API's own routes.
     fn takes(&self, path: &str) -> bool;
 
-    /// Answers a request for such a path.
-    fn answer(&self, request: Request<Incoming>) -> Answered<'_>;
+    /// Answers a request for such a path. What they need of the API they ask of it as anybody does, only without a
+    /// connection.
+    fn answer(&self, request: Request<Incoming>, api: Inside) -> Answered<'_>;
 }

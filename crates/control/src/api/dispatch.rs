@@ -6,16 +6,16 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderMap, Method, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use model::kinds::KindName;
 
 use super::access::{Credentials, Permit, User, Wish};
 use super::answer::{Answer, Body, Style};
+use super::beside::Fault;
 use super::query::Query;
 use super::routes::{self, Access, Endpoint, Lookup, Place, Route};
 use super::state::State;
 use super::tls::ClientName;
-use super::{documents, review, verbs};
+use super::{documents, review, telling, verbs};
 use crate::objects::selectors::FieldSelector;
 use crate::objects::status::{About, Status};
 
@@ -40,11 +40,16 @@ pub struct Request {
     pub path: String,
 }
 
+/// A body that is read once its sender is known: one from the wire, or the empty one of who asks from inside.
+pub trait Sent: http_body::Body<Data = Bytes, Error: Into<Fault>> + Send {}
+
+impl<B: http_body::Body<Data = Bytes, Error: Into<Fault>> + Send> Sent for B {}
+
 /// Answers a request, whatever it is.
-pub async fn answer(
+pub async fn answer<B: Sent>(
     state: &Arc<State>,
     certificate: Option<&ClientName>,
-    request: http::Request<Incoming>,
+    request: http::Request<B>,
 ) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     let query = Query::parse(head.uri.query().unwrap_or_default());
@@ -58,12 +63,12 @@ pub async fn answer(
 }
 
 /// Everything before the endpoint, up to the body.
-async fn admit(
+async fn admit<B: Sent>(
     state: &Arc<State>,
     certificate: Option<&ClientName>,
     head: Parts,
     query: Query,
-    body: Incoming,
+    body: B,
 ) -> Result<Answer, Status> {
     let path = head.uri.path();
     if path.len() + head.uri.query().map_or(0, str::len) > state.limits.target_bytes_max {
@@ -84,7 +89,7 @@ async fn admit(
 }
 
 /// The rest: room, body and endpoint, within their time.
-async fn carry_out(state: &Arc<State>, mut request: Request, body: Incoming) -> Result<Answer, Status> {
+async fn carry_out<B: Sent>(state: &Arc<State>, mut request: Request, body: B) -> Result<Answer, Status> {
     let _place = state.admit()?;
     let answering = async {
         request.body = read(state, &request.headers, body).await?;
@@ -108,6 +113,9 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         Endpoint::SelfSubjectReview => review::myself(&request),
         Endpoint::SelfSubjectAccessReview => review::may_i(state, &request),
         Endpoint::SelfSubjectRulesReview => review::what_may_i(state, &request),
+        Endpoint::ControlPlanes => telling::control_planes(state, &request),
+        Endpoint::Proxies => telling::proxies(state, &request),
+        Endpoint::RouteTraffic => telling::routes(state, &request),
         Endpoint::List
         | Endpoint::Create
         | Endpoint::DeleteCollection
@@ -162,7 +170,11 @@ fn permit(
         (Access::Verb(verb), Some(_)) => verb,
         (Access::Authenticated | Access::Verb(_), None) => return Err(Status::unauthorized()),
     };
-    let (Some(user), Some(kind)) = (user, place.kind) else { return Err(Status::unauthorized()) };
+    // What we tell about ourselves is about Gateways: whoever may read those may read it.
+    let about_us = route.endpoint.tells_about_us();
+    let kind = if about_us { Some(KindName::Gateway) } else { place.kind };
+    let (Some(user), Some(kind)) = (user, kind) else { return Err(Status::unauthorized()) };
+    let name = place.name.clone().filter(|_| !about_us);
     let is_watch = route.endpoint == Endpoint::List && query.flag("watch")?.unwrap_or(false);
     let is_status =
         matches!(route.endpoint, Endpoint::GetStatus | Endpoint::ReplaceStatus | Endpoint::PatchStatus);
@@ -172,13 +184,13 @@ fn permit(
         resource: kind.plural().to_owned(),
         subresource: if is_status { "status" } else { "" }.to_owned(),
         namespace: place.namespace.clone(),
-        name: place.name.clone().or_else(|| only_name(kind, route, query)),
+        name: name.clone().or_else(|| only_name(kind, route, query)),
     };
     let entry = state.audit.entry(&user.name, &wish, "denied");
     let asked = Permit::ask(&*state.authorizer, Arc::clone(user), wish);
     asked.map(Some).map_err(|why| {
         state.audit.keep(entry);
-        Status::forbidden(About::new(kind, place.name.as_deref().unwrap_or_default()), &why)
+        Status::forbidden(About::new(kind, name.as_deref().unwrap_or_default()), &why)
     })
 }
 
@@ -194,7 +206,7 @@ fn other_methods(methods: &[Method]) -> Answer {
 }
 
 /// The body, unless it is too long; what says so beforehand is not read at all.
-async fn read(state: &State, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Status> {
+async fn read<B: Sent>(state: &State, headers: &HeaderMap, body: B) -> Result<Bytes, Status> {
     let most = state.limits.body_bytes_max;
     let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|told| told > most) {

@@ -12,6 +12,7 @@ mod dispatch;
 mod documents;
 pub mod home;
 mod incoming;
+mod inside;
 pub mod kubeconfig;
 pub mod limits;
 mod protobuf;
@@ -21,6 +22,7 @@ pub mod routes;
 mod server;
 mod stalled;
 mod state;
+mod telling;
 pub mod tls;
 mod verbs;
 
@@ -33,12 +35,14 @@ use tokio::task::JoinHandle;
 
 pub use access::{AdminsOnly, Authenticator, Authorizer};
 pub use beside::Beside;
+pub use inside::Inside;
 pub use limits::Limits;
 use state::{State, Watches};
 use tls::{Authority, AuthorityError};
 pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};
 
 use crate::clock::Clock;
+use crate::told::Told;
 use crate::world::World;
 
 /// What an API server must know from the start.
@@ -60,6 +64,8 @@ pub struct Options {
     pub clock: Clock,
     /// Who else is served at the same address.
     pub beside: Vec<Arc<dyn Beside>>,
+    /// What the control plane tells about itself; without it those paths do not exist.
+    pub told: Option<Told>,
 }
 
 /// Why a server did not start.
@@ -92,7 +98,8 @@ pub struct Api {
 /// # Errors
 /// When it cannot listen, or has no certificate.
 pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartError> {
-    let Options { listen, names, authority, authenticator, authorizer, limits, clock, beside } = options;
+    let Options { listen, names, authority, authenticator, authorizer, limits, clock, beside, told } =
+        options;
     let fault = |fault| StartError::Listen { address: listen, fault };
     let listener = server::bind(listen).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
@@ -110,6 +117,7 @@ pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartErro
         requests: Arc::new(Semaphore::new(limits.requests_max)),
         watches: Watches::default(),
         beside,
+        told,
     });
     let serving = tokio::spawn(server::run(listener, Arc::new(tls), state));
     let writing = tokio::spawn(writer.run());

@@ -7,6 +7,8 @@ use http::Method;
 use model::kinds::{KindName, Scope};
 use percent_encoding::percent_decode_str;
 
+use crate::told;
+
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are those of Kubernetes' documents and verbs")]
@@ -23,6 +25,9 @@ pub enum Endpoint {
     SelfSubjectReview,
     SelfSubjectAccessReview,
     SelfSubjectRulesReview,
+    ControlPlanes,
+    Proxies,
+    RouteTraffic,
     List,
     Create,
     DeleteCollection,
@@ -33,6 +38,14 @@ pub enum Endpoint {
     GetStatus,
     ReplaceStatus,
     PatchStatus,
+}
+
+impl Endpoint {
+    /// Whether it tells about the control plane and its proxies, and not about objects that are kept.
+    #[must_use]
+    pub fn tells_about_us(self) -> bool {
+        matches!(self, Endpoint::ControlPlanes | Endpoint::Proxies | Endpoint::RouteTraffic)
+    }
 }
 
 /// Who may ask.
@@ -81,6 +94,13 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST,   "apis/authentication.k8s.io/v1/selfsubjectreviews",                Endpoint::SelfSubjectReview,       Access::Authenticated),
     route(Method::POST,   "apis/authorization.k8s.io/v1/selfsubjectaccessreviews",           Endpoint::SelfSubjectAccessReview, Access::Authenticated),
     route(Method::POST,   "apis/authorization.k8s.io/v1/selfsubjectrulesreviews",            Endpoint::SelfSubjectRulesReview,  Access::Authenticated),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/controlplanes",                 Endpoint::ControlPlanes,          Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/controlplanes/{name}",          Endpoint::ControlPlanes,          Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/proxies",                       Endpoint::Proxies,                Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/proxies/{name}",                Endpoint::Proxies,                Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/routes",                        Endpoint::RouteTraffic,           Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/namespaces/{namespace}/routes", Endpoint::RouteTraffic,           Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/namespaces/{namespace}/routes/{name}", Endpoint::RouteTraffic,    Access::Verb("list")),
     route(Method::GET,    "{root}/{any}",                                                    Endpoint::List,                   Access::Verb("list")),
     route(Method::POST,   "{root}/{cluster}",                                                Endpoint::Create,                 Access::Verb("create")),
     route(Method::DELETE, "{root}/{cluster}",                                                Endpoint::DeleteCollection,       Access::Verb("deletecollection")),
@@ -192,7 +212,9 @@ impl Place {
         };
         let group = group(group_name)?;
         let of_group = KindName::ALL.iter().filter(|kind| kind.group() == group);
-        let known = of_group.flat_map(|kind| kind.versions()).copied().find(|known| known == version)?;
+        let ours = (group == told::GROUP).then_some(told::VERSION);
+        let known =
+            of_group.flat_map(|kind| kind.versions()).copied().chain(ours).find(|known| known == version)?;
         (self.group, self.version) = (Some(group), Some(known));
         Some(rest)
     }
@@ -209,7 +231,7 @@ impl Place {
 }
 
 fn group(name: &str) -> Option<&'static str> {
-    KindName::ALL.iter().map(|kind| kind.group()).find(|group| *group == name)
+    KindName::ALL.iter().map(|kind| kind.group()).chain([told::GROUP]).find(|group| *group == name)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, Body, Style};
 use super::dispatch;
+use super::inside::Inside;
 use super::stalled::Stalled;
 use super::state::State;
 use super::tls::peer::{self, Peer};
@@ -153,7 +154,7 @@ async fn answer(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
     if let Some(other) = state.beside.iter().find(|other| other.takes(request.uri().path())) {
-        let answered = AssertUnwindSafe(other.answer(request)).catch_unwind().await;
+        let answered = AssertUnwindSafe(other.answer(request, Inside::of(&state))).catch_unwind().await;
         return Ok(answered.map_or_else(|_panic| bug(), |response| response.map(Body::Foreign)));
     }
     let certificate = peer.as_ref().and_then(|peer| peer.name_at(state.clock.now()));

@@ -10,6 +10,7 @@ use super::beside::Beside;
 use super::limits::Limits;
 use crate::clock::Clock;
 use crate::objects::status::Status;
+use crate::told::Told;
 use crate::world::World;
 
 /// What every request shares.
@@ -35,6 +36,8 @@ pub struct State {
     pub watches: Watches,
     /// Who else is served at the same address.
     pub beside: Vec<Arc<dyn Beside>>,
+    /// What the control plane tells about itself.
+    pub told: Option<Told>,
 }
 
 impl State {

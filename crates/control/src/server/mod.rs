@@ -24,7 +24,9 @@ use crate::api::{self, Api, Authenticator, Beside};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
 use crate::reconcile::{self, Loops};
+use crate::store::Fence;
 use crate::stream::Hub;
+use crate::told::Told;
 use crate::view::Views;
 use crate::world::World;
 use proxies_door::{Door, Members};
@@ -44,6 +46,8 @@ pub struct ServerOptions {
     pub bind: IpAddr,
     /// The time of day.
     pub clock: Clock,
+    /// Who else is served at the same address: pages for people.
+    pub beside: Vec<Arc<dyn Beside>>,
 }
 
 /// Why it does not run.
@@ -80,7 +84,7 @@ pub struct Server {
 /// # Errors
 /// When its store, its files or its address cannot be used.
 pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
-    let ServerOptions { data, database, listen, names, bind, clock } = options;
+    let ServerOptions { data, database, listen, names, bind, clock, mut beside } = options;
     let opened = open::open(&data, database.as_deref()).await?;
     let home = Home::open(&data, clock.now())?;
     let world = World::open(opened.store).await.map_err(OpenError::Store)?;
@@ -91,7 +95,9 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
     let proxies = Arc::clone(&hub.proxies);
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
-    let beside: Vec<Arc<dyn Beside>> = vec![Arc::new(Door { hub, begun_anew })];
+    beside.push(Arc::new(Door { hub, begun_anew }));
+    let (lead, leading) = watch::channel(false);
+    let told = Told { world: world.clone(), views: views.clone(), proxies: proxies.clone(), leading };
     let api = api::Options {
         listen,
         names,
@@ -101,6 +107,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         limits: api::Limits::default(),
         clock: clock.clone(),
         beside,
+        told: Some(told),
     };
     let api = api::serve(Arc::clone(&world), api).await?;
     let server = format!("https://{}", reachable(api.address()));
@@ -113,9 +120,20 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(viewed.follow());
     let judging = judge::start(&world, &proxies, bind, &mut tasks);
     let loops = reconcile::start(&world, &clock, judging.conditions);
+    tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
     let set_aside = opened.set_aside;
     Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
+}
+
+/// The API is up before the loops are, so it is told afterwards whether they run here.
+async fn tell_whether_we_lead(mut leading: watch::Receiver<Option<Fence>>, tell: watch::Sender<bool>) {
+    loop {
+        tell.send_replace(leading.borrow_and_update().is_some());
+        if leading.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 impl Server {

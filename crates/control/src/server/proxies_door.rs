@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::api::Authenticator;
+use crate::api::Inside;
 use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
@@ -37,7 +38,7 @@ impl Beside for Door {
         stream::is_ours(path)
     }
 
-    fn answer(&self, request: http::Request<Incoming>) -> Answered<'_> {
+    fn answer(&self, request: http::Request<Incoming>, _api: Inside) -> Answered<'_> {
         if self.is_held() {
             let held =
                 tonic::Status::unavailable("the store was set aside as damaged; nothing was applied since");

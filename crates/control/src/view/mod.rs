@@ -10,13 +10,14 @@ mod index;
 mod needs;
 mod touch;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use discovery::{Change, Interest, Object, View};
 use model::kinds::KindName;
 use model::{Resource, ResourceKey, Resources};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::store::Revision;
 use crate::world::{Event, Gone, World};
@@ -29,6 +30,8 @@ pub use encode::{encode, name};
 
 /// Views that are kept although no proxy follows them, so that one that reconnects does not pay for a new one.
 const VIEWS_IDLE_MAX: usize = 32;
+/// Moments of a view's last changes that are kept. A proxy that is further behind is said to wait since the oldest.
+const MOMENTS_KEPT_MAX: usize = 64;
 
 /// The views of all interests.
 #[derive(Debug)]
@@ -85,7 +88,20 @@ struct Shared {
     roots: Vec<Node>,
     closure: Closure,
     current: watch::Sender<Arc<View>>,
+    /// The last epochs, each with when it came.
+    moments: VecDeque<(u64, Instant)>,
     followers: usize,
+}
+
+/// How a proxy of some interest stands that runs on an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs on everything that concerns it.
+    Current,
+    /// Changes wait, the oldest since then.
+    Behind(Instant),
+    /// Nobody follows such a view, so nobody can tell.
+    Unknown,
 }
 
 impl Views {
@@ -154,6 +170,19 @@ impl Views {
         let shared = state.views.get(state.by_interest.get(interest)?)?;
         let epoch = shared.current.borrow().epoch();
         Some(epoch)
+    }
+
+    /// How a proxy of this interest stands that runs on this epoch.
+    #[must_use]
+    pub fn standing(&self, interest: &Interest, epoch: u64) -> Standing {
+        let state = self.lock();
+        let shared = state.by_interest.get(interest).and_then(|id| state.views.get(id));
+        let Some(shared) = shared else { return Standing::Unknown };
+        if epoch >= shared.current.borrow().epoch() {
+            return Standing::Current;
+        }
+        let waiting = shared.moments.iter().find(|(moved_to, _)| *moved_to > epoch);
+        waiting.map_or(Standing::Unknown, |(_, since)| Standing::Behind(*since))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -262,7 +291,11 @@ impl State {
             return;
         }
         let next = Arc::new(current.next(self.revision, changes));
-        if let Some(shared) = self.views.get(&id) {
+        if let Some(shared) = self.views.get_mut(&id) {
+            shared.moments.push_back((next.epoch(), Instant::now()));
+            if shared.moments.len() > MOMENTS_KEPT_MAX {
+                shared.moments.pop_front();
+            }
             shared.current.send_replace(next);
         }
     }
@@ -320,6 +353,7 @@ impl State {
             roots: roots(interest),
             closure: Closure::default(),
             current: watch::Sender::new(Arc::new(View::empty(self.revision))),
+            moments: VecDeque::from([(self.revision, Instant::now())]),
             followers: 0,
         };
         self.views.insert(id, shared);

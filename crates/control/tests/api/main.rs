@@ -10,4 +10,5 @@ mod permissions;
 mod server;
 mod shapes;
 mod statuses;
+mod told;
 mod watches;

@@ -8,8 +8,11 @@ use control::api::access::{Rbac, User};
 use control::api::home::Home;
 use control::api::{self, Api, Limits, Options};
 use control::clock::Clock;
+use control::proxies::Proxies;
 use control::store::keys::Keys;
 use control::store::sqlite::Sqlite;
+use control::told::Told;
+use control::view::Views;
 use control::world::World;
 use tempfile::TempDir;
 
@@ -20,6 +23,8 @@ pub struct Server {
     pub world: Arc<World>,
     pub home: Home,
     pub clock: Clock,
+    pub proxies: Arc<Proxies>,
+    pub views: Arc<Views>,
     api: Api,
     folder: TempDir,
     token: String,
@@ -40,6 +45,13 @@ impl Server {
         let world = World::open(store(&folder).await).await.expect("a world");
         let clock = Clock::system();
         let home = Home::open(folder.path(), clock.now()).expect("files");
+        let (proxies, views) = (Arc::new(Proxies::default()), Views::new(Arc::clone(&world)));
+        let told = Told {
+            world: Arc::clone(&world),
+            views: Arc::clone(&views),
+            proxies: Arc::clone(&proxies),
+            leading: tokio::sync::watch::channel(true).1,
+        };
         let judge = Rbac::new(Arc::clone(&world), clock.clone());
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -50,18 +62,19 @@ impl Server {
             limits,
             clock: clock.clone(),
             beside: Vec::new(),
+            told: Some(told),
         };
         let api = api::serve(Arc::clone(&world), options).await.expect("a server");
         let admin = User::new("admin", ["system:masters"]);
         let token = home.tokens.issue(&admin).expect("a token");
-        Server { world, home, clock, api, folder, token }
+        Server { world, home, clock, proxies, views, api, folder, token }
     }
 
     /// The same objects, served anew.
     pub async fn restart(self) -> Server {
-        let Server { api, folder, world, .. } = self;
+        let Server { api, folder, world, views, .. } = self;
         api.stop().await;
-        drop(world);
+        drop((world, views));
         Server::in_folder(folder, Limits::default()).await
     }
 

@@ -9,6 +9,7 @@ use control::clock::Clock;
 use control::server::{self, OpenError, Server, ServerOptions, StartError};
 
 use super::up::Signals;
+use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -53,6 +54,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         names: arguments.names.clone(),
         bind: arguments.bind,
         clock: Clock::system(),
+        beside: vec![console::pages(Clock::system())],
     };
     let server = runtime.block_on(server::start(options)).map_err(|error| failure(&error, &arguments))?;
     announce(&server, &arguments.data);
@@ -82,6 +84,7 @@ fn announce(server: &Server, data: &Path) {
         now.revision
     ));
     output::note(format_args!("  api      https://{}", server.address()));
+    output::note(format_args!("  console  https://{}/console", server.reachable()));
     output::note(format_args!("  data     {}", data.display()));
     output::note(format_args!(
         "  kubectl  kubectl --kubeconfig {} get gateways -A",

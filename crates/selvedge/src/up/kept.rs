@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 
 use super::{Source, UpOptions, text_file};
 use crate::clock::Stopwatch;
+use crate::console;
 use crate::gateway::{GatewayOptions, RunningGateway};
 
 /// Name under which the gateway of this process reports.
@@ -100,6 +101,7 @@ impl Kept {
             names: Vec::new(),
             bind: options.bind,
             clock: clock.clone(),
+            beside: vec![console::pages(clock.clone())],
         };
         let server = runtime.block_on(server::start(server))?;
         let files =

@@ -98,6 +98,7 @@ async fn serve(data: &Path) -> Server {
         names: Vec::new(),
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         clock: Clock::system(),
+        beside: Vec::new(),
     };
     server::start(options).await.expect("a control plane")
 }

@@ -74,7 +74,10 @@ pub async fn answer(state: &Arc<State>, request: Request) -> Result<Answer, Stat
         | Endpoint::OpenApiV3Document
         | Endpoint::SelfSubjectReview
         | Endpoint::SelfSubjectAccessReview
-        | Endpoint::SelfSubjectRulesReview => Err(Status::no_such_path()),
+        | Endpoint::SelfSubjectRulesReview
+        | Endpoint::ControlPlanes
+        | Endpoint::Proxies
+        | Endpoint::RouteTraffic => Err(Status::no_such_path()),
     };
     if let (Err(status), true) = (&answered, asked.is_write()) {
         let permit = &asked.permit;

@@ -5,9 +5,12 @@ use model::schema;
 use serde_json::{Map, Value, json};
 
 use super::names::{GroupVersion, categories, group_versions, groups, short_names, singular};
+use crate::told;
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
+/// What is told is nobody's to change.
+const TOLD_VERBS: [&str; 2] = ["get", "list"];
 
 /// Which form of the aggregated discovery a client asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub fn api_versions(address: &str) -> Value {
 pub fn api_groups() -> Value {
     let groups: Vec<Value> = groups()
         .into_iter()
+        .chain([told::GROUP])
         .filter(|group| !group.is_empty())
         .map(|group| Value::Object(one_group(group)))
         .collect();
@@ -42,7 +46,8 @@ pub fn api_groups() -> Value {
 /// `/apis/GROUP`.
 #[must_use]
 pub fn api_group(group: &str) -> Option<Value> {
-    let group = groups().into_iter().find(|known| !known.is_empty() && *known == group)?;
+    let mut groups = groups().into_iter().chain([told::GROUP]);
+    let group = groups.find(|known| !known.is_empty() && *known == group)?;
     let mut document = Map::new();
     document.insert("kind".to_owned(), "APIGroup".into());
     document.insert("apiVersion".to_owned(), "v1".into());
@@ -63,14 +68,21 @@ fn one_group(group: &'static str) -> Map<String, Value> {
 }
 
 fn versions(group: &str) -> Vec<GroupVersion> {
-    group_versions().into_iter().filter(|one| one.group == group).collect()
+    let told = GroupVersion { group: told::GROUP, version: told::VERSION };
+    group_versions().into_iter().chain([told]).filter(|one| one.group == group).collect()
 }
 
 /// `/api/v1` and `/apis/GROUP/VERSION`: the kinds of a version.
 #[must_use]
 pub fn api_resources(group: &str, version: &str) -> Option<Value> {
-    let one = group_versions().into_iter().find(|one| one.group == group && one.version == version)?;
+    let one = versions(group).into_iter().find(|one| one.version == version)?;
     let mut resources = Vec::new();
+    for kind in told_in(one) {
+        resources.push(json!({
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.is_namespaced,
+            "kind": kind.kind, "verbs": TOLD_VERBS,
+        }));
+    }
     for kind in one.kinds() {
         let mut resource = json!({
             "name": kind.plural(), "singularName": singular(kind), "namespaced": kind.scope() == Scope::Namespaced,
@@ -90,6 +102,11 @@ pub fn api_resources(group: &str, version: &str) -> Option<Value> {
     }))
 }
 
+/// What the control plane tells about itself; it is no kind of the model, because nothing of it is kept.
+fn told_in(one: GroupVersion) -> impl Iterator<Item = &'static told::Kind> {
+    told::KINDS.into_iter().filter(move |_| one.group == told::GROUP)
+}
+
 fn names_into(resource: &mut Value, kind: KindName) {
     for (field, names) in [("shortNames", short_names(kind)), ("categories", categories(kind))] {
         if !names.is_empty() {
@@ -107,6 +124,7 @@ pub fn discover(core: bool, form: Aggregated) -> Value {
     };
     let items: Vec<Value> = groups()
         .into_iter()
+        .chain([told::GROUP])
         .filter(|group| group.is_empty() == core)
         .map(|group| {
             let versions: Vec<Value> = versions(group).into_iter().map(discovered).collect();
@@ -121,6 +139,14 @@ pub fn discover(core: bool, form: Aggregated) -> Value {
 }
 
 fn discovered(one: GroupVersion) -> Value {
+    let told = told_in(one).map(|kind| {
+        let response = json!({"group": one.group, "version": one.version, "kind": kind.kind});
+        let scope = if kind.is_namespaced { "Namespaced" } else { "Cluster" };
+        json!({
+            "resource": kind.plural, "responseKind": response, "scope": scope,
+            "singularResource": kind.singular, "verbs": TOLD_VERBS,
+        })
+    });
     let resources: Vec<Value> = one
         .kinds()
         .map(|kind| {
@@ -140,6 +166,7 @@ fn discovered(one: GroupVersion) -> Value {
             }
             resource
         })
+        .chain(told)
         .collect();
     json!({"version": one.version, "resources": resources, "freshness": "Current"})
 }

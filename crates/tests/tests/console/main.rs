@@ -1,0 +1,5 @@
+//! The console and what it tells from, with a real control plane, a real gateway and real traffic.
+
+mod browser;
+mod stage;
+mod traffic;
