@@ -90,7 +90,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
     let proxies = Arc::clone(&hub.proxies);
-    let beside: Vec<Arc<dyn Beside>> = vec![Arc::new(Door(hub))];
+    let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
+    let beside: Vec<Arc<dyn Beside>> = vec![Arc::new(Door { hub, begun_anew })];
     let api = api::Options {
         listen,
         names,
