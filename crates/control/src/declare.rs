@@ -307,7 +307,7 @@ spec: { endpoints: [ 127.0.0.1:9002 ] }
         fn labels(&self, name: &str) -> Option<Vec<String>> {
             let now = self.declared.world.now().resources;
             let found = now.find::<model::kinds::Backend>("default", name)?;
-            Some(found.resource.meta.labels.iter().map(|(key, _)| key.to_string()).collect())
+            Some(found.resource.meta.labels.keys().map(ToString::to_string).collect())
         }
     }
 

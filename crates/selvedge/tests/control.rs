@@ -33,6 +33,7 @@ impl Plane {
             names: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             clock: Clock::system(),
+            beside: Vec::new(),
         };
         let server = runtime.block_on(server::start(options)).expect("a control plane");
         Plane { server, runtime }
@@ -42,7 +43,7 @@ impl Plane {
         let token = std::fs::read_to_string(self.server.gateway_token()).expect("a token file");
         let control = format!("https://{}", self.server.address()).parse().expect("an address");
         let options = GatewayOptions::new("edge", control, token.parse().expect("a token"));
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(1024);
         // The receiver may go before the last event comes.
         let started = RunningGateway::start(options, Arc::new(move |event| tell.send(event).unwrap_or(())));
         (started.expect("a gateway"), told)

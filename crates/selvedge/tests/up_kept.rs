@@ -19,7 +19,7 @@ struct Up {
 
 impl Up {
     fn start(file: &Path, data: &Path) -> Up {
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(1024);
         let options = UpOptions { source: Source::Files(vec![file.to_owned()]), ..UpOptions::default() };
         let kept = KeptOptions { data: data.to_owned(), listen: ([127, 0, 0, 1], 0).into() };
         // The receiver may go before the last event comes.

@@ -13,6 +13,7 @@ const ENDINGS: &[&str] = &["_MAX", "_SECONDS", "_MILLISECONDS", "_TIMEOUT"];
 const NOT_BOUNDS: &[(&str, &str)] = &[
     ("NAME_BYTES_MAX", "the syntax of host names (RFC 1035): past it a host is malformed, `bad_host`"),
     ("LABEL_BYTES_MAX", "the syntax of host names (RFC 1035): past it a host is malformed, `bad_host`"),
+    ("GRPC_TIMEOUT", "the name of a field"),
     ("COALESCE_BYTES_MAX", "chooses between two correct ways of writing; nothing is refused past it"),
 ];
 

@@ -1,8 +1,8 @@
 //! Which kubeconfig is meant.
 //!
-//! What is named on the command line comes first, then the environment, then the one of a control plane
-//! with its data in the folder for data of this user. The one in `~/.kube` is not looked at: it most likely leads to a cluster of somebody's company, and
-//! nobody should change that by forgetting a flag.
+//! What is named on the command line comes first, then the environment, then the one of a control plane with its data
+//! in the folder for data of this user. The one in `~/.kube` is not looked at: it most likely leads to a cluster of
+//! somebody's company, and nobody should change that by forgetting a flag.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

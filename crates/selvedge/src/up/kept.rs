@@ -28,6 +28,8 @@ use crate::gateway::{GatewayOptions, RunningGateway};
 
 /// Name under which the gateway of this process reports.
 const NAME: &str = "up";
+/// Most epochs that wait to be heard of at the start. Past it they are not told; the newest is asked for anyway.
+const EPOCHS_WAITING_MAX: usize = 64;
 /// Longest time from the start to a gateway that runs on what the store holds. Past it the start goes on without it.
 const FIRST_EPOCH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -214,11 +216,11 @@ fn gateway(
         drain: options.drain,
         ..GatewayOptions::new(NAME, control, token)
     };
-    let (tell, epochs) = mpsc::channel();
+    let (tell, epochs) = mpsc::sync_channel(EPOCHS_WAITING_MAX);
     let told = move |event: proxy::Event| {
         if let proxy::Event::Applied { epoch, .. } = &event {
             // After the start nobody listens any more.
-            let _unheard = tell.send(*epoch);
+            let _unheard = tell.try_send(*epoch);
         }
         listener(KeptEvent::Gateway(event));
     };
