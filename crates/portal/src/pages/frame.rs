@@ -71,7 +71,7 @@ impl Frame {
     /// A rate: more digits the smaller it is.
     pub fn rate(&self, rate: &f64) -> String {
         match *rate {
-            rate if rate == 0.0 => "0".to_owned(),
+            0.0 => "0".to_owned(),
             rate if rate < 10.0 => format!("{rate:.2}"),
             rate if rate < 1_000.0 => format!("{rate:.1}"),
             rate => format!("{rate:.0}"),
