@@ -50,11 +50,11 @@ fn unpack() -> Result<(), String> {
 fn build() -> Result<(), String> {
     let module = child::root().join(MODULE);
     let changed = newest(&module)?;
-    let is_current = |name: &&str| {
+    let is_current = |name: &str| {
         let built = child::root().join(CLIENTS).join(name).metadata().and_then(|file| file.modified());
         built.is_ok_and(|built| built > changed)
     };
-    if PROGRAMS.iter().all(|name| is_current(&name)) {
+    if PROGRAMS.iter().all(|name| is_current(name)) {
         return Ok(());
     }
     if !child::is_installed("go") {

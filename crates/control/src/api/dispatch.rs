@@ -57,9 +57,9 @@ pub async fn answer<B: Sent>(
     let style = Style::of(&head.headers, pretty, state.limits.gzip_bytes_min);
     let answer = match query {
         Ok(query) => admit(state, certificate, head, query, body).await,
-        Err(status) => Err(status.into()),
+        Err(status) => Err(status),
     };
-    style.write(answer.unwrap_or_else(|refusal| refusal))
+    style.write(answer.unwrap_or_else(Answer::from))
 }
 
 /// Everything before the endpoint, up to the body.
@@ -69,23 +69,23 @@ async fn admit<B: Sent>(
     head: Parts,
     query: Query,
     body: B,
-) -> Result<Answer, Answer> {
+) -> Result<Answer, Status> {
     let path = head.uri.path();
     if path.len() + head.uri.query().map_or(0, str::len) > state.limits.target_bytes_max {
-        return Err(Status::bad_request("the path and its query are too long").into());
+        return Err(Status::bad_request("the path and its query are too long"));
     }
     let found = routes::find(&head.method, path);
     let user = person(state, certificate, &head, &found)?;
     let (route, place) = match found {
         Lookup::Found(route, place) => (route, place),
-        Lookup::OtherMethods(methods) => return Err(other_methods(&methods)),
-        Lookup::Nothing => return Err(Status::no_such_path().into()),
+        Lookup::OtherMethods(methods) => return Ok(other_methods(&methods)),
+        Lookup::Nothing => return Err(Status::no_such_path()),
     };
     let permit = permit(state, user.as_ref(), route, &place, &query)?;
     let (endpoint, path) = (route.endpoint, path.to_owned());
     let request =
         Request { endpoint, place, query, headers: head.headers, user, permit, body: Bytes::new(), path };
-    Ok(carry_out(state, request, body).await?)
+    carry_out(state, request, body).await
 }
 
 /// The rest: room, body and endpoint, within their time.
@@ -135,12 +135,12 @@ fn person(
     certificate: Option<&ClientName>,
     head: &Parts,
     found: &Lookup,
-) -> Result<Option<Arc<User>>, Answer> {
+) -> Result<Option<Arc<User>>, Status> {
     let credentials = Credentials::of(&head.headers, certificate);
     if let Some(user) = state.authenticator.authenticate(&credentials) {
         if head.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
             let why = "impersonation is not supported; use credentials of the user whom you mean";
-            return Err(Status::bad_request(why).into());
+            return Err(Status::bad_request(why));
         }
         return Ok(Some(Arc::new(user)));
     }
@@ -153,7 +153,7 @@ fn person(
                 ..Wish::default()
             };
             state.audit.keep(state.audit.entry("system:anonymous", &wish, "denied"));
-            Err(Status::unauthorized().into())
+            Err(Status::unauthorized())
         }
     }
 }
@@ -164,16 +164,16 @@ fn permit(
     route: &Route,
     place: &Place,
     query: &Query,
-) -> Result<Option<Permit>, Answer> {
+) -> Result<Option<Permit>, Status> {
     let verb = match (route.access, user) {
         (Access::Anyone, _) | (Access::Authenticated, Some(_)) => return Ok(None),
         (Access::Verb(verb), Some(_)) => verb,
-        (Access::Authenticated | Access::Verb(_), None) => return Err(Status::unauthorized().into()),
+        (Access::Authenticated | Access::Verb(_), None) => return Err(Status::unauthorized()),
     };
     // What we tell about ourselves is about Gateways: whoever may read those may read it.
     let about_us = route.endpoint.tells_about_us();
     let kind = if about_us { Some(KindName::Gateway) } else { place.kind };
-    let (Some(user), Some(kind)) = (user, kind) else { return Err(Status::unauthorized().into()) };
+    let (Some(user), Some(kind)) = (user, kind) else { return Err(Status::unauthorized()) };
     let name = place.name.clone().filter(|_| !about_us);
     let is_watch = route.endpoint == Endpoint::List && query.flag("watch")?.unwrap_or(false);
     let is_status =
@@ -190,7 +190,7 @@ fn permit(
     let asked = Permit::ask(&*state.authorizer, Arc::clone(user), wish);
     asked.map(Some).map_err(|why| {
         state.audit.keep(entry);
-        Status::forbidden(About::new(kind, name.as_deref().unwrap_or_default()), &why).into()
+        Status::forbidden(About::new(kind, name.as_deref().unwrap_or_default()), &why)
     })
 }
 

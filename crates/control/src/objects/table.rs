@@ -113,6 +113,17 @@ const fn count(name: &'static str, cell: fn(&Value, Moment) -> Value) -> Column 
     Column { name, of: "integer", is_wide: false, cell }
 }
 
+fn hostnames(object: &Value) -> String {
+    object.pointer("/spec/hostnames").map(Value::to_string).unwrap_or_default()
+}
+
+/// `ClusterRole/view`: what a binding gives.
+fn bound(object: &Value) -> String {
+    let part = |field: &str| word(object, &format!("/roleRef/{field}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", text(&part("kind")), text(&part("name")))
+}
+
 fn columns(kind: KindName) -> Vec<Column> {
     const AGE: Column = text("Age", |object, now| age(object, now).into());
     let own = match kind {
@@ -160,14 +171,7 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Programmed", |object, _| condition(object, "Programmed")),
             AGE,
         ],
-        KindName::HttpRoute => {
-            vec![
-                text("Hostnames", |object, _| {
-                    null_if_empty(object.pointer("/spec/hostnames").map(Value::to_string).unwrap_or_default())
-                }),
-                AGE,
-            ]
-        }
+        KindName::HttpRoute => vec![text("Hostnames", |object, _| null_if_empty(hostnames(object))), AGE],
         KindName::Backend => vec![
             text("Endpoints", |object, _| none_if_empty(shortened(texts(object, "/spec/endpoints"), ""))),
             text("Accepted", |object, _| condition(object, "Accepted")),
@@ -178,18 +182,9 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],
-        KindName::RoleBinding | KindName::ClusterRoleBinding => vec![
-            text("Role", |object, _| {
-                let part = |field: &str| word(object, &format!("/roleRef/{field}"));
-                format!(
-                    "{}/{}",
-                    part("kind").as_str().unwrap_or_default(),
-                    part("name").as_str().unwrap_or_default()
-                )
-                .into()
-            }),
-            AGE,
-        ],
+        KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            vec![text("Role", |object, _| bound(object).into()), AGE]
+        }
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()

@@ -1,7 +1,7 @@
 //! What became of each object is written into its status.
 //!
-//! The engine says it, proxies add what they know, and here it is compared with what the objects say of themselves. Only
-//! what differs is written, all of it in one change set, so a change of a Gateway with a thousand routes is one
+//! The engine says it, proxies add what they know, and here it is compared with what the objects say of themselves.
+//! Only what differs is written, all of it in one change set, so a change of a Gateway with a thousand routes is one
 //! transaction and not a thousand.
 
 use std::collections::{HashMap, HashSet};
@@ -87,8 +87,7 @@ impl Reconcile for GatewayStatus {
         Box::pin(self.sweep(fence))
     }
 
-    /// What we wrote ourselves comes back as an event too; it was agreed upon when it was written, and is found to agree
-    /// at the cost of one look.
+    /// What we wrote ourselves comes back as an event too, and is found to agree at the cost of one look.
     fn concerns(&self, event: &Event) -> bool {
         event.after.is_some()
     }

@@ -1,13 +1,15 @@
 //! A namespace that is deleted takes along what is in it, and one that is used needs no declaration.
 //!
-//! Deleting marks the namespace and leaves a finalizer; here its contents are deleted, and when nothing is left, not even
-//! what waits for finalizers of its own, the namespace is let go.
+//! Deleting marks the namespace and leaves a finalizer; here its contents are deleted, and when nothing is left, not
+//! even what waits for finalizers of its own, the namespace is let go. A namespace in which somebody has made something
+//! is declared here, because clients ask for it before they look into it; so is `default`, as everywhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::Resource;
-use model::kinds::Namespace;
-use serde_json::Value;
+use model::kinds::{KindName, Namespace};
+use serde_json::{Value, json};
 
 use super::driver::{Reconcile, Run, Summary};
 use super::write::{Change, Writer};
@@ -37,7 +39,13 @@ impl Namespaces {
             ending(&moment).iter().flat_map(|(namespace, value)| empty(&moment, namespace, value)).collect();
         let more = changes.len() > CHANGES_MAX;
         changes.truncate(CHANGES_MAX);
-        self.writer.write(fence, changes, more).await
+        let written = self.writer.write(fence, changes, more).await?;
+        let declared = self.writer.create(fence, KindName::Namespace, undeclared(&moment)).await?;
+        Ok(Summary {
+            writes: written.writes + declared.writes,
+            refused: written.refused + declared.refused,
+            more: written.more || declared.more,
+        })
     }
 }
 
@@ -50,7 +58,8 @@ impl Reconcile for Namespaces {
         match &event.after {
             // The last object of a namespace may have gone.
             None => true,
-            Some(after) => after.content::<Namespace>().is_some(),
+            // The first one may have come.
+            Some(after) => event.before.is_none() || after.content::<Namespace>().is_some(),
         }
     }
 }
@@ -64,6 +73,17 @@ fn ending(moment: &Moment) -> Vec<(Arc<Resource>, Value)> {
     })
     .filter(|(_, value)| value.pointer("/metadata/deletionTimestamp").is_some())
     .collect()
+}
+
+/// Namespaces that are used, and `default`, as far as they are not there.
+fn undeclared(moment: &Moment) -> Vec<Value> {
+    let used = moment.resources.iter().map(|object| object.namespace()).filter(|name| !name.is_empty());
+    let used: BTreeSet<&str> = used.chain(["default"]).collect();
+    used.into_iter()
+        .filter(|name| moment.resources.find::<Namespace>("", name).is_none())
+        .take(CHANGES_MAX)
+        .map(|name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }))
+        .collect()
 }
 
 fn empty(moment: &Moment, namespace: &Arc<Resource>, value: &Value) -> Vec<Change> {

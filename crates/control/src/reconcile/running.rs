@@ -15,7 +15,7 @@ use super::namespaces::Namespaces;
 use super::write::Writer;
 use crate::clock::Clock;
 use crate::leader::{Candidate, TERM};
-use crate::store::Fence;
+use crate::store::{Fence, history};
 use crate::world::World;
 
 /// Name of the lease that says which control plane runs its loops.
@@ -40,11 +40,13 @@ pub fn start(world: &Arc<World>, clock: &Clock, conditions: watch::Receiver<Arc<
     let drivers = drivers(world, clock, conditions.clone(), &news);
     let mut tasks = JoinSet::new();
     let stopped = until(stopping.clone());
+    let store = Arc::clone(world.store());
     tasks.spawn(async move {
         let work = |fence: Fence| {
             let drivers = drivers.clone().into_iter().map(move |driver| driver.run(fence.clone()));
+            let store = Arc::clone(&store);
             async move {
-                join_all(drivers).await;
+                tokio::join!(join_all(drivers), history::keep_short(&*store));
             }
         };
         candidate.run(stopped, work).await;

@@ -123,6 +123,38 @@ impl Writer {
             }
             set.writes.push(write);
         }
+        self.commit(set, refused, more).await
+    }
+
+    /// Makes these objects, which are outside of namespaces, all at once.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn create(
+        &self,
+        fence: &Fence,
+        kind: KindName,
+        objects: Vec<Value>,
+    ) -> Result<Summary, StoreError> {
+        let mut set = ChangeSet { writes: Vec::new(), audit: Vec::new(), fence: Some(fence.clone()) };
+        let mut refused = 0;
+        for object in objects {
+            let request = self.request(kind, None, None, Part::Whole);
+            let Ok(admitted) = objects::create(&request, Body::from(object)) else {
+                refused += 1;
+                continue;
+            };
+            let key = admitted.resource.key.clone();
+            let uid = admitted.resource.meta.uid.clone().unwrap_or_default();
+            set.audit.push(self.entry(kind, &key, "create"));
+            let object =
+                Object { key, uid, revision: 0, json: admitted.object.to_string().into(), source: None };
+            set.writes.push(Write::Put { object, expect: Expect::Absent });
+        }
+        self.commit(set, refused, false).await
+    }
+
+    async fn commit(&self, set: ChangeSet, refused: usize, more: bool) -> Result<Summary, StoreError> {
         let writes = set.writes.len();
         if writes == 0 {
             return Ok(Summary { writes, refused, more: false });
@@ -137,19 +169,31 @@ impl Writer {
         }
     }
 
-    fn admit(&self, kind: KindName, change: &Change) -> Result<Admitted, Status> {
-        let current = change.object.written.value();
-        let key = &change.object.key;
-        let request = Request {
+    fn request<'a>(
+        &'a self,
+        kind: KindName,
+        namespace: Option<&'a str>,
+        name: Option<&'a str>,
+        part: Part,
+    ) -> Request<'a> {
+        Request {
             kind,
             version: kind.versions()[0],
-            namespace: key.namespace.as_ref().map(|namespace| namespace.as_str()),
-            name: Some(key.name.as_str()),
-            part: if matches!(change.wanted, Wanted::Status(_)) { Part::Status } else { Part::Whole },
+            namespace,
+            name,
+            part,
             manager: &self.name,
             validation: FieldValidation::Ignore,
             now: self.now(),
-        };
+        }
+    }
+
+    fn admit(&self, kind: KindName, change: &Change) -> Result<Admitted, Status> {
+        let current = change.object.written.value();
+        let key = &change.object.key;
+        let part = if matches!(change.wanted, Wanted::Status(_)) { Part::Status } else { Part::Whole };
+        let namespace = key.namespace.as_ref().map(|namespace| namespace.as_str());
+        let request = self.request(kind, namespace, Some(key.name.as_str()), part);
         match &change.wanted {
             Wanted::Object(value) => objects::update(&request, &current, Body::from(value.clone())),
             Wanted::Status(status) => {

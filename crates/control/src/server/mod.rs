@@ -94,7 +94,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
     let proxies = Arc::clone(&hub.proxies);
-    beside.push(Arc::new(Door(hub)));
+    let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
+    beside.push(Arc::new(Door { hub, begun_anew }));
     let (lead, leading) = watch::channel(false);
     let told = Told { world: world.clone(), views: views.clone(), proxies: proxies.clone(), leading };
     let api = api::Options {

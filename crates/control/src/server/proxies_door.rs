@@ -12,13 +12,26 @@ use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
 use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
+use crate::world::World;
 
 /// Members of a group that begins with this may follow the Gateway that its rest names: `selvedge:gateway:shop/edge`.
 pub const GATEWAY: &str = "selvedge:gateway:";
 
 /// Serves the streams.
 #[derive(Debug)]
-pub struct Door(pub Arc<Hub>);
+pub struct Door {
+    /// The streams.
+    pub hub: Arc<Hub>,
+    /// The objects, when the store that held them before was put aside as damaged. While nothing has been written anew,
+    /// proxies are told to come again: what they have is better than an empty world that nobody asked for.
+    pub begun_anew: Option<Arc<World>>,
+}
+
+impl Door {
+    fn is_held(&self) -> bool {
+        self.begun_anew.as_ref().is_some_and(|world| world.now().revision == 0)
+    }
+}
 
 impl Beside for Door {
     fn takes(&self, path: &str) -> bool {
@@ -26,7 +39,14 @@ impl Beside for Door {
     }
 
     fn answer(&self, request: http::Request<Incoming>, _api: Inside) -> Answered<'_> {
-        let hub = Arc::clone(&self.0);
+        if self.is_held() {
+            let held =
+                tonic::Status::unavailable("the store was set aside as damaged; nothing was applied since");
+            let held =
+                held.into_http::<tonic::body::Body>().map(|body| body.map_err(Into::into).boxed_unsync());
+            return Box::pin(std::future::ready(held));
+        }
+        let hub = Arc::clone(&self.hub);
         Box::pin(async move {
             stream::answer(hub, request).await.map(|body| body.map_err(Into::into).boxed_unsync())
         })

@@ -166,6 +166,23 @@ async fn a_namespace_needs_no_declaration_and_takes_along_what_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_used_is_declared_for_those_who_ask_for_it() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let loops = loops(&server);
+    let mut news = server.world.subscribe();
+
+    admin.post(MAPS, &map("a", json!({}))).await.fine();
+    while admin.get("/api/v1/namespaces/shop").await.code.as_u16() != 200 {
+        news.changed().await.expect("the world goes on");
+    }
+
+    let shop = admin.get("/api/v1/namespaces/shop").await.fine();
+    assert_eq!(shop["metadata"]["labels"]["kubernetes.io/metadata.name"], "shop");
+    loops.stop().await;
+}
+
+#[tokio::test]
 async fn an_empty_namespace_goes_at_once_and_default_never() {
     let server = Server::start().await;
     let admin = server.admin();

@@ -1,8 +1,8 @@
 //! Bodies in the binary encoding of Kubernetes, which typed Go clients send for core kinds without being asked.
 //!
 //! They are decoded into the tree that the same object has in JSON, and everything behind goes its usual way; answers
-//! are JSON, which every such client reads. What a number means stands in `messages.txt`, made by `generate.py` from the
-//! published types. A field that is not there is refused: dropping it would keep something else than was sent.
+//! are JSON, which every such client reads. What a number means stands in `messages.txt`, made by `generate.py` from
+//! the published types. A field that is not there is refused: dropping it would keep something else than was sent.
 
 mod reader;
 mod table;

@@ -1,8 +1,8 @@
 //! Deleting: one object, or all that are picked.
 //!
-//! What must be waited for is written into the object as a finalizer: what it owns (`foregroundDeletion`), what it is to
-//! let go (`orphan`), and what is in a namespace. The loops of [`crate::reconcile`] do the waiting, so it goes on after
-//! a restart.
+//! What must be waited for is written into the object as a finalizer: what it owns (`foregroundDeletion`), what it is
+//! to let go (`orphan`), and what is in a namespace. The loops of [`crate::reconcile`] do the waiting, so it goes on
+//! after a restart.
 
 use std::sync::Arc;
 

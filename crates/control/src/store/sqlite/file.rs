@@ -129,10 +129,11 @@ async fn findings(connection: &mut SqliteConnection) -> Result<(Version, Vec<Str
     Ok((version, findings))
 }
 
-/// SQLITE_CORRUPT and SQLITE_NOTADB, in the low byte of the code.
+/// SQLITE_CORRUPT and SQLITE_NOTADB, in the low byte of the code; and SQLITE_IOERR_SHORT_READ, of a file that ends
+/// before its own header says that it does.
 fn is_damage(fault: &dyn sqlx::error::DatabaseError) -> bool {
     let code = fault.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26) || code == 522)
 }
 
 fn set_aside(path: &Path, why: String) -> std::io::Result<SetAside> {

@@ -1,5 +1,5 @@
-//! A kube-rs watcher that tells what it sees of ConfigMaps in the namespace `shop`, one line an event, until its standard
-//! input ends. `watcher KUBECONFIG [list|stream]`: begins with a list, or with a watch that tells everything first.
+//! A kube-rs watcher that tells what it sees of ConfigMaps in the namespace `shop`, one line an event, until its
+//! standard input ends. `watcher KUBECONFIG [list|stream]`: begins with a list, or with a watch that tells everything.
 
 use std::path::PathBuf;
 use std::pin::pin;
