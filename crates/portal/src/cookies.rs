@@ -1,8 +1,8 @@
 //! The two cookies: who is in front, and in which language.
 //!
-//! The session's name begins with `__Host-`, by which a browser takes it only over TLS, only from this host and only for
-//! all of its paths, so that no sibling host can plant one (RFC 6265bis, section 4.1.3). `SameSite=Strict` keeps it
-//! from every request that another site begins.
+//! The session's name begins with `__Host-`, by which a browser takes it only over TLS, only from this host and only
+//! for all of its paths, so that no sibling host can plant one (RFC 6265bis, section 4.1.3). `SameSite=Strict` keeps
+//! it from every request that another site begins.
 
 use http::HeaderMap;
 use http::header::COOKIE;
