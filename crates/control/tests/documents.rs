@@ -17,6 +17,8 @@ fn every_document_is_as_it_was() {
         ("openapi-v2".to_owned(), made::openapi_v2()),
         ("openapi-v3".to_owned(), made::openapi_v3_index()),
     ];
+    let told = made::api_resources("status.selvedge.dev", "v1alpha1").expect("it is told");
+    documents.push(("resources-status.selvedge.dev-v1alpha1".to_owned(), told));
     for one in made::group_versions() {
         let name = one.text().replace('/', "-");
         let resources = made::api_resources(one.group, one.version).expect("it is one of the group versions");
