@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn an_object_becomes_what_it_is_in_json() {
-        let metadata = [field(1, b"a"), field(3, b""), field(7, b""), field(8, b"")].concat();
+        let metadata = [field(1, b"a"), field(3, b""), number(7, 0), field(8, b"")].concat();
         let entry = [field(1, b"k"), field(2, b"v")].concat();
         let secret = [field(1, &metadata), field(2, &entry), field(3, b"Opaque")].concat();
 
@@ -287,7 +287,9 @@ mod tests {
         assert_eq!(code(&body("v1", "Node", b"")), 415);
         assert_eq!(code(&body("v1", "Secret", &field(15, b"x"))), 415);
         let whole = body("v1", "Secret", &field(3, b"Opaque"));
-        for length in MAGIC.len() + 1..whole.len() {
+        // Cut between two fields it is a whole message again, of an object that says nothing.
+        let head = body("v1", "Secret", b"").len() - field(2, b"").len();
+        for length in (MAGIC.len() + 1..whole.len()).filter(|length| *length != head) {
             assert!(decode(&whole[..length]).is_err(), "cut off after {length} bytes");
         }
     }

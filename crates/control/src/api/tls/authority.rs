@@ -50,6 +50,9 @@ pub enum AuthorityError {
         /// What is wrong.
         fault: String,
     },
+    /// A certificate can name one group only.
+    #[error("a client certificate can name one group, not {0}; use a token for a user of several groups")]
+    Groups(usize),
     /// A key or certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -125,12 +128,15 @@ impl Authority {
     /// A certificate for a client of this name.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// When it is in more groups than one, or no key can be made.
     pub fn client(&self, name: &ClientName, now: SystemTime) -> Result<Pair, AuthorityError> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name(&name.user);
-        for group in &name.groups {
-            params.distinguished_name.push(DnType::OrganizationName, group.as_str());
+        // A name is made of one attribute of each kind; others may sign certificates with more, and those are read.
+        match name.groups.as_slice() {
+            [] => {}
+            [group] => params.distinguished_name.push(DnType::OrganizationName, group.as_str()),
+            more => return Err(AuthorityError::Groups(more.len())),
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.leaf("client", params, now)

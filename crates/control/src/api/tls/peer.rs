@@ -51,13 +51,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let authority = Authority::open(folder.path(), now).expect("made");
-        let wanted = ClientName { user: "ana".into(), groups: vec!["editors".into(), "audit".into()] };
+        let wanted = ClientName { user: "ana".into(), groups: vec!["editors".into()] };
 
         let pair = authority.client(&wanted, now).expect("made");
 
         let peer = of(&pair.chain[0]).expect("somebody");
         assert_eq!(peer.name_at(now), Some(&wanted));
         assert_eq!(peer.name_at(now + Duration::from_secs(366 * 86_400)), None, "it has ended");
+        let two = ClientName { groups: vec!["editors".into(), "audit".into()], ..wanted };
+        assert!(authority.client(&two, now).is_err(), "no group is left out in silence");
     }
 
     #[test]

@@ -201,7 +201,9 @@ mod tests {
                 "discovery.k8s.io/v1",
                 "gateway.networking.k8s.io/v1",
                 "gateway.networking.k8s.io/v1beta1",
-                "mesh.selvedge.dev/v1alpha1"
+                "mesh.selvedge.dev/v1alpha1",
+                "rbac.authorization.k8s.io/v1",
+                "access.selvedge.dev/v1alpha1"
             ]
         );
     }

@@ -14,6 +14,22 @@ pub fn of(path: &[&str]) -> Option<&'static str> {
 
 #[rustfmt::skip] // the table is the point
 pub const WORDS: &[(&str, &str)] = &[
+    // who may do what
+    ("AccessToken.spec.digest", "SHA-256 of the token, in hexadecimal; the token itself is kept nowhere."),
+    ("AccessToken.spec.expiresAt", "When the token ends; never when absent."),
+    ("AccessToken.spec.groups", "Groups of the user."),
+    ("AccessToken.spec.user", "Whom the token stands for."),
+    ("aggregationRule", "Makes this role of the rules of others."),
+    ("aggregationRule.clusterRoleSelectors", "Labels of the roles whose rules are taken over."),
+    ("rules.apiGroups", "API groups; `*` means all, and empty text the core kinds."),
+    ("rules.nonResourceURLs", "Paths that are no resources; `*` may stand at the end."),
+    ("rules.resourceNames", "Names of the objects; all when absent."),
+    ("rules.resources", "Resources, such as `httproutes` or `httproutes/status`; `*` means all."),
+    ("rules.verbs", "What may be done: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`; `*` means all."),
+    ("roleRef", "The role that is given."),
+    ("roleRef.apiGroup", "API group of the role."),
+    ("subjects", "Who is given the role."),
+    ("subjects.apiGroup", "API group of a user or group."),
     // everywhere
     ("spec", "What is wanted."),
     ("status", "How it is; written by controllers through `/status`."),
