@@ -67,17 +67,24 @@ impl Declared {
         for _ in 0..TRIES_MAX {
             let set = self.change_set(wanted).map_err(DeclareError::Refused)?;
             if set.writes.is_empty() {
-                break;
+                return Ok(self.applied_all(wanted));
             }
             match self.world.commit(set).await {
-                Ok(_) => break,
+                Ok(_) => return Ok(self.applied_all(wanted)),
                 // Somebody else was faster: work it out again from what is there now.
                 Err(StoreError::Conflict { .. }) => self.world.catch_up().await?,
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(StoreError::Unavailable(
+            "others wrote the same objects all the time; nothing was applied".to_owned(),
+        )
+        .into())
+    }
+
+    fn applied_all(&mut self, wanted: &Resources) -> Revision {
         self.before = wanted.clone();
-        Ok(self.world.now().revision)
+        self.world.now().revision
     }
 
     fn change_set(&self, wanted: &Resources) -> Result<ChangeSet, Violations> {

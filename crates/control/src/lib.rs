@@ -4,6 +4,9 @@
 //! news, [`apply`] makes resources of it or refuses all of it, [`plane`] compiles and keeps the last good
 //! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
 //! configurations over.
+//!
+//! With a store, files are one writer among others ([`declare`]) beside the [`api`]; the [`world`] is what the store holds,
+//! [`view`] and [`stream`] show each proxy its part, and [`server`] joins and starts everything.
 
 pub mod access;
 pub mod api;
