@@ -5,8 +5,8 @@
 //! [`snapshot`], and [`status`] folds in what proxies report. It knows no proxy: whoever owns both hands
 //! configurations over.
 //!
-//! With a store, files are one writer among others ([`declare`]) beside the [`api`]; the [`world`] is what the store holds,
-//! [`view`] and [`stream`] show each proxy its part, and [`server`] joins and starts everything.
+//! With a store, files are one writer among others ([`declare`]) beside the [`api`]; the [`world`] is what the store
+//! holds, [`view`] and [`stream`] show each proxy its part, and [`server`] joins and starts everything.
 
 pub mod access;
 pub mod api;
