@@ -38,6 +38,8 @@ impl KindName {
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
             | KindName::AccessToken => OnRejection::DenyTargets,
+            // Who may do what: the edit that is not understood may be the one that shuts somebody out.
+            KindName::AuthorizationPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
         }

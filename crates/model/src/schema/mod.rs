@@ -247,6 +247,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+        KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Role => include_str!("../../schemas/role.json"),
         KindName::RoleBinding => include_str!("../../schemas/rolebinding.json"),
         KindName::ClusterRole => include_str!("../../schemas/clusterrole.json"),
@@ -272,6 +273,7 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::Gateway => Some(include_str!("../../schemas/gateway.status.json")),
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::BackendTlsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
         KindName::Secret
         | KindName::ConfigMap
