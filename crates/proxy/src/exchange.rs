@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use engine::RequestView;
+use engine::authorization::Decision;
 use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
+use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
+use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
 use crate::waits::Waits;
@@ -25,6 +27,8 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Name of the TLS listener that SNI selected; `None` for cleartext.
     pub listener: Option<std::sync::Arc<str>>,
+    /// The server name it asked for in its handshake.
+    pub server_name: Option<Box<str>>,
     /// What it has shown to a port that asked for a certificate.
     pub vouched: Option<Box<Vouched>>,
 }
@@ -88,6 +92,12 @@ pub struct Exchange<'c> {
     pub mirrors: Vec<&'c Mirror>,
     /// Whether it is a copy itself, of which nothing is told.
     pub is_copy: bool,
+    /// The policy that refused it.
+    pub denied_by: Option<Decision<'c>>,
+    /// Audit policies that matched it.
+    pub audits: Vec<Decision<'c>>,
+    /// Its place among the requests that wait.
+    pub open: OpenRequest<'c>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -135,6 +145,9 @@ impl<'c> Exchange<'c> {
             cors: None,
             mirrors: Vec::new(),
             is_copy: false,
+            denied_by: None,
+            audits: Vec::new(),
+            open: worker.open.request(),
             outcome,
         }
     }
@@ -156,6 +169,13 @@ impl<'c> Exchange<'c> {
     #[must_use]
     pub fn settings(&self) -> &'c Settings {
         &self.pinned.port().settings
+    }
+
+    /// What a config says of it.
+    #[must_use]
+    pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
+        let table = pinned.port().table();
+        table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
     }
 
     /// Whether the client reached us over TLS.

@@ -92,7 +92,7 @@ async fn serve<F: Future<Output = After>>(
     // Let go of the config before the connection begins to wait: it must not keep a retired one alive.
     let context = port.pin().tls().cloned();
     let Some(context) = context else {
-        let peer = Peer { address, ip, listener: None, vouched: None };
+        let peer = Peer { address, ip, listener: None, server_name: None, vouched: None };
         let Some((io, buffer)) = sniff(stream, &worker, &port).await else { return };
         if buffer.filled().starts_with(HTTP2_PREFACE) {
             return Box::pin(downstream::serve_http2(io, Some(buffer), peer, worker, port)).await;
@@ -104,7 +104,8 @@ async fn serve<F: Future<Output = After>>(
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let listener = Some(accepted.listener);
-            let peer = Peer { address, ip, listener, vouched: accepted.vouched };
+            let (server_name, vouched) = (accepted.server_name, accepted.vouched);
+            let peer = Peer { address, ip, listener, server_name, vouched };
             if accepted.http2 {
                 return Box::pin(downstream::serve_http2(accepted.io, None, peer, worker, port)).await;
             }

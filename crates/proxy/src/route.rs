@@ -25,9 +25,7 @@ pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
 /// # Errors
 /// Nothing matches, or the connection was opened for another listener.
 pub fn choose(exchange: &mut Exchange<'_>) -> Result<(), Failure> {
-    let pinned = exchange.pinned;
-    let Some(table) = pinned.port().table() else { return Err(Failure::NoRoute) };
-    match table.find(&exchange.view(), exchange.peer.listener.as_deref()) {
+    match exchange.find(exchange.pinned) {
         Verdict::Rule(rule) => {
             exchange.rule = Some(rule);
             Ok(())

@@ -185,6 +185,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             vec![text("Role", |object, _| bound(object).into()), AGE]
         }
+        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()

@@ -7,5 +7,6 @@ pub mod alarms;
 pub mod clusters;
 pub mod deadlines;
 pub mod metrics;
+pub mod open;
 pub mod ports;
 pub mod random;

@@ -95,6 +95,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
@@ -117,7 +118,10 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
-        KindName::Backend | KindName::GatewayParameters | KindName::AccessToken => &["selvedge"],
+        KindName::Backend
+        | KindName::GatewayParameters
+        | KindName::AuthorizationPolicy
+        | KindName::AccessToken => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -162,6 +166,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AuthorizationPolicy => {
+            "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
         }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
     }
