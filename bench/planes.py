@@ -72,7 +72,7 @@ def planes() -> dict:
         stage.backend()
         words = ["control", "--data", str(data), "--listen", f"127.0.0.1:{API}"]
         control = stage.start([program, *words], places.CORE_LOAD, "control")
-        wait_for_line(control, places.WORK / "control.out", "ready")
+        wait_for_line(control, places.WORK / "control.err", "ready")
         api = Api(data)
         fill(api)
         gateway = stage.start(gateway_command(program, data), places.CORE_PROXY, "gateway")
