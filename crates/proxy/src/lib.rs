@@ -30,6 +30,7 @@ mod resolver;
 mod respond;
 mod revocation;
 mod route;
+mod settled;
 mod state;
 mod stream;
 mod tls;
