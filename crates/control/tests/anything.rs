@@ -130,6 +130,7 @@ fn existing(kind: KindName) -> Value {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}],
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
+        KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
         KindName::Role | KindName::ClusterRole => {
             json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})

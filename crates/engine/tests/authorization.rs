@@ -52,7 +52,11 @@ fn only_rule(config: &engine::Config) -> Arc<Rule> {
     hosts[0].1.entries().next().expect("an entry").rule.clone()
 }
 
-fn asked(authorization: Option<&Authorization>, ask: &Ask, is_connection: bool) -> (bool, Option<String>, usize) {
+fn asked(
+    authorization: Option<&Authorization>,
+    ask: &Ask,
+    is_connection: bool,
+) -> (bool, Option<String>, usize) {
     let Some(authorization) = authorization else { return (true, None, 0) };
     let identity: Option<SpiffeId> = ask.identity.as_ref().map(|text| text.parse().expect("an id"));
     let source =
@@ -101,9 +105,11 @@ mod naive {
                 one_of(&rule["from"], |from| source(from, ask, doubt))
                     && one_of(&rule["to"], |to| operation(to, ask, doubt, is_connection))
                     && rule["when"].as_array().is_none_or(|all| {
-                        all.iter().all(|demand| {
-                            if is_connection { doubt } else { header(demand, ask, doubt) }
-                        })
+                        all.iter().all(
+                            |demand| {
+                                if is_connection { doubt } else { header(demand, ask, doubt) }
+                            },
+                        )
                     })
             })
         })
@@ -186,7 +192,8 @@ mod naive {
         both(to, ("methods", "notMethods"), Some(ask.method.clone()), doubt, |list, method, loose| {
             list.iter().any(|one| if loose { one.eq_ignore_ascii_case(method) } else { one == method })
         }) && both(to, ("hosts", "notHosts"), host, doubt, dotted)
-            && both(to, ("paths", "notPaths"), Some(ask.path.clone()), doubt, |list, path, loose| match loose {
+            && both(to, ("paths", "notPaths"), Some(ask.path.clone()), doubt, |list, path, loose| match loose
+            {
                 false => list.iter().any(|pattern| star(pattern, path, '/')),
                 true => list.iter().any(|pattern| loosely(pattern, path)),
             })
@@ -217,7 +224,9 @@ mod naive {
             return true;
         }
         if let Some(rest) = pattern.strip_prefix('*') {
-            return (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| star_rest(rest, &text[at..], separator));
+            return (0..=text.len())
+                .filter(|at| text.is_char_boundary(*at))
+                .any(|at| star_rest(rest, &text[at..], separator));
         }
         star_rest(pattern, text, separator)
     }
@@ -252,7 +261,8 @@ mod naive {
         let mut text = text.to_owned();
         loop {
             let Some(at) = text.match_indices('%').map(|(at, _)| at).find(|at| {
-                text.get(at + 1..at + 3).is_some_and(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()))
+                text.get(at + 1..at + 3)
+                    .is_some_and(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()))
             }) else {
                 break;
             };
@@ -292,8 +302,13 @@ fn object(fields: Vec<(&'static str, &'static [&'static str])>) -> impl Strategy
 }
 
 const IDS: &[&str] = &[
-    "spiffe://a.example/ns/shop/sa/web", "spiffe://*/ns/shop/sa/web", "*/sa/web", "spiffe://a.example/ns/*/sa/x",
-    "spiffe://a.example/*", "*", "*/ns/shop*",
+    "spiffe://a.example/ns/shop/sa/web",
+    "spiffe://*/ns/shop/sa/web",
+    "*/sa/web",
+    "spiffe://a.example/ns/*/sa/x",
+    "spiffe://a.example/*",
+    "*",
+    "*/ns/shop*",
 ];
 const NAMES: &[&str] = &["shop", "sh*", "*p", "*ho*", "bank"];
 const PLACES: &[&str] = &["web-1", "web-*", "default/web-1", "shop/*", "*-1", "*"];
@@ -301,21 +316,35 @@ const MESHES: &[&str] = &["a.example", "*.example", "b.example"];
 const BLOCKS: &[&str] = &["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "2001:db8::/32", "192.0.2.1/32"];
 const HOSTS: &[&str] = &["shop.example", "*.example", "Shop.Example", "shop.*", "*"];
 const METHODS: &[&str] = &["GET", "POST", "get"];
-const PATHS: &[&str] = &["/", "/admin", "/admin/*", "/admin*", "*/admin", "*.php", "/a/*/b", "/A", "*", "/a%2Fb", "/a;x"];
+const PATHS: &[&str] =
+    &["/", "/admin", "/admin/*", "/admin*", "*/admin", "*.php", "/a/*/b", "/A", "*", "/a%2Fb", "/a;x"];
 const VALUES: &[&str] = &["a", "b", "a*", "*", "*c", "a, b"];
 
 fn source() -> impl Strategy<Value = Value> {
     object(vec![
-        ("identities", IDS), ("notIdentities", IDS), ("namespaces", NAMES), ("notNamespaces", NAMES),
-        ("workloads", PLACES), ("notWorkloads", PLACES), ("meshes", MESHES), ("notMeshes", MESHES),
-        ("ipBlocks", BLOCKS), ("notIpBlocks", BLOCKS),
+        ("identities", IDS),
+        ("notIdentities", IDS),
+        ("namespaces", NAMES),
+        ("notNamespaces", NAMES),
+        ("workloads", PLACES),
+        ("notWorkloads", PLACES),
+        ("meshes", MESHES),
+        ("notMeshes", MESHES),
+        ("ipBlocks", BLOCKS),
+        ("notIpBlocks", BLOCKS),
     ])
 }
 
 fn operation() -> impl Strategy<Value = Value> {
     let words = object(vec![
-        ("serverNames", HOSTS), ("notServerNames", HOSTS), ("methods", METHODS), ("notMethods", METHODS),
-        ("hosts", HOSTS), ("notHosts", HOSTS), ("paths", PATHS), ("notPaths", PATHS),
+        ("serverNames", HOSTS),
+        ("notServerNames", HOSTS),
+        ("methods", METHODS),
+        ("notMethods", METHODS),
+        ("hosts", HOSTS),
+        ("notHosts", HOSTS),
+        ("paths", PATHS),
+        ("notPaths", PATHS),
     ]);
     let port = || prop::option::weighted(0.2, some(&[80_u16, 8080]));
     (words, port(), port()).prop_map(|(mut object, port, not_port)| {
@@ -329,10 +358,12 @@ fn operation() -> impl Strategy<Value = Value> {
 }
 
 fn demand() -> impl Strategy<Value = Value> {
-    (some(&["x-a", "X-B"]), object(vec![("values", VALUES), ("notValues", VALUES)])).prop_map(|(name, mut object)| {
-        object["header"] = json!(name);
-        object
-    })
+    (some(&["x-a", "X-B"]), object(vec![("values", VALUES), ("notValues", VALUES)])).prop_map(
+        |(name, mut object)| {
+            object["header"] = json!(name);
+            object
+        },
+    )
 }
 
 fn rules() -> impl Strategy<Value = Value> {
@@ -364,30 +395,55 @@ fn policies() -> impl Strategy<Value = Vec<Value>> {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let headers = prop::collection::vec((some(&["x-a", "x-b"]), some(&["a", "b", "ac", "a, b", "", "b,a", "\u{fc}"])), 0..4);
+    let headers = prop::collection::vec(
+        (some(&["x-a", "x-b"]), some(&["a", "b", "ac", "a, b", "", "b,a", "\u{fc}"])),
+        0..4,
+    );
     let id = prop::option::of(some(&[
-        "spiffe://a.example/ns/shop/sa/web", "spiffe://b.example/ns/shop/sa/web", "spiffe://a.example/ns/bank/sa/x",
+        "spiffe://a.example/ns/shop/sa/web",
+        "spiffe://b.example/ns/shop/sa/web",
+        "spiffe://a.example/ns/bank/sa/x",
         "spiffe://a.example/other",
     ]));
-    let address = prop::option::of(some(&["10.0.0.1", "10.1.2.3", "192.0.2.1", "192.0.2.2", "2001:db8::1", "::1"]));
+    let address =
+        prop::option::of(some(&["10.0.0.1", "10.1.2.3", "192.0.2.1", "192.0.2.2", "2001:db8::1", "::1"]));
     let path = some(&[
-        "/", "/admin", "/admin/", "/Admin", "/admin;a=b", "/admin/x", "/%2Fadmin", "/administrator", "/a/x/b", "/a//b",
-        "/a%2Fb", "/a;x", "/x.php", "/X.PHP;y", "/a%2F..%2Fb", "//admin", "/admin%2Fx", "/a\\b", "/%2561dmin",
+        "/",
+        "/admin",
+        "/admin/",
+        "/Admin",
+        "/admin;a=b",
+        "/admin/x",
+        "/%2Fadmin",
+        "/administrator",
+        "/a/x/b",
+        "/a//b",
+        "/a%2Fb",
+        "/a;x",
+        "/x.php",
+        "/X.PHP;y",
+        "/a%2F..%2Fb",
+        "//admin",
+        "/admin%2Fx",
+        "/a\\b",
+        "/%2561dmin",
     ]);
     let who = (address, id, prop::option::of(some(&["default/web-1", "shop/web-1", "default/db-2"])));
     let what = (some(&["GET", "get", "POST"]), some(&["shop.example", "other.test", ""]), path, headers);
     let door = (some(&[80_u16, 8080]), prop::option::of(some(&["shop.example", "other.test"])));
-    (who, what, door).prop_map(|((address, identity, replica), (method, host, path, headers), (port, server_name))| Ask {
-        method: method.to_owned(),
-        host: host.to_owned(),
-        path: path.to_owned(),
-        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        address: address.map(|text| text.parse().unwrap()),
-        identity: identity.map(str::to_owned),
-        replica: replica.map(str::to_owned),
-        port,
-        server_name: server_name.map(str::to_owned),
-    })
+    (who, what, door).prop_map(
+        |((address, identity, replica), (method, host, path, headers), (port, server_name))| Ask {
+            method: method.to_owned(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            address: address.map(|text| text.parse().unwrap()),
+            identity: identity.map(str::to_owned),
+            replica: replica.map(str::to_owned),
+            port,
+            server_name: server_name.map(str::to_owned),
+        },
+    )
 }
 
 proptest! {
@@ -428,7 +484,10 @@ fn plain() -> Ask {
 fn an_allow_without_rules_allows_nothing_and_a_deny_with_an_empty_rule_denies_everything() {
     for spec in [json!({ "action": "Allow" }), json!({ "action": "Deny", "rules": [{}] })] {
         let rule = rule(&[spec]);
-        assert_eq!(asked(rule.authorization.as_deref(), &plain(), false), (false, Some("default/p0".into()), 0));
+        assert_eq!(
+            asked(rule.authorization.as_deref(), &plain(), false),
+            (false, Some("default/p0".into()), 0)
+        );
     }
 }
 
@@ -473,15 +532,22 @@ fn conditions_see_the_request_the_caller_and_the_destination() {
         "source.address == '10.0.0.1' && destination.port == 8080 && destination.serverName == 'shop.example'",
         "size(request.path) == 8 && (request.method in ['PUT', 'GET'] ? true : false) && !has(request.query)",
     ] {
-        assert!(asked(conditional("Allow", condition).authorization.as_deref(), &ask, false).0, "{condition}");
-        assert!(!asked(conditional("Deny", condition).authorization.as_deref(), &ask, false).0, "{condition}");
+        assert!(
+            asked(conditional("Allow", condition).authorization.as_deref(), &ask, false).0,
+            "{condition}"
+        );
+        assert!(
+            !asked(conditional("Deny", condition).authorization.as_deref(), &ask, false).0,
+            "{condition}"
+        );
     }
 }
 
 #[test]
 fn names_of_another_mesh_are_somebody_elses() {
     // Without a Mesh every verified name counts; `compile` learns the trust domain from it.
-    let allow = rule(&[json!({ "rules": [{ "from": [{ "namespaces": ["shop"], "meshes": ["a.example"] }] }] })]);
+    let allow =
+        rule(&[json!({ "rules": [{ "from": [{ "namespaces": ["shop"], "meshes": ["a.example"] }] }] })]);
     let ours = Ask { identity: Some("spiffe://a.example/ns/shop/sa/web".into()), ..plain() };
     let theirs = Ask { identity: Some("spiffe://b.example/ns/shop/sa/web".into()), ..plain() };
 
@@ -498,9 +564,13 @@ fn a_change_of_a_policy_is_felt_by_what_it_protects_and_by_nothing_else() {
         let hosts = listeners[0].1.hosts.sorted();
         hosts.into_iter().find(|(name, _)| name.to_string() == host).expect("the host").1.clone()
     };
-    let target = |route: &str| json!([{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": route }]);
+    let target =
+        |route: &str| json!([{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": route }]);
     let deny = |route: &str, path: &str| {
-        policy("p", &json!({ "action": "Deny", "targetRefs": target(route), "rules": [{ "to": [{ "paths": [path] }] }] }))
+        policy(
+            "p",
+            &json!({ "action": "Deny", "targetRefs": target(route), "rules": [{ "to": [{ "paths": [path] }] }] }),
+        )
     };
     let first = world.compile().config;
     let second = world.apply(&deny("one", "/a")).compile().config;
@@ -526,9 +596,15 @@ fn rules_that_are_protected_alike_share_one_value() {
     let config = world.compile().config;
 
     let listeners = config.ports[0].table().expect("requests").listeners().sorted();
-    let values: Vec<_> = listeners[0].1.hosts.sorted().iter().map(|(_, table)| {
-        table.entries().next().expect("an entry").rule.authorization.clone().expect("a policy")
-    }).collect();
+    let values: Vec<_> = listeners[0]
+        .1
+        .hosts
+        .sorted()
+        .iter()
+        .map(|(_, table)| {
+            table.entries().next().expect("an entry").rule.authorization.clone().expect("a policy")
+        })
+        .collect();
 
     assert_eq!(values.len(), 2);
     assert!(Arc::ptr_eq(&values[0], &values[1]));
@@ -537,7 +613,8 @@ fn rules_that_are_protected_alike_share_one_value() {
 #[test]
 fn backends_that_are_protected_differently_must_all_agree() {
     let mut world = World::new();
-    world.apply(BASE).apply("
+    world.apply(BASE).apply(
+        "
 apiVersion: v1
 kind: Service
 metadata: { name: cart-next }
@@ -549,7 +626,8 @@ metadata: { name: r }
 spec:
   parentRefs: [{ name: edge }]
   rules: [{ backendRefs: [{ name: cart, port: 80, weight: 99 }, { name: cart-next, port: 80, weight: 1 }] }]
-");
+",
+    );
     let service = |name: &str| json!([{ "group": "", "kind": "Service", "name": name }]);
     let get = json!([{ "to": [{ "methods": ["GET"] }] }]);
     let any = json!([{ "to": [{ "methods": ["GET", "POST"] }] }]);
@@ -568,16 +646,28 @@ fn a_target_that_is_not_there_is_told_and_a_listener_is_a_part_of_its_gateway() 
     world.apply(BASE).apply(&route("r", "", "/"));
     let gateway = |section: &str| json!([{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge", "sectionName": section }]);
     world.apply(&policy("there", &json!({ "action": "Deny", "targetRefs": gateway("http"), "rules": [{}] })));
-    world.apply(&policy("wrong", &json!({ "action": "Deny", "targetRefs": gateway("https"), "rules": [{}] })));
-    world.apply(&policy("mesh", &json!({ "action": "Deny", "rules": [{}],
-        "targetRefs": [{ "group": "", "kind": "Service", "name": "gone" }] })));
+    world
+        .apply(&policy("wrong", &json!({ "action": "Deny", "targetRefs": gateway("https"), "rules": [{}] })));
+    world.apply(&policy(
+        "mesh",
+        &json!({ "action": "Deny", "rules": [{}],
+        "targetRefs": [{ "group": "", "kind": "Service", "name": "gone" }] }),
+    ));
     let compiled = world.compile();
 
     let text = compiled.conditions.to_string();
     assert!(text.contains("ok  AuthorizationPolicy default/there"), "{text}");
-    assert!(text.contains("TargetNotFound: Gateway `default/edge` has no section `https`; there are: http"), "{text}");
+    assert!(
+        text.contains("TargetNotFound: Gateway `default/edge` has no section `https`; there are: http"),
+        "{text}"
+    );
     assert!(text.contains("TargetNotFound: no Service `default/gone` exists"), "{text}");
-    let names: Vec<String> = only_rule(&compiled.config).authorization.as_ref().expect("a policy")
-        .policies().map(|policy| policy.name.to_string()).collect();
+    let names: Vec<String> = only_rule(&compiled.config)
+        .authorization
+        .as_ref()
+        .expect("a policy")
+        .policies()
+        .map(|policy| policy.name.to_string())
+        .collect();
     assert_eq!(names, ["default/there"]);
 }

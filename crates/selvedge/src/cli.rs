@@ -5,8 +5,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, status, top, up,
-    validate, version,
+    apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, status,
+    top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -23,7 +23,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Run", &["up", "control", "gateway", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("See what is", &["get", "describe", "status", "top"]),
-    ("Know before it happens", &["validate", "diff", "explain"]),
+    ("Know before it happens", &["validate", "diff", "explain", "authz"]),
     ("This program", &["completion", "version"]),
 ];
 
@@ -66,6 +66,7 @@ enum Command {
     Gateway(gateway::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
+    Authz(authz::Arguments),
     Apply(apply::Arguments),
     Get(get::Arguments),
     Describe(describe::Arguments),
@@ -127,6 +128,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Authz(arguments) => authz::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments),

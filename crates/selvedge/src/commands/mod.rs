@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and what it does with them.
 
 pub mod apply;
+pub mod authz;
 pub mod completion;
 pub mod control;
 pub mod delete;

@@ -15,6 +15,11 @@ mod framing_responses;
 mod framing_trailers;
 mod framing_upgrade;
 
+mod authorization;
+mod authorization_identity;
+mod authorization_live;
+mod authorization_spellings;
+
 mod canonical_hosts;
 mod canonical_paths;
 mod canonical_targets;
