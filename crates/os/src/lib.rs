@@ -4,9 +4,11 @@
 #![allow(unsafe_code)]
 
 mod allocations;
+mod application;
 mod listen;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
+pub use application::{Application, Ended, InPlaceOf};
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};
