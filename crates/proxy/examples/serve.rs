@@ -31,7 +31,7 @@ fn main() {
     let upstream = upstream.parse().expect("UPSTREAM is an address");
     let hosts = hosts.parse().expect("HOSTS is a number");
     let options =
-        Options { workers: 1, admin: None, access_log: LogSink::Off, drain: Duration::from_secs(1) };
+        Options { workers: 1, admin: None, access_log: LogSink::Off, drain: Duration::from_secs(1), member: None };
     let proxy = Proxy::start(options).expect("the proxy starts");
     let mut config = made::config(listen, upstream, hosts);
     let cluster = config.clusters[0].as_mut().and_then(Arc::get_mut).expect("the only owner");

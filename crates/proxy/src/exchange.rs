@@ -8,6 +8,7 @@ use engine::RequestView;
 use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 
 use crate::buffer::{Buffer, Text};
+use crate::counterpart::Counterpart;
 use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
@@ -27,6 +28,8 @@ pub struct Peer {
     pub listener: Option<std::sync::Arc<str>>,
     /// What it has shown to a port that asked for a certificate.
     pub vouched: Option<Box<Vouched>>,
+    /// Who it is in the mesh; `None` for those who came by another door.
+    pub counterpart: Option<Rc<Counterpart>>,
 }
 
 /// A request as it came in.
@@ -161,7 +164,7 @@ impl<'c> Exchange<'c> {
     /// Whether the client reached us over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.peer.listener.is_some()
+        self.peer.listener.is_some() || self.peer.counterpart.is_some()
     }
 
     /// The canonical view that every decision is made from.
