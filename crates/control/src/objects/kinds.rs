@@ -29,7 +29,9 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => {}
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => {}
     }
 }
 
@@ -110,7 +112,9 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => {}
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => {}
     }
     if causes.is_empty() { Ok(()) } else { Err(Status::invalid(About::new(kind, name_of(after)), &causes)) }
 }

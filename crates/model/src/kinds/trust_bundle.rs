@@ -1,0 +1,22 @@
+//! `TrustBundle`: whose word counts in a mesh. Written by the control plane, carried to every proxy, and never by hand.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+/// A TrustBundle; it is called like its Mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct TrustBundle {
+    /// The roots.
+    pub spec: TrustBundleSpec,
+}
+
+/// `TrustBundle.spec`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustBundleSpec {
+    /// For whose identities the roots count, and for no others.
+    pub trust_domain: Arc<str>,
+    /// Certificates of the authorities, PEM, one each. Their order means nothing.
+    pub roots: Vec<Arc<str>>,
+}
