@@ -19,4 +19,7 @@ pub struct TrustBundleSpec {
     pub trust_domain: Arc<str>,
     /// Certificates of the authorities, PEM, one each. Their order means nothing.
     pub roots: Vec<Arc<str>>,
+    /// Key identifier of the authority that signs now. A member with a certificate of another one renews it soon.
+    #[serde(default)]
+    pub signing: Option<Arc<str>>,
 }

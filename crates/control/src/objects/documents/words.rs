@@ -29,6 +29,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("JoinToken.status.used.key", "SHA-256 of the public key that was certified, in hexadecimal."),
     ("JoinToken.status.used.workload", "The workload that asked."),
     ("TrustBundle.spec.roots", "Certificates of the authorities, PEM; their order means nothing."),
+    ("TrustBundle.spec.signing", "Key identifier of the authority that signs now; members with a certificate of another renew it soon."),
     ("TrustBundle.spec.trustDomain", "The trust domain for whose identities the roots count."),
     ("TrustBundle.status.roots", "What is known of each root."),
     ("TrustBundle.status.roots.id", "Its key identifier, as certificates name their issuer."),
