@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo as Subject;
 
-use super::x509::hexadecimal;
+use identity::x509::hexadecimal;
 
 /// Longest certificate request in bytes, as PEM. Past it: refused.
 pub const CSR_BYTES_MAX: usize = 8 * 1024;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::root::{Origin, Root};
 use super::state::{State, put};
-use super::x509;
+use identity::x509;
 use crate::store::Write;
 
 /// Most proxies that are named as waited for; the schema of the status allows no more.

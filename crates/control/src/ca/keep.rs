@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use discovery::limits::REPORT_EVERY;
+use model::kinds::secret::TYPE_AUTHORITY;
 use model::kinds::{KindName, Secret, TrustBundle};
 use model::units::Moment;
 use model::{Resource, Resources};
@@ -20,7 +21,7 @@ use super::{Authorities, Opened, bundle, bundle_of};
 use crate::clock::Clock;
 use crate::proxies::{Proxies, Proxy};
 use crate::reconcile::driver::{Reconcile, Run, Summary};
-use crate::store::{AuditEntry, ChangeSet, Fence, StoreError, Write};
+use crate::store::{AuditEntry, ChangeSet, Expect, Fence, StoreError, Write};
 use crate::view::{Standing, Views};
 use crate::world::Event;
 
@@ -68,6 +69,7 @@ impl Keep {
             !all.iter().any(|settings| &*settings.mesh == bundle.resource.key.name.as_str())
         });
         set.writes.extend(left.filter_map(|bundle| gone(bundle.resource)));
+        set.writes.extend(self.useless(&resources, &all).filter_map(gone));
         let writes = set.writes.len();
         if writes == 0 {
             return Ok(Summary::default());
@@ -80,6 +82,19 @@ impl Keep {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What does not open and belongs to no Mesh any more: deleting a Mesh and making it again is the way out when its
+    /// authorities are lost. What opens is kept, so that a Mesh that was deleted by mistake comes back with its roots.
+    fn useless<'r>(&self, resources: &'r Resources, all: &[Settings]) -> impl Iterator<Item = &'r Arc<Resource>> {
+        let kept = resources.within::<Secret>(super::state::NAMESPACE);
+        kept.filter(|secret| {
+            let mesh = super::state::mesh_of(secret.resource.key.name.as_str());
+            *secret.content.secret_type == *TYPE_AUTHORITY
+                && !all.iter().any(|settings| Some(&*settings.mesh) == mesh)
+                && State::open(mesh.unwrap_or_default(), secret.content, self.authorities.keys()).is_err()
+        })
+        .map(|secret| secret.resource)
     }
 
     /// One step for one mesh.
@@ -224,7 +239,7 @@ fn is_old(root: &Root, settings: &Settings, now: SystemTime) -> bool {
     root.ends().is_none_or(|ends| now + settings.root_lifetime / RENEW_AT > ends)
 }
 
-fn gone(bundle: &Arc<Resource>) -> Option<Write> {
-    let revision = bundle.meta.resource_version.as_ref()?.parse().ok()?;
-    Some(Write::Delete { key: bundle.key.clone(), expect: crate::store::Expect::Revision(revision) })
+fn gone(object: &Arc<Resource>) -> Option<Write> {
+    let revision = object.meta.resource_version.as_ref()?.parse().ok()?;
+    Some(Write::Delete { key: object.key.clone(), expect: Expect::Revision(revision) })
 }

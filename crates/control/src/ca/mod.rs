@@ -19,7 +19,6 @@ pub mod settings;
 pub mod sign;
 pub mod state;
 pub mod trust;
-pub mod x509;
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::X509Certificate;
 
-use super::x509;
+use identity::x509;
 
 /// Certificates are valid from a little before they are made: members' clocks run late.
 pub const BACKDATE: Duration = Duration::from_secs(300);

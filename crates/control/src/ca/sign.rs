@@ -12,7 +12,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::root::{BACKDATE, Root, RootProblem, pem, serial};
-use super::x509;
+use identity::x509;
 
 /// An authority that ends sooner than this signs nothing any more.
 pub const LEFT_MIN: Duration = Duration::from_secs(1);

@@ -120,10 +120,19 @@ impl State {
     }
 }
 
+/// What the name of the Secret of a mesh begins with, followed by the name of the mesh.
+const PREFIX: &str = "mesh-authority-";
+
 /// Name of the Secret of a mesh.
 #[must_use]
 pub fn name(mesh: &str) -> String {
-    format!("mesh-authority-{mesh}")
+    format!("{PREFIX}{mesh}")
+}
+
+/// The mesh that a Secret of this name is of.
+#[must_use]
+pub fn mesh_of(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)
 }
 
 fn context(mesh: &str) -> Vec<u8> {
