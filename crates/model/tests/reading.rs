@@ -211,6 +211,10 @@ fn least(kind: KindName) -> &'static str {
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}"
         }
+        KindName::JoinToken => {
+            "spec: {serviceAccount: cart, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
+        }
+        KindName::TrustBundle => "spec: {trustDomain: bank.example, roots: []}",
         KindName::AccessToken => {
             "spec: {user: kim, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
         }

@@ -261,7 +261,9 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     };
     ["metadata.name", "metadata.namespace"].into_iter().chain(own.iter().copied())
 }

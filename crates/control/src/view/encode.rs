@@ -69,7 +69,9 @@ fn json(resource: &Resource) -> Value {
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => {}
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => {}
     }
     value
 }
@@ -92,7 +94,9 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => false,
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => false,
     }
 }
 
@@ -143,7 +147,9 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => Vec::new(),
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => Vec::new(),
     }
 }
 

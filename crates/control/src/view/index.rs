@@ -83,7 +83,9 @@ impl Index {
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => None,
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod gateway_class;
 pub mod gateway_parameters;
 pub mod http_filter;
 pub mod http_route;
+pub mod join_token;
 pub mod namespace;
 pub mod pod;
 pub mod reference_grant;
@@ -22,6 +23,7 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod trust_bundle;
 
 use std::fmt;
 
@@ -35,6 +37,7 @@ pub use gateway_class::GatewayClass;
 pub use gateway_parameters::GatewayParameters;
 pub use http_filter::HttpFilter;
 pub use http_route::HttpRoute;
+pub use join_token::JoinToken;
 pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
@@ -43,6 +46,7 @@ pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
+pub use trust_bundle::TrustBundle;
 
 /// Group of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
@@ -192,6 +196,8 @@ kinds! {
     ClusterRole,       "ClusterRole",       "clusterroles",        RBAC_GROUP,     ["v1"],            Cluster,    Subdomain,   "What may be done, where a binding says.";
     ClusterRoleBinding, "ClusterRoleBinding", "clusterrolebindings", RBAC_GROUP,   ["v1"],            Cluster,    Subdomain,   "Who has a role everywhere.";
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
+    JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
+    TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
 }
 
 impl KindName {

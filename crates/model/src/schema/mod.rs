@@ -252,6 +252,8 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::ClusterRole => include_str!("../../schemas/clusterrole.json"),
         KindName::ClusterRoleBinding => include_str!("../../schemas/clusterrolebinding.json"),
         KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
+        KindName::JoinToken => include_str!("../../schemas/jointoken.json"),
+        KindName::TrustBundle => include_str!("../../schemas/trustbundle.json"),
     }
 }
 
@@ -273,6 +275,8 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::BackendTlsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
+        KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
+        KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),
         KindName::Secret
         | KindName::ConfigMap
         | KindName::EndpointSlice

@@ -105,7 +105,9 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::ClusterRole
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
-            | KindName::AccessToken => {}
+            | KindName::AccessToken
+            | KindName::JoinToken
+            | KindName::TrustBundle => {}
         }
     }
     seen

@@ -58,7 +58,9 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 

@@ -107,7 +107,9 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => false,
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => false,
     }
 }
 

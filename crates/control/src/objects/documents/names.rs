@@ -104,7 +104,9 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 
@@ -117,7 +119,11 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
-        KindName::Backend | KindName::GatewayParameters | KindName::AccessToken => &["selvedge"],
+        KindName::Backend
+        | KindName::GatewayParameters
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -164,6 +170,12 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
         }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
+        KindName::JoinToken => {
+            "A JoinToken says which workload may ask for its first certificate, without the token."
+        }
+        KindName::TrustBundle => {
+            "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
+        }
     }
 }
 
