@@ -95,6 +95,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
@@ -123,7 +124,8 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::GatewayParameters
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => &["selvedge"],
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -168,6 +170,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AuthorizationPolicy => {
+            "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
         }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
         KindName::JoinToken => {
