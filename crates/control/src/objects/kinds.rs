@@ -25,6 +25,8 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
@@ -106,6 +108,8 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding

@@ -31,7 +31,8 @@ impl KindName {
             | KindName::HttpRoute
             | KindName::ReferenceGrant
             | KindName::Backend
-            | KindName::GatewayParameters => OnRejection::KeepLastGood,
+            | KindName::GatewayParameters
+            | KindName::Workload => OnRejection::KeepLastGood,
             // No proxy is shown these; should one come to a proxy all the same, nothing it says may open anything.
             KindName::Role
             | KindName::ClusterRole
@@ -40,6 +41,8 @@ impl KindName {
             | KindName::AccessToken => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
+            // It says whether cleartext is let in, and calls that no policy speaks of.
+            KindName::Mesh => OnRejection::DenyTargets,
         }
     }
 }
