@@ -7,6 +7,7 @@
 pub mod client;
 pub mod clients;
 pub mod keyring;
+pub mod member;
 pub mod pair;
 pub mod pem;
 pub mod pinned;
@@ -15,6 +16,7 @@ pub mod server;
 
 pub use client::client_config;
 pub use keyring::Keyring;
+pub use member::Member;
 pub use server::server_config;
 
 use std::sync::{Arc, OnceLock};
