@@ -65,7 +65,9 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::BackendTlsPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => Ok(()),
+        | Kind::GatewayParameters(_)
+        | Kind::Mesh(_)
+        | Kind::Workload(_) => Ok(()),
     }
 }
 

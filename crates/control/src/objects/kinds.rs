@@ -27,6 +27,8 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
@@ -127,6 +129,8 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding

@@ -117,6 +117,8 @@ impl Index {
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
             | Kind::AuthorizationPolicy(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

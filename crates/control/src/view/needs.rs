@@ -119,6 +119,8 @@ impl Needs<'_> {
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
             | Kind::AuthorizationPolicy(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

@@ -122,6 +122,8 @@ pub fn without<'d>(
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::Mesh
+            | KindName::Workload
             | KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding

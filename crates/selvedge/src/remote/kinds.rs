@@ -54,7 +54,9 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::Workload => &["wl"],
         KindName::Secret
+        | KindName::Mesh
         | KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole

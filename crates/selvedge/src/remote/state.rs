@@ -103,7 +103,9 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::BackendTlsPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => true,
+        | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole

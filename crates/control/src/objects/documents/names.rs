@@ -96,11 +96,13 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::AuthorizationPolicy => &["authz"],
+        KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
@@ -125,7 +127,9 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
-        | KindName::AuthorizationPolicy => &["selvedge"],
+        | KindName::AuthorizationPolicy
+        | KindName::Mesh
+        | KindName::Workload => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -165,6 +169,10 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
+        KindName::Mesh => {
+            "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
+        }
+        KindName::Workload => "A Workload is one replica: where it is reached and who it is.",
         KindName::Role => "A Role says what may be done with the objects of its namespace.",
         KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
