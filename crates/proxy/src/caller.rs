@@ -7,6 +7,7 @@ use engine::authorization::{Authorization, Destination, Source, Verdict};
 
 use crate::exchange::Exchange;
 use crate::forwarded;
+use crate::mesh;
 
 /// What policies make of a request.
 #[must_use]
@@ -18,17 +19,25 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
 /// Who asks. The address is worked out for those who look at it only: trusted proxies may have written a long chain.
 fn source<'e>(exchange: &'e Exchange<'_>, with_address: bool) -> Source<'e> {
     let vouched = exchange.peer.vouched.as_deref();
+    let counterpart = exchange.peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
     let clock = exchange.worker.clock;
     Source {
         address: if with_address { forwarded::vouched_address(exchange) } else { None },
-        identity: vouched.and_then(|vouched| vouched.identity(|| clock.unix(clock.now()))),
-        replica: None,
+        identity: match counterpart {
+            Some(verified) => Some(&verified.identity),
+            None => vouched.and_then(|vouched| vouched.identity(|| clock.unix(clock.now()))),
+        },
+        replica: counterpart.and_then(|verified| verified.replica.as_deref()),
     }
 }
 
 fn destination<'e>(exchange: &'e Exchange<'_>) -> Destination<'e> {
-    Destination {
-        port: exchange.pinned.port().address.port,
-        server_name: exchange.peer.server_name.as_deref(),
+    let bound = exchange.pinned.port().address.port;
+    match exchange.peer.counterpart.as_deref() {
+        None => Destination { port: bound, server_name: exchange.peer.server_name.as_deref() },
+        Some(caller) => Destination {
+            port: mesh::port_named_by(&caller.server_name).unwrap_or(bound),
+            server_name: Some(&caller.server_name),
+        },
     }
 }

@@ -9,7 +9,9 @@ use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
+use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
 use crate::state::open::OpenRequest;
@@ -31,6 +33,8 @@ pub struct Peer {
     pub server_name: Option<Box<str>>,
     /// What it has shown to a port that asked for a certificate.
     pub vouched: Option<Box<Vouched>>,
+    /// Who it is in the mesh; `None` for those who came by another door.
+    pub counterpart: Option<Rc<Counterpart>>,
 }
 
 /// A request as it came in.
@@ -174,14 +178,21 @@ impl<'c> Exchange<'c> {
     /// What a config says of it.
     #[must_use]
     pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
-        let table = pinned.port().table();
+        let table = match &self.peer.counterpart {
+            None => pinned.port().table(),
+            // Asked for by each request: the service may have changed, or gone, since the connection was opened.
+            Some(caller) => match mesh::service(pinned, &caller.server_name) {
+                Some(service) => service.carries.table(),
+                None => return Verdict::Misdirected,
+            },
+        };
         table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
     }
 
     /// Whether the client reached us over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.peer.listener.is_some()
+        self.peer.listener.is_some() || self.peer.counterpart.is_some()
     }
 
     /// The canonical view that every decision is made from.

@@ -13,6 +13,7 @@ use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::{
     Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
+    TrustBundle,
 };
 use model::resources::{Referred, Referrer};
 use model::{Resource, ResourceKey, Resources};
@@ -26,6 +27,8 @@ pub(super) enum Node {
     Object(ResourceKey),
     /// Every Gateway of our class.
     OurGateways,
+    /// The roots of every mesh.
+    TrustBundles,
     /// Whatever grants references into this namespace.
     GrantsOf(Arc<str>),
     /// AuthorizationPolicies of something as a whole: of the mesh, a namespace or an object.
@@ -46,6 +49,10 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
         Node::OurGateways => {
             let ours = resources.gateways().filter(|gateway| is_ours(gateway.content, resources));
             found.nodes.extend(ours.map(|gateway| Node::Object(gateway.resource.key.clone())));
+        }
+        Node::TrustBundles => {
+            let bundles = resources.all::<TrustBundle>();
+            found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
         Node::Guards(guarded) => {
             let policies = index.guards_of(guarded);
@@ -112,11 +119,15 @@ impl Needs<'_> {
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
             | Kind::AuthorizationPolicy(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => {}
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => {}
         }
     }
 

@@ -122,11 +122,15 @@ pub fn without<'d>(
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::Mesh
+            | KindName::Workload
             | KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
-            | KindName::AccessToken => {}
+            | KindName::AccessToken
+            | KindName::JoinToken
+            | KindName::TrustBundle => {}
         }
     }
     seen

@@ -38,6 +38,12 @@ pub fn write(
     out.extend_from_slice(exchange.request_id());
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
+    if let Some(caller) = &exchange.peer.counterpart {
+        string(out, b",\"source_identity\":", caller.verified.identity.as_str().as_bytes());
+        if let Some(replica) = &caller.verified.replica {
+            string(out, b",\"source_workload\":", replica.as_bytes());
+        }
+    }
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
