@@ -131,6 +131,12 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::ResiliencePolicy => json!({"spec": {
+            "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "retries": {"retryOn": [503]},
+        }}),
+        KindName::FaultPolicy => json!({"spec": {
+            "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "delay": {"fixed": "1s"},
+        }}),
         KindName::Role | KindName::ClusterRole => {
             json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
         }

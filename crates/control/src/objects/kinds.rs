@@ -23,6 +23,8 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Role
@@ -104,6 +106,8 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Role

@@ -255,6 +255,8 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Role

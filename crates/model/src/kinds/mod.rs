@@ -8,6 +8,7 @@ pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
 pub mod endpoint_slice;
+pub mod fault_policy;
 pub mod gateway;
 pub mod gateway_class;
 pub mod gateway_parameters;
@@ -18,6 +19,7 @@ pub mod pod;
 pub mod reference_grant;
 pub mod references;
 mod rejection;
+pub mod resilience_policy;
 pub mod role;
 pub mod role_binding;
 pub mod secret;
@@ -30,6 +32,7 @@ pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
 pub use endpoint_slice::EndpointSlice;
+pub use fault_policy::FaultPolicy;
 pub use gateway::Gateway;
 pub use gateway_class::GatewayClass;
 pub use gateway_parameters::GatewayParameters;
@@ -39,6 +42,7 @@ pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
 pub use rejection::OnRejection;
+pub use resilience_policy::ResiliencePolicy;
 pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
@@ -48,6 +52,8 @@ pub use service::Service;
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Group of our own mesh and gateway kinds.
 pub const MESH_GROUP: &str = "mesh.selvedge.dev";
+/// Group of our own kinds that say how traffic is treated.
+pub const POLICY_GROUP: &str = "policy.selvedge.dev";
 /// Group of roles and of who has them.
 pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
@@ -187,6 +193,8 @@ kinds! {
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+    ResiliencePolicy,  "ResiliencePolicy",  "resiliencepolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Timeouts, retries, limits and health of a destination.";
+    FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
     Role,              "Role",              "roles",               RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "What may be done in a namespace.";
     RoleBinding,       "RoleBinding",       "rolebindings",        RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "Who has a role in a namespace.";
     ClusterRole,       "ClusterRole",       "clusterroles",        RBAC_GROUP,     ["v1"],            Cluster,    Subdomain,   "What may be done, where a binding says.";

@@ -31,7 +31,9 @@ impl KindName {
             | KindName::HttpRoute
             | KindName::ReferenceGrant
             | KindName::Backend
-            | KindName::GatewayParameters => OnRejection::KeepLastGood,
+            | KindName::GatewayParameters
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy => OnRejection::KeepLastGood,
             // No proxy is shown these; should one come to a proxy all the same, nothing it says may open anything.
             KindName::Role
             | KindName::ClusterRole

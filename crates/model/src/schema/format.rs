@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::kinds::backend::HostPort;
+use crate::kinds::resilience_policy::RetryCondition;
 use crate::kinds::secret;
 use crate::units::{ByteQuantity, GatewayDuration, Moment};
 use crate::violation::Problem;
@@ -27,6 +28,8 @@ pub enum Format {
     ByteQuantity,
     /// `host:port`.
     HostPort,
+    /// Something upon which a request is retried.
+    RetryCondition,
 }
 
 impl Format {
@@ -42,6 +45,7 @@ impl Format {
             "gateway-duration" => Format::GatewayDuration,
             "byte-quantity" => Format::ByteQuantity,
             "host-port" => Format::HostPort,
+            "retry-condition" => Format::RetryCondition,
             "int32" | "int64" => return Some(None),
             _ => return None,
         }))
@@ -62,6 +66,7 @@ impl Format {
             Format::GatewayDuration => GatewayDuration::from_str(text).err(),
             Format::ByteQuantity => ByteQuantity::from_str(text).err(),
             Format::HostPort => HostPort::from_str(text).err(),
+            Format::RetryCondition => RetryCondition::from_str(text).err(),
         }
     }
 }

@@ -99,6 +99,8 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::HttpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy
             | KindName::Backend
             | KindName::GatewayParameters
             | KindName::Role

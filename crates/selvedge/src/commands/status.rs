@@ -32,12 +32,14 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 5] = [
+const JUDGED: [KindName; 7] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::BackendTlsPolicy,
     KindName::Backend,
+    KindName::ResiliencePolicy,
+    KindName::FaultPolicy,
 ];
 
 /// Everything that is told.

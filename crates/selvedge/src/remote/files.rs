@@ -51,7 +51,10 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::ClusterRole => 1,
         KindName::RoleBinding | KindName::ClusterRoleBinding | KindName::AccessToken => 2,
         KindName::Service | KindName::Pod | KindName::Backend => 2,
-        KindName::EndpointSlice | KindName::BackendTlsPolicy => 3,
+        KindName::EndpointSlice
+        | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,
         KindName::Gateway => 6,

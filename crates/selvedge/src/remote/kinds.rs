@@ -53,6 +53,8 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::ResiliencePolicy => &["rp"],
+        KindName::FaultPolicy => &["fp"],
         KindName::Secret
         | KindName::Role
         | KindName::RoleBinding

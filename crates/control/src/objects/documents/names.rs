@@ -95,6 +95,8 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::ResiliencePolicy => &["rp"],
+        KindName::FaultPolicy => &["fp"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
@@ -117,7 +119,11 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
-        KindName::Backend | KindName::GatewayParameters | KindName::AccessToken => &["selvedge"],
+        KindName::Backend
+        | KindName::GatewayParameters
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
+        | KindName::AccessToken => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -157,6 +163,10 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
+        KindName::ResiliencePolicy => {
+            "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
+        }
+        KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::Role => "A Role says what may be done with the objects of its namespace.",
         KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
@@ -202,6 +212,7 @@ mod tests {
                 "gateway.networking.k8s.io/v1",
                 "gateway.networking.k8s.io/v1beta1",
                 "mesh.selvedge.dev/v1alpha1",
+                "policy.selvedge.dev/v1alpha1",
                 "rbac.authorization.k8s.io/v1",
                 "access.selvedge.dev/v1alpha1"
             ]
