@@ -27,7 +27,7 @@ pub fn dump(config: &Config) -> Value {
 }
 
 fn port(port: &Port, sources: &Sources) -> Value {
-    let listeners = port.table.listeners().sorted();
+    let listeners = port.table().map(|table| table.listeners().sorted()).unwrap_or_default();
     let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
         "tls": tls(&port.security),
@@ -51,7 +51,7 @@ fn client_validation(validation: &ClientValidation) -> Value {
 
 fn tls(security: &Security) -> Value {
     match security {
-        Security::Plain => Value::Null,
+        Security::Plain | Security::Mesh(_) => Value::Null,
         Security::Tls(tls) => tls
             .hosts
             .iter()

@@ -12,7 +12,7 @@ pub mod matching;
 pub mod request;
 pub mod status;
 
-pub use compile::{Certificates, CompileOptions, Compiled, Compiler, PairState};
+pub use compile::{Certificates, CompileOptions, Compiled, Compiler, PairState, Perspective};
 pub use config::Config;
 pub use matching::Verdict;
 pub use request::{HeaderView, RequestView};

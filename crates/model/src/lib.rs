@@ -12,6 +12,7 @@ pub mod path;
 pub mod resource;
 pub mod resources;
 pub mod schema;
+pub mod spiffe;
 pub mod suggest;
 pub mod units;
 pub mod violation;

@@ -26,7 +26,8 @@ pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
 /// Nothing matches, or the connection was opened for another listener.
 pub fn choose(exchange: &mut Exchange<'_>) -> Result<(), Failure> {
     let pinned = exchange.pinned;
-    match pinned.port().table.find(&exchange.view(), exchange.peer.listener.as_deref()) {
+    let Some(table) = pinned.port().table() else { return Err(Failure::NoRoute) };
+    match table.find(&exchange.view(), exchange.peer.listener.as_deref()) {
         Verdict::Rule(rule) => {
             exchange.rule = Some(rule);
             Ok(())

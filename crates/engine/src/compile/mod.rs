@@ -62,6 +62,23 @@ pub struct CompileOptions {
     pub controller_name: String,
     /// Where Gateways without addresses listen.
     pub default_binds: Vec<IpAddr>,
+    /// Whose eyes the resources are seen with.
+    pub perspective: Perspective,
+}
+
+/// For whom a config is compiled. The resources are the same for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Perspective {
+    /// Whoever serves the Gateways.
+    #[default]
+    Gateways,
+    /// The proxy beside one Workload: what comes in to it, and what it may reach.
+    Sidecar {
+        /// Namespace of the Workload.
+        namespace: Arc<str>,
+        /// Name of the Workload.
+        workload: Arc<str>,
+    },
 }
 
 /// The result of one compile.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use engine::Config;
-use engine::config::Rule;
+use engine::config::{Carries, Rule};
 
 use super::Shown;
 use crate::config::RouteCount;
@@ -171,7 +171,8 @@ fn routes(out: &mut String, shown: &Shown, config: &Arc<Config>) {
 
 fn for_each_rule(config: &Config, mut visit: impl FnMut(&Rule)) {
     for port in &config.ports {
-        for (_, listener) in port.table.listeners().sorted() {
+        let tables = port.all_carried().filter_map(Carries::table);
+        for (_, listener) in tables.flat_map(|table| table.listeners().sorted()) {
             for (_, host) in listener.hosts.sorted() {
                 host.entries().for_each(|entry| visit(&entry.rule));
             }

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use client::{Client, Collection, ListOptions, Object};
-use engine::compile::{CompileOptions, Compiled, Compiler};
+use engine::compile::{CompileOptions, Compiled, Compiler, Perspective};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use identity::Keyring;
 use model::Resources;
@@ -118,6 +118,7 @@ pub fn compiler() -> Engine {
     let options = CompileOptions {
         controller_name: CONTROLLER_NAME.to_owned(),
         default_binds: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        perspective: Perspective::Gateways,
     };
     Engine { compiler: Compiler::new(options), keyring: Keyring::new() }
 }
