@@ -6,6 +6,7 @@
 
 use discovery::messages::Content;
 use discovery::object::{Object, ObjectName, TypeName};
+use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::secret::{CA_CRT, TLS_CRT, TLS_KEY};
 use model::kinds::{Kind, OnRejection};
 use model::labels::SERVICE_NAME;
@@ -129,10 +130,9 @@ fn parents(resource: &Resource) -> Vec<String> {
             let service = resource.meta.labels.get(SERVICE_NAME);
             service.map(|service| format!("Service/{namespace}/{service}")).into_iter().collect()
         }
-        Kind::BackendTlsPolicy(policy) => {
-            let targets = policy.spec.target_refs.iter();
-            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
-        }
+        Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)
         | Kind::Secret(_)
         | Kind::ConfigMap(_)
@@ -149,6 +149,10 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_) => Vec::new(),
     }
+}
+
+fn targets(namespace: &str, references: &[PolicyTargetRef]) -> Vec<String> {
+    references.iter().map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
 }
 
 #[cfg(test)]

@@ -6,18 +6,24 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::kinds::{BackendTlsPolicy, HttpRoute, Kind, KindName};
+use model::kinds::backend_tls_policy::PolicyTargetRef;
+use model::kinds::{BackendTlsPolicy, HttpRoute, Kind, KindName, Scope};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
 pub(super) type Place = (Arc<str>, Arc<str>);
 type Children = HashMap<Place, BTreeSet<ResourceKey>>;
 
+/// An object by kind, namespace and name.
+pub(super) type Target = (KindName, Arc<str>, Arc<str>);
+
 /// Children by parent.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     routes: Children,
     policies: Children,
+    /// Policies that name what they are about, whatever its kind.
+    attached: HashMap<Target, BTreeSet<ResourceKey>>,
 }
 
 impl Index {
@@ -31,9 +37,13 @@ impl Index {
     pub(super) fn change(&mut self, before: Option<&Resource>, after: Option<&Arc<Resource>>) {
         if let Some(before) = before {
             self.remove(before);
+            self.detach(before);
         }
         if let Some(after) = after {
             self.insert(after);
+            for target in targets_of(after) {
+                self.attached.entry(target).or_default().insert(after.key.clone());
+            }
         }
     }
 
@@ -43,6 +53,24 @@ impl Index {
 
     pub(super) fn policies_of(&self, namespace: &str, service: &str) -> impl Iterator<Item = &ResourceKey> {
         self.policies.get(&(namespace.into(), service.into())).into_iter().flatten()
+    }
+
+    /// Policies that name an object as their target.
+    pub(super) fn attached_to(&self, resource: &Resource) -> impl Iterator<Item = &ResourceKey> {
+        let name = resource.key.name.to_arc();
+        let target = (resource.kind_name(), resource.namespace().into(), name);
+        self.attached.get(&target).into_iter().flatten()
+    }
+
+    fn detach(&mut self, policy: &Resource) {
+        for target in targets_of(policy) {
+            if let Some(known) = self.attached.get_mut(&target) {
+                known.remove(&policy.key);
+                if known.is_empty() {
+                    self.attached.remove(&target);
+                }
+            }
+        }
     }
 
     fn insert(&mut self, resource: &Resource) {
@@ -79,6 +107,8 @@ impl Index {
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
@@ -98,6 +128,21 @@ pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> 
             (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone())
         })
         .collect()
+}
+
+/// What a policy names as its targets.
+pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
+    let references: &[PolicyTargetRef] = match &resource.kind {
+        Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
+        Kind::FaultPolicy(policy) => &policy.spec.target_refs,
+        _ => &[],
+    };
+    let target = |reference: &PolicyTargetRef| {
+        let kind = KindName::find(&reference.group, &reference.kind)?;
+        let namespace = if kind.scope() == Scope::Cluster { "" } else { resource.namespace() };
+        Some((kind, namespace.into(), reference.name.clone()))
+    };
+    references.iter().filter_map(target).collect()
 }
 
 /// The Services a policy is about.

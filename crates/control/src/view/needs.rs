@@ -91,6 +91,8 @@ struct Needs<'a> {
 
 impl Needs<'_> {
     fn of_object(&mut self, resource: &Arc<Resource>) {
+        let policies = self.index.attached_to(resource);
+        self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
         match &resource.kind {
             Kind::Gateway(gateway) => self.of_gateway(resource, gateway),
             Kind::GatewayClass(class) => self.of_class(class),
@@ -105,6 +107,8 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

@@ -18,6 +18,7 @@ use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::references::{Destination, Resolved};
+use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
@@ -57,6 +58,8 @@ struct Depends {
     side: Option<ListenerSide>,
     /// The Gateway, where it shows backends a certificate of its own.
     caller: Option<Caller>,
+    /// What policies for the Gateway say of its requests.
+    says: GatewaySide,
 }
 
 /// What routes are compiled with.
@@ -64,6 +67,7 @@ pub(super) struct Workshop<'a> {
     pub(super) controller: &'a Arc<str>,
     pub(super) resources: &'a Resources,
     pub(super) views: &'a [ListenerView],
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
@@ -78,6 +82,8 @@ pub(super) struct Around {
     pub(super) grants: bool,
     /// Services and Backends that are different.
     pub(super) destinations: HashSet<Destination>,
+    /// Routes, by namespace and name, of which policies say something else.
+    pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Routes {
@@ -86,7 +92,8 @@ impl Routes {
         changes.retain(|change| !self.follow_move(change, shop));
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
-        if around.listeners || around.grants || !around.destinations.is_empty() {
+        let quiet = around.destinations.is_empty() && around.spoken_of.is_empty();
+        if around.listeners || around.grants || !quiet {
             for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
                 state.reconsider(around, &mut self.rule_slots, shop);
             }
@@ -138,7 +145,7 @@ impl Routes {
             attachment: Attachment::default(),
             status: Arc::new(ObjectStatus::Route(Default::default())),
         };
-        state.judge(&mut self.rule_slots);
+        state.judge(&mut self.rule_slots, shop.resilience);
         state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
         state.tell_lines(&mut self.rule_slots, shop);
@@ -158,11 +165,13 @@ impl RouteState {
     }
 
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
-    fn judge(&mut self, slots: &mut RuleSlots) {
+    fn judge(&mut self, slots: &mut RuleSlots, resilience: &ResilienceBook) {
         let plain = ListenerSide { port: 80, https: false };
-        let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
+        let says = GatewaySide::default();
+        let told = rules::Told { resilience, gateway: &says };
+        let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        let depends = Depends { side, caller: None };
+        let depends = Depends { side, caller: None, says };
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
     }
@@ -179,12 +188,16 @@ impl RouteState {
         let namespace = self.resource.namespace().to_owned();
         let references = (around.grants && self.resolved.crosses(&namespace))
             || self.resolved.destinations(&namespace).any(|place| around.destinations.contains(&place));
-        let mut rules_changed = false;
+        let place = (namespace.as_str().into(), self.resource.key.name.to_arc());
+        let mut rules_changed = around.spoken_of.contains(&place);
+        if rules_changed {
+            self.judge(slots, shop.resilience);
+        }
         if references {
             let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
             if resolved != self.resolved {
                 self.resolved = resolved;
-                self.judge(slots);
+                self.judge(slots, shop.resilience);
                 rules_changed = true;
             }
         }
@@ -202,6 +215,7 @@ impl RouteState {
     /// Takes its places in the tables and writes its status.
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let mut callers: Vec<Option<Caller>> = Vec::new();
+        let mut said: Vec<GatewaySide> = vec![GatewaySide::default()];
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
             let view = shop.views.iter().find(|view| view.unique == place.listener);
@@ -209,7 +223,10 @@ impl RouteState {
             if !callers.contains(&view.caller) {
                 callers.push(view.caller.clone());
             }
-            let templates = self.variant(view, slots, shop.book);
+            if !said.contains(&view.says) {
+                said.push(view.says.clone());
+            }
+            let templates = self.variant(view, slots, shop.book, shop.resilience);
             shop.tables.put(
                 &place.listener,
                 &place.host,
@@ -218,6 +235,7 @@ impl RouteState {
             );
         }
         self.hold(&callers, shop.book);
+        self.variants.retain(|(depends, _)| said.contains(&depends.says));
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
@@ -229,17 +247,20 @@ impl RouteState {
         view: &ListenerView,
         slots: &mut RuleSlots,
         book: &mut ClusterBook,
+        resilience: &ResilienceBook,
     ) -> Arc<[Template]> {
         let side = ListenerSide { port: view.port, https: view.https };
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),
+            says: view.says.clone(),
         };
         if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
         let resolved = self.reached_by(view.caller.as_ref(), book);
-        let compiled = rules::compile(self.typed(), &resolved, side, slots);
+        let told = rules::Told { resilience, gateway: &view.says };
+        let compiled = rules::compile(self.typed(), &resolved, side, told, slots);
         let templates: Arc<[Template]> = compiled.templates.into();
         self.variants.push((depends, templates.clone()));
         templates
