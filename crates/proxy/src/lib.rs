@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod buffer;
+mod checks;
 mod clock;
 pub mod codec;
 mod config;
@@ -17,6 +18,7 @@ mod exchanges;
 pub mod failure;
 mod filters;
 mod forwarded;
+mod hop;
 mod io;
 pub mod limits;
 mod listener;
@@ -42,5 +44,6 @@ pub use config::{
     ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
     Wire,
 };
+pub use engine::config::Locality;
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

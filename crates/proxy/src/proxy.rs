@@ -12,16 +12,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
-use engine::config::BindAddress;
+use engine::config::{BindAddress, Locality};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
+use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
+use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub access_log: LogSink,
     /// How long a drain may take before what is left is closed.
     pub drain: Duration,
+    /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
+    pub locality: Option<Locality>,
 }
 
 /// A running data plane.
@@ -45,6 +49,7 @@ pub struct Proxy {
     state: Mutex<Applying>,
     admin: Option<Admin>,
     resolver: Resolver,
+    checks: Checks,
     shown: Arc<Shown>,
     writer: Writer,
     drain: Duration,
@@ -86,18 +91,24 @@ impl Proxy {
     pub fn start(options: Options) -> io::Result<Proxy> {
         let clock = Clock::start();
         let writer = Writer::start(&options.access_log)?;
-        let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
+        let count = options.workers.max(1);
+        let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
+        let around = Around {
+            workers: u32::try_from(count).unwrap_or(u32::MAX),
+            locality: options.locality.map(Arc::new),
+        };
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer))
+            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer, around.clone()))
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
-        let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
-        let resolver = Resolver::start(orders)?;
+        let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
+        let resolver = Resolver::start(orders.clone())?;
+        let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
-        Ok(Proxy { workers, state, admin, resolver, shown, writer, drain: options.drain })
+        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -125,6 +136,7 @@ impl Proxy {
             .collect();
         drop(retired);
         self.resolver.follow(&config);
+        self.checks.follow(&prepared);
         self.shown.applied(config);
         Applied { bound }
     }
@@ -218,6 +230,7 @@ fn spawn_worker(
     clock: Clock,
     metrics: &Arc<Metrics>,
     writer: &Writer,
+    around: Around,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -226,7 +239,10 @@ fn spawn_worker(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log)), received)),
+            Ok(runtime) => {
+                let worker = Rc::new(Worker::new(clock, metrics, log, around));
+                runtime.block_on(worker::run(worker, received));
+            }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }
     })?;

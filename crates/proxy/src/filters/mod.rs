@@ -4,6 +4,7 @@
 //! change nothing here but note what is to be changed; the fields are written once, when the head leaves.
 
 pub mod cors;
+pub mod fault;
 pub mod mirror;
 pub mod redirect;
 
