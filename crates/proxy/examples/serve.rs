@@ -36,6 +36,7 @@ fn main() {
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
         locality: None,
+        member: None,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");
     let mut config = made::config(listen, upstream, hosts);

@@ -3,7 +3,8 @@
 //! Time: `selvedge-timeout-ms` (and `grpc-timeout`, as the gRPC protocol defines it) says how long the caller will wait;
 //! every hop takes off what it has used, so no hop works on what nobody waits for any more. Attempts: `selvedge-attempt`
 //! says that a proxy before us retries. Then we retry only what has certainly not reached an application, because
-//! retries at every hop multiply. The fields of our own are believed only of proxies that are trusted; a client that
+//! retries at every hop multiply. The fields of our own are believed only of proxies that are trusted and of members of
+//! the mesh; a client that
 //! sends them is not heard, and `grpc-timeout` may only shorten what a rule allows.
 
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ pub struct Said {
 #[inline]
 #[must_use]
 pub fn said(exchange: &Exchange<'_>) -> Said {
-    let trusted = exchange.settings().trusted_hops > 0;
+    let trusted = exchange.settings().trusted_hops > 0 || exchange.peer.counterpart.is_some();
     // Whoever speaks gRPC sends `te: trailers` (so the protocol demands), and few others do.
     let grpc = exchange.request.head.te_trailers;
     if !trusted && !grpc {

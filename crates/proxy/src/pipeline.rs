@@ -91,6 +91,7 @@ fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
     }
     route::choose(exchange)?;
     let Some(rule) = exchange.rule else { return Err(Failure::NoRoute) };
+    filters::authorization::on_request(exchange, rule)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));
     }

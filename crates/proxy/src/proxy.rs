@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::{BindAddress, Locality};
+use identity::Member;
 use tokio::runtime::LocalOptions;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
@@ -23,6 +24,7 @@ use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
+use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
@@ -40,6 +42,8 @@ pub struct Options {
     pub drain: Duration,
     /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
     pub locality: Option<Locality>,
+    /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
+    pub member: Option<Arc<Member>>,
 }
 
 /// A running data plane.
@@ -52,6 +56,7 @@ pub struct Proxy {
     checks: Checks,
     shown: Arc<Shown>,
     writer: Writer,
+    settling: Arc<Notify>,
     drain: Duration,
 }
 
@@ -90,6 +95,7 @@ impl Proxy {
     /// Threads, the log file or the admin address are not to be had.
     pub fn start(options: Options) -> io::Result<Proxy> {
         let clock = Clock::start();
+        let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
         let count = options.workers.max(1);
         let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
@@ -100,7 +106,9 @@ impl Proxy {
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer, around.clone()))
+            .map(|(index, metrics)| {
+                spawn_worker(index, clock, member.clone(), metrics, &writer, around.clone())
+            })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
@@ -108,7 +116,9 @@ impl Proxy {
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
-        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, drain: options.drain })
+        let settling = Arc::<Notify>::default();
+        resolver.beside(settled::let_go_of_code(settling.clone()));
+        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, settling, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -138,6 +148,7 @@ impl Proxy {
         self.resolver.follow(&config);
         self.checks.follow(&prepared);
         self.shown.applied(config);
+        self.settling.notify_one();
         Applied { bound }
     }
 
@@ -228,6 +239,7 @@ impl Proxy {
 fn spawn_worker(
     index: usize,
     clock: Clock,
+    member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
     around: Around,
@@ -240,7 +252,7 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Rc::new(Worker::new(clock, metrics, log, around));
+                let worker = Rc::new(Worker::new(clock, member, metrics, log, around));
                 runtime.block_on(worker::run(worker, received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -16,7 +16,9 @@ mod frontend;
 mod gateways;
 mod listeners;
 mod policies;
+mod policy_status;
 mod ports;
+mod protection;
 mod references;
 mod resilience;
 mod routes;
@@ -32,8 +34,8 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, Pod, ReferenceGrant, Secret, Service,
+    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
+    HttpRoute, KindType, Namespace, Pod, ReferenceGrant, Secret, Service,
 };
 use model::kinds::{FaultPolicy, ResiliencePolicy};
 use model::labels::SERVICE_NAME;
@@ -50,6 +52,7 @@ use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
+use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use resilience::{Concerned, ResilienceBook};
 use routes::{Around, Routes, Workshop};
@@ -108,6 +111,7 @@ pub struct Compiler {
     views: Vec<ListenerView>,
     policies: PolicyTable,
     resilience: ResilienceBook,
+    protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
     tables: Tables,
@@ -119,6 +123,7 @@ pub struct Compiler {
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 struct Watch {
+    authorization: Watched,
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
@@ -139,6 +144,8 @@ struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 struct Differences {
+    /// AuthorizationPolicies.
+    authorization: bool,
     gateways: bool,
     grants: bool,
     namespaces: bool,
@@ -169,6 +176,7 @@ impl Compiler {
             views: Vec::new(),
             policies: PolicyTable::default(),
             resilience: ResilienceBook::default(),
+            protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
@@ -185,6 +193,9 @@ impl Compiler {
         self.judge_resilience(&differences, resources);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
+        if differences.authorization {
+            self.protection.update(resources, MeshDefaults::default());
+        }
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
@@ -199,7 +210,8 @@ impl Compiler {
         let backends = clusters::backend_statuses(&mut sources);
         let ports = self.ports.build(&self.plans, &mut self.tables);
         let conditions = self.conditions(backends, resources);
-        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
+        let config = Config { epoch: self.epoch, ports, clusters, sources, policies };
         Compiled { config: Arc::new(config), conditions }
     }
 
@@ -263,6 +275,7 @@ impl Compiler {
             grants: differences.grants,
             destinations: differences.destinations,
             spoken_of: differences.resilience.map(|concerned| concerned.routes).unwrap_or_default(),
+            authorization: differences.authorization,
         };
         let mut shop = Workshop {
             controller: &self.controller,
@@ -272,6 +285,7 @@ impl Compiler {
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
+            protection: &mut self.protection,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -293,8 +307,11 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let policies =
-            policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
+        let authorization = policy_status::statuses(&self.controller, resources);
+        let policies = policies
+            .into_iter()
+            .chain(authorization)
+            .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
         let routes = self
             .routes
@@ -380,7 +397,9 @@ impl Watch {
             concerned
         });
         let destinations = sides(&backends).map(|resource| destination(false, resource));
+        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
         Differences {
+            authorization: !authorization.is_empty(),
             gateways,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),

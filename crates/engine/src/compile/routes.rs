@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use model::kinds::KindName;
 use model::kinds::http_route::HttpRoute;
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
@@ -17,12 +18,14 @@ use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
+use super::protection::{Door, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved};
 use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::config::{ClusterSlot, RuleSlot, Sources};
+use crate::authorization::Authorization;
+use crate::config::{ClusterSlot, Rule, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
 /// All routes.
@@ -60,6 +63,8 @@ struct Depends {
     caller: Option<Caller>,
     /// What policies for the Gateway say of its requests.
     says: GatewaySide,
+    /// Who may come in there at all.
+    door: Door,
 }
 
 /// What routes are compiled with.
@@ -71,6 +76,7 @@ pub(super) struct Workshop<'a> {
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
+    pub(super) protection: &'a mut PolicyBook,
 }
 
 /// What changed around the routes.
@@ -84,6 +90,8 @@ pub(super) struct Around {
     pub(super) destinations: HashSet<Destination>,
     /// Routes, by namespace and name, of which policies say something else.
     pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
+    /// AuthorizationPolicies are different.
+    pub(super) authorization: bool,
 }
 
 impl Routes {
@@ -93,7 +101,7 @@ impl Routes {
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
         let quiet = around.destinations.is_empty() && around.spoken_of.is_empty();
-        if around.listeners || around.grants || !quiet {
+        if around.listeners || around.grants || around.authorization || !quiet {
             for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
                 state.reconsider(around, &mut self.rule_slots, shop);
             }
@@ -145,7 +153,7 @@ impl Routes {
             attachment: Attachment::default(),
             status: Arc::new(ObjectStatus::Route(Default::default())),
         };
-        state.judge(&mut self.rule_slots, shop.resilience);
+        state.judge(&mut self.rule_slots, shop);
         state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
         state.tell_lines(&mut self.rule_slots, shop);
@@ -165,13 +173,14 @@ impl RouteState {
     }
 
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
-    fn judge(&mut self, slots: &mut RuleSlots, resilience: &ResilienceBook) {
+    fn judge(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let plain = ListenerSide { port: 80, https: false };
         let says = GatewaySide::default();
-        let told = rules::Told { resilience, gateway: &says };
+        let told = rules::Told { resilience: shop.resilience, gateway: &says };
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        let depends = Depends { side, caller: None, says };
+        let depends = Depends { side, caller: None, says, door: Door::default() };
+        self.protect(&mut judged.templates, &depends.door, shop);
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
     }
@@ -191,15 +200,20 @@ impl RouteState {
         let place = (namespace.as_str().into(), self.resource.key.name.to_arc());
         let mut rules_changed = around.spoken_of.contains(&place);
         if rules_changed {
-            self.judge(slots, shop.resilience);
+            self.judge(slots, shop);
         }
         if references {
             let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
             if resolved != self.resolved {
                 self.resolved = resolved;
-                self.judge(slots, shop.resilience);
+                self.judge(slots, shop);
                 rules_changed = true;
             }
+        }
+        // The name of a Service's port may be what a policy goes by.
+        let protection = around.authorization || !around.destinations.is_empty();
+        if protection && !shop.protection.is_idle() || around.authorization {
+            rules_changed |= self.reprotect(shop);
         }
         if !rules_changed && !around.listeners {
             return;
@@ -216,6 +230,7 @@ impl RouteState {
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let mut callers: Vec<Option<Caller>> = Vec::new();
         let mut said: Vec<GatewaySide> = vec![GatewaySide::default()];
+        let mut doors: Vec<Door> = Vec::new();
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
             let view = shop.views.iter().find(|view| view.unique == place.listener);
@@ -226,7 +241,11 @@ impl RouteState {
             if !said.contains(&view.says) {
                 said.push(view.says.clone());
             }
-            let templates = self.variant(view, slots, shop.book, shop.resilience);
+            let door = shop.protection.door(view);
+            if !doors.contains(&door) {
+                doors.push(door);
+            }
+            let templates = self.variant(view, slots, shop);
             shop.tables.put(
                 &place.listener,
                 &place.host,
@@ -234,7 +253,7 @@ impl RouteState {
                 Contribution { own: place.own, templates },
             );
         }
-        self.hold(&callers, shop.book);
+        self.hold(&callers, &doors, shop.book);
         self.variants.retain(|(depends, _)| said.contains(&depends.says));
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
@@ -246,24 +265,73 @@ impl RouteState {
         &mut self,
         view: &ListenerView,
         slots: &mut RuleSlots,
-        book: &mut ClusterBook,
-        resilience: &ResilienceBook,
+        shop: &mut Workshop<'_>,
     ) -> Arc<[Template]> {
         let side = ListenerSide { port: view.port, https: view.https };
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),
             says: view.says.clone(),
+            door: shop.protection.door(view),
         };
         if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
-        let resolved = self.reached_by(view.caller.as_ref(), book);
-        let told = rules::Told { resilience, gateway: &view.says };
-        let compiled = rules::compile(self.typed(), &resolved, side, told, slots);
+        let resolved = self.reached_by(view.caller.as_ref(), shop.book);
+        let told = rules::Told { resilience: shop.resilience, gateway: &view.says };
+        let mut compiled = rules::compile(self.typed(), &resolved, side, told, slots);
+        self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
         self.variants.push((depends, templates.clone()));
         templates
+    }
+
+    /// Writes into rules that were just compiled who may ask.
+    fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
+        if shop.protection.is_idle() {
+            return;
+        }
+        for template in templates {
+            let authorization = self.authorization(&template.rule, door, shop);
+            if let Some(rule) = Arc::get_mut(&mut template.rule) {
+                rule.authorization = authorization;
+            }
+        }
+    }
+
+    fn authorization(&self, rule: &Rule, door: &Door, shop: &mut Workshop<'_>) -> Option<Arc<Authorization>> {
+        let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let place = RoutePlace { kind: KindName::HttpRoute, namespace: &namespace, name: &name };
+        shop.protection.of_rule(door, place, rule, shop.book, shop.resources)
+    }
+
+    /// Forgets rules that somebody else may ask by now. Returns whether its places must be taken anew.
+    fn reprotect(&mut self, shop: &mut Workshop<'_>) -> bool {
+        let mut variants = std::mem::take(&mut self.variants);
+        let before = variants.len();
+        variants.retain(|(depends, templates)| {
+            templates.iter().all(|template| {
+                let now = self.authorization(&template.rule, &depends.door, shop);
+                match (&template.rule.authorization, &now) {
+                    (None, None) => true,
+                    (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                    (None, Some(_)) | (Some(_), None) => false,
+                }
+            })
+        });
+        self.variants = variants;
+        let doors: Vec<Door> = shop
+            .views
+            .iter()
+            .filter(|view| self.stands_in(view))
+            .map(|view| shop.protection.door(view))
+            .collect();
+        let known = |door: &Door| self.variants.iter().any(|(depends, _)| depends.door == *door);
+        self.variants.len() < before || !doors.iter().all(known)
+    }
+
+    fn stands_in(&self, view: &ListenerView) -> bool {
+        self.attachment.places.iter().any(|place| place.listener == view.unique)
     }
 
     fn reached_by(&self, caller: Option<&Caller>, book: &mut ClusterBook) -> Cow<'_, Resolved> {
@@ -275,7 +343,7 @@ impl RouteState {
 
     /// Keeps in use what these callers reach, and nothing else. A route that is attached nowhere is as one that
     /// is reached without a certificate. Rules compiled for callers that are gone are forgotten.
-    fn hold(&mut self, callers: &[Option<Caller>], book: &mut ClusterBook) {
+    fn hold(&mut self, callers: &[Option<Caller>], doors: &[Door], book: &mut ClusterBook) {
         let callers = if callers.is_empty() { &[None][..] } else { callers };
         let mut wanted: Vec<ClusterSlot> = Vec::new();
         for caller in callers {
@@ -284,6 +352,8 @@ impl RouteState {
         wanted.iter().for_each(|slot| book.retain(*slot));
         std::mem::replace(&mut self.held, wanted.into()).into_iter().for_each(|slot| book.release(slot));
         self.variants.retain(|(depends, _)| depends.caller.is_none() || callers.contains(&depends.caller));
+        let plain = Door::default();
+        self.variants.retain(|(depends, _)| depends.door == plain || doors.contains(&depends.door));
     }
 
     /// Gives up what a newer version of the route does not hold.

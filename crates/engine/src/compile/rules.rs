@@ -181,7 +181,8 @@ impl RuleCompiler<'_> {
         let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault } = policies;
         let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
-        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, retry, fault });
+        let authorization = None;
+        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, retry, fault, authorization });
         let seniority = Arc::new(self.seniority((position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }

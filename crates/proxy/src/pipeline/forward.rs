@@ -22,6 +22,7 @@ use crate::failure::{Blame, Failure, Retry};
 use crate::filters::fault;
 use crate::limits::CONNECT_ATTEMPTS_MAX;
 use crate::message::{Framing, ResponseHead};
+use crate::revocation;
 use crate::state::breakers::Place;
 use crate::state::clusters::{ClusterState, EndpointState, InFlight};
 use crate::state::metrics::Overflow;
@@ -44,6 +45,7 @@ pub(super) async fn forward(
         inject(downstream, exchange, fault).await?;
     }
     let _place = enter(exchange, cluster)?;
+    let _sharing = cluster.limits.connections.map(|_| cluster.breakers.share());
     downstream.invite_body(exchange);
     let mut copy = copies::prepare(exchange);
     let policy = rule.retry.as_deref().or_else(|| said?.retry.as_deref());
@@ -314,8 +316,13 @@ async fn await_head(
             return Poll::Ready(Err(failure));
         }
         let response = upstream.poll_response(cx, head, method);
-        if response.is_pending() && downstream.poll_given_up(cx).is_ready() {
-            return Poll::Ready(Err(Failure::ClientClosed));
+        if response.is_pending() {
+            if downstream.poll_given_up(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientClosed));
+            }
+            if revocation::poll(exchange, cx).is_ready() {
+                return Poll::Ready(Err(Failure::DeniedByPolicy));
+            }
         }
         response
     })
@@ -352,8 +359,13 @@ async fn relay(
             copies::send(exchange, *copy);
         }
         let moved = download.poll(cx, &mut upstream, downstream);
-        if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
-            return Poll::Ready(Err(Failure::ClientClosed));
+        if moved.is_pending() {
+            if downstream.poll_given_up(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientClosed));
+            }
+            if revocation::poll(exchange, cx).is_ready() {
+                return Poll::Ready(Err(Failure::DeniedByPolicy));
+            }
         }
         moved
     })

@@ -47,6 +47,16 @@ impl Drop for Place {
     }
 }
 
+/// A request that may share its connection: when it ends, one who waits looks again.
+#[derive(Debug)]
+pub struct Sharing(Rc<Connections>);
+
+impl Drop for Sharing {
+    fn drop(&mut self) {
+        self.0.freed.notify_one();
+    }
+}
+
 /// A connection that counts against a limit for as long as it is open.
 #[derive(Debug)]
 pub struct OpenConnection(Rc<Connections>);
@@ -87,6 +97,12 @@ impl Breakers {
         }
         open.set(open.get() + 1);
         Some(OpenConnection(self.connections.clone()))
+    }
+
+    /// Tells one who waits when the request ends.
+    #[must_use]
+    pub fn share(&self) -> Sharing {
+        Sharing(self.connections.clone())
     }
 
     /// Waits until a connection may have become free.

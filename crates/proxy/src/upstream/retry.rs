@@ -36,7 +36,11 @@ impl Why {
     #[must_use]
     pub fn of(failure: Failure, unseen: bool) -> Option<Why> {
         match failure {
-            Failure::ConnectRefused | Failure::ConnectTimeout | Failure::UpstreamTls => Some(Why::Unreached),
+            Failure::ConnectRefused
+            | Failure::ConnectTimeout
+            | Failure::UpstreamTls
+            | Failure::PeerUnverified
+            | Failure::PeerIdentityMismatch => Some(Why::Unreached),
             Failure::UpstreamReset if unseen => Some(Why::Refused),
             Failure::UpstreamReset => Some(Why::Reset),
             Failure::UpstreamTimeout => Some(Why::Status(504)),

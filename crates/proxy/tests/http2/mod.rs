@@ -39,6 +39,7 @@ impl Gateway {
             access_log: LogSink::Off,
             drain: Duration::from_secs(20),
             locality: None,
+            member: None,
         };
         let config = Arc::new(config(address, upstream, protocol, limits));
         // On a thread of its own: the caller may be an asynchronous task.

@@ -48,6 +48,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         ports: vec![Arc::new(port)],
         clusters: vec![Some(Arc::new(cluster))],
         sources: Arc::default(),
+        policies: Arc::default(),
     }
 }
 
@@ -90,5 +91,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         timeouts: Timeouts::default(),
         retry: None,
         fault: None,
+        authorization: None,
     }
 }

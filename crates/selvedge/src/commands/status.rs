@@ -32,11 +32,12 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 7] = [
+const JUDGED: [KindName; 8] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::BackendTlsPolicy,
+    KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,

@@ -86,7 +86,7 @@ impl RunningGateway {
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
         let GatewayOptions { admin, access_log, drain, locality, .. } = options;
-        let proxy = proxy::Options { workers, admin, access_log, drain, locality };
+        let proxy = proxy::Options { workers, admin, access_log, drain, locality, member: None };
         let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use engine::config::{Endpoint, Outlier, UpstreamLimits};
+use engine::config::{Outlier, UpstreamLimits};
 
 use super::{Asked, ClusterState, EndpointState, Endpoints};
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ impl ClusterState {
         };
         let unwell = self.unwell.borrow();
         for endpoint in endpoints.iter() {
-            endpoint.health.checked(unwell.contains(&endpoint.address));
+            endpoint.health.checked(unwell.binary_search(&endpoint.address).is_ok());
         }
         match &said.outlier {
             Some(outlier) => bring_back_beyond(&endpoints, outlier),
@@ -30,11 +30,12 @@ impl ClusterState {
         }
         let own = self.around.locality.as_deref();
         let overflow = said.overflow_percent.filter(|_| own.is_some());
+        // Those of the config come first, in its order; what was resolved stands behind them.
+        let mut known = self.cluster.endpoints.iter();
         let candidates: Vec<Candidate> = endpoints
             .iter()
             .map(|endpoint| {
-                let place = self.cluster.endpoints.iter().find(|known| known.address == endpoint.address);
-                let place = place.and_then(|known: &Endpoint| known.locality.as_deref());
+                let place = known.next().and_then(|known| known.locality.as_deref());
                 Candidate {
                     good: endpoint.health.is_good(),
                     distance: own.map_or(0, |own| own.distance(place)),
