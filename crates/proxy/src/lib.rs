@@ -7,6 +7,7 @@
 mod admin;
 pub mod buffer;
 mod caller;
+mod checks;
 mod clock;
 pub mod codec;
 mod config;
@@ -19,6 +20,7 @@ mod exchanges;
 pub mod failure;
 mod filters;
 mod forwarded;
+mod hop;
 mod io;
 pub mod limits;
 mod listener;
@@ -47,5 +49,6 @@ pub use config::{
     ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
     Wire,
 };
+pub use engine::config::Locality;
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -82,8 +82,13 @@ limits! {
     DNS_QUESTIONS_MAX: usize = 32,                   "names asked for at once", "further names wait for an answer or its timeout";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
     MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
-    MIRRORS_HELD_BYTES_MAX: usize = 16 * 1024 * KIB, "bytes a worker", "a request whose body would need more is not copied, and counted";
+    BODIES_HELD_BYTES_MAX: usize = 16 * 1024 * KIB,  "bytes a worker", "a request whose body would need more is neither copied to a mirror, which is counted, nor sent again";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
+    RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
+    EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";
+    HEALTH_CHECKS_MAX: usize = 64,                   "health checks at once", "further checks wait for their turn";
+    HEALTH_ANSWER_BYTES_MAX: usize = 4 * KIB,        "bytes",        "a health check whose status line is longer has failed";
+    CLUSTER_COUNTERS_MAX: usize = 1 << 16,           "clusters",     "retries, ejections and overflows of clusters past it are not counted";
     CONTROL_CONNECT_SECONDS: u32 = 5,                "seconds an address", "the next address of the control plane is tried, and later all again";
     CONTROL_ACCEPT_SECONDS: u32 = 60,                "seconds",      "a control plane that does not accept the stream is tried again";
     CONTROL_SILENCE_SECONDS: u32 = 10,               "seconds",      "a silent control plane is asked whether it is there, and after as long again it counts as away";

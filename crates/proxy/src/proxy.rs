@@ -12,18 +12,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
-use engine::config::BindAddress;
+use engine::config::{BindAddress, Locality};
 use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
+use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
+use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
 
@@ -38,6 +40,8 @@ pub struct Options {
     pub access_log: LogSink,
     /// How long a drain may take before what is left is closed.
     pub drain: Duration,
+    /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
+    pub locality: Option<Locality>,
     /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
     pub member: Option<Arc<Member>>,
 }
@@ -49,6 +53,7 @@ pub struct Proxy {
     state: Mutex<Applying>,
     admin: Option<Admin>,
     resolver: Resolver,
+    checks: Checks,
     shown: Arc<Shown>,
     writer: Writer,
     settling: Arc<Notify>,
@@ -92,20 +97,28 @@ impl Proxy {
         let clock = Clock::start();
         let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
-        let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
+        let count = options.workers.max(1);
+        let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
+        let around = Around {
+            workers: u32::try_from(count).unwrap_or(u32::MAX),
+            locality: options.locality.map(Arc::new),
+        };
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, member.clone(), metrics, &writer))
+            .map(|(index, metrics)| {
+                spawn_worker(index, clock, member.clone(), metrics, &writer, around.clone())
+            })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
-        let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
-        let resolver = Resolver::start(orders)?;
+        let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
+        let resolver = Resolver::start(orders.clone())?;
+        let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
         let settling = Arc::<Notify>::default();
         resolver.beside(settled::let_go_of_code(settling.clone()));
-        Ok(Proxy { workers, state, admin, resolver, shown, writer, settling, drain: options.drain })
+        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, settling, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -133,6 +146,7 @@ impl Proxy {
             .collect();
         drop(retired);
         self.resolver.follow(&config);
+        self.checks.follow(&prepared);
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
@@ -228,6 +242,7 @@ fn spawn_worker(
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
+    around: Around,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -237,7 +252,8 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received))
+                let worker = Rc::new(Worker::new(clock, member, metrics, log, around));
+                runtime.block_on(worker::run(worker, received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }

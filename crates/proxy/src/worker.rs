@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Prepared;
 use crate::listener;
 use crate::log::Log;
-use crate::state::clusters::Clusters;
+use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
@@ -66,6 +66,13 @@ pub enum Order {
         /// All addresses of all its names.
         addresses: Arc<[SocketAddr]>,
     },
+    /// Health checks of a cluster found these addresses unwell, and no others.
+    Checked {
+        /// The cluster.
+        cluster: ClusterSlot,
+        /// All of them.
+        unwell: Arc<[SocketAddr]>,
+    },
     /// Stop accepting, finish what is under way, answer when no connection is left.
     Drain {
         /// Dropped when all connections are gone.
@@ -78,12 +85,12 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log) -> Worker {
+    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
         Worker {
             clock,
             random: Random::new(),
             deadlines: Rc::default(),
-            clusters: Clusters::default(),
+            clusters: Clusters::new(around),
             member,
             counterparts: Rc::default(),
             metrics,
@@ -115,6 +122,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
+            Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
             Order::Drain { done } => {
                 retiring.extend(serving.drain().map(|(_, port)| retire(&worker, port)));
                 tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
@@ -180,6 +188,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.deadlines.tick();
         worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
         worker.clusters.sweep();
+        worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
     }
 }

@@ -59,6 +59,9 @@ pub struct Arguments {
     /// Longest time for requests to end after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where this proxy runs, so that endpoints nearby can come first: a zone, or region/zone
+    #[arg(long, value_name = "ZONE")]
+    locality: Option<proxy::Locality>,
 }
 
 fn gateway_name(text: &str) -> Result<String, String> {
@@ -119,6 +122,7 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
         },
         access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+        locality: arguments.locality.clone(),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct GatewayOptions {
     pub access_log: LogSink,
     /// How long requests may take to end after a stop was asked for.
     pub drain: Duration,
+    /// Where the proxy runs, so that endpoints nearby can come first.
+    pub locality: Option<proxy::Locality>,
 }
 
 impl GatewayOptions {
@@ -52,6 +54,7 @@ impl GatewayOptions {
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             access_log: LogSink::Off,
             drain: Duration::from_secs(5),
+            locality: None,
         }
     }
 }
@@ -82,9 +85,9 @@ impl RunningGateway {
     /// See [`StartError`].
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
-        let GatewayOptions { admin, access_log, drain, .. } = options;
-        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain, member: None })
-            .map_err(StartError::Proxy)?;
+        let GatewayOptions { admin, access_log, drain, locality, .. } = options;
+        let proxy = proxy::Options { workers, admin, access_log, drain, locality, member: None };
+        let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind };

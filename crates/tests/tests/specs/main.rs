@@ -35,6 +35,8 @@ mod exhaustion_resets;
 mod exhaustion_sizes;
 mod exhaustion_slow;
 
+mod resilience;
+
 mod routing_cors;
 mod routing_filters;
 mod routing_matches;
