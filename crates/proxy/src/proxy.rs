@@ -231,7 +231,9 @@ fn spawn_worker(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received)),
+            Ok(runtime) => {
+                runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received))
+            }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }
     })?;
