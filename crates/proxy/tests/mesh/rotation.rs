@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use identity::Member;
 
-use crate::issuer::{Authority, trusted};
+use crate::issuer::{Authority, dns, expires_in_seconds, id, trusted, uri};
 use crate::pair::{Client, Pair, Plan, until};
 
 /// Clients that ask until they are told to stop, each on a connection of its own.
@@ -110,4 +110,34 @@ fn connections_that_we_opened_end_as_well() {
 
     until("the connection is closed", || pair.sidecar.count("selvedge_connections_open", "") == 0);
     assert_eq!(client.get().status, 502);
+}
+
+#[test]
+fn a_proxy_whose_own_certificate_has_expired_fails_closed_on_both_sides() {
+    let authority = Authority::new();
+    let brief = |account, workload| {
+        let names = [uri(&id(account)), dns(&format!("{workload}.shop.bank.example"))];
+        Member::with(authority.issue_with(&names, expires_in_seconds(4)).svid(), authority.trusted())
+    };
+    for brief_is_caller in [true, false] {
+        let members = match brief_is_caller {
+            true => (brief("web", "web-1"), authority.member("cart", "cart-1")),
+            false => (authority.member("web", "web-1"), brief("cart", "cart-1")),
+        };
+        let pair = Pair::with(Plan { members: Some(members), ..Plan::default() });
+        let mut client = Client::of(pair.gateway.address);
+        assert_eq!(client.get().status, 200);
+
+        until("the connection is closed", || pair.sidecar.count("selvedge_connections_open", "") == 0);
+        let refused = if brief_is_caller { 503 } else { 502 };
+        assert_eq!(client.get().status, refused);
+        let side = if brief_is_caller { &pair.gateway } else { &pair.sidecar };
+        side.await_failure("identity_missing");
+
+        side.member.renew(match brief_is_caller {
+            true => authority.issue("web", "web-1").svid(),
+            false => authority.issue("cart", "cart-1").svid(),
+        });
+        assert_eq!(client.get().status, 200);
+    }
 }
