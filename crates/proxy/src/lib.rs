@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod buffer;
+mod caller;
 mod clock;
 pub mod codec;
 mod config;
@@ -29,7 +30,9 @@ mod proxy;
 mod request_id;
 mod resolver;
 mod respond;
+mod revocation;
 mod route;
+mod settled;
 mod state;
 mod stream;
 mod tls;
