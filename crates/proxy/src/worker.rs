@@ -186,7 +186,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         seconds.tick().await;
         worker.deadlines.tick();
-        worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
+        worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
