@@ -27,6 +27,12 @@ impl Clock {
         Instant::now()
     }
 
+    /// What the wall says now, since the Unix epoch: for the validity of certificates, which others judge by it too.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     /// Time since the Unix epoch at a moment. Steps of the wall clock after the start are not followed, so
     /// that log lines never run backwards.
     #[must_use]

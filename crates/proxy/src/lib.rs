@@ -18,6 +18,7 @@ pub mod failure;
 mod filters;
 mod forwarded;
 mod io;
+mod keeper;
 pub mod limits;
 mod listener;
 mod log;
@@ -39,8 +40,9 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
     Wire,
 };
+pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};
