@@ -4,9 +4,11 @@
 #![allow(unsafe_code)]
 
 mod allocations;
+mod code;
 mod listen;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
+pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};

@@ -29,6 +29,7 @@ mod request_id;
 mod resolver;
 mod respond;
 mod route;
+mod settled;
 mod state;
 mod stream;
 mod tls;

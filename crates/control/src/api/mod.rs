@@ -10,6 +10,7 @@ mod answer;
 pub mod beside;
 mod dispatch;
 mod documents;
+mod events;
 pub mod home;
 mod incoming;
 mod inside;
@@ -35,6 +36,7 @@ use tokio::task::JoinHandle;
 
 pub use access::{AdminsOnly, Authenticator, Authorizer};
 pub use beside::Beside;
+pub use events::EVENTS;
 pub use inside::Inside;
 pub use limits::Limits;
 use state::{State, Watches};

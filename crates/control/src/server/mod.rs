@@ -208,12 +208,14 @@ impl Server {
         self.set_aside.as_deref()
     }
 
-    /// Lets what is under way end, gives the lease back, and closes.
+    /// Lets what is under way end, gives the lease back, and closes the store: its files are whole and nobody's then.
     pub async fn stop(self) {
-        let Server { api, loops, mut tasks, .. } = self;
+        let Server { world, api, loops, mut tasks, .. } = self;
         api.stop().await;
         loops.stop().await;
         tasks.shutdown().await;
+        // A database that does not answer keeps nobody from stopping; what was acknowledged is kept in it.
+        let _ = world.store().close().await;
     }
 }
 

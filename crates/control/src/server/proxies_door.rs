@@ -5,6 +5,8 @@ use std::sync::Arc;
 use discovery::Interest;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use model::Resource;
+use model::kinds::Namespace;
 
 use crate::api::Authenticator;
 use crate::api::Inside;
@@ -20,15 +22,22 @@ use crate::world::World;
 pub struct Door {
     /// The streams.
     pub hub: Arc<Hub>,
-    /// The objects, when the store that held them before was put aside as damaged. While nothing has been written anew,
-    /// proxies are told to come again: what they have is better than an empty world that nobody asked for.
+    /// The objects, when the store that held them before was put aside as damaged. While nobody has written anew (the
+    /// namespaces that we declare by ourselves do not count), proxies are told to come again: what they have is better
+    /// than an empty world that nobody asked for.
     pub begun_anew: Option<Arc<World>>,
 }
 
 impl Door {
     fn is_held(&self) -> bool {
-        self.begun_anew.as_ref().is_some_and(|world| world.now().revision == 0)
+        let is_empty = |world: &Arc<World>| world.now().resources.iter().all(|object| is_made_by_us(object));
+        self.begun_anew.as_ref().is_some_and(is_empty)
     }
+}
+
+/// Whether it may be there without anybody having asked for it.
+fn is_made_by_us(object: &Resource) -> bool {
+    object.content::<Namespace>().is_some()
 }
 
 impl Beside for Door {
