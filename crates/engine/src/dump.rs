@@ -64,7 +64,7 @@ fn tls(security: &Security) -> Value {
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
+    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits } = settings;
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -85,7 +85,7 @@ fn settings(settings: &Settings) -> Value {
         UnderscorePolicy::Drop => "drop",
         UnderscorePolicy::Keep => "keep",
     };
-    json!({
+    let mut object = json!({
         "trusted_hops": trusted_hops,
         "path_policy": path_policy,
         "underscores": underscores,
@@ -97,7 +97,11 @@ fn settings(settings: &Settings) -> Value {
         "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
         "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
-    })
+    });
+    if *caller_header {
+        object["caller_header"] = true.into();
+    }
+    object
 }
 
 fn listener(hostname: Option<String>, listener: &Listener, sources: &Sources) -> Value {

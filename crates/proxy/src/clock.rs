@@ -27,7 +27,8 @@ impl Clock {
         Instant::now()
     }
 
-    /// What the wall says now, since the Unix epoch: for the validity of certificates, which others judge by it too.
+    /// Time since the Unix epoch as the wall has it now, steps included: certificates are valid by the wall, and a
+    /// machine that slept must not take an expired one for valid.
     #[must_use]
     pub fn wall(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -8,9 +8,11 @@ use engine::RequestView;
 use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
 
 use crate::buffer::{Buffer, Text};
+use crate::counterpart::Counterpart;
 use crate::failure::Failure;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
+use crate::state::clusters::EndpointState;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
 use crate::waits::Waits;
@@ -27,6 +29,8 @@ pub struct Peer {
     pub listener: Option<std::sync::Arc<str>>,
     /// What it has shown to a port that asked for a certificate.
     pub vouched: Option<Box<Vouched>>,
+    /// Who it is in the mesh; `None` for those who came by another door.
+    pub counterpart: Option<Rc<Counterpart>>,
 }
 
 /// A request as it came in.
@@ -101,6 +105,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
+    /// The same, where a member of the mesh had to answer.
+    pub member: Option<Rc<EndpointState>>,
     /// Times an endpoint was asked.
     pub attempts: u32,
     /// Bytes received from the client: head and body.
@@ -161,7 +167,7 @@ impl<'c> Exchange<'c> {
     /// Whether the client reached us over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.peer.listener.is_some()
+        self.peer.listener.is_some() || self.peer.counterpart.is_some()
     }
 
     /// The canonical view that every decision is made from.

@@ -4,16 +4,20 @@ use engine::Verdict;
 
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::mesh;
 use crate::vouched;
 
 /// Whether the connection still is what its port asks for.
 ///
 /// # Errors
-/// The port has begun to ask for certificates that the client has not shown.
+/// The port has begun to ask for certificates that the client has not shown, or takes members of the mesh only.
 #[inline]
 pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
     let clock = exchange.worker.clock;
     let vouched = exchange.peer.vouched.as_deref();
+    if exchange.peer.counterpart.is_none() && mesh::is_closed_to_strangers(exchange.pinned.port()) {
+        return Err(Failure::MeshCleartext);
+    }
     if vouched::may_ask(exchange.pinned.port(), vouched, || clock.unix(clock.now())) {
         return Ok(());
     }
@@ -26,7 +30,13 @@ pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
 /// Nothing matches, or the connection was opened for another listener.
 pub fn choose(exchange: &mut Exchange<'_>) -> Result<(), Failure> {
     let pinned = exchange.pinned;
-    let Some(table) = pinned.port().table() else { return Err(Failure::NoRoute) };
+    let table = match &exchange.peer.counterpart {
+        None => pinned.port().table().ok_or(Failure::NoRoute)?,
+        // Asked for by each request: the service may have changed, or gone, since the connection was opened.
+        Some(caller) => mesh::service(pinned, &caller.server_name)
+            .and_then(|service| service.carries.table())
+            .ok_or(Failure::Misdirected)?,
+    };
     match table.find(&exchange.view(), exchange.peer.listener.as_deref()) {
         Verdict::Rule(rule) => {
             exchange.rule = Some(rule);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::config::{BindAddress, ClusterSlot};
+use identity::Member;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ use crate::config::Prepared;
 use crate::listener;
 use crate::log::Log;
 use crate::state::clusters::Clusters;
+use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
@@ -33,6 +35,10 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Destinations with their connections.
     pub clusters: Clusters,
+    /// Who we are in the mesh, and whom we believe.
+    pub member: Arc<Member>,
+    /// Open connections of the mesh.
+    pub counterparts: Rc<Counterparts>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The access log.
@@ -69,12 +75,14 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log) -> Worker {
+    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log) -> Worker {
         Worker {
             clock,
             random: Random::new(),
             deadlines: Rc::default(),
             clusters: Clusters::default(),
+            member,
+            counterparts: Rc::default(),
             metrics,
             log,
         }
@@ -163,6 +171,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         seconds.tick().await;
         worker.deadlines.tick();
+        worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
         worker.clusters.sweep();
         worker.log.flush();
     }

@@ -36,6 +36,12 @@ pub fn write(
     out.extend_from_slice(exchange.request_id());
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
+    if let Some(caller) = &exchange.peer.counterpart {
+        string(out, b",\"source_identity\":", caller.verified.identity.as_str().as_bytes());
+        if let Some(replica) = &caller.verified.replica {
+            string(out, b",\"source_workload\":", replica.as_bytes());
+        }
+    }
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
@@ -55,6 +61,9 @@ pub fn write(
     if let Some(rule) = exchange.rule {
         string(out, b",\"route\":", rule.origin.route.as_bytes());
         number(out, b",\"rule\":", u64::from(rule.origin.rule));
+    }
+    if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
+        string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");

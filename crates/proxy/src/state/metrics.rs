@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use engine::config::RuleSlot;
+use identity::member::Refusal;
 
 use crate::failure::Failure;
 use crate::limits::RULE_COUNTERS_MAX;
@@ -84,6 +85,8 @@ pub struct Metrics {
     pub unrouted: RuleCells,
     /// Failures by kind, in the order of [`Failure::ALL`].
     pub failures: [Cell; Failure::ALL.len()],
+    /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
+    pub refusals: [Cell; Refusal::ALL.len()],
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -112,6 +115,7 @@ impl Default for Metrics {
             chunks: (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
             failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
+            refusals: [const { Cell(AtomicU64::new(0)) }; Refusal::ALL.len()],
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),

@@ -5,6 +5,7 @@
 
 pub mod alarms;
 pub mod clusters;
+pub mod counterparts;
 pub mod deadlines;
 pub mod metrics;
 pub mod ports;
