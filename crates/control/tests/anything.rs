@@ -131,6 +131,10 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::Mesh => json!({"spec": {"mtls": {"mode": "Strict"}}}),
+        KindName::Workload => json!({"spec": {
+            "address": "10.0.0.1", "sidecar": {}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}],
+        }}),
         KindName::Role | KindName::ClusterRole => {
             json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
         }

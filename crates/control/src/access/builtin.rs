@@ -58,7 +58,7 @@ const EDITOR: &[Line] = &[
     (WRITE, GATEWAY_GROUP, ROUTES),
     (WRITE, GATEWAY_GROUP, GATEWAYS),
     (READ, MESH_GROUP, &[ALL]),
-    (WRITE, MESH_GROUP, &["backends", "gatewayparameters"]),
+    (WRITE, MESH_GROUP, &["backends", "gatewayparameters", "workloads"]),
     (WORK, POLICY_GROUP, &[ALL]),
     (READ, PRODUCT_GROUP, &[ALL]),
 ];

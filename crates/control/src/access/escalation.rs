@@ -64,7 +64,9 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => Ok(()),
+        | Kind::GatewayParameters(_)
+        | Kind::Mesh(_)
+        | Kind::Workload(_) => Ok(()),
     }
 }
 

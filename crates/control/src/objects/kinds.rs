@@ -26,6 +26,8 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
@@ -125,6 +127,8 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding

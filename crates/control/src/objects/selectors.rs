@@ -248,6 +248,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         KindName::Namespace => &["status.phase"],
         KindName::Pod => &["spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"],
         KindName::Service => &["spec.clusterIP", "spec.type"],
+        KindName::Workload => &["spec.address", "spec.serviceAccount"],
         KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::GatewayClass
@@ -257,6 +258,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::BackendTlsPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding

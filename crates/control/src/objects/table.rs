@@ -177,6 +177,20 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
+        KindName::Mesh => vec![
+            text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
+            text("mTLS", |object, _| word(object, "/spec/mtls/mode")),
+            text("Default", |object, _| word(object, "/spec/defaultAction")),
+            AGE,
+        ],
+        KindName::Workload => vec![
+            text("Address", |object, _| word(object, "/spec/address")),
+            text("Account", |object, _| word(object, "/spec/serviceAccount")),
+            text("Ready", |object, _| condition(object, "Ready")),
+            AGE,
+            wide("Ports", |object, _| none_if_empty(shortened(each(object, "/spec/ports", "port"), ""))),
+            wide("Zone", |object, _| word(object, "/spec/locality/zone")),
+        ],
         KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::GatewayParameters

@@ -79,6 +79,8 @@ impl Index {
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

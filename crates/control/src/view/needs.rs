@@ -111,6 +111,8 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

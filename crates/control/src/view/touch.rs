@@ -75,6 +75,8 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::Service(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)

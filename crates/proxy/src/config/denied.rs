@@ -101,6 +101,8 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::BackendTlsPolicy
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::Mesh
+            | KindName::Workload
             | KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding

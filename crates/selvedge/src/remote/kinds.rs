@@ -53,7 +53,9 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::Workload => &["wl"],
         KindName::Secret
+        | KindName::Mesh
         | KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole

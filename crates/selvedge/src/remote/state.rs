@@ -102,7 +102,9 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => true,
+        | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
