@@ -43,8 +43,8 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
-    Wire,
+    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken,
+    Tell, Wire,
 };
 pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;

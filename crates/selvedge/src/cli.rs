@@ -5,8 +5,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh, status, token,
-    top, up, validate, version,
+    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh, status,
+    token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;

@@ -68,8 +68,8 @@ pub fn attest(csr: &str, identity: &SpiffeId, replica: &str) -> Result<Attested,
         (None, _) => return Err(unreadable("there is no `-----BEGIN CERTIFICATE REQUEST-----`")),
         (Some(Ok(_)), _) => return Err(unreadable("it holds something else, or more than one")),
     };
-    let (rest, request) = X509CertificationRequest::from_der(&der)
-        .map_err(|error| Refused::Unreadable(error.to_string()))?;
+    let (rest, request) =
+        X509CertificationRequest::from_der(&der).map_err(|error| Refused::Unreadable(error.to_string()))?;
     if !rest.is_empty() {
         return Err(unreadable("there are bytes behind its end"));
     }
@@ -133,7 +133,11 @@ fn is_given(asked: &ParsedExtension<'_>, identity: &SpiffeId, replica: &str) -> 
                 || usage.time_stamping
                 || usage.ocsp_signing
                 || !usage.other.is_empty();
-            if more { refused("an extended key usage besides server and client authentication") } else { Ok(()) }
+            if more {
+                refused("an extended key usage besides server and client authentication")
+            } else {
+                Ok(())
+            }
         }
         _ => refused("an extension that is not known here"),
     }
@@ -142,7 +146,9 @@ fn is_given(asked: &ParsedExtension<'_>, identity: &SpiffeId, replica: &str) -> 
 /// A name of a stranger in a message.
 fn shown(name: &GeneralName<'_>) -> String {
     let text = match name {
-        GeneralName::URI(text) | GeneralName::DNSName(text) | GeneralName::RFC822Name(text) => (*text).to_owned(),
+        GeneralName::URI(text) | GeneralName::DNSName(text) | GeneralName::RFC822Name(text) => {
+            (*text).to_owned()
+        }
         GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
             Ok(four) => Ipv4Addr::from(four).to_string(),
             Err(_) => <[u8; 16]>::try_from(*bytes).map_or_else(

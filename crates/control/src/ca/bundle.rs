@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::root::{Origin, Root};
 use super::state::{State, put};
-use identity::x509;
 use crate::store::Write;
+use identity::x509;
 
 /// Most proxies that are named as waited for; the schema of the status allows no more.
 const NAMED_MAX: usize = 100;
@@ -19,7 +19,8 @@ const NAMED_MAX: usize = 100;
 #[must_use]
 pub fn is_current(bundle: &TrustBundle, state: &State) -> bool {
     let roots = bundle.spec.roots.iter().map(|root| &**root);
-    *bundle.spec.trust_domain == *state.trust_domain && roots.eq(state.roots.iter().map(|root| root.anchor.as_str()))
+    *bundle.spec.trust_domain == *state.trust_domain
+        && roots.eq(state.roots.iter().map(|root| root.anchor.as_str()))
 }
 
 /// The write that makes the bundle say how things are; `None` when it does. `problem` is what keeps the Mesh from having
@@ -52,7 +53,8 @@ pub fn write(
             "waitsFor": waits_for.iter().take(NAMED_MAX).collect::<Vec<_>>(),
         });
     }
-    let same = known.is_some_and(|known| known.get("spec") == Some(&spec) && known.get("status") == Some(&status));
+    let same =
+        known.is_some_and(|known| known.get("spec") == Some(&spec) && known.get("status") == Some(&status));
     let content = json!({ "spec": spec, "status": status });
     (!same).then(|| put(KindName::TrustBundle, None, mesh, before, content, now))
 }
@@ -91,7 +93,8 @@ fn conditions(known: Option<&Value>, problem: Option<&str>, now: Moment) -> Valu
         Some(problem) => ("False", "InvalidAuthority", problem),
     };
     let before = known.and_then(|known| known.pointer("/status/conditions/0"));
-    let since = before.filter(|before| before["status"] == status).map(|before| before["lastTransitionTime"].clone());
+    let since =
+        before.filter(|before| before["status"] == status).map(|before| before["lastTransitionTime"].clone());
     json!([{
         "type": "Ready", "status": status, "reason": reason, "message": message,
         "lastTransitionTime": since.unwrap_or_else(|| now.to_string().into()),

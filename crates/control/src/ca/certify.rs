@@ -142,11 +142,12 @@ impl Certifier {
             Status::too_many_requests(wait.as_secs() + 1).because("certificates are asked for too often")
         })?;
         let opened = self.opened(&sender)?;
-        let id = SpiffeId::of_service_account(&opened.settings.trust_domain, &subject.namespace, &subject.account)
-            .map_err(|problem| Status::bad_request(problem.problem))?;
+        let id =
+            SpiffeId::of_service_account(&opened.settings.trust_domain, &subject.namespace, &subject.account)
+                .map_err(|problem| Status::bad_request(problem.problem))?;
         let replica = format!("{}.{}.{}", subject.name, subject.namespace, opened.settings.trust_domain);
-        let attested =
-            attest(&request.csr, &id, &replica).map_err(|refused| Status::bad_request(refused.to_string()))?;
+        let attested = attest(&request.csr, &id, &replica)
+            .map_err(|refused| Status::bad_request(refused.to_string()))?;
         let place = format!("{}/{}", subject.namespace, subject.name);
         let used_up = self.entry(id.as_str(), &place, "allowed: the join token was used");
         if let Sender::Holder(ticket) = sender {
@@ -235,14 +236,20 @@ impl Certifier {
                 let gateway = self.which_gateway(allowed.as_deref(), request)?;
                 let (within, called) = gateway.split_once('/').unwrap_or_default();
                 if within != namespace {
-                    return Err(forbidden(&format!("a proxy of Gateway `{gateway}` is a workload of `{within}`")));
+                    return Err(forbidden(&format!(
+                        "a proxy of Gateway `{gateway}` is a workload of `{within}`"
+                    )));
                 }
                 Ok(subject(&format!("{GATEWAY_ACCOUNT}{called}")))
             }
         }
     }
 
-    fn which_gateway(&self, allowed: Option<&[Arc<str>]>, request: &CertificateRequest) -> Result<Arc<str>, Status> {
+    fn which_gateway(
+        &self,
+        allowed: Option<&[Arc<str>]>,
+        request: &CertificateRequest,
+    ) -> Result<Arc<str>, Status> {
         let gateway: Arc<str> = match (&request.gateway, allowed) {
             (Some(named), None) => named.as_str().into(),
             (Some(named), Some(allowed)) => {
@@ -251,7 +258,9 @@ impl Certifier {
             }
             (None, Some([only])) => Arc::clone(only),
             (None, Some(_) | None) => {
-                return Err(Status::bad_request("say which Gateway the proxy is of: `gateway`, `namespace/name`"));
+                return Err(Status::bad_request(
+                    "say which Gateway the proxy is of: `gateway`, `namespace/name`",
+                ));
             }
         };
         let (namespace, name) = gateway.split_once('/').unwrap_or_default();

@@ -13,9 +13,9 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use super::Authorities;
 use super::certify::Certifier;
 use super::manage::{Manager, Wanted};
-use super::Authorities;
 use crate::api::access::{Audit, Credentials};
 use crate::api::beside::{Answered, Beside, Foreign};
 use crate::api::tls::peer::Peer;
@@ -53,7 +53,8 @@ impl Door {
         clock: &Clock,
         audit: &Audit,
     ) -> Door {
-        let certifier = Certifier::new(Arc::clone(authorities), Arc::clone(users), clock.clone(), audit.clone());
+        let certifier =
+            Certifier::new(Arc::clone(authorities), Arc::clone(users), clock.clone(), audit.clone());
         let (authorities, clock, audit) = (Arc::clone(authorities), clock.clone(), audit.clone());
         let manager = Manager { authorities, authorizer, clock, audit };
         Door { certifier, manager, users: Arc::clone(users), places: Semaphore::new(REQUESTS_MAX) }
@@ -89,7 +90,9 @@ impl Beside for Door {
         Box::pin(async move {
             match self.answered(request).await {
                 Ok(text) => response(200, text, None),
-                Err(status) => response(status.code(), status.body().to_string(), status.retry_after_seconds()),
+                Err(status) => {
+                    response(status.code(), status.body().to_string(), status.retry_after_seconds())
+                }
             }
         })
     }
@@ -113,7 +116,8 @@ fn written(value: &impl serde::Serialize) -> Result<String, Status> {
 
 fn response(code: u16, text: String, retry_after_seconds: Option<u64>) -> Response<Foreign> {
     let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
-    *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     // What is in here is for one reader.

@@ -154,7 +154,8 @@ impl Ticket {
                     let resources = world.now().resources;
                     let found = resources.get(&ticket.resource.key).ok_or(JoinError::Unknown)?;
                     let same = found.meta.uid == ticket.resource.meta.uid;
-                    ticket = Ticket::of(found, now).and_then(|ticket| same.then_some(ticket).ok_or(JoinError::Unknown))?;
+                    ticket = Ticket::of(found, now)
+                        .and_then(|ticket| same.then_some(ticket).ok_or(JoinError::Unknown))?;
                 }
                 Err(_) => return Err(JoinError::Unavailable),
             }

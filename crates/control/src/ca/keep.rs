@@ -86,7 +86,11 @@ impl Keep {
 
     /// What does not open and belongs to no Mesh any more: deleting a Mesh and making it again is the way out when its
     /// authorities are lost. What opens is kept, so that a Mesh that was deleted by mistake comes back with its roots.
-    fn useless<'r>(&self, resources: &'r Resources, all: &[Settings]) -> impl Iterator<Item = &'r Arc<Resource>> {
+    fn useless<'r>(
+        &self,
+        resources: &'r Resources,
+        all: &[Settings],
+    ) -> impl Iterator<Item = &'r Arc<Resource>> {
         let kept = resources.within::<Secret>(super::state::NAMESPACE);
         kept.filter(|secret| {
             let mesh = super::state::mesh_of(secret.resource.key.name.as_str());
@@ -190,7 +194,8 @@ impl Keep {
                 && revision.is_some_and(|revision: u64| *self.views.revision().borrow() >= revision)
         });
         let has_it = |proxy: &&Proxy| {
-            let took_it = !proxy.rejected.iter().any(|one| one.object.of.as_str() == KindName::TrustBundle.as_str());
+            let took_it =
+                !proxy.rejected.iter().any(|one| one.object.of.as_str() == KindName::TrustBundle.as_str());
             let standing = self.views.standing(&proxy.interest, proxy.epoch);
             is_written && took_it && !proxy.from_cache && standing == Standing::Current
         };
@@ -208,7 +213,12 @@ impl Keep {
         let how = match &state.rotation {
             None => format!("allowed: root {} signs and is the only one", state.signing),
             Some(rotation) => {
-                format!("allowed: root {} signs; {} to root {}", state.signing, rotation.stage.as_str(), rotation.to)
+                format!(
+                    "allowed: root {} signs; {} to root {}",
+                    state.signing,
+                    rotation.stage.as_str(),
+                    rotation.to
+                )
             }
         };
         AuditEntry {

@@ -81,7 +81,8 @@ impl Manager {
                 Ok(_) => return Ok(done),
                 Err(StoreError::Conflict { .. }) => {
                     let caught_up = self.authorities.world().catch_up().await;
-                    caught_up.map_err(|_| Status::service_unavailable("the store is not available now", 1))?;
+                    caught_up
+                        .map_err(|_| Status::service_unavailable("the store is not available now", 1))?;
                 }
                 Err(_) => return Err(Status::service_unavailable("the store is not available now", 1)),
             }

@@ -108,7 +108,8 @@ mod tests {
     async fn a_flood_under_many_names_is_bounded_as_a_whole_and_in_memory() {
         let rate = Rate::new(Instant::now());
 
-        let given = (0..SENDERS_MAX * 2).filter(|name| rate.take(&name.to_string(), Instant::now()).is_ok()).count();
+        let given =
+            (0..SENDERS_MAX * 2).filter(|name| rate.take(&name.to_string(), Instant::now()).is_ok()).count();
 
         assert_eq!(given, ALL_BURST as usize);
         assert!(rate.state.lock().expect("sound").senders.len() <= SENDERS_MAX);

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use model::kinds::Secret;
 use model::kinds::secret::{CA_CRT, TLS_CRT, TLS_KEY};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,9 @@ pub enum RootProblem {
     #[error("the first certificate of `tls.crt` is no authority: {0}")]
     NoAuthority(&'static str),
     /// Nobody could trust it.
-    #[error("there is no root: neither is `tls.crt` signed by itself, nor does it end with a root, nor is there a `ca.crt`")]
+    #[error(
+        "there is no root: neither is `tls.crt` signed by itself, nor does it end with a root, nor is there a `ca.crt`"
+    )]
     NoRoot,
     /// The root cannot be used.
     #[error(transparent)]

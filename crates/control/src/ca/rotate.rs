@@ -32,7 +32,9 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// One at a time.
-    #[error("a rotation is under way already, to root `{0}`; `selvedge mesh rotate --status` shows how far it is")]
+    #[error(
+        "a rotation is under way already, to root `{0}`; `selvedge mesh rotate --status` shows how far it is"
+    )]
     UnderWay(String),
     /// There are too many.
     #[error("{ROOTS_MAX} roots are trusted already; distrust one that nobody needs")]
@@ -96,7 +98,8 @@ impl State {
             None => Vec::new(),
             Some(Rotation { stage: Stage::Spreading, .. }) => seen.without_bundle.clone(),
             Some(Rotation { stage: Stage::Moving, to, .. }) => {
-                let left = seen.holders.iter().filter(|(_, issuer)| issuer != to && self.root(issuer).is_some());
+                let left =
+                    seen.holders.iter().filter(|(_, issuer)| issuer != to && self.root(issuer).is_some());
                 left.map(|(name, _)| name.clone()).collect()
             }
         }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use model::spiffe::SpiffeId;
 use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData,
-    SanType,
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    PublicKeyData, SanType,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -53,7 +53,8 @@ pub fn sign(
         vec![SanType::URI(identity.as_str().try_into()?), SanType::DnsName(replica.try_into()?)];
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     let number = serial()?;
     let shown = x509::hexadecimal(&number.to_bytes());
@@ -83,7 +84,8 @@ pub(super) fn probe(root: &Root, now: SystemTime) -> Result<(), RootProblem> {
         .build()
         .map_err(|error| unverified(error.to_string()))?;
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let chain = identity::pem::certificates(issued.chain.as_bytes()).map_err(|problem| unverified(problem.to_string()))?;
+    let chain = identity::pem::certificates(issued.chain.as_bytes())
+        .map_err(|problem| unverified(problem.to_string()))?;
     verifier
         .verify_client_cert(&chain[0], &chain[1..], UnixTime::since_unix_epoch(since))
         .map_err(|error| unverified(error.to_string()))?;

@@ -82,7 +82,12 @@ impl State {
     /// A mesh with one root.
     #[must_use]
     pub fn of(trust_domain: &str, root: Root) -> State {
-        State { trust_domain: trust_domain.to_owned(), signing: root.id.clone(), roots: vec![root], rotation: None }
+        State {
+            trust_domain: trust_domain.to_owned(),
+            signing: root.id.clone(),
+            roots: vec![root],
+            rotation: None,
+        }
     }
 
     /// The root that signs.
@@ -173,5 +178,8 @@ pub(super) fn put(
     };
     let revision = before.and_then(|before| before.meta.resource_version.as_ref()?.parse().ok());
     let expect = revision.map_or(Expect::Absent, Expect::Revision);
-    Write::Put { object: Object { key, uid, revision: 0, json: object.to_string().into(), source: None }, expect }
+    Write::Put {
+        object: Object { key, uid, revision: 0, json: object.to_string().into(), source: None },
+        expect,
+    }
 }

@@ -83,10 +83,12 @@ impl Members for Trust {
         let (leaf, between) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
         let trusted = self.trusted();
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let verified = judge(leaf, between, Side::Caller, &trusted.bundles, UnixTime::since_unix_epoch(since));
+        let verified =
+            judge(leaf, between, Side::Caller, &trusted.bundles, UnixTime::since_unix_epoch(since));
         let verified = verified.map_err(refused)?;
         let (id, not_after) = (verified.identity, Leaf::read(leaf).map_err(refused)?.not_after);
-        let mesh = trusted.meshes.get(id.trust_domain()).ok_or_else(|| refused(Refusal::TrustDomainUnknown))?;
+        let mesh =
+            trusted.meshes.get(id.trust_domain()).ok_or_else(|| refused(Refusal::TrustDomainUnknown))?;
         // Who asks for something here must say which replica it is.
         let workload = verified.replica.ok_or_else(|| refused(Refusal::IdentityMissing))?;
         let until = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(not_after);

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::admit::{Admitted, Verdict};
 use super::body::Body;
 use super::judge::{self, name_of};
-use super::{kinds, metadata};
 use super::request::Request;
 use super::status::{About, Cause, Status};
+use super::{kinds, metadata};
 
 /// What becomes of the objects that name a deleted one as their owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

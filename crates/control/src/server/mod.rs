@@ -100,7 +100,13 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
     let authorizer: Arc<dyn Authorizer> = Arc::new(judge);
-    beside.push(Arc::new(ca::Door::new(&authorities, &authenticator, Arc::clone(&authorizer), &clock, &audit)));
+    beside.push(Arc::new(ca::Door::new(
+        &authorities,
+        &authenticator,
+        Arc::clone(&authorizer),
+        &clock,
+        &audit,
+    )));
     let (lead, leading) = watch::channel(false);
     let told = Told { world: world.clone(), views: views.clone(), proxies: proxies.clone(), leading };
     let api = api::Options {

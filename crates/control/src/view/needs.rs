@@ -12,7 +12,8 @@ use model::kinds::gateway::{FromNamespaces, Gateway, RouteNamespaces};
 use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::{
-    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TrustBundle,
+    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
+    TrustBundle,
 };
 use model::resources::{Referred, Referrer};
 use model::{Resource, ResourceKey, Resources};

@@ -99,12 +99,14 @@ async fn exchange(
     std::future::poll_fn(|context| wire.poll_ready(context)).await.map_err(|error| broken(&error))?;
     let response = wire.call(request).await.map_err(|error| broken(&error))?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, CERTIFICATE_ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
+    let body =
+        Limited::new(body, CERTIFICATE_ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
     let value: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
     if head.status.is_success() {
         return Ok(value);
     }
-    let after = head.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let after =
+        head.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let said = value["message"].as_str().map_or_else(|| head.status.to_string(), str::to_owned);
     Err(Failed {
         problem: format!("{control}: {said}"),
@@ -126,13 +128,15 @@ fn believe(answer: &Value, workload: &str, key: &KeyPair, now: Duration) -> Resu
         trust_domain: text("trustDomain")?,
         since: now,
     };
-    let (svid, bundle) = kept.read().map_err(|why| format!("the certificate that came is not used: {why}"))?;
+    let (svid, bundle) =
+        kept.read().map_err(|why| format!("the certificate that came is not used: {why}"))?;
     if svid.leaf().replica.as_deref() != Some(workload) {
         return Err("the certificate that came is not for this workload".to_owned());
     }
     let bundles = Bundles::new().with(&kept.trust_domain, bundle);
     let (leaf, between) = svid.chain().split_first().ok_or("no certificate came")?;
-    judge(leaf, between, Side::Called, &bundles, UnixTime::since_unix_epoch(now))
-        .map_err(|refusal| format!("the certificate that came does not verify: {refusal}; is the clock right?"))?;
+    judge(leaf, between, Side::Called, &bundles, UnixTime::since_unix_epoch(now)).map_err(|refusal| {
+        format!("the certificate that came does not verify: {refusal}; is the clock right?")
+    })?;
     Ok(kept)
 }

@@ -126,10 +126,15 @@ impl Place {
         let shown = self.0.display();
         let place = |number: u32| -> PathBuf { self.0.with_extension(format!("json.damaged-{number}")) };
         let Some(aside) = (1..=1000).map(place).find(|place| !place.exists()) else {
-            return format!("the identity `{shown}` is not used: {why}; remove some of those set aside before");
+            return format!(
+                "the identity `{shown}` is not used: {why}; remove some of those set aside before"
+            );
         };
         match std::fs::rename(&self.0, &aside) {
-            Ok(()) => format!("the identity `{shown}` is not used: {why}; it was set aside as `{}`", aside.display()),
+            Ok(()) => format!(
+                "the identity `{shown}` is not used: {why}; it was set aside as `{}`",
+                aside.display()
+            ),
             Err(error) => format!("the identity `{shown}` is not used: {why}; it stays there: {error}"),
         }
     }

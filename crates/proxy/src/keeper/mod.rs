@@ -117,7 +117,9 @@ impl Keeper {
             if let Some(told) = told {
                 tell(IdentityEvent::Unkept(told));
             }
-            if let Some((kept, (svid, bundle))) = kept.and_then(|kept| Some((kept.clone(), kept.read().ok()?))) {
+            if let Some((kept, (svid, bundle))) =
+                kept.and_then(|kept| Some((kept.clone(), kept.read().ok()?)))
+            {
                 shared.put_into_use(&kept, svid, bundle, true, &tell);
             }
         }
@@ -307,7 +309,8 @@ impl Keeping {
                 (old_root, begun) = (is_old, now);
             }
             let is_joined = !waits_for_mesh || held.is_some() || !self.shared.lock().signing.is_empty();
-            let wait = schedule::wait(held, failures, if old_root || failures > 0 { begun } else { now }, chance);
+            let wait =
+                schedule::wait(held, failures, if old_root || failures > 0 { begun } else { now }, chance);
             let left = if old_root || failures > 0 { (begun + wait).saturating_sub(now) } else { wait };
             if is_joined && left.is_zero() {
                 return;
@@ -325,7 +328,8 @@ impl Keeping {
         let controls = &self.options.controls;
         let count = controls.len();
         let first = random.below(u32::try_from(count).unwrap_or(1).max(1)) as usize;
-        let mut last = Failed { problem: "no control plane is known".to_owned(), is_refused: false, after: None };
+        let mut last =
+            Failed { problem: "no control plane is known".to_owned(), is_refused: false, after: None };
         for at in 0..count {
             let control = &controls[(first + at) % count];
             match self.ask(control).await {

@@ -73,7 +73,11 @@ mod tests {
             let wait = wait(Some(held(since)), 0, since, f64::from(step) / 100.0);
             assert!(wait >= DAY.mul_f64(0.4) && wait <= DAY.mul_f64(0.5), "{wait:?}");
         }
-        assert_eq!(wait(Some(held(since)), 0, since + DAY.mul_f64(0.6), 1.0), Duration::ZERO, "it is overdue");
+        assert_eq!(
+            wait(Some(held(since)), 0, since + DAY.mul_f64(0.6), 1.0),
+            Duration::ZERO,
+            "it is overdue"
+        );
         assert_eq!(wait(None, 0, since, 1.0), Duration::ZERO, "nobody has to wait to be somebody");
     }
 
@@ -93,7 +97,8 @@ mod tests {
     #[test]
     fn attempts_that_fail_are_made_again_ever_later_and_often_enough_before_the_end() {
         let since = Duration::from_secs(1_800_000_000);
-        let waits: Vec<Duration> = (1..12).map(|failures| wait(Some(held(since)), failures, since, 1.0)).collect();
+        let waits: Vec<Duration> =
+            (1..12).map(|failures| wait(Some(held(since)), failures, since, 1.0)).collect();
         assert!(waits.is_sorted() && waits[0] <= RETRY_FIRST && waits[10] == RETRY_LAST, "{waits:?}");
 
         let (mut now, mut attempts) = (since + DAY - Duration::from_secs(600), 0);

@@ -88,7 +88,8 @@ impl Rotate {
         let client = self.connection.open()?;
         block_on(async {
             if !self.status {
-                let asked = client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
+                let asked =
+                    client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
                 let to = asked["to"].as_str().unwrap_or_default();
                 output::note(format_args!("root {to} was made; the rotation is under way"));
             }

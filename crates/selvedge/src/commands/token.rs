@@ -138,7 +138,8 @@ impl Create {
         }
         let lasts = self.ttl.get();
         if !lasts.is_zero() {
-            let since = crate::clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let since =
+                crate::clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
             let end = i64::try_from((since + lasts).as_secs()).unwrap_or(i64::MAX);
             spec["expiresAt"] = Moment(end).to_string().into();
         }
@@ -184,9 +185,8 @@ impl List {
             true => Collection::everywhere(KindName::JoinToken),
             false => tokens(&client, self.namespace.as_ref()),
         };
-        let answer = block_on(async {
-            client.table(&collection, &ListOptions::default()).await.map_err(failure)
-        })?;
+        let answer =
+            block_on(async { client.table(&collection, &ListOptions::default()).await.map_err(failure) })?;
         match Table::of_server(&answer, true, self.all_namespaces).filter(|table| !table.is_empty()) {
             Some(table) => table.lines(true).iter().for_each(output::data),
             None => output::note("no tokens"),

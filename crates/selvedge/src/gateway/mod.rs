@@ -126,13 +126,13 @@ impl RunningGateway {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let keeper = membership(&name, &serve).map(|(gateway, workload)| {
             let (controls, folder) = (vec![control.clone()], cache.clone());
-            let keeper = KeeperOptions { controls, token: token.clone(), workload, gateway: Some(gateway), folder };
+            let keeper =
+                KeeperOptions { controls, token: token.clone(), workload, gateway: Some(gateway), folder };
             Keeper::start(keeper, member, tell_identity).map(Arc::new)
         });
         let keeper = keeper.transpose().map_err(StartError::Subscription)?;
         let shows = OnStream::Token;
-        let subscribe =
-            SubscribeOptions { name, version, control, token, serve, cache, bind, keeper, shows };
+        let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind, keeper, shows };
         match Subscription::start(&proxy, subscribe, tell) {
             Ok(subscription) => Ok(RunningGateway { proxy, subscription }),
             Err(error) => Err(StartError::Subscription(error)),

@@ -75,7 +75,8 @@ impl Peer {
     #[must_use]
     pub fn counts(&self, members: Option<&dyn Members>, now: SystemTime) -> bool {
         self.name_at(now).is_some()
-            && (self.member.is_none() || members.is_some_and(|members| members.member(&self.chain, now).is_ok()))
+            && (self.member.is_none()
+                || members.is_some_and(|members| members.member(&self.chain, now).is_ok()))
     }
 }
 
@@ -85,9 +86,7 @@ impl Peer {
 pub fn is_of_member(certificate: &CertificateDer<'_>) -> bool {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };
     match parsed.subject_alternative_name() {
-        Ok(Some(names)) => {
-            names.value.general_names.iter().any(|name| matches!(name, GeneralName::URI(_)))
-        }
+        Ok(Some(names)) => names.value.general_names.iter().any(|name| matches!(name, GeneralName::URI(_))),
         Ok(None) => false,
         // Names that cannot be read may hold one.
         Err(_) => true,

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use model::spiffe::SpiffeId;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SanType,
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SanType,
 };
 
-use super::attest::{CSR_BYTES_MAX, Refused, attest};
-use super::root::Root;
-use super::sign::sign;
+use crate::ca::attest::{CSR_BYTES_MAX, Refused, attest};
+use crate::ca::root::Root;
+use crate::ca::sign::sign;
 
 const REPLICA: &str = "cart-1.shop.bank.example";
 
@@ -69,7 +69,10 @@ fn who_asks_for_more_is_told_what_is_never_given() {
         (named(SanType::IpAddress([10, 0, 0, 1].into())), "10.0.0.1"),
         (named(SanType::Rfc822Name("a@b.example".try_into().expect("a name"))), "a@b.example"),
         (csr(|params| params.key_usages = vec![KeyUsagePurpose::KeyCertSign]), "key usage"),
-        (csr(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning]), "extended key usage"),
+        (
+            csr(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning]),
+            "extended key usage",
+        ),
         (
             csr(|params| {
                 params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![4, 0])];
@@ -128,7 +131,8 @@ fn a_request_that_was_altered_anywhere_is_refused_or_says_the_same() {
         let mut altered = der.to_vec();
         altered[at] ^= 0x41;
         let coded = base64::engine::general_purpose::STANDARD.encode(&altered);
-        let text = format!("-----BEGIN CERTIFICATE REQUEST-----\n{coded}\n-----END CERTIFICATE REQUEST-----\n");
+        let text =
+            format!("-----BEGIN CERTIFICATE REQUEST-----\n{coded}\n-----END CERTIFICATE REQUEST-----\n");
         let answer = attest(&text, &identity(), REPLICA);
         assert!(answer.is_err() || answer == believed, "altered at {at}");
     }
