@@ -55,9 +55,20 @@ fn help_teaches_with_examples() {
     golden("help-validate", &["validate", "--help"]);
     golden("help-explain", &["explain", "--help"]);
     golden("help-echo", &["echo", "--help"]);
-    for verb in
-        ["apply", "get", "describe", "delete", "edit", "diff", "status", "top", "completion", "version"]
-    {
+    for verb in [
+        "apply",
+        "get",
+        "describe",
+        "delete",
+        "edit",
+        "diff",
+        "status",
+        "top",
+        "token",
+        "mesh",
+        "completion",
+        "version",
+    ] {
         golden(&format!("help-{verb}"), &[verb, "--help"]);
     }
 }
