@@ -9,6 +9,6 @@ mod listen;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
-pub use application::{Application, Ended, InPlaceOf};
+pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};

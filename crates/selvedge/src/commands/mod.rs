@@ -11,6 +11,7 @@ pub mod edit;
 pub mod explain;
 pub mod gateway;
 pub mod get;
+pub mod sidecar;
 pub mod status;
 pub mod top;
 pub mod up;

@@ -102,8 +102,9 @@ impl std::fmt::Display for Check {
 async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: selvedge-health\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: selvedge-health\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.map_err(failed)?;
     let mut answer = Vec::new();
     while !answer.contains(&b'\n') && answer.len() < STATUS_LINE_BYTES_MAX {
@@ -196,7 +197,8 @@ mod tests {
         assert_eq!(read("/healthz?full=1"), "http://127.0.0.1:8080/healthz?full=1");
         assert_eq!(read("http:///live"), "http://127.0.0.1:8080/live");
         assert_eq!(read("http://127.0.0.1:81"), "http://127.0.0.1:81/");
-        for wrong in ["", "http", "https://a", "http://cart:8080/", "exec:true", "tcp://", "/a b", "/a\r\nb"] {
+        for wrong in ["", "http", "https://a", "http://cart:8080/", "exec:true", "tcp://", "/a b", "/a\r\nb"]
+        {
             assert!(Check::read(wrong, Some(first)).is_err(), "{wrong:?} was taken");
         }
         assert!(Check::read("tcp", None).expect_err("no port").contains("--port"));

@@ -68,6 +68,12 @@ impl Names {
         Names { trust_domain: "mesh.local".into(), namespace: namespace.into(), services: Vec::new() }
     }
 
+    /// What a config lets a workload of this namespace reach.
+    #[must_use]
+    pub fn of(_config: &engine::Config, namespace: &str) -> Names {
+        Names::none(namespace)
+    }
+
     /// The zone that holds every Service: `svc.<trust domain>`.
     #[must_use]
     pub fn zone(&self) -> String {

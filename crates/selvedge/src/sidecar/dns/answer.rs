@@ -45,10 +45,7 @@ pub fn decide(question: &Message, names: &Names, forwards: bool) -> Outcome {
         },
         Place::Service { reachable, port } => {
             let answer = of_service(question, query, names, reachable, port, forwards);
-            answer.map_or_else(
-                || refuse(ResponseCode::ServFail),
-                |answer| Outcome::Answer(Box::new(answer)),
-            )
+            answer.map_or_else(|| refuse(ResponseCode::ServFail), |answer| Outcome::Answer(Box::new(answer)))
         }
     }
 }

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn name_servers_are_read_as_the_manual_says() {
-        let text = "# comment\nnameserver 10.0.0.2\n nameserver fd00::1\nsearch a b\nnameserver fe80::1%eth0\n";
+        let text =
+            "# comment\nnameserver 10.0.0.2\n nameserver fd00::1\nsearch a b\nnameserver fe80::1%eth0\n";
         assert_eq!(listed(text), ["10.0.0.2:53".parse().expect("one"), "[fd00::1]:53".parse().expect("two")]);
         assert_eq!(listed(""), ["127.0.0.1:53".parse().expect("this machine")]);
     }

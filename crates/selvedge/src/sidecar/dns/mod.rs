@@ -131,7 +131,9 @@ async fn converse(mut stream: TcpStream, answering: &Answering) -> io::Result<()
 
 impl Answering {
     async fn answer(&self, bytes: Vec<u8>, transport: Transport) -> Option<Vec<u8>> {
-        let Ok(question) = Message::from_vec(&bytes) else { return answer::unreadable(&bytes)?.to_vec().ok() };
+        let Ok(question) = Message::from_vec(&bytes) else {
+            return answer::unreadable(&bytes)?.to_vec().ok();
+        };
         if question.metadata.message_type == hickory_proto::op::MessageType::Response {
             return None;
         }

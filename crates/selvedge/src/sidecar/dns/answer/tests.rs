@@ -28,13 +28,21 @@ fn addresses(message: &Message) -> Vec<Ipv4Addr> {
 #[test]
 fn a_service_has_its_virtual_address_under_each_of_its_names() {
     let cart = Ipv4Addr::new(127, 128, 7, 1);
-    for name in
-        ["cart.shop.svc.bank.example.", "CART.Shop.svc.bank.example.", "cart.shop.svc.", "cart.shop.", "cart."]
-    {
+    for name in [
+        "cart.shop.svc.bank.example.",
+        "CART.Shop.svc.bank.example.",
+        "cart.shop.svc.",
+        "cart.shop.",
+        "cart.",
+    ] {
         let message = answered(name, RecordType::A);
         assert_eq!(addresses(&message), [cart], "{name}");
         assert!(message.metadata.authoritative);
-        assert_eq!(message.answers[0].name, Name::from_ascii(name).expect("a name"), "the owner is what was asked");
+        assert_eq!(
+            message.answers[0].name,
+            Name::from_ascii(name).expect("a name"),
+            "the owner is what was asked"
+        );
     }
     assert_eq!(addresses(&answered("postgres.data.", RecordType::A)), [Ipv4Addr::new(127, 130, 4, 9)]);
 }
