@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod clients;
+pub mod file;
 pub mod keyring;
 pub mod member;
 pub mod pair;
@@ -13,6 +14,7 @@ pub mod pem;
 pub mod pinned;
 pub mod roots;
 pub mod server;
+pub mod x509;
 
 pub use client::client_config;
 pub use keyring::Keyring;

@@ -19,6 +19,7 @@ pub mod failure;
 mod filters;
 mod forwarded;
 mod io;
+mod keeper;
 pub mod limits;
 mod listener;
 mod log;
@@ -30,6 +31,7 @@ mod request_id;
 mod resolver;
 mod respond;
 mod route;
+mod settled;
 mod state;
 mod stream;
 mod tls;
@@ -41,8 +43,9 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
+    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
     Wire,
 };
+pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -15,7 +15,7 @@ use engine::Config;
 use engine::config::{BindAddress, Port};
 use identity::Member;
 use tokio::runtime::LocalOptions;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
@@ -23,6 +23,7 @@ use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
+use crate::settled;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
 
@@ -50,6 +51,7 @@ pub struct Proxy {
     resolver: Resolver,
     shown: Arc<Shown>,
     writer: Writer,
+    settling: Arc<Notify>,
     drain: Duration,
 }
 
@@ -101,7 +103,9 @@ impl Proxy {
         let resolver = Resolver::start(orders)?;
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
-        Ok(Proxy { workers, state, admin, resolver, shown, writer, drain: options.drain })
+        let settling = Arc::<Notify>::default();
+        resolver.beside(settled::let_go_of_code(settling.clone()));
+        Ok(Proxy { workers, state, admin, resolver, shown, writer, settling, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -130,6 +134,7 @@ impl Proxy {
         drop(retired);
         self.resolver.follow(&config);
         self.shown.applied(config);
+        self.settling.notify_one();
         Applied { bound }
     }
 
@@ -264,7 +269,9 @@ fn spawn_worker(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received)),
+            Ok(runtime) => {
+                runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received))
+            }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }
     })?;

@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, sidecar, status,
-    top, up, validate, version,
+    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh, sidecar,
+    status, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -24,6 +24,7 @@ const STYLES: Styles = Styles::styled()
 const TASKS: &[(&str, &[&str])] = &[
     ("Run", &["up", "control", "gateway", "sidecar", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
+    ("Let workloads into the mesh", &["token", "mesh"]),
     ("See what is", &["get", "describe", "status", "top"]),
     ("Know before it happens", &["validate", "diff", "explain"]),
     ("This program", &["completion", "version"]),
@@ -77,6 +78,8 @@ enum Command {
     Delete(delete::Arguments),
     Edit(edit::Arguments),
     Diff(diff::Arguments),
+    Token(token::Arguments),
+    Mesh(mesh::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Echo(echo::Arguments),
@@ -137,6 +140,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Delete(arguments) => delete::run(&arguments),
         Command::Edit(arguments) => edit::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Mesh(arguments) => mesh::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Echo(arguments) => echo::run(arguments),

@@ -79,11 +79,15 @@ impl Index {
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => None,
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => None,
         }
     }
 }

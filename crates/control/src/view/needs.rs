@@ -12,7 +12,7 @@ use model::kinds::gateway::{FromNamespaces, Gateway, RouteNamespaces};
 use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::{
-    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
+    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TrustBundle,
 };
 use model::resources::{Referred, Referrer};
 use model::{Resource, ResourceKey, Resources};
@@ -26,6 +26,8 @@ pub(super) enum Node {
     Object(ResourceKey),
     /// Every Gateway of our class.
     OurGateways,
+    /// The roots of every mesh.
+    TrustBundles,
     /// Whatever grants references into this namespace.
     GrantsOf(Arc<str>),
     /// The labels of namespaces, by which listeners choose routes.
@@ -44,6 +46,10 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
         Node::OurGateways => {
             let ours = resources.gateways().filter(|gateway| is_ours(gateway.content, resources));
             found.nodes.extend(ours.map(|gateway| Node::Object(gateway.resource.key.clone())));
+        }
+        Node::TrustBundles => {
+            let bundles = resources.all::<TrustBundle>();
+            found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
         Node::GrantsOf(_) | Node::NamespaceLabels => {}
     }
@@ -105,11 +111,15 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => {}
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => {}
         }
     }
 

@@ -66,16 +66,23 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::Namespace(_) => {
                 found.insert(Touch::Rebuild(Node::NamespaceLabels));
             }
+            Kind::TrustBundle(_) => {
+                let needed = resources.get(&side.key).is_some();
+                found.insert(Touch::Child { parent: Node::TrustBundles, child: own, needed });
+            }
             Kind::Secret(_)
             | Kind::ConfigMap(_)
             | Kind::Service(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => {}
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_) => {}
         }
     }
     found

@@ -13,6 +13,8 @@ pub mod gateway_class;
 pub mod gateway_parameters;
 pub mod http_filter;
 pub mod http_route;
+pub mod join_token;
+pub mod mesh;
 pub mod namespace;
 pub mod pod;
 pub mod reference_grant;
@@ -22,6 +24,8 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod trust_bundle;
+pub mod workload;
 
 use std::fmt;
 
@@ -35,6 +39,8 @@ pub use gateway_class::GatewayClass;
 pub use gateway_parameters::GatewayParameters;
 pub use http_filter::HttpFilter;
 pub use http_route::HttpRoute;
+pub use join_token::JoinToken;
+pub use mesh::Mesh;
 pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
@@ -43,6 +49,8 @@ pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
+pub use trust_bundle::TrustBundle;
+pub use workload::Workload;
 
 /// Group of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
@@ -187,11 +195,15 @@ kinds! {
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+    Mesh,              "Mesh",              "meshes",              MESH_GROUP,     ["v1alpha1"],      Cluster,    Label,       "Who trusts whom, and what holds where nobody said otherwise.";
+    Workload,          "Workload",          "workloads",           MESH_GROUP,     ["v1alpha1"],      Namespaced, Label,       "One replica: where it is and who it is.";
     Role,              "Role",              "roles",               RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "What may be done in a namespace.";
     RoleBinding,       "RoleBinding",       "rolebindings",        RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "Who has a role in a namespace.";
     ClusterRole,       "ClusterRole",       "clusterroles",        RBAC_GROUP,     ["v1"],            Cluster,    Subdomain,   "What may be done, where a binding says.";
     ClusterRoleBinding, "ClusterRoleBinding", "clusterrolebindings", RBAC_GROUP,   ["v1"],            Cluster,    Subdomain,   "Who has a role everywhere.";
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
+    JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
+    TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
 }
 
 impl KindName {

@@ -101,11 +101,15 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::BackendTlsPolicy
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::Mesh
+            | KindName::Workload
             | KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
-            | KindName::AccessToken => {}
+            | KindName::AccessToken
+            | KindName::JoinToken
+            | KindName::TrustBundle => {}
         }
     }
     seen

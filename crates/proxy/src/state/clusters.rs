@@ -129,15 +129,20 @@ impl ClusterState {
 
     fn rebuild(&self, known: &[Rc<EndpointState>]) {
         let resolved = self.resolved.borrow();
-        let mut wanted: Vec<(SocketAddr, Option<&Arc<MeshPeer>>)> =
-            self.cluster.endpoints.iter().map(|endpoint| (endpoint.address, endpoint.mesh.as_ref())).collect();
+        let mut wanted: Vec<(SocketAddr, Option<&Arc<MeshPeer>>)> = self
+            .cluster
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.address, endpoint.mesh.as_ref()))
+            .collect();
         for address in resolved.iter() {
             if !wanted.iter().any(|(known, _)| known == address) {
                 wanted.push((*address, None));
             }
         }
         // Whoever must answer belongs to the key: a connection is never used for another member's requests.
-        let is = |known: &EndpointState, address, mesh| known.address == address && known.mesh.as_ref() == mesh;
+        let is =
+            |known: &EndpointState, address, mesh| known.address == address && known.mesh.as_ref() == mesh;
         let endpoints = wanted
             .into_iter()
             .map(|(address, mesh)| match known.iter().find(|known| is(known, address, mesh)) {

@@ -38,6 +38,7 @@ pub async fn acquire(
         let Some(endpoint) = choose(&endpoints, failed.as_ref(), &exchange.worker.random) else { break };
         exchange.outcome.attempts += 1;
         exchange.outcome.upstream = Some(endpoint.address);
+        exchange.outcome.member = endpoint.mesh.is_some().then(|| endpoint.clone());
         let wanted = wanted(exchange, cluster, endpoint);
         if let Some(kept) = take_kept(endpoint, wanted, fresh) {
             exchange.worker.metrics.upstream_reuses.add(1);

@@ -119,6 +119,7 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
         },
         access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+        tell_identity: Arc::new(tell_identity),
     }
 }
 
@@ -161,6 +162,10 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
             "the directory of --cache must be writable and belong to this gateway alone",
         ),
     }
+}
+
+fn tell_identity(event: proxy::IdentityEvent) {
+    output::error(event::identity(&event));
 }
 
 fn tell(event: proxy::Event) {

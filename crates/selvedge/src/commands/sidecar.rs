@@ -308,7 +308,7 @@ fn failure(error: StartError, admin: Admin) -> Failure {
         }
         (StartError::Dns(..), _) => "choose another address with --dns; ports below 1024 take root",
         (StartError::WorkloadApi(..), _) => "choose another path with --workload-api, or `off`",
-        (StartError::Data(..) | StartError::Subscription(_), _) => {
+        (StartError::Data(..) | StartError::Subscription(_) | StartError::Identity(_), _) => {
             "the folder of --data must be writable and belong to this sidecar alone"
         }
         (StartError::Proxy(_), _) => "see what the system said above",

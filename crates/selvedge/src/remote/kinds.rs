@@ -53,12 +53,16 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::Workload => &["wl"],
         KindName::Secret
+        | KindName::Mesh
         | KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 

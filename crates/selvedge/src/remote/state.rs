@@ -102,12 +102,16 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => true,
+        | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => false,
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => false,
     }
 }
 

@@ -52,7 +52,7 @@ impl Around {
         workload_api(&runtime, options, member)?;
         runtime.spawn(keep_files(Files::new(&options.data), names, tell.clone()));
         runtime.spawn(tell_health(options.health.clone(), tell.clone()));
-        let registration = Registration::new(&options.control, &options.token, &options.workload);
+        let registration = Registration::new(options, member);
         let registering = registration.clone().keep(move |became| tell(Event::Registered(became)));
         let registering = runtime.spawn(registering);
         Ok(Around { runtime, registration, registering, dns })

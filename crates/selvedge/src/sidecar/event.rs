@@ -10,6 +10,8 @@ use super::registration::Registered;
 pub enum Event {
     /// Between the proxy and its control plane.
     Proxy(proxy::Event),
+    /// To who we are.
+    Identity(proxy::IdentityEvent),
     /// The application answers, or does not.
     Health(Health),
     /// The workload is known, or is not.
@@ -25,6 +27,7 @@ pub enum Event {
 pub fn sentence(event: &Event) -> Option<String> {
     match event {
         Event::Proxy(event) => crate::gateway::event::sentence(event),
+        Event::Identity(event) => Some(crate::gateway::event::identity(event)),
         Event::Health(Health::Ready) => Some("the application is ready".to_owned()),
         Event::Health(Health::Unready(why)) => Some(format!("the application is not ready: {why}")),
         Event::Registered(Registered::Known) => Some("the workload is registered".to_owned()),

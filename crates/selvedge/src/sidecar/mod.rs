@@ -24,21 +24,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ::identity::Member;
 use discovery::Interest;
 use engine::config::{Port, Security};
-use proxy::{Proxy, SubscribeOptions, Subscription};
-use tokio::sync::watch;
+use proxy::{Keeper, KeeperOptions, OnStream, Proxy, SubscribeOptions, Subscription, TellIdentity};
 
 pub use event::Event;
 pub use options::{SidecarOptions, WORKLOAD_API};
 
 use around::Around;
-use names::Names;
-use options::CACHE;
+use names::{Names, Saying};
+use options::{CACHE, IDENTITY};
 
 /// Told of everything that happens, from several threads.
 pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
@@ -58,6 +57,9 @@ pub enum StartError {
     /// The cache, or a thread.
     #[error("cannot follow the control plane: {0}")]
     Subscription(io::Error),
+    /// Key and certificate.
+    #[error("cannot keep an identity: {0}")]
+    Identity(io::Error),
     /// The resolver's address.
     #[error("cannot answer questions for names on {0}: {1}")]
     Dns(SocketAddr, io::Error),
@@ -74,7 +76,42 @@ pub struct RunningSidecar {
     subscription: Mutex<Option<Subscription>>,
     around: Around,
     member: Arc<Member>,
-    names: watch::Receiver<Arc<Names>>,
+    saying: Saying,
+}
+
+/// What is told to others of what happens in the proxy.
+#[derive(Clone)]
+struct Told {
+    proxy: Weak<Proxy>,
+    saying: Saying,
+    tell: Tell,
+}
+
+impl Told {
+    fn of_proxy(&self) -> proxy::Tell {
+        let told = self.clone();
+        Arc::new(move |event| {
+            if let proxy::Event::Applied { .. } = event {
+                told.say();
+            }
+            (told.tell)(Event::Proxy(event));
+        })
+    }
+
+    fn of_identity(&self) -> TellIdentity {
+        let told = self.clone();
+        Arc::new(move |event| {
+            // The trust domain, in which every name ends, is known from here on.
+            told.say();
+            (told.tell)(Event::Identity(event));
+        })
+    }
+
+    fn say(&self) {
+        if let Some(config) = self.proxy.upgrade().and_then(|proxy| proxy.config()) {
+            self.saying.say(&config);
+        }
+    }
 }
 
 impl RunningSidecar {
@@ -85,39 +122,22 @@ impl RunningSidecar {
     pub fn start(options: SidecarOptions, tell: Tell) -> Result<RunningSidecar, StartError> {
         folder(&options.data).map_err(|error| StartError::Data(options.data.clone(), error))?;
         let member = Member::new();
-        let (said, names) = watch::channel(Arc::new(Names::none(&options.workload.name.namespace)));
+        let saying = Saying::of(&options.workload.name.namespace, &member);
         // First what can clash with others, so that nothing is served by a sidecar that ends at once.
-        let around = Around::start(&options, &member, names.clone(), tell.clone())?;
+        let around = Around::start(&options, &member, saying.names(), tell.clone())?;
         let proxy = Proxy::start(proxy::Options {
             workers: options.workers,
             admin: options.admin,
             access_log: options.access_log.clone(),
             drain: options.drain,
             member: Some(member.clone()),
-        })
-        .map_err(StartError::Proxy)?;
-        let proxy = Arc::new(proxy);
-        let (seen, namespace) = (Arc::downgrade(&proxy), options.workload.name.namespace.clone());
-        let told: proxy::Tell = Arc::new(move |event| {
-            if let (proxy::Event::Applied { .. }, Some(proxy)) = (&event, seen.upgrade())
-                && let Some(config) = proxy.config()
-            {
-                let names = Names::of(&config, &namespace);
-                said.send_if_modified(|now| {
-                    let differs = **now != names;
-                    *now = if differs { Arc::new(names) } else { now.clone() };
-                    differs
-                });
-            }
-            tell(Event::Proxy(event));
         });
-        match Subscription::start(&proxy, subscribe(&options), told) {
-            Ok(subscription) => {
-                let subscription = Mutex::new(Some(subscription));
-                Ok(RunningSidecar { proxy, subscription, around, member, names })
-            }
-            Err(error) => Err(StartError::Subscription(error)),
-        }
+        let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
+        let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };
+        let keeper = keeper(&options, &member, &told).map_err(StartError::Identity)?;
+        let subscription = Subscription::start(&proxy, subscribe(&options, keeper), told.of_proxy());
+        let subscription = Mutex::new(Some(subscription.map_err(StartError::Subscription)?));
+        Ok(RunningSidecar { proxy, subscription, around, member, saying })
     }
 
     /// Where readiness, metrics and the configuration are shown.
@@ -135,7 +155,7 @@ impl RunningSidecar {
     /// What can be reached now.
     #[must_use]
     pub fn names(&self) -> Arc<Names> {
-        self.names.borrow().clone()
+        self.saying.names().borrow().clone()
     }
 
     /// Whether there is a configuration.
@@ -197,7 +217,18 @@ fn is_inbound(port: &Port) -> bool {
     }
 }
 
-fn subscribe(options: &SidecarOptions) -> SubscribeOptions {
+fn keeper(options: &SidecarOptions, member: &Arc<Member>, told: &Told) -> io::Result<Arc<Keeper>> {
+    let keeper = KeeperOptions {
+        controls: vec![options.control.clone()],
+        token: options.token.clone(),
+        workload: options.workload.name.to_string(),
+        gateway: None,
+        folder: Some(options.data.join(IDENTITY)),
+    };
+    Keeper::start(keeper, Arc::clone(member), told.of_identity()).map(Arc::new)
+}
+
+fn subscribe(options: &SidecarOptions, keeper: Arc<Keeper>) -> SubscribeOptions {
     SubscribeOptions {
         name: options.workload.name.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -206,6 +237,8 @@ fn subscribe(options: &SidecarOptions) -> SubscribeOptions {
         serve: interest(&options.workload.name),
         cache: Some(options.data.join(CACHE)),
         bind: options.bind(),
+        keeper: Some(keeper),
+        shows: OnStream::Certificate,
     }
 }
 

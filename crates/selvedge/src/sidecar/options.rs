@@ -77,3 +77,5 @@ impl SidecarOptions {
 pub const WORKLOAD_API: &str = "spiffe/workload.sock";
 /// Where the last good configuration is in the data folder.
 pub const CACHE: &str = "cache";
+/// Where key and certificate are in the data folder.
+pub const IDENTITY: &str = "identity";

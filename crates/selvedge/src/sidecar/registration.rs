@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use discovery::TokenFile;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use identity::Member;
 use proxy::{ControlAddress, Wire};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 use tower_service::Service as _;
 
+use super::SidecarOptions;
 use super::workload::Workload;
 
 /// Time between two applications of the same object.
@@ -36,8 +37,9 @@ const FIELD_MANAGER: &str = "selvedge-sidecar";
 #[derive(Clone, Debug)]
 pub struct Registration {
     control: ControlAddress,
+    /// Shows who we are in the mesh; before that is known, nothing is asked.
     tls: Arc<rustls::ClientConfig>,
-    token: Arc<str>,
+    member: Arc<Member>,
     workload: Workload,
 }
 
@@ -53,17 +55,20 @@ pub enum Registered {
 impl Registration {
     /// About this workload.
     #[must_use]
-    pub fn new(control: &ControlAddress, token: &TokenFile, workload: &Workload) -> Registration {
+    pub fn new(options: &SidecarOptions, member: &Arc<Member>) -> Registration {
+        let SidecarOptions { control, token, workload, .. } = options;
         Registration {
             control: control.clone(),
-            tls: identity::pinned::client_config(token.authority),
-            token: token.token.clone(),
+            tls: identity::pinned::member_config(token.authority, member.clone()),
+            member: member.clone(),
             workload: workload.clone(),
         }
     }
 
     /// Keeps the workload known for as long as it is polled; tells what changes.
     pub async fn keep(self, tell: impl Fn(Registered)) {
+        let mut identity = self.member.watch();
+        while self.member.standing().svid.is_none() && identity.changed().await.is_ok() {}
         let mut told = None;
         let mut wait = RETRY.0;
         loop {
@@ -124,7 +129,6 @@ impl Registration {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.control))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/apply-patch+yaml")
             .body(Body::new(Full::new(body)))
