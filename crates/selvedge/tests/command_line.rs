@@ -213,7 +213,13 @@ fn a_sidecar_that_cannot_start_says_what_to_do() {
     sidecar(
         "sidecar-clash",
         &[
-            "--workload", "shop/cart-1", "--token-file", "cart.token", "--port", "http:8080", "--port",
+            "--workload",
+            "shop/cart-1",
+            "--token-file",
+            "cart.token",
+            "--port",
+            "http:8080",
+            "--port",
             "http:8080:15443",
         ],
     );

@@ -11,11 +11,9 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyUsagePurpose, SanType};
 use selvedge::sidecar::workload_api::{Identity, WorkloadApi};
-use sidecars::{Mesh, python, until};
+use sidecars::{ID, Mesh, python, until};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-
-const ID: &str = "spiffe://bank.example/ns/shop/sa/cart";
 
 /// Prints who we are, whom we believe, and whether key and certificate are a pair.
 const FETCH: &str = r#"
@@ -160,7 +158,10 @@ fn who_does_not_ask_as_the_standard_says_is_refused_with_a_reason() {
     assert_eq!(said, expected);
 
     told.send_replace(None);
-    let nobody = RAW.replace("\"no-header\": (\"FetchX509SVID\", [])", "\"nobody\": (\"FetchX509SVID\", [(\"workload.spiffe.io\", \"true\")])");
+    let nobody = RAW.replace(
+        "\"no-header\": (\"FetchX509SVID\", [])",
+        "\"nobody\": (\"FetchX509SVID\", [(\"workload.spiffe.io\", \"true\")])",
+    );
     let said = python(&nobody, &[&path]);
     assert!(said.starts_with("nobody UNAVAILABLE this workload has no identity yet"), "{said}");
 }
@@ -182,7 +183,9 @@ fn a_socket_of_the_dead_is_replaced_and_one_of_the_living_is_not() {
     let refused = WorkloadApi::bind(&file, identity.clone()).expect_err("it is a file");
     assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
     let long = folder.path().join("x".repeat(120));
-    assert!(WorkloadApi::bind(&long, identity).expect_err("it is too long").to_string().contains("107 bytes"));
+    assert!(
+        WorkloadApi::bind(&long, identity).expect_err("it is too long").to_string().contains("107 bytes")
+    );
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl Scene {
 
 fn ask(address: SocketAddr, transport: &str, questions: &[&str]) -> Vec<String> {
     let port = address.port().to_string();
-    let arguments: Vec<&str> = [port.as_str(), transport].into_iter().chain(questions.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        [port.as_str(), transport].into_iter().chain(questions.iter().copied()).collect();
     python(ASK, &arguments).lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
@@ -146,7 +147,11 @@ fn an_answer_that_does_not_fit_a_datagram_says_so_and_comes_whole_over_tcp() {
     let resolver = scene.resolver(Others::Nobody, heard);
 
     for transport in ["udp", "udp-edns"] {
-        assert_eq!(ask(resolver, transport, &["cart.shop SRV"]), ["cart.shop SRV NOERROR TC AA"], "{transport}");
+        assert_eq!(
+            ask(resolver, transport, &["cart.shop SRV"]),
+            ["cart.shop SRV NOERROR TC AA"],
+            "{transport}"
+        );
     }
     let whole = &ask(resolver, "tcp", &["cart.shop SRV"])[0];
     assert_eq!(whole.matches("cart.shop.svc.bank.example.").count(), 40, "{whole}");

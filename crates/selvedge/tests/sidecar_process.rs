@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use scene::free_address;
-use sidecars::{Mesh, Sidecar, signal, until};
+use sidecars::{ID, Mesh, Sidecar, signal, until};
 
 fn read(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))
@@ -26,7 +26,7 @@ fn the_application_starts_with_an_identity_and_its_exit_code_is_ours() {
 
     let mut sidecar = mesh.sidecar(folder.path(), &["--", "sh", "-c", "env > env.txt; exit 7"]);
 
-    sidecar.line("a member of the mesh as spiffe://bank.example/ns/shop/sa/cart");
+    sidecar.line(&format!("a member of the mesh as {ID}"));
     sidecar.line("started");
     assert_eq!(sidecar.ended().code(), Some(7));
     let environment = read(&folder.path().join("env.txt")).expect("the application ran");
@@ -60,7 +60,8 @@ fn signals_reach_the_application() {
     until("the application", || read(&folder.path().join("ready")));
     for (count, name) in (1..).zip(["HUP", "USR1", "USR2", "WINCH", "QUIT"]) {
         sidecar.signal(&format!("-{name}"));
-        let heard = until(name, || read(&folder.path().join("heard")).filter(|text| text.lines().count() == count));
+        let heard =
+            until(name, || read(&folder.path().join("heard")).filter(|text| text.lines().count() == count));
         assert_eq!(heard.lines().last(), Some(name));
     }
     sidecar.signal("-TERM");
@@ -109,7 +110,8 @@ fn a_sidecar_that_is_killed_takes_its_application_along() {
     let (mesh, folder) = (Mesh::start(), tempfile::tempdir().expect("a folder"));
 
     let mut sidecar = mesh.sidecar(folder.path(), &["--", "sh", "-c", "echo $$ > id; exec sleep 600"]);
-    let id: u32 = until("the application", || read(&folder.path().join("id"))).trim().parse().expect("a number");
+    let id: u32 =
+        until("the application", || read(&folder.path().join("id"))).trim().parse().expect("a number");
     assert!(runs(id));
     sidecar.signal("-KILL");
     sidecar.ended();
@@ -165,7 +167,7 @@ fn with_the_control_plane_dead_it_starts_from_what_it_kept() {
 
     let mut second = Sidecar::start(&control, &token, folder.path(), &["--", "sh", "-c", "exit 5"]);
 
-    second.line("a member of the mesh as spiffe://bank.example/ns/shop/sa/cart");
+    second.line(&format!("a member of the mesh as {ID}"));
     second.line("started");
     assert_eq!(second.ended().code(), Some(5), "{:#?}", second.all());
     assert!(!second.all().iter().any(|line| line.contains("is started without")), "{:#?}", second.all());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::identity::Member;
+use proxy::Progress;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,6 +31,7 @@ pub struct Around {
     runtime: Runtime,
     registration: Registration,
     registering: JoinHandle<()>,
+    health: watch::Receiver<Health>,
     /// Where names are resolved.
     pub dns: Option<SocketAddr>,
 }
@@ -51,11 +53,20 @@ impl Around {
         let dns = resolver(&runtime, options, names.clone())?;
         workload_api(&runtime, options, member)?;
         runtime.spawn(keep_files(Files::new(&options.data), names, tell.clone()));
-        runtime.spawn(tell_health(options.health.clone(), tell.clone()));
+        let (judged, health) = watch::channel(Health::before(&options.health));
+        if options.health != Check::Off {
+            runtime.spawn(health::watch(options.health.clone(), judged));
+            runtime.spawn(tell_health(health.clone(), tell.clone()));
+        }
         let registration = Registration::new(options, member);
         let registering = registration.clone().keep(move |became| tell(Event::Registered(became)));
         let registering = runtime.spawn(registering);
-        Ok(Around { runtime, registration, registering, dns })
+        Ok(Around { runtime, registration, registering, health, dns })
+    }
+
+    /// Has the control plane told whether the application can serve.
+    pub fn reports_health(&self, progress: &Arc<Progress>) {
+        self.runtime.spawn(report_health(self.health.clone(), progress.clone()));
     }
 
     /// Takes the workload back, for as long as that may take.
@@ -113,17 +124,20 @@ async fn keep_files(files: Files, mut names: watch::Receiver<Arc<Names>>, tell: 
     }
 }
 
-/// Asks after the application and tells what changes.
-async fn tell_health(check: Check, tell: Tell) {
-    if check == Check::Off {
-        return;
+/// Tells what changes.
+async fn tell_health(mut health: watch::Receiver<Health>, tell: Tell) {
+    while health.changed().await.is_ok() {
+        let now = health.borrow_and_update().clone();
+        tell(Event::Health(now));
     }
-    let (told, mut health) = watch::channel(Health::Unready("it was not asked yet".to_owned()));
-    let telling = async {
-        while health.changed().await.is_ok() {
-            let now = health.borrow_and_update().clone();
-            tell(Event::Health(now));
+}
+
+/// Has the control plane told of it, as it is and whenever it changes.
+async fn report_health(mut health: watch::Receiver<Health>, progress: Arc<Progress>) {
+    loop {
+        progress.application(*health.borrow_and_update() == Health::Ready);
+        if health.changed().await.is_err() {
+            return;
         }
-    };
-    tokio::join!(health::watch(check, told), telling);
+    }
 }

@@ -135,8 +135,10 @@ impl RunningSidecar {
         let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
         let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };
         let keeper = keeper(&options, &member, &told).map_err(StartError::Identity)?;
-        let subscription = Subscription::start(&proxy, subscribe(&options, keeper), told.of_proxy());
-        let subscription = Mutex::new(Some(subscription.map_err(StartError::Subscription)?));
+        let subscription = Subscription::start(&proxy, subscribe(&options, keeper), told.of_proxy())
+            .map_err(StartError::Subscription)?;
+        around.reports_health(subscription.progress());
+        let subscription = Mutex::new(Some(subscription));
         Ok(RunningSidecar { proxy, subscription, around, member, saying })
     }
 

@@ -20,6 +20,12 @@ kind: Namespace
 metadata: { name: shop }
 ";
 
+/// The service account of the carts. What a sidecar asks for is granted to the account of a Gateway of its name as well,
+/// so these promises hold whatever else sidecars are granted.
+pub const ACCOUNT: &str = "gateway-cart-1";
+/// Who the carts are.
+pub const ID: &str = "spiffe://bank.example/ns/shop/sa/gateway-cart-1";
+
 /// A control plane with a mesh, and a token for the carts of its shop.
 pub struct Mesh {
     pub plane: Plane,
@@ -33,7 +39,7 @@ impl Mesh {
         plane.must(&format!("apply -f {file}"));
         let token = plane.path("cart.token");
         let made = Command::new(env!("CARGO_BIN_EXE_selvedge"))
-            .args(["token", "create", "-n", "shop", "--service-account", "cart", "--ttl", "0s"])
+            .args(["token", "create", "-n", "shop", "--service-account", ACCOUNT, "--ttl", "0s"])
             .arg("--out")
             .arg(&token)
             .arg("--data")
@@ -66,7 +72,15 @@ impl Sidecar {
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         command
-            .args(["sidecar", "--workload", "shop/cart-1", "--service-account", "cart", "--control", control])
+            .args([
+                "sidecar",
+                "--workload",
+                "shop/cart-1",
+                "--service-account",
+                ACCOUNT,
+                "--control",
+                control,
+            ])
             .args(["--address", "127.0.0.1", "--mesh-port", &free_address().port().to_string()])
             .arg("--token-file")
             .arg(token)
