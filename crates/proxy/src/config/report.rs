@@ -95,6 +95,7 @@ impl Reporter {
             while outgoing.send(self.report(&mut counted)).await.is_ok() {
                 tokio::select! {
                     () = tokio::time::sleep(REPORT_EVERY) => {}
+                    () = self.progress.urgent() => {}
                     changed = applied.changed() => if changed.is_err() { return },
                 }
             }
@@ -130,6 +131,7 @@ impl Reporter {
             uptime_ms: since(self.started),
             connections: self.proxy.connections_open(),
             warnings: state.warnings,
+            application_ready: state.application_ready,
             certificate: self.keeper.as_ref().and_then(|keeper| keeper.certificate()),
             routes: counted.routes_since(self.proxy.route_counts(), now),
         }

@@ -189,7 +189,7 @@ impl Subscription {
 
     /// How far it is.
     #[must_use]
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 

@@ -134,12 +134,13 @@ fn own_name() -> String {
     format!("{machine}-{}", std::process::id())
 }
 
-fn token(path: &Path) -> Result<TokenFile, Failure> {
+/// Reads a token file.
+pub(super) fn token(path: &Path) -> Result<TokenFile, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::machine(
             format!("cannot read the token file `{shown}`: {error}"),
-            "name the file that the control plane made for this gateway with --token-file",
+            "name the file that was made for this proxy with --token-file",
         )
     })?;
     text.parse().map_err(|problem| {

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod gateway;
 pub mod get;
 pub mod mesh;
+pub mod sidecar;
 pub mod status;
 pub mod token;
 pub mod top;
