@@ -123,8 +123,9 @@ impl Following {
             }
         }
         let saved_at = self.clock.unix(self.clock.now()).as_millis();
-        if let Err(error) = cache.keep(&update, u64::try_from(saved_at).unwrap_or(u64::MAX)) {
-            (self.tell)(Event::CacheUnusable(format!("epoch {} could not be cached: {error}", update.epoch)));
+        let epoch = update.epoch;
+        if let Err(error) = cache.keep(update, u64::try_from(saved_at).unwrap_or(u64::MAX)) {
+            (self.tell)(Event::CacheUnusable(format!("epoch {epoch} could not be cached: {error}")));
         }
     }
 }

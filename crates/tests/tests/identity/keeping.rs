@@ -125,6 +125,7 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 access_log: proxy::LogSink::Off,
                 drain: Duration::from_secs(1),
                 member: None,
+                locality: None,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {

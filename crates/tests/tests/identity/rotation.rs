@@ -41,6 +41,7 @@ impl Following {
                 access_log: proxy::LogSink::Off,
                 drain: Duration::from_secs(1),
                 member: None,
+                locality: None,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {

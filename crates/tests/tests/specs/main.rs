@@ -57,8 +57,11 @@ mod tls_upstreams;
 
 mod planes_away;
 mod planes_herd;
+mod planes_process;
 mod planes_rejections;
+mod planes_silent;
 mod planes_stream;
+mod planes_verbs;
 
 mod change;
 mod drain;
