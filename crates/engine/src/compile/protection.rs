@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
-use model::kinds::{KindName, MESH_GROUP, Service};
+use model::kinds::{KindName, Mesh, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -73,9 +73,16 @@ pub(super) struct MeshDefaults {
 }
 
 impl MeshDefaults {
-    /// What the Mesh among some resources says; nothing without one.
-    pub(super) fn of(_resources: &Resources) -> MeshDefaults {
-        MeshDefaults::default()
+    /// What the Mesh among some resources says; of several, the first by name.
+    pub(super) fn of(resources: &Resources) -> MeshDefaults {
+        let Some(mesh) = resources.all::<Mesh>().next() else { return MeshDefaults::default() };
+        MeshDefaults {
+            trust_domain: Some(mesh.content.trust_domain(mesh.resource.key.name.as_str())),
+            default: match mesh.content.spec.default_action {
+                mesh::DefaultAction::Allow => DefaultAction::Allow,
+                mesh::DefaultAction::Deny => DefaultAction::Deny,
+            },
+        }
     }
 }
 
@@ -214,6 +221,10 @@ impl PolicyBook {
                 });
                 let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
                 list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
+                // Those who stand beside its workloads ask the same policies, and see who really calls.
+                if !list.is_empty() && service.is_some_and(|service| has_sidecars(service, resources)) {
+                    list.clear();
+                }
                 list
             }
             ClusterKey::Backend { namespace, .. } => {
@@ -232,8 +243,8 @@ impl PolicyBook {
         if let Some((service, port)) = &place.service {
             list.extend(self.of_object(KindName::Service, place.namespace, service, port.as_ref()));
         }
-        if let (Some(workload), Some(kind)) = (place.workload, KindName::find(MESH_GROUP, "Workload")) {
-            list.extend(self.of_object(kind, place.namespace, workload, None));
+        if let Some(workload) = place.workload {
+            list.extend(self.of_object(KindName::Workload, place.namespace, workload, None));
         }
         self.merged(vec![list])
     }
@@ -274,6 +285,18 @@ impl PolicyBook {
         }
         list
     }
+}
+
+/// Whether some workload behind a Service has a proxy beside it.
+fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
+    let selector = &service.content.spec.selector;
+    let mut workloads = resources.within::<Workload>(service.resource.namespace());
+    !selector.is_empty()
+        && workloads.any(|workload| {
+            let labels = &workload.resource.meta.labels;
+            workload.content.spec.sidecar.is_some()
+                && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+        })
 }
 
 fn address(policy: &Arc<Policy>) -> usize {

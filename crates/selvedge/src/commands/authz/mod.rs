@@ -16,7 +16,7 @@ use engine::explain::Said;
 use model::kinds::KindName;
 use model::{FieldPath, ResourceKey, Resources};
 
-pub use caller::Caller;
+pub use caller::{Caller, Named};
 
 use crate::commands::OutputForm;
 use crate::exit::{Exit, Failure};
