@@ -682,11 +682,16 @@ fn deciding_allocates_nothing_without_a_condition() {
     ]);
     let authorization = rule.authorization.as_deref().expect("policies");
     let identity: SpiffeId = "spiffe://a.example/ns/shop/sa/web".parse().expect("an id");
-    let source = Source { address: Some(IpAddr::from([10, 0, 0, 1])), identity: Some(&identity), replica: None };
+    let source =
+        Source { address: Some(IpAddr::from([10, 0, 0, 1])), identity: Some(&identity), replica: None };
     let destination = Destination { port: 80, server_name: None };
     let headers = [("x-a".to_owned(), "a, ab".to_owned()), ("x-a".to_owned(), "ac".to_owned())];
     let request = RequestView {
-        method: b"GET", host: b"shop.example", path: b"/items/7;x=1", query: None, headers: headers.as_slice(),
+        method: b"GET",
+        host: b"shop.example",
+        path: b"/items/7;x=1",
+        query: None,
+        headers: headers.as_slice(),
     };
 
     let mut allowed = false;

@@ -87,7 +87,8 @@ fn two_rules_have_two_names() {
 #[test]
 fn every_example_of_the_page_is_a_policy() {
     let page = include_str!("../../../docs/authorization.md");
-    let examples: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(examples.len() >= 4, "examples are missing");
 
     for example in examples {

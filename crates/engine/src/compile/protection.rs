@@ -3,9 +3,9 @@
 //! A policy is compiled once and shared by pointer; equal lists of policies make the same value by pointer, so a change
 //! of one policy is felt by the routes it protects and by nothing else.
 //!
-//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one for a
-//! route wherever the route is served; one for a Service or its namespace at the door that is nearest to it, which is the
-//! Gateway in front when nobody stands beside its workloads.
+//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one
+//! for a route wherever the route is served; one for a Service or its namespace at the door that is nearest to it,
+//! which is the Gateway in front when nobody stands beside its workloads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::listeners::ListenerView;
 use super::references::ClusterKey;
 use super::slots::Slots;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
-use crate::config::{Action, Rule, Target};
+use crate::config::{Action, Backends, Rule, Target};
 
 /// What a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -190,18 +190,31 @@ impl PolicyBook {
         book: &ClusterBook,
         resources: &Resources,
     ) -> Option<Arc<Authorization>> {
+        let backends = match &rule.action {
+            Action::Forward(backends) => Some(backends),
+            Action::Redirect(_) | Action::Refuse { .. } => None,
+        };
+        self.of_backends(door, (route, rule.origin.name.as_ref()), backends, book, resources)
+    }
+
+    /// What may pass to the backends of a rule of a route, whatever is carried.
+    pub(super) fn of_backends(
+        &mut self,
+        door: &Door,
+        (route, rule): (RoutePlace<'_>, Option<&Arc<str>>),
+        backends: Option<&Backends>,
+        book: &ClusterBook,
+        resources: &Resources,
+    ) -> Option<Arc<Authorization>> {
         if self.is_idle() {
             return None;
         }
         let mut common: Vec<Arc<Policy>> = door.0.iter().flat_map(|list| list.iter().cloned()).collect();
-        common.extend(self.of_object(route.kind, route.namespace, route.name, rule.origin.name.as_ref()));
-        let mut lists: Vec<Vec<Arc<Policy>>> = match &rule.action {
-            Action::Forward(backends) => {
-                let targets = backends.choices.iter().map(|backend| &backend.target);
-                targets.map(|target| self.of_target(target, book, resources)).collect()
-            }
-            Action::Redirect(_) | Action::Refuse { .. } => Vec::new(),
-        };
+        common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
+        let targets =
+            backends.iter().flat_map(|backends| backends.choices.iter().map(|backend| &backend.target));
+        let mut lists: Vec<Vec<Arc<Policy>>> =
+            targets.map(|target| self.of_target(target, book, resources)).collect();
         if lists.is_empty() {
             lists.push(Vec::new());
         }

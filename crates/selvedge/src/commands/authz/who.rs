@@ -19,7 +19,8 @@ use crate::show::table::Table;
 
 /// List every known caller of a Service that may come in, and what lets it
 ///
-/// Known are the workloads, the Gateways, the identities that policies name letter by letter, and whoever has no identity.
+/// Known are the workloads, the Gateways, the identities that policies name letter by letter, and whoever has no
+/// identity.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge authz who shop/db
