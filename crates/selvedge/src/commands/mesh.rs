@@ -87,14 +87,15 @@ impl Rotate {
     fn run(&self) -> Result<Exit, Failure> {
         let client = self.connection.open()?;
         block_on(async {
+            let mut to = None;
             if !self.status {
-                let asked =
-                    client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
-                let to = asked["to"].as_str().unwrap_or_default();
-                output::note(format_args!("root {to} was made; the rotation is under way"));
+                let asked = client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
+                let root = asked["to"].as_str().unwrap_or_default();
+                output::note(format_args!("root {root} was made; the rotation is under way"));
+                to = Some(root.to_owned());
             }
             if self.status || self.no_wait {
-                let progress = Progress::read(&client, &self.mesh).await?;
+                let progress = Progress::read(&client, &self.mesh, to).await?;
                 progress.lines().iter().for_each(output::data);
                 return Ok(progress.exit());
             }
