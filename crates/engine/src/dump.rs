@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
     Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
     Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
@@ -169,7 +170,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts } = rule;
+    let Rule { slot, origin, filters, action, timeouts, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -195,9 +196,25 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
             object.insert(name.into(), json!(millis(*bound)));
         }
     }
+    if let Some(authorization) = authorization {
+        object.insert("authorization".into(), self::authorization(authorization));
+    }
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
     object.into()
+}
+
+/// Names of the policies that decide, and what decides when none does.
+fn authorization(authorization: &Authorization) -> Value {
+    let default = match authorization.default_action() {
+        DefaultAction::Allow => "Allow",
+        DefaultAction::Deny => "Deny",
+    };
+    let policies = authorization.policies().map(|policy| {
+        let rules = policy.rules().iter().map(|rule| &rule.name).collect::<Vec<_>>();
+        json!({ "name": policy.name, "action": policy.action.as_str(), "rules": rules, "enforces": policy.enforces })
+    });
+    json!({ "policies": policies.collect::<Vec<_>>(), "default": default })
 }
 
 fn action(action: &Action) -> (&'static str, Value) {

@@ -107,6 +107,7 @@ failures! {
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
     Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
     NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
+    DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod buffer;
+mod caller;
 mod clock;
 pub mod codec;
 mod config;
@@ -30,6 +31,7 @@ mod proxy;
 mod request_id;
 mod resolver;
 mod respond;
+mod revocation;
 mod route;
 mod settled;
 mod state;

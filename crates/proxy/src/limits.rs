@@ -77,6 +77,7 @@ limits! {
     LOG_BUFFERS_WAITING_MAX: usize = 64,             "buffers",      "log lines are dropped and counted (`selvedge_log_lines_dropped_total`)";
     ORDERS_WAITING_MAX: usize = 64,                  "orders a worker", "the control plane waits";
     RULE_COUNTERS_MAX: usize = 1 << 20,              "rules",        "rules past it are counted together, as unrouted";
+    POLICY_COUNTERS_MAX: usize = 1 << 16,            "rules of policies", "decisions of rules past it are counted with the default action's";
     DNS_FIRST_ANSWER_MILLISECONDS: u64 = 500,        "milliseconds", "a config is put into use without the addresses of its new DNS names; 503 `no_endpoint` until they are answered";
     DNS_QUESTIONS_MAX: usize = 32,                   "names asked for at once", "further names wait for an answer or its timeout";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";

@@ -93,7 +93,7 @@ async fn serve<F: Future<Output = After>>(
     let Ok(()) = stream.set_nodelay(true) else { return };
     let Ok(address) = stream.peer_addr() else { return };
     let ip = address.ip().to_canonical().to_string().into_boxed_str();
-    let peer = Peer { address, ip, listener: None, vouched: None, counterpart: None };
+    let peer = Peer { address, ip, listener: None, server_name: None, vouched: None, counterpart: None };
     // Boxed: what happens once must not make every idle connection's future larger.
     let arrived = match door(&port) {
         Door::Cleartext => cleartext(stream, peer, &worker, &port).await,
@@ -161,7 +161,9 @@ async fn behind_tls(
     match tls::accept(stream, context, port.pin()).await {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
-            let peer = Peer { listener: Some(accepted.listener), vouched: accepted.vouched, ..peer };
+            let listener = Some(accepted.listener);
+            let (server_name, vouched) = (accepted.server_name, accepted.vouched);
+            let peer = Peer { listener, server_name, vouched, ..peer };
             Some(match accepted.http2 {
                 true => Arrived::Http2(accepted.io, None, peer),
                 false => Arrived::Http1(accepted.io, None, peer),

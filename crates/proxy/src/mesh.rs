@@ -110,6 +110,12 @@ pub fn service<'p>(pinned: &'p Pinned, server_name: &str) -> Option<&'p InboundS
     }
 }
 
+/// The port of the service that a server name asks for: its first label.
+#[must_use]
+pub fn port_named_by(server_name: &str) -> Option<u16> {
+    server_name.split_once('.')?.0.parse().ok()
+}
+
 /// Whether a port of the mesh takes nobody who has not shown a certificate.
 #[must_use]
 pub fn is_closed_to_strangers(port: &Port) -> bool {

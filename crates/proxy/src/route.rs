@@ -29,15 +29,7 @@ pub fn admit(exchange: &Exchange<'_>) -> Result<(), Failure> {
 /// # Errors
 /// Nothing matches, or the connection was opened for another listener.
 pub fn choose(exchange: &mut Exchange<'_>) -> Result<(), Failure> {
-    let pinned = exchange.pinned;
-    let table = match &exchange.peer.counterpart {
-        None => pinned.port().table().ok_or(Failure::NoRoute)?,
-        // Asked for by each request: the service may have changed, or gone, since the connection was opened.
-        Some(caller) => mesh::service(pinned, &caller.server_name)
-            .and_then(|service| service.carries.table())
-            .ok_or(Failure::Misdirected)?,
-    };
-    match table.find(&exchange.view(), exchange.peer.listener.as_deref()) {
+    match exchange.find(exchange.pinned) {
         Verdict::Rule(rule) => {
             exchange.rule = Some(rule);
             Ok(())

@@ -21,6 +21,7 @@ use crate::state::clusters::Clusters;
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
+use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 
@@ -43,6 +44,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
+    /// Requests under way that wait.
+    pub open: OpenRequests,
 }
 
 /// What a worker is told.
@@ -85,6 +88,7 @@ impl Worker {
             counterparts: Rc::default(),
             metrics,
             log,
+            open: OpenRequests::default(),
         }
     }
 }
@@ -104,6 +108,9 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 worker.clusters.swap(&next);
                 retiring.retain(|port| port.connections.get() > 0);
                 retiring.extend(swap_ports(&worker, &mut serving, &next, listeners));
+                if next.config.policies.iter().any(|policy| policy.enforces) {
+                    worker.open.tell();
+                }
                 let retired = current.replace(next).map(|retired| Arc::clone(&retired));
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
             }

@@ -63,6 +63,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::HttpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::Mesh(_)

@@ -24,6 +24,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh
@@ -125,6 +126,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh

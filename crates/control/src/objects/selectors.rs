@@ -256,6 +256,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh

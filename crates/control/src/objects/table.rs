@@ -213,6 +213,7 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Rotation", |object, _| none_if_empty(first(object, &["/status/rotation/stage"]))),
             AGE,
         ],
+        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()

@@ -68,6 +68,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
@@ -103,6 +104,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
@@ -144,6 +146,10 @@ fn parents(resource: &Resource) -> Vec<String> {
             service.map(|service| format!("Service/{namespace}/{service}")).into_iter().collect()
         }
         Kind::BackendTlsPolicy(policy) => {
+            let targets = policy.spec.target_refs.iter();
+            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
+        }
+        Kind::AuthorizationPolicy(policy) => {
             let targets = policy.spec.target_refs.iter();
             targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
         }

@@ -4,6 +4,7 @@
 //! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
 
 pub mod access_token;
+pub mod authorization_policy;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
@@ -30,6 +31,7 @@ pub mod workload;
 use std::fmt;
 
 pub use access_token::AccessToken;
+pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
@@ -56,6 +58,8 @@ pub use workload::Workload;
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Group of our own mesh and gateway kinds.
 pub const MESH_GROUP: &str = "mesh.selvedge.dev";
+/// Group of our own kinds about what traffic may do and how it fares.
+pub const POLICY_GROUP: &str = "policy.selvedge.dev";
 /// Group of roles and of who has them.
 pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
@@ -195,6 +199,7 @@ kinds! {
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+    AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";
     Mesh,              "Mesh",              "meshes",              MESH_GROUP,     ["v1alpha1"],      Cluster,    Label,       "Who trusts whom, and what holds where nobody said otherwise.";
     Workload,          "Workload",          "workloads",           MESH_GROUP,     ["v1alpha1"],      Namespaced, Label,       "One replica: where it is and who it is.";
     Role,              "Role",              "roles",               RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "What may be done in a namespace.";

@@ -8,5 +8,6 @@ pub mod clusters;
 pub mod counterparts;
 pub mod deadlines;
 pub mod metrics;
+pub mod open;
 pub mod ports;
 pub mod random;

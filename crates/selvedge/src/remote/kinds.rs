@@ -51,6 +51,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::HttpRoute => &["hr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
         KindName::Workload => &["wl"],

@@ -101,6 +101,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh

@@ -95,6 +95,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::EndpointSlice
@@ -123,11 +124,12 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::BackendTlsPolicy => &["gateway-api"],
         KindName::Backend
         | KindName::GatewayParameters
-        | KindName::Mesh
-        | KindName::Workload
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => &["selvedge"],
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy
+        | KindName::Mesh
+        | KindName::Workload => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -176,6 +178,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AuthorizationPolicy => {
+            "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
         }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
         KindName::JoinToken => {
