@@ -6,6 +6,7 @@ mod http2;
 mod issuer;
 #[path = "../made/mod.rs"]
 mod made;
+mod envoy;
 mod multiplexed;
 mod openssl;
 mod pair;
