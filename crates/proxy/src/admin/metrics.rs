@@ -2,6 +2,8 @@
 //!
 //! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
 
+mod clusters;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 10] = [
+const SINGLES: [Single; 12] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -30,6 +32,8 @@ const SINGLES: [Single; 10] = [
     ("selvedge_upstream_connect_failures_total","counter", "Connections to upstreams that failed to open.",          |m| &m.upstream_connect_failures),
     ("selvedge_upstream_reuses_total",          "counter", "Requests sent on a kept upstream connection.",           |m| &m.upstream_reuses),
     ("selvedge_upstream_repeats_total",         "counter", "Requests sent again because a kept connection was dead.",|m| &m.upstream_repeats),
+    ("selvedge_faults_delayed_total",           "counter", "Requests held back by a FaultPolicy.",                   |m| &m.faults_delayed),
+    ("selvedge_faults_aborted_total",           "counter", "Requests answered by a FaultPolicy.",                    |m| &m.faults_aborted),
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
     ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
@@ -63,6 +67,7 @@ pub fn render(shown: &Shown) -> String {
     let age = followed.unwrap_or_else(|| now.saturating_duration_since(current.since)).as_secs();
     line(&mut out, "selvedge_config_age_seconds", "", age);
     routes(&mut out, shown, &current.config);
+    clusters::render(&mut out, shown, &current.config);
     policies(&mut out, shown, &current.config);
     out
 }

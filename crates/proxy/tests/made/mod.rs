@@ -30,10 +30,11 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         name: "Backend/bench/upstream".into(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
-        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None }],
+        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None, locality: None }],
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
+        resilience: None,
     };
     let tables: HostMap<Arc<HostTable>> = (0..hosts).map(|number| host(number, filters)).collect();
     let listener = Arc::new(Listener { name: "bench/bench/http".into(), hosts: tables });
@@ -145,6 +146,8 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        retry: None,
+        fault: None,
         authorization: None,
     }
 }

@@ -63,7 +63,14 @@ pub fn member(config: Config, access_log: LogSink, member: Arc<identity::Member>
 }
 
 fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Member>>) -> Proxy {
-    let options = Options { workers: 1, admin: None, access_log, drain: Duration::from_secs(1), member };
+    let options = Options {
+        workers: 1,
+        admin: None,
+        access_log,
+        drain: Duration::from_secs(1),
+        member,
+        locality: None,
+    };
     let proxy = Proxy::start(options).expect("the proxy starts");
     proxy.apply(Arc::new(config));
     proxy
