@@ -35,8 +35,7 @@ fn main() {
     let (config, account) = match side.as_str() {
         "gateway" => {
             let identity = format!("spiffe://{TRUST_DOMAIN}/ns/shop/sa/cart").parse().expect("an identity");
-            let peer =
-                MeshPeer { server_name: SERVER_NAME.into(), identity, replica: "shop/cart-1".into() };
+            let peer = MeshPeer { server_name: SERVER_NAME.into(), identity, replica: "shop/cart-1".into() };
             (made::outbound_with(listen, onward, hosts, peer, UpstreamProtocol::Http1), "web")
         }
         _ => (made::inbound_with(listen, onward, hosts, SERVER_NAME, false), "cart"),
@@ -47,6 +46,7 @@ fn main() {
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
         member: Some(member(Path::new(folder), account)),
+        locality: None,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");
     let applied = proxy.apply(Arc::new(config));

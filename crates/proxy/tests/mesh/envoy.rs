@@ -29,7 +29,12 @@ struct Envoy {
 
 impl Envoy {
     /// Passes requests from `listen` on to `onward`; one side is TLS as a member speaks it.
-    fn start(program: PathBuf, listen: SocketAddr, onward: SocketAddr, tls: (Option<Value>, Option<Value>)) -> Envoy {
+    fn start(
+        program: PathBuf,
+        listen: SocketAddr,
+        onward: SocketAddr,
+        tls: (Option<Value>, Option<Value>),
+    ) -> Envoy {
         let config = std::env::temp_dir().join(format!("selvedge-envoy-{}.json", listen.port()));
         let bootstrap = bootstrap(listen, onward, tls);
         std::fs::write(&config, bootstrap.to_string()).expect("a file");
@@ -54,7 +59,11 @@ fn address(of: SocketAddr) -> Value {
     json!({ "socket_address": { "address": of.ip().to_string(), "port_value": of.port() } })
 }
 
-fn bootstrap(listen: SocketAddr, onward: SocketAddr, (own, to_onward): (Option<Value>, Option<Value>)) -> Value {
+fn bootstrap(
+    listen: SocketAddr,
+    onward: SocketAddr,
+    (own, to_onward): (Option<Value>, Option<Value>),
+) -> Value {
     let router = format!("{TYPE}filters.http.router.v3.Router");
     let manager = json!({
         "@type": format!("{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -67,7 +76,8 @@ fn bootstrap(listen: SocketAddr, onward: SocketAddr, (own, to_onward): (Option<V
         }] },
         "http_filters": [{ "name": "envoy.filters.http.router", "typed_config": { "@type": router } }],
     });
-    let filters = json!([{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }]);
+    let filters =
+        json!([{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }]);
     let mut chain = json!({ "filters": filters });
     let mut cluster = json!({
         "name": "onward", "type": "STATIC", "connect_timeout": "5s",
