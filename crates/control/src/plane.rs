@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::compile::{CompileOptions, Compiler};
+use engine::compile::{CompileOptions, Compiler, Perspective};
 use identity::Keyring;
 use model::Resources;
 use model::kinds::Secret;
@@ -38,8 +38,11 @@ impl ControlPlane {
     #[must_use]
     pub fn new(options: Options) -> ControlPlane {
         let Options { bind } = options;
-        let compile =
-            CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
+        let compile = CompileOptions {
+            controller_name: CONTROLLER_NAME.to_owned(),
+            default_binds: vec![bind],
+            perspective: Perspective::Gateways,
+        };
         let (mut compiler, mut keyring) = (Compiler::new(compile), Keyring::new());
         let compiled = compiler.compile(&Resources::new(), &mut keyring);
         let current = Arc::new(Snapshot {

@@ -4,6 +4,7 @@
 //! the config under the stable slots that are handed out here: a slot belongs to one key for the life of the
 //! compiler, so a proxy may index plain vectors with it and never hashes a name on the path of a request.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,9 @@ pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 
+use model::spiffe::SpiffeId;
+
+use crate::authorization::{Authorization, Policy};
 use crate::matching::ListenerTable;
 
 /// One compiled epoch.
@@ -28,6 +32,8 @@ pub struct Config {
     pub clusters: Vec<Option<Arc<Cluster>>>,
     /// Where the rules were read.
     pub sources: Arc<Sources>,
+    /// Every authorization policy, wherever it holds; for those who count and explain.
+    pub policies: Arc<[Arc<Policy>]>,
 }
 
 impl Config {
@@ -57,10 +63,72 @@ pub struct Port {
     pub address: BindAddress,
     /// Whether connections start with a TLS handshake.
     pub security: Security,
-    /// Hostname → listener → routes.
-    pub table: ListenerTable,
+    /// What is carried. On a port of the mesh: what its cleartext connections carry, if it takes any.
+    pub carries: Carries,
     /// Settings of the Gateway that owns the port (of the oldest one, where several share it).
     pub settings: Arc<Settings>,
+}
+
+impl Port {
+    /// Hostname → listener → routes, on a port that carries requests.
+    #[must_use]
+    pub fn table(&self) -> Option<&ListenerTable> {
+        self.carries.table()
+    }
+
+    /// Everything that is carried here, by whatever door it comes in.
+    pub fn all_carried(&self) -> impl Iterator<Item = &Carries> {
+        let services = match &self.security {
+            Security::Mesh(mesh) => Some(mesh.services.values().map(|service| &service.carries)),
+            Security::Plain | Security::Tls(_) => None,
+        };
+        std::iter::once(&self.carries).chain(services.into_iter().flatten())
+    }
+}
+
+/// What connections are used for.
+#[derive(Debug)]
+pub enum Carries {
+    /// Requests, routed by hostname → listener → routes.
+    Http(ListenerTable),
+    /// Bytes of which nothing is understood.
+    Tcp(Arc<TcpRule>),
+}
+
+impl Carries {
+    /// The routes of requests.
+    #[must_use]
+    pub fn table(&self) -> Option<&ListenerTable> {
+        match self {
+            Carries::Http(table) => Some(table),
+            Carries::Tcp(_) => None,
+        }
+    }
+}
+
+/// Where the connections of a port that carries bytes lead.
+#[derive(Debug)]
+pub struct TcpRule {
+    /// Stable index for counters.
+    pub slot: RuleSlot,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// What becomes of a connection.
+    pub action: TcpAction,
+    /// Who may connect; `None` when everybody may.
+    pub authorization: Option<Arc<Authorization>>,
+}
+
+/// What becomes of a connection that carries bytes.
+#[derive(Debug)]
+pub enum TcpAction {
+    /// It leads to one of the backends by weight.
+    Forward(Backends),
+    /// It is closed at once. Failure closes.
+    Refuse {
+        /// Reason for the log, stable snake_case.
+        reason: &'static str,
+    },
 }
 
 /// Where a port is bound.
@@ -79,6 +147,26 @@ pub enum Security {
     Plain,
     /// TLS; the listener is chosen by SNI.
     Tls(TlsPort),
+    /// TLS between members of a mesh, both of which show who they are; the service is chosen by SNI.
+    Mesh(MeshPort),
+}
+
+/// The door by which the mesh comes in to one workload.
+#[derive(Debug)]
+pub struct MeshPort {
+    /// What may be asked for, by server name: `<port>.<service>.<namespace>.svc.<trust domain>`.
+    pub services: HashMap<Arc<str>, InboundService>,
+    /// Whether connections that begin without TLS are let in (`Permissive`); they get what the port carries.
+    pub cleartext: bool,
+}
+
+/// A service port of a workload, as the mesh sees it.
+#[derive(Debug)]
+pub struct InboundService {
+    /// `namespace/service:port`, for logs and metrics.
+    pub name: Arc<str>,
+    /// What its connections carry: requests with one rule for all of them, or bytes.
+    pub carries: Carries,
 }
 
 /// Certificates of a TLS port.
@@ -178,6 +266,8 @@ pub struct Rule {
     pub action: Action,
     /// Bounds of time.
     pub timeouts: Timeouts,
+    /// Who may ask; `None` when everybody may.
+    pub authorization: Option<Arc<Authorization>>,
 }
 
 /// Where a rule comes from: for logs, metrics and `selvedge explain`.
@@ -418,12 +508,25 @@ pub struct Cluster {
 }
 
 /// One address of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Stable index.
     pub slot: EndpointSlot,
     /// Where to connect.
     pub address: std::net::SocketAddr,
+    /// Who must answer there, when it is a member of the mesh; it is then asked as the mesh asks.
+    pub mesh: Option<Arc<MeshPeer>>,
+}
+
+/// A member of the mesh that is asked for one of its services.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MeshPeer {
+    /// Sent as SNI; names service and port.
+    pub server_name: Arc<str>,
+    /// Who it must prove to be.
+    pub identity: SpiffeId,
+    /// `namespace/workload`, for logs and metrics.
+    pub replica: Arc<str>,
 }
 
 /// A DNS name in a cluster.

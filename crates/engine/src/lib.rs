@@ -4,6 +4,7 @@
 //! explains with it: what was accepted is what will run. Everything here is pure: resources in, an immutable
 //! [`Config`] and the conditions of every resource out. No sockets, no clocks, no tasks.
 
+pub mod authorization;
 pub mod compile;
 pub mod config;
 pub mod dump;
@@ -12,7 +13,7 @@ pub mod matching;
 pub mod request;
 pub mod status;
 
-pub use compile::{Certificates, CompileOptions, Compiled, Compiler, PairState};
+pub use compile::{Certificates, CompileOptions, Compiled, Compiler, PairState, Perspective};
 pub use config::Config;
 pub use matching::Verdict;
 pub use request::{HeaderView, RequestView};

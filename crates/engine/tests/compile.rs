@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::{BASE, World, route};
 
 fn host(config: &Config, name: &str) -> Arc<HostTable> {
-    let (_, listener) = config.ports[0].table.listeners().sorted().remove(0);
+    let (_, listener) = config.ports[0].table().expect("requests").listeners().sorted().remove(0);
     listener.hosts.at(&HostPattern::new(Some(name))).unwrap_or_else(|| panic!("no host {name}")).clone()
 }
 
@@ -27,7 +27,7 @@ fn ask<'c>(config: &'c Config, host: &str, path: &str) -> Option<&'c Rule> {
         query: None,
         headers: headers.as_slice(),
     };
-    match config.ports[0].table.find(&view, None) {
+    match config.ports[0].table().expect("requests").find(&view, None) {
         Verdict::Rule(rule) => Some(rule),
         Verdict::NoMatch | Verdict::Misdirected => None,
     }

@@ -167,7 +167,8 @@ impl ClusterBook {
         draft.addresses.sort_unstable();
         draft.addresses.dedup();
         let slots = &mut self.endpoint_slots;
-        let endpoint = |address| Endpoint { slot: EndpointSlot(slots.of((slot.0, address))), address };
+        let endpoint =
+            |address| Endpoint { slot: EndpointSlot(slots.of((slot.0, address))), address, mesh: None };
         if let Some(caller) = &key.by {
             draft.tls = draft.tls.map(|tls| shown_by(sources.shown.get(caller), tls));
         }

@@ -15,7 +15,9 @@ mod frontend;
 mod gateways;
 mod listeners;
 mod policies;
+mod policy_status;
 mod ports;
+mod protection;
 mod references;
 mod routes;
 mod rules;
@@ -30,8 +32,8 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, Pod, ReferenceGrant, Secret, Service,
+    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
+    HttpRoute, KindType, Namespace, Pod, ReferenceGrant, Secret, Service,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -47,6 +49,7 @@ use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
+use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
 use selection::Selection;
@@ -62,6 +65,23 @@ pub struct CompileOptions {
     pub controller_name: String,
     /// Where Gateways without addresses listen.
     pub default_binds: Vec<IpAddr>,
+    /// Whose eyes the resources are seen with.
+    pub perspective: Perspective,
+}
+
+/// For whom a config is compiled. The resources are the same for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Perspective {
+    /// Whoever serves the Gateways.
+    #[default]
+    Gateways,
+    /// The proxy beside one Workload: what comes in to it, and what it may reach.
+    Sidecar {
+        /// Namespace of the Workload.
+        namespace: Arc<str>,
+        /// Name of the Workload.
+        workload: Arc<str>,
+    },
 }
 
 /// The result of one compile.
@@ -86,6 +106,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
     tables: Tables,
@@ -97,6 +118,7 @@ pub struct Compiler {
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 struct Watch {
+    authorization: Watched,
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
@@ -115,6 +137,8 @@ struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 struct Differences {
+    /// AuthorizationPolicies.
+    authorization: bool,
     gateways: bool,
     grants: bool,
     namespaces: bool,
@@ -142,6 +166,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
@@ -157,6 +182,9 @@ impl Compiler {
         let differences = self.watched.differences(resources, &mut self.selection);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
+        if differences.authorization {
+            self.protection.update(resources, MeshDefaults::default());
+        }
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
@@ -169,8 +197,9 @@ impl Compiler {
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
         let ports = self.ports.build(&self.plans, &mut self.tables);
-        let conditions = self.conditions(backends);
-        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        let conditions = self.conditions(backends, resources);
+        let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
+        let config = Config { epoch: self.epoch, ports, clusters, sources, policies };
         Compiled { config: Arc::new(config), conditions }
     }
 
@@ -216,7 +245,12 @@ impl Compiler {
     fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
-        let around = Around { listeners, grants: differences.grants, destinations: differences.destinations };
+        let around = Around {
+            listeners,
+            grants: differences.grants,
+            destinations: differences.destinations,
+            authorization: differences.authorization,
+        };
         let mut shop = Workshop {
             controller: &self.controller,
             resources,
@@ -224,6 +258,7 @@ impl Compiler {
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
+            protection: &mut self.protection,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -233,7 +268,7 @@ impl Compiler {
     }
 
     /// All statuses, by kind, namespace and name.
-    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>) -> Conditions {
+    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>, resources: &Resources) -> Conditions {
         let attached = self.attached_routes();
         let mut gateways: Vec<_> = self
             .plans
@@ -245,8 +280,11 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let policies =
-            policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
+        let authorization = policy_status::statuses(&self.controller, resources);
+        let policies = policies
+            .into_iter()
+            .chain(authorization)
+            .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
         let routes = self
             .routes
@@ -323,7 +361,9 @@ impl Watch {
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
         let destinations = sides(&backends).map(|resource| destination(false, resource));
+        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
         Differences {
+            authorization: !authorization.is_empty(),
             gateways,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),

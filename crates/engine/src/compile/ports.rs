@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::gateways::GatewayPlan;
 use super::listeners::Judged;
 use super::tables::Tables;
-use crate::config::{BindAddress, ClientValidation, KeyPair, Port, Security, Settings, TlsHost, TlsPort};
+use crate::config::{
+    BindAddress, Carries, ClientValidation, KeyPair, Port, Security, Settings, TlsHost, TlsPort,
+};
 use crate::matching::{HostPattern, Listener, ListenerTable};
 
 /// The ports of the last compile, to be kept by pointer where nothing changed.
@@ -83,7 +85,12 @@ impl Draft {
         } else {
             Security::Plain
         };
-        Port { address, security, table: ListenerTable::new(table), settings: self.settings.clone() }
+        Port {
+            address,
+            security,
+            carries: Carries::Http(ListenerTable::new(table)),
+            settings: self.settings.clone(),
+        }
     }
 }
 

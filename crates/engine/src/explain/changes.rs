@@ -84,7 +84,8 @@ fn clusters_differ(before: &Config, after: &Config) -> bool {
 impl Sides<'_> {
     fn port(&self, port: &Pair<Arc<Port>>, found: &mut Changes, tried: &mut usize) {
         let listeners = |port: &'_ Option<Arc<Port>>| -> Vec<(HostPattern, Arc<Listener>)> {
-            let sorted = port.as_ref().map(|port| port.table.listeners().sorted()).unwrap_or_default();
+            let sorted =
+                port.as_ref().and_then(|port| Some(port.table()?.listeners().sorted())).unwrap_or_default();
             sorted.into_iter().map(|(pattern, listener)| (pattern, Arc::clone(listener))).collect()
         };
         let (before, after) = (listeners(&port.before), listeners(&port.after));
@@ -224,9 +225,9 @@ impl Sample {
             query: self.query.as_deref().map(str::as_bytes),
             headers: self.headers.as_slice(),
         };
-        match port.table.find(&request, None) {
-            Verdict::Rule(rule) => decision(config, rule),
-            Verdict::NoMatch | Verdict::Misdirected => no_rule(),
+        match port.table().map(|table| table.find(&request, None)) {
+            Some(Verdict::Rule(rule)) => decision(config, rule),
+            Some(Verdict::NoMatch | Verdict::Misdirected) | None => no_rule(),
         }
     }
 }
@@ -286,7 +287,7 @@ fn shown(choice: &Choice, of: usize) -> String {
 /// A match as a request line.
 fn label(entry: &Entry, host: &HostPattern, port: &Port) -> String {
     let (scheme, usual) = match port.security {
-        Security::Plain => ("http", 80),
+        Security::Plain | Security::Mesh(_) => ("http", 80),
         Security::Tls(_) => ("https", 443),
     };
     let host = host.text().unwrap_or_else(|| "*".to_owned());

@@ -170,7 +170,7 @@ fn candidates<'c>(config: &'c Config, url: &Url) -> Vec<&'c Port> {
 }
 
 fn ask<'c>(port: &'c Port, question: &Question<'_>, url: &Url) -> Verdict<'c> {
-    port.table.find(&view(question, url), handshake(port, url))
+    port.table().map_or(Verdict::NoMatch, |table| table.find(&view(question, url), handshake(port, url)))
 }
 
 fn view<'a>(question: &Question<'a>, url: &'a Url) -> RequestView<'a, &'a [(String, String)]> {
@@ -186,13 +186,13 @@ fn view<'a>(question: &Question<'a>, url: &'a Url) -> RequestView<'a, &'a [(Stri
 /// The listener that a client's server name selects; clients send the host of the URL.
 fn handshake<'c>(port: &'c Port, url: &Url) -> Option<&'c str> {
     match &port.security {
-        Security::Plain => None,
+        Security::Plain | Security::Mesh(_) => None,
         Security::Tls(tls) => tls.select(Some(&url.host)).map(|host| &*host.listener),
     }
 }
 
 fn listener<'c>(port: &'c Port, url: &Url) -> Option<(HostPattern, &'c Listener)> {
-    covering(port.table.listeners().sorted(), &url.host).map(|(pattern, listener)| (pattern, &**listener))
+    covering(port.table()?.listeners().sorted(), &url.host).map(|(pattern, listener)| (pattern, &**listener))
 }
 
 /// The most specific pattern that covers a host.
@@ -263,7 +263,7 @@ fn socket(port: &Port) -> SocketAddr {
 
 fn shown(port: &Port) -> String {
     let scheme = match port.security {
-        Security::Plain => "http",
+        Security::Plain | Security::Mesh(_) => "http",
         Security::Tls(_) => "https",
     };
     format!("{scheme}://{}", socket(port))

@@ -13,7 +13,8 @@ const NAMED_MAX: usize = 5;
 /// Sentences about what is missing, the most telling first.
 pub(super) fn nearest(config: &Config, port: &Port, question: &Question<'_>, url: &Url) -> Vec<String> {
     let Some((_, listener)) = listener(port, url) else {
-        let known = port.table.listeners().sorted().into_iter().map(|(pattern, _)| pattern.to_string());
+        let listeners = port.table().map(|table| table.listeners().sorted()).unwrap_or_default();
+        let known = listeners.into_iter().map(|(pattern, _)| pattern.to_string());
         return unknown_host("no listener of the port serves", url, known.collect());
     };
     match covering(listener.hosts.sorted(), &url.host) {

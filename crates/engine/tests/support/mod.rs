@@ -57,6 +57,7 @@ impl World {
         let compiler = Compiler::new(CompileOptions {
             controller_name: "selvedge.dev/gateway-controller".to_owned(),
             default_binds: vec![IpAddr::from([127, 0, 0, 1])],
+            perspective: engine::Perspective::Gateways,
         });
         World { compiler, words: Words::default(), resources: Resources::new() }
     }

@@ -14,7 +14,7 @@ use discovery::messages::Content;
 use discovery::object::TypeName;
 use discovery::{ObjectName, Rejection, Version};
 use engine::Config;
-use engine::compile::{CompileOptions, Compiler};
+use engine::compile::{CompileOptions, Compiler, Perspective};
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, OnRejection, Scope, Secret};
@@ -54,8 +54,11 @@ impl Replica {
     /// A replica of nothing. Gateways that name no address listen on `bind`.
     #[must_use]
     pub fn new(bind: IpAddr) -> Replica {
-        let options =
-            CompileOptions { controller_name: CONTROLLER_NAME.to_owned(), default_binds: vec![bind] };
+        let options = CompileOptions {
+            controller_name: CONTROLLER_NAME.to_owned(),
+            default_binds: vec![bind],
+            perspective: Perspective::Gateways,
+        };
         Replica {
             held: Resources::new(),
             denying: BTreeMap::new(),
@@ -138,7 +141,7 @@ impl Replica {
         });
         let seen = match self.denying.is_empty() {
             true => self.held.clone(),
-            false => super::denied::without(&self.held, self.denying.values()),
+            false => super::denied::without(&self.held, self.denying.iter()),
         };
         self.compiler.compile(&seen, &mut self.keyring).config
     }

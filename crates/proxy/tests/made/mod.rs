@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::{
-    Action, Backend, Backends, BindAddress, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter, Origin,
-    Port, Rule, RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
+    Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter,
+    Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -29,7 +29,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         name: "Backend/bench/upstream".into(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
-        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream }],
+        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None }],
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
@@ -39,7 +39,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
     let port = Port {
         address: BindAddress { ip: listen.ip(), port: listen.port() },
         security: Security::Plain,
-        table: ListenerTable::new(vec![(HostPattern::new(None), listener)]),
+        carries: Carries::Http(ListenerTable::new(vec![(HostPattern::new(None), listener)])),
         settings: Arc::new(Settings { access_log: false, ..Settings::default() }),
     };
     Config {
@@ -47,6 +47,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         ports: vec![Arc::new(port)],
         clusters: vec![Some(Arc::new(cluster))],
         sources: Arc::default(),
+        policies: Arc::default(),
     }
 }
 
@@ -87,5 +88,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        authorization: None,
     }
 }

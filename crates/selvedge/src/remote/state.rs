@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use client::{Client, Collection, ListOptions, Object};
-use engine::compile::{CompileOptions, Compiled, Compiler};
+use engine::compile::{CompileOptions, Compiled, Compiler, Perspective};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use identity::Keyring;
 use model::Resources;
@@ -101,13 +101,18 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => true,
+        | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => false,
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => false,
     }
 }
 
@@ -116,6 +121,7 @@ pub fn compiler() -> Engine {
     let options = CompileOptions {
         controller_name: CONTROLLER_NAME.to_owned(),
         default_binds: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        perspective: Perspective::Gateways,
     };
     Engine { compiler: Compiler::new(options), keyring: Keyring::new() }
 }

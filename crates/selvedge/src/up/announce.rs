@@ -65,7 +65,7 @@ fn gateway(snapshot: &Snapshot, address: BindAddress) -> String {
     let port = snapshot.config.ports.iter().find(|port| port.address == address);
     let scheme = match port.map(|port| &port.security) {
         Some(Security::Tls(_)) => "https",
-        Some(Security::Plain) | None => "http",
+        Some(Security::Plain | Security::Mesh(_)) | None => "http",
     };
     let owners: Vec<String> = snapshot.gateways_on(address).iter().map(model::ResourceKey::place).collect();
     format!("{scheme}://{}  {}", socket(address), owners.join(", "))

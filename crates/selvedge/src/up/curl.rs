@@ -106,7 +106,10 @@ fn answers(snapshot: &Snapshot, port: &Port, candidate: &Candidate) -> bool {
             Some(host) if !host.certificates.is_empty() => Some(host.listener.as_ref()),
             Some(_) | None => return false,
         },
+        // Only members of the mesh get in there.
+        Security::Mesh(_) => return false,
     };
+    let Some(table) = port.table() else { return false };
     let view = RequestView {
         method: candidate.method.as_str().as_bytes(),
         host: host.as_bytes(),
@@ -114,7 +117,7 @@ fn answers(snapshot: &Snapshot, port: &Port, candidate: &Candidate) -> bool {
         query: candidate.query.as_deref().map(str::as_bytes),
         headers: candidate.headers.as_slice(),
     };
-    match port.table.find(&view, listener) {
+    match table.find(&view, listener) {
         Verdict::Rule(rule) => match &rule.action {
             Action::Forward(backends) => is_served(snapshot, backends),
             Action::Redirect(_) | Action::Refuse { .. } => false,
@@ -155,7 +158,7 @@ impl Candidate {
             other => self.write(&mut line, format_args!(" -X {}", other.as_str())),
         }
         let authority = match (&port.security, &self.host) {
-            (Security::Plain, Some(host)) => {
+            (Security::Plain | Security::Mesh(_), Some(host)) => {
                 self.write(&mut line, format_args!(" -H {}", quoted(&format!("Host: {host}"))));
                 host_of(ip)
             }
@@ -167,7 +170,7 @@ impl Candidate {
                 self.write(&mut line, format_args!(" --resolve {host}:{}:{target}", port.address.port));
                 host.clone()
             }
-            (Security::Plain, None) => host_of(ip),
+            (Security::Plain | Security::Mesh(_), None) => host_of(ip),
             (Security::Tls(_), None) => {
                 line.push_str(" -k");
                 host_of(ip)
@@ -177,7 +180,7 @@ impl Candidate {
             self.write(&mut line, format_args!(" -H {}", quoted(&format!("{name}: {value}"))));
         }
         let scheme = match port.security {
-            Security::Plain => "http",
+            Security::Plain | Security::Mesh(_) => "http",
             Security::Tls(_) => "https",
         };
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();

@@ -88,7 +88,7 @@ fn replica() -> Replica {
 fn served(config: &Config) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for port in &config.ports {
-        for (_, listener) in port.table.listeners().sorted() {
+        for (_, listener) in port.table().expect("requests").listeners().sorted() {
             for (host, entries) in listener.hosts.sorted() {
                 for entry in entries.entries() {
                     let leads_nowhere = |backends: &Backends| {
