@@ -58,6 +58,9 @@ pub struct Arguments {
     /// Longest time for requests to end after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where this proxy runs, so that endpoints nearby can come first: a zone, or region/zone
+    #[arg(long, value_name = "ZONE")]
+    locality: Option<proxy::Locality>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +205,7 @@ fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
         },
         access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+        locality: arguments.locality.clone(),
     }
 }
 

@@ -276,6 +276,7 @@ fn gateway(
         admin: options.admin,
         access_log: options.access_log.clone(),
         drain: options.drain,
+        locality: options.locality.clone(),
         ..GatewayOptions::new(NAME, control, token)
     };
     let (tell, epochs) = mpsc::sync_channel(EPOCHS_WAITING_MAX);
