@@ -1,9 +1,10 @@
 //! The way of a request, in its order: path, person, permission, room, body, endpoint, and how it is written.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH};
+use http::header::{ALLOW, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Method, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use model::kinds::{CORE_GROUP, KindName};
@@ -215,11 +216,22 @@ fn other_methods(methods: &[Method]) -> Answer {
     Answer::from(Status::method_not_allowed()).with(ALLOW, &allowed.join(", "))
 }
 
-/// The body, unless it is too long; what says so beforehand is not read at all.
+/// Takes a body and throws it away. Many clients read nothing before they have sent all of theirs, and would be told
+/// by a broken connection only that something went wrong. Who asks before sending is told at once.
+async fn pass_over<B: Sent>(state: &State, headers: &HeaderMap, body: B) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut body = pin!(Limited::new(body, state.limits.body_bytes_passed_over_max));
+    while let Some(Ok(_thrown_away)) = body.frame().await {}
+}
+
+/// The body, unless it is too long; what says so beforehand is kept nowhere.
 async fn read<B: Sent>(state: &State, headers: &HeaderMap, body: B) -> Result<Bytes, Status> {
     let most = state.limits.body_bytes_max;
     let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|told| told > most) {
+        pass_over(state, headers, body).await;
         return Err(Status::request_entity_too_large(most));
     }
     match Limited::new(body, most).collect().await {

@@ -51,6 +51,7 @@ const fn seconds(seconds: u64) -> Duration {
 #[rustfmt::skip] // the table is the point
 limits! {
     body_bytes_max: usize = 3 << 20,            "bytes of a request's body, what Kubernetes takes", "413";
+    body_bytes_passed_over_max: usize = 16 << 20, "bytes of a request's body that is too long, taken and thrown away so that its sender can hear the 413", "the connection is closed before all of it was taken";
     head_bytes_max: usize = 64 << 10,           "bytes of a request's head in HTTP/1, and of its fields in HTTP/2", "431";
     target_bytes_max: usize = 16 << 10,         "bytes of a path with its query", "400";
     requests_max: usize = 400,                  "requests under way at once, watches not counted", "429, to be tried again in a second";

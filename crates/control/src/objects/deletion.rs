@@ -51,6 +51,7 @@ impl DeleteOptions {
         if map.get("kind").and_then(Value::as_str).is_some_and(|kind| !matches!(kind, "" | "DeleteOptions")) {
             return Err(Status::bad_request("the body of a delete must hold DeleteOptions"));
         }
+        refuse_other_types(map)?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let propagation = match map.get("orphanDependents").and_then(Value::as_bool) {
             Some(true) => Some("Orphan".to_owned()),
@@ -83,6 +84,38 @@ impl Propagation {
                 message: format!("Invalid value: {other:?}: must be Foreground, Background, Orphan or unset"),
             })),
         }
+    }
+}
+
+/// A condition or a wish that is passed over because it is no text would be taken for granted. As everywhere, `null` is
+/// as good as nothing.
+fn refuse_other_types(map: &Map<String, Value>) -> Result<(), Status> {
+    type Is = fn(&Value) -> bool;
+    let texts: Is = |value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+    let known: [(&str, &str, Is); 6] = [
+        ("apiVersion", "a text", Value::is_string),
+        ("kind", "a text", Value::is_string),
+        ("propagationPolicy", "a text", Value::is_string),
+        ("dryRun", "a list of texts", texts),
+        ("orphanDependents", "`true` or `false`", Value::is_boolean),
+        ("gracePeriodSeconds", "a whole number", |value| value.is_i64() || value.is_u64()),
+    ];
+    for (field, wanted, is) in known {
+        if map.get(field).is_some_and(|value| !value.is_null() && !is(value)) {
+            return Err(Status::bad_request(format!("`{field}` of DeleteOptions must be {wanted}")));
+        }
+    }
+    match map.get("preconditions") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(own)) => {
+            let wrong = ["uid", "resourceVersion"]
+                .into_iter()
+                .find(|field| own.get(*field).is_some_and(|value| !value.is_null() && !value.is_string()));
+            wrong.map_or(Ok(()), |field| {
+                Err(Status::bad_request(format!("`preconditions.{field}` of DeleteOptions must be a text")))
+            })
+        }
+        Some(_) => Err(Status::bad_request("`preconditions` of DeleteOptions must be a map")),
     }
 }
 

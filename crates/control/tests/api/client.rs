@@ -150,12 +150,19 @@ impl Client {
 
     /// Promises a body and never sends it.
     pub async fn stalled_post(&self, path: &str) -> Answer {
+        self.post_before_reading(path, 10, &[]).await
+    }
+
+    /// Sends all it has, and only then begins to read.
+    pub async fn post_before_reading(&self, path: &str, length: usize, body: &[u8]) -> Answer {
         let mut tls = self.connect().await;
         let token = self.headers[AUTHORIZATION].to_str().expect("text");
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: 10\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {length}\r\n\r\n"
         );
         tls.write_all(head.as_bytes()).await.expect("sent");
+        tls.write_all(body).await.expect("sent");
+        tls.flush().await.expect("sent");
         let mut said = Vec::new();
         while !said.ends_with(b"}") {
             let mut piece = [0; 1024];

@@ -14,7 +14,7 @@ use crate::server::Server;
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_before_it_is_read() {
+async fn a_body_that_is_too_long_is_refused_in_words_however_its_sender_sends_it() {
     let server = Server::with(Limits { body_bytes_max: 1_000, ..Limits::default() }).await;
     let body = Bytes::from(vec![b' '; 10 << 20]);
 
@@ -23,6 +23,16 @@ async fn a_body_that_is_too_long_is_refused_before_it_is_read() {
     let (code, reason, message) = refused.refusal();
     assert_eq!((code, reason.as_str()), (413, "RequestEntityTooLarge"));
     assert_eq!(message, "Request entity too large: limit is 1000");
+}
+
+#[tokio::test]
+async fn who_reads_nothing_before_all_is_sent_hears_that_it_was_too_long() {
+    let server = Server::start().await;
+    let body = vec![b' '; 10 << 20];
+
+    let refused = server.admin().post_before_reading(MAPS, body.len(), &body).await;
+
+    assert_eq!(refused.refusal().0, 413);
 }
 
 #[tokio::test]

@@ -2,3 +2,4 @@
 
 mod kubectl;
 mod libraries;
+mod made_up;
