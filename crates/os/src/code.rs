@@ -5,37 +5,45 @@
 //! three times as large as it is, so once it serves, the pages of its code are let go of, and those that are still
 //! needed come back from the file one by one.
 
-use std::fs;
-use std::io;
+use std::ffi::{c_int, c_void};
 
 use rustix::mm::{Advice, madvise};
 
-/// Lets go of the pages of the program's own code. What runs next is read again, from the page cache.
-///
-/// # Errors
-/// The memory map of this process cannot be read; nothing was done then.
-pub fn let_go_of_code() -> io::Result<()> {
-    let program = fs::read_link("/proc/self/exe")?;
-    let Some(program) = program.to_str() else { return Ok(()) };
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    for (begin, end) in maps.lines().filter_map(|line| code_of(line, program)) {
-        let start = std::ptr::with_exposed_provenance_mut::<std::ffi::c_void>(begin);
-        // SAFETY: the range is a private mapping of the program's file that may be executed and not be written, so
-        // nothing in it can differ from the file; the kernel reads it again when it is touched.
-        unsafe { madvise(start, end - begin, Advice::LinuxDontNeed) }?;
-    }
-    Ok(())
+/// Lets go of the pages of the program's own code; libraries are not touched, and nothing is allocated. What runs next
+/// is read again, from the page cache. Where it cannot be done, only more memory is in use than need be.
+pub fn let_go_of_code() {
+    // SAFETY: the callback is called before this returns, with what it expects, and keeps nothing.
+    unsafe { libc::dl_iterate_phdr(Some(let_go_of), std::ptr::null_mut()) };
 }
 
-/// The addresses of a line of the map, when it is code of the program that nothing can have written to.
-fn code_of(line: &str, program: &str) -> Option<(usize, usize)> {
-    let (range, rest) = line.split_once(' ')?;
-    let path = rest.splitn(5, ' ').last()?.trim_start();
-    if !rest.starts_with("r-xp ") || path != program {
-        return None;
+/// Told of each loaded object, the program first; another answer than 0 ends it after that one.
+///
+/// # Safety
+/// `info` is what `dl_iterate_phdr` gives.
+unsafe extern "C" fn let_go_of(info: *mut libc::dl_phdr_info, _size: usize, _data: *mut c_void) -> c_int {
+    // SAFETY: as promised by the caller.
+    let info = unsafe { &*info };
+    // SAFETY: the loader describes as many segments as it says, and they stay as long as the program runs.
+    let segments = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    for segment in segments.iter().filter(|segment| is_code(segment)) {
+        let begin = (info.dlpi_addr + segment.p_vaddr) as usize;
+        let (begin, end) = (begin.next_multiple_of(PAGE), (begin + segment.p_memsz as usize) & !(PAGE - 1));
+        let Some(length) = end.checked_sub(begin) else { continue };
+        let start = std::ptr::with_exposed_provenance_mut::<c_void>(begin);
+        // SAFETY: whole pages of a private mapping of the program's file that may be executed and not be written, so
+        // nothing in them can differ from the file; the kernel reads them again when they are touched.
+        let _ = unsafe { madvise(start, length, Advice::LinuxDontNeed) };
     }
-    let (begin, end) = range.split_once('-')?;
-    Some((usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+    1
+}
+
+/// A multiple of every page size of the machines we run on.
+const PAGE: usize = 65_536;
+
+/// Whether a segment is loaded to be executed and can never have been written to.
+fn is_code(segment: &libc::Elf64_Phdr) -> bool {
+    let rights = segment.p_flags & (libc::PF_R | libc::PF_W | libc::PF_X);
+    segment.p_type == libc::PT_LOAD && rights == libc::PF_R | libc::PF_X
 }
 
 #[cfg(test)]
@@ -43,25 +51,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_the_program_itself_is_let_go_of() {
-        let line = |rights: &str, path: &str| {
-            format!("55d0e8a00000-55d0e8c00000 {rights} 00001000 08:01 42   {path}")
-        };
+    fn the_program_runs_on() {
+        let_go_of_code();
 
-        assert_eq!(
-            code_of(&line("r-xp", "/bin/a b"), "/bin/a b"),
-            Some((0x55d0_e8a0_0000, 0x55d0_e8c0_0000))
-        );
-        assert_eq!(code_of(&line("r--p", "/bin/a b"), "/bin/a b"), None, "it may have been relocated");
-        assert_eq!(code_of(&line("rwxp", "/bin/a b"), "/bin/a b"), None, "it may have been written");
-        assert_eq!(code_of(&line("r-xp", "/lib/libc.so"), "/bin/a b"), None);
-        assert_eq!(code_of("", "/bin/a b"), None);
+        assert_eq!(format!("{:?}", vec![1, 2, 3]), "[1, 2, 3]");
     }
 
     #[test]
-    fn the_program_runs_on() {
-        let_go_of_code().expect("a map of memory");
+    fn what_can_be_written_is_no_code() {
+        let segment = |p_type, p_flags| libc::Elf64_Phdr {
+            p_type,
+            p_flags,
+            p_offset: 0,
+            p_vaddr: 0,
+            p_paddr: 0,
+            p_filesz: 0,
+            p_memsz: 0,
+            p_align: 0,
+        };
 
-        assert_eq!(format!("{:?}", vec![1, 2, 3]), "[1, 2, 3]");
+        assert!(is_code(&segment(libc::PT_LOAD, libc::PF_R | libc::PF_X)));
+        assert!(!is_code(&segment(libc::PT_LOAD, libc::PF_R)), "it may have been relocated");
+        assert!(!is_code(&segment(libc::PT_LOAD, libc::PF_R | libc::PF_W | libc::PF_X)));
+        assert!(!is_code(&segment(libc::PT_DYNAMIC, libc::PF_R | libc::PF_X)));
     }
 }

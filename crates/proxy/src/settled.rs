@@ -16,7 +16,6 @@ pub async fn let_go_of_code(applied: Arc<Notify>) {
     loop {
         applied.notified().await;
         while tokio::time::timeout(QUIET, applied.notified()).await.is_ok() {}
-        // Without it there is only more memory in use than need be.
-        let _ = os::let_go_of_code();
+        os::let_go_of_code();
     }
 }
