@@ -1,7 +1,7 @@
 //! Requests by the member that sent them, so that who calls can be seen without reading a log.
 //!
-//! A connection looks its counters up once, in its handshake; a request then adds to a cell of its own worker. There are
-//! as many as there are identities that were let in, and never more than `MESH_SOURCES_MAX`.
+//! A connection looks its counters up once, in its handshake; a request then adds to a cell of its own worker. There
+//! are as many as there are identities that were let in, and never more than `MESH_SOURCES_MAX`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
