@@ -15,6 +15,7 @@ use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
+use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
@@ -124,6 +125,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
+    /// The same, where a member of the mesh had to answer.
+    pub member: Option<Rc<EndpointState>>,
     /// Times an endpoint was asked.
     pub attempts: u32,
     /// Bytes received from the client: head and body.

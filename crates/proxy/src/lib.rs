@@ -22,6 +22,7 @@ mod filters;
 mod forwarded;
 mod hop;
 mod io;
+mod keeper;
 pub mod limits;
 mod listener;
 mod log;
@@ -46,9 +47,10 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
-    Wire,
+    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken,
+    Tell, Wire,
 };
 pub use engine::config::Locality;
+pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -96,6 +96,8 @@ limits! {
     CONTROL_RETRY_SECONDS: u32 = 10,                 "seconds",      "the wait between two tries to connect grows no further; each is a random part of it";
     CONTROL_RETRY_AFTER_SECONDS: u32 = 60,           "seconds",      "a control plane cannot send a proxy away for longer";
     CONTROL_WINDOW_BYTES: u32 = 4 * 1024 * 1024,     "bytes",        "the control plane must wait: back-pressure";
+    CERTIFICATE_WITHIN_SECONDS: u32 = 20,            "seconds",      "a control plane that gives no certificate in time is asked again, or another one is";
+    CERTIFICATE_ANSWER_BYTES_MAX: usize = 256 * KIB, "bytes",        "the answer is not taken, and the certificate in use stays";
     UPDATES_WAITING_MAX: usize = 1,                  "updates",      "the connection to the control plane waits";
     CACHE_RECORD_BYTES_MAX: usize = 1 << 30,         "bytes",        "the epoch is not cached, and said so";
     CACHE_GARBAGE_BYTES_MAX: u64 = 8 * 1024 * 1024,  "bytes beyond twice what is in force", "the cache is written anew";

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
-use engine::config::{BindAddress, Locality};
+use engine::config::{BindAddress, Locality, Port};
 use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -192,6 +192,43 @@ impl Proxy {
         self.admin.as_ref().map(Admin::address)
     }
 
+    /// What is in use; `None` before the first config.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<Config>> {
+        self.shown.config()
+    }
+
+    /// Readiness says from now on that this proxy is going away.
+    pub fn goes_away(&self) {
+        self.shown.draining();
+    }
+
+    /// Takes some ports out of service while the others go on: they stop accepting, and what is under way on them may
+    /// finish for at most the drain time. A config that is applied afterwards would open them again. Must not be
+    /// called from an asynchronous task.
+    pub fn retire(&self, which: impl Fn(&Port) -> bool) {
+        let Some(config) = self.config() else { return };
+        let ports = config.ports.iter().filter(|port| which(port));
+        let addresses: Arc<[BindAddress]> = ports.map(|port| port.address).collect();
+        let mut waiting = Vec::new();
+        for worker in &self.workers {
+            let (done, answered) = oneshot::channel::<()>();
+            if worker.orders.blocking_send(Order::Retire { addresses: addresses.clone(), done }).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        self.wait_for(waiting);
+    }
+
+    /// Waits until every worker has dropped its end, at most for the drain time.
+    fn wait_for(&self, waiting: Vec<oneshot::Receiver<()>>) {
+        self.resolver.wait(self.drain, async {
+            for answered in waiting {
+                let _ = answered.await; // The sender is dropped when the worker is empty: that is the answer.
+            }
+        });
+    }
+
     /// From now on readiness and metrics tell how far this proxy is with its control plane.
     pub(crate) fn shows(&self, progress: Arc<Progress>) {
         self.shown.follows(progress);
@@ -218,11 +255,7 @@ impl Proxy {
                 waiting.push(answered);
             }
         }
-        self.resolver.wait(self.drain, async {
-            for answered in waiting {
-                let _ = answered.await; // The sender is dropped when the worker is empty: that is the answer.
-            }
-        });
+        self.wait_for(waiting);
         self.resolver.stop();
         for worker in &self.workers {
             let _ = worker.orders.blocking_send(Order::Stop);

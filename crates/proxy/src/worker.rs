@@ -73,6 +73,13 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
+    /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
+    Retire {
+        /// The addresses.
+        addresses: Arc<[BindAddress]>,
+        /// Dropped when all their connections are gone.
+        done: oneshot::Sender<()>,
+    },
     /// Stop accepting, finish what is under way, answer when no connection is left.
     Drain {
         /// Dropped when all connections are gone.
@@ -123,6 +130,12 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Retire { addresses, done } => {
+                let gone = addresses.iter().filter_map(|address| serving.remove(address));
+                let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();
+                retiring.extend(gone.iter().cloned());
+                tokio::task::spawn_local(empty(worker.clone(), gone, done));
+            }
             Order::Drain { done } => {
                 retiring.extend(serving.drain().map(|(_, port)| retire(&worker, port)));
                 tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
@@ -171,7 +184,7 @@ fn retire(worker: &Rc<Worker>, port: Rc<PortState>) -> Rc<PortState> {
 /// Waits until the last connection has ended.
 async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sender<()>) {
     while ports.iter().any(|port| port.connections.get() > 0) {
-        worker.deadlines.end_idle();
+        ports.iter().for_each(|port| worker.deadlines.end_idle_of(port));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     worker.log.flush();
@@ -186,7 +199,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         seconds.tick().await;
         worker.deadlines.tick();
-        worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
+        worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();

@@ -43,6 +43,7 @@ use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
+pub use protection::{Inbound, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
@@ -194,7 +195,7 @@ impl Compiler {
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
         if differences.authorization {
-            self.protection.update(resources, MeshDefaults::default());
+            self.protection.update(resources, MeshDefaults::of(resources));
         }
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use engine::Config;
 use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
+use identity::member::Refusal;
 
 use super::Shown;
 use crate::config::RouteCount;
@@ -47,6 +48,7 @@ pub fn render(shown: &Shown) -> String {
         line(&mut out, name, "", sum);
     }
     failures(&mut out, shown);
+    refusals(&mut out, shown);
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
     control(&mut out, shown);
@@ -158,6 +160,22 @@ fn failures(out: &mut String, shown: &Shown) {
         let sum: u64 = shown.workers.iter().map(|worker| worker.failures[index].get()).sum();
         if sum > 0 {
             line(out, name, &format!("code=\"{}\"", failure.facts().code), sum);
+        }
+    }
+}
+
+fn refusals(out: &mut String, shown: &Shown) {
+    let name = "selvedge_mesh_refusals_total";
+    head(
+        out,
+        name,
+        "counter",
+        "Certificates of the mesh that were refused, by reason; see docs/mesh-tls.md.",
+    );
+    for (index, refusal) in Refusal::ALL.iter().enumerate() {
+        let sum: u64 = shown.workers.iter().map(|worker| worker.refusals[index].get()).sum();
+        if sum > 0 {
+            line(out, name, &format!("reason=\"{refusal}\""), sum);
         }
     }
 }

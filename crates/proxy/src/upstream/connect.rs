@@ -72,6 +72,7 @@ pub async fn acquire(
         let Some(endpoint) = pick(cluster, failed.as_ref(), worker)? else { break };
         exchange.outcome.attempts += 1;
         exchange.outcome.upstream = Some(endpoint.address);
+        exchange.outcome.member = endpoint.mesh.is_some().then(|| endpoint.clone());
         let wanted = wanted(exchange, cluster, &endpoint);
         if let Some(kept) = take_kept(&endpoint, wanted, wish.fresh) {
             worker.metrics.upstream_reuses.add(1);

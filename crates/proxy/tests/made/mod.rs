@@ -7,7 +7,8 @@ use std::time::Duration;
 use engine::Config;
 use engine::config::{
     Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter,
-    Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
+    InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts,
+    UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -50,6 +51,42 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         sources: Arc::default(),
         policies: Arc::default(),
     }
+}
+
+/// The same, where a member of the mesh must answer at the upstream's address.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn outbound(
+    listen: SocketAddr,
+    upstream: SocketAddr,
+    peer: MeshPeer,
+    protocol: UpstreamProtocol,
+) -> Config {
+    let mut config = config(listen, upstream, 20);
+    let cluster = config.clusters[0].as_mut().and_then(Arc::get_mut).expect("the only owner");
+    cluster.protocol = protocol;
+    cluster.endpoints[0].mesh = Some(Arc::new(peer));
+    config
+}
+
+/// The same, behind the door of the mesh: one service, which goes by this server name. Where cleartext is let in, it
+/// gets the same routes.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn inbound(listen: SocketAddr, application: SocketAddr, server_name: &str, cleartext: bool) -> Config {
+    let mut config = config(listen, application, 20);
+    let carries = config_carries(listen, application);
+    let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
+    if !cleartext {
+        port.carries = Carries::Http(ListenerTable::default());
+    }
+    let service = InboundService { name: "shop/cart:8080".into(), carries };
+    let services = [(Arc::from(server_name), service)].into();
+    port.security = Security::Mesh(MeshPort { services, cleartext });
+    config
+}
+
+fn config_carries(listen: SocketAddr, application: SocketAddr) -> Carries {
+    let port = config(listen, application, 20).ports.remove(0);
+    Arc::into_inner(port).expect("the only owner").carries
 }
 
 fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {

@@ -140,6 +140,9 @@ fn run_kept(
         server.kubeconfig().display()
     ));
     output::note(format_args!("  data     {}", data.display()));
+    if let Some(said) = server.unreadable() {
+        output::note(format_args!("warning: {said}"));
+    }
     if let Some(said) = server.set_aside() {
         output::note(format_args!("warning: {said}"));
     }
@@ -164,6 +167,13 @@ fn tell_kept(event: KeptEvent) {
             output::error(why);
             output::note("the last good configuration stays in use");
         }
+        KeptEvent::Delayed(why) => {
+            output::error(why);
+            output::note(
+                "the last good configuration stays in use; the edit is tried again until it can be applied",
+            );
+        }
+        KeptEvent::Landed => output::note("the edit that had to wait is applied"),
     }
 }
 
