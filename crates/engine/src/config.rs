@@ -15,7 +15,7 @@ mod sources;
 
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
-    RetryBudget, RetryMethods, RetryOn, UpstreamLimits,
+    RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
 };
 pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
@@ -342,42 +342,6 @@ pub enum Target {
         /// Reason for the log, stable snake_case (`backend_not_found`, `ref_not_permitted`, `invalid_kind`).
         reason: &'static str,
     },
-}
-
-/// Bounds of time of a rule; `None` means no bound of its own.
-///
-/// A rule that writes a bound, be it `0s`, has decided how long may be waited, so the Gateway's limits on silence
-/// give way to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the first byte of the request to the last byte of the response.
-    pub request: Option<Duration>,
-    /// One attempt at the upstream, from connect to the end of its response.
-    pub backend_request: Option<Duration>,
-    /// Connecting, TLS handshake included; as the cluster says when absent.
-    pub connect: Option<Duration>,
-    /// Silence of an upstream that owes an answer; zero is no bound, and as the Gateway says when absent.
-    pub upstream_idle: Option<Duration>,
-    /// Silence of the client within its request is left to the bounds above: `request` is written.
-    pub client_may_pause: bool,
-    /// Silence of the upstream is left to the bounds above: one of them is written.
-    pub upstream_may_pause: bool,
-}
-
-impl Timeouts {
-    /// These bounds, and where they say nothing those of `other`.
-    #[must_use]
-    pub fn or(self, other: &Timeouts) -> Timeouts {
-        let request = if self.client_may_pause { self.request } else { self.request.or(other.request) };
-        Timeouts {
-            request,
-            backend_request: self.backend_request.or(other.backend_request),
-            connect: self.connect.or(other.connect),
-            upstream_idle: self.upstream_idle.or(other.upstream_idle),
-            client_may_pause: self.client_may_pause || other.client_may_pause,
-            upstream_may_pause: self.upstream_may_pause || other.upstream_may_pause,
-        }
-    }
 }
 
 /// Everything that may be done to a request or response on its way, one variant a kind. The order of the

@@ -1,24 +1,23 @@
 //! What proxies on one way tell each other of a request: how much time is left, and that somebody already retries it.
 //!
-//! Time: `selvedge-timeout-ms` (and `grpc-timeout`, as the gRPC protocol defines it) says how long the caller will wait;
-//! every hop takes off what it has used, so no hop works on what nobody waits for any more. Attempts: `selvedge-attempt`
-//! says that a proxy before us retries. Then we retry only what has certainly not reached an application, because
-//! retries at every hop multiply. The fields of our own are believed only of proxies that are trusted and of members of
-//! the mesh; a client that
-//! sends them is not heard, and `grpc-timeout` may only shorten what a rule allows.
+//! Time: `selvedge-timeout-ms` (and `grpc-timeout`, as the gRPC protocol defines it) says how long the caller will
+//! wait; every hop takes off what it has used, so no hop works on what nobody waits for any more. Attempts:
+//! `selvedge-attempt` says that a proxy before us retries. Then we retry only what has certainly not reached an
+//! application, because retries at every hop multiply. The fields of our own are believed only of proxies that are
+//! trusted and of members of the mesh; a client that sends them is not heard, and `grpc-timeout` may only shorten what a
+//! rule allows.
 
 use std::time::{Duration, Instant};
 
 use crate::buffer::Text;
 use crate::emit::write_decimal;
 use crate::exchange::Exchange;
+use crate::limits::HOP_DIGITS_MAX;
 use crate::message::Known;
 
 const TIMEOUT: &[u8] = b"selvedge-timeout-ms";
 const ATTEMPT: &[u8] = b"selvedge-attempt";
 const GRPC_TIMEOUT: &[u8] = b"grpc-timeout";
-/// Most digits of a number that is believed (the gRPC protocol allows as many).
-const DIGITS_MAX: usize = 8;
 
 /// What is known of the hops of a request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +78,7 @@ fn read(exchange: &Exchange<'_>, trusted: bool) -> Said {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() || digits.len() > HOP_DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))

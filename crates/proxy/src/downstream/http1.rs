@@ -15,7 +15,7 @@ use crate::exchanges::{Exchanges, Placed};
 use crate::failure::{Blame, Failure};
 use crate::io::{Hangup, Io};
 use crate::limits::DRAINED_BODY_BYTES_MAX;
-use crate::message::{Framing, Known, RequestHead, ResponseHead, Version};
+use crate::message::{Framing, Known, Method, RequestHead, ResponseHead, Version};
 use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::state::deadlines::whole_seconds;
@@ -233,6 +233,8 @@ impl Http1Downstream {
         respond::visit_fields(exchange, head, bytes, |name, value| put(&mut out, name, value));
         if frames != Frames::Plain {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        } else if ends_unsaid(exchange, head, bytes) {
+            out.extend_from_slice(b"content-length: 0\r\n");
         }
         if head.status == 101 {
             let protocol = head.view(bytes).known(Known::Upgrade).unwrap_or_default();
@@ -374,4 +376,14 @@ impl Sink for Http1Downstream {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.stream.poll_flush(cx)
     }
+}
+
+/// Whether an answer without content does not say so: in HTTP/2 the end of the stream says it, and in HTTP/1 a client
+/// would wait for the end of the connection (RFC 9112 section 6.3).
+fn ends_unsaid(exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8]) -> bool {
+    head.version == Version::Http2
+        && head.framing == Framing::None
+        && !matches!(head.status, 204 | 304)
+        && exchange.request.head.method != Method::Head
+        && head.view(bytes).known(Known::ContentLength).is_none()
 }

@@ -1,7 +1,7 @@
 //! Which endpoints are asked: those that are healthy, those nearby first, and never none.
 //!
-//! Two judges: the worker's own requests (an endpoint that fails many times in a row is ejected for a while, longer each
-//! time) and the health checks of the process. When too few are left, the judges are more likely wrong than the
+//! Two judges: the worker's own requests (an endpoint that fails many times in a row is ejected for a while, longer
+//! each time) and the health checks of the process. When too few are left, the judges are more likely wrong than the
 //! endpoints, or the load would break the rest: then all are asked (the panic threshold).
 
 use std::cell::Cell;

@@ -83,11 +83,11 @@ pub async fn acquire(
         // Boxed: a handshake's state is large, and most requests find a kept connection.
         match Box::pin(dial(worker, cluster, &endpoint, Asked { wanted, fresh: wish.fresh, limit })).await {
             Ok(upstream) => return Ok((in_flight, upstream)),
+            // The limit is the cluster's: another endpoint would run into it as well.
+            Err(failure @ Failure::UpstreamLimitPending) => return Err(failure.into()),
             Err(failure) => {
-                if failure != Failure::UpstreamLimitPending {
-                    worker.metrics.upstream_connect_failures.add(1);
-                    cluster.note(&endpoint, false, worker.deadlines.now(), &worker.metrics);
-                }
+                worker.metrics.upstream_connect_failures.add(1);
+                cluster.note(&endpoint, false, worker.deadlines.now(), &worker.metrics);
                 last = Unreached { failure, endpoint: Some(endpoint.clone()) };
                 failed = Some(endpoint);
             }
