@@ -75,7 +75,12 @@ impl Door {
             return written(&self.manager.change(user, mesh, &wanted).await?);
         }
         let member = peer.as_ref().and_then(|peer| peer.member.as_ref());
-        self.certifier.knows(credentials.bearer, member)?;
+        if let Err(refused) = self.certifier.knows(credentials.bearer, member) {
+            // A stream that is reset before its body has come takes the answer with it: clients would not learn why.
+            let _unread =
+                tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+            return Err(refused);
+        }
         let asked = read(body).await?;
         written(&self.certifier.certify(credentials.bearer, member, &asked).await?)
     }
