@@ -119,6 +119,8 @@ pub fn without<'d>(
             | KindName::HttpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters

@@ -35,6 +35,8 @@ mod exhaustion_resets;
 mod exhaustion_sizes;
 mod exhaustion_slow;
 
+mod resilience;
+
 mod routing_cors;
 mod routing_filters;
 mod routing_matches;
@@ -55,8 +57,11 @@ mod tls_upstreams;
 
 mod planes_away;
 mod planes_herd;
+mod planes_process;
 mod planes_rejections;
+mod planes_silent;
 mod planes_stream;
+mod planes_verbs;
 
 mod change;
 mod drain;
