@@ -37,7 +37,7 @@ A first walk:
   selvedge control --data /var/lib/selvedge     a control plane for kubectl and for gateways
   selvedge gateway --control https://control.example:19443 --token-file gateway.token
                                                 a gateway whose configuration comes from a control plane
-  selvedge sidecar --workload shop/cart-1 --control https://control.example:19443 --token-file cart.token -- ./cart
+  selvedge sidecar --workload shop/cart-1 --control https://control.example:19443 --token-file t -- ./cart
                                                 an application as a member of the mesh
   selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart

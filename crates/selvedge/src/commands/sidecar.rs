@@ -32,14 +32,14 @@ use crate::sidecar::{RunningSidecar, SidecarOptions, StartError, WORKLOAD_API, e
 /// and with its exit code. Everything it says goes to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  selvedge sidecar --workload shop/cart-1 --service-account cart --label app=cart --port http:8080 \\
-      --control https://control.example:19443 --token-file cart.token --data /var/lib/cart -- ./cart --listen 127.0.0.1:8080
-  selvedge sidecar --workload shop/db-1 --label app=db --port pg:5432:tcp --health tcp \\
-      --control https://control.example:19443 --token-file db.token        beside a process that runs already
+  selvedge sidecar --control https://control.example:19443 --token-file cart.token --data /var/lib/cart \\
+      --workload shop/cart-1 --service-account cart --label app=cart --port http:8080 -- ./cart
+  selvedge sidecar --control https://control.example:19443 --token-file db.token \\
+      --workload shop/db-1 --label app=db --port pg:5432:tcp    beside a process that runs already
   curl $SHOP_CART_URL/items             what the application finds in its environment
   dig @127.0.0.1 -p 15053 cart.shop     and by name, from anywhere on this machine
-SIGTERM lets what came in finish, then ends the application, then what it still sends. The token is made with
-`selvedge token create --namespace shop --service-account cart`.")]
+SIGTERM lets what came in finish, then ends the application, then what it still sends. A token is made with
+`selvedge token create`.")]
 pub struct Arguments {
     /// Whose sidecar this is
     #[arg(long, value_name = "NAMESPACE/NAME")]

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::identity::Member;
@@ -31,6 +32,7 @@ pub struct Around {
     runtime: Runtime,
     registration: Registration,
     registering: JoinHandle<()>,
+    withdrawn: AtomicBool,
     health: watch::Receiver<Health>,
     /// Where names are resolved.
     pub dns: Option<SocketAddr>,
@@ -61,7 +63,7 @@ impl Around {
         let registration = Registration::new(options, member);
         let registering = registration.clone().keep(move |became| tell(Event::Registered(became)));
         let registering = runtime.spawn(registering);
-        Ok(Around { runtime, registration, registering, health, dns })
+        Ok(Around { runtime, registration, registering, withdrawn: AtomicBool::new(false), health, dns })
     }
 
     /// Has the control plane told whether the application can serve.
@@ -69,9 +71,12 @@ impl Around {
         self.runtime.spawn(report_health(self.health.clone(), progress.clone()));
     }
 
-    /// Takes the workload back, for as long as that may take.
+    /// Takes the workload back, once, for as long as that may take.
     pub fn withdraw(&self) {
         self.registering.abort();
+        if self.withdrawn.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // Who cannot be told hears it from the lease.
         let _told = self.runtime.block_on(self.registration.withdraw());
     }

@@ -176,11 +176,11 @@ async fn end(running: &Arc<RunningSidecar>, attended: &mut Attended, number: i32
     output::note(format_args!("{name}: draining; a second signal goes to the application at once"));
     let draining = running.clone();
     let drained = tokio::task::spawn_blocking(move || draining.drain_inbound());
-    let hurried = attended.until(drained, true).await;
-    if let Err(ended) = hurried {
-        return ended;
+    match attended.until(drained, true).await {
+        Err(ended) => return ended,
+        Ok(Some(_)) => output::note("what came in is finished; the application is asked to end"),
+        Ok(None) => output::note("the application is asked to end at once"),
     }
-    output::note("what came in is finished; the application is asked to end");
     // A terminal has told it already when it told us, and it is still there.
     attended.send(if number == INTERRUPT && os::shares_terminal() { TERMINATE } else { number });
     if let Err(ended) = attended.until(sleep(grace), false).await {
@@ -193,7 +193,7 @@ async fn end(running: &Arc<RunningSidecar>, attended: &mut Attended, number: i32
     attended.send(KILL);
     match attended.until(std::future::pending::<()>(), false).await {
         Err(ended) => ended,
-        Ok(()) => Ended::Signalled(KILL as u8),
+        Ok(_) => Ended::Signalled(KILL as u8),
     }
 }
 
@@ -219,16 +219,20 @@ impl Attended {
         }
     }
 
-    /// Waits for something; signals go on meanwhile. With `hurries` one that asks for the end ends the waiting. The
-    /// application's end ends it in any case.
-    async fn until<T>(&mut self, something: impl Future<Output = T>, hurries: bool) -> Result<(), Ended> {
+    /// Waits for something; signals go on meanwhile. With `hurries` one that asks for the end ends the waiting, with
+    /// `None`. The application's end ends it in any case.
+    async fn until<T>(
+        &mut self,
+        something: impl Future<Output = T>,
+        hurries: bool,
+    ) -> Result<Option<T>, Ended> {
         let mut something = pin!(something);
         loop {
             tokio::select! {
-                _ = &mut something => return Ok(()),
+                done = &mut something => return Ok(Some(done)),
                 happened = self.next() => match happened {
                     Happened::Ended(ended) => return Err(ended),
-                    Happened::Signal(TERMINATE | INTERRUPT) if hurries => return Ok(()),
+                    Happened::Signal(TERMINATE | INTERRUPT) if hurries => return Ok(None),
                     Happened::Signal(number) => self.pass_on(number),
                 },
             }

@@ -191,7 +191,9 @@ impl RunningSidecar {
 
     /// Ends: what is under way may end within the drain time.
     pub fn stop(self) {
+        self.proxy.goes_away();
         self.unfollow();
+        self.around.withdraw();
         let RunningSidecar { proxy, around, .. } = self;
         if let Some(proxy) = Arc::into_inner(proxy) {
             proxy.drain();

@@ -102,6 +102,9 @@ impl Registration {
     /// # Errors
     /// The control plane cannot be reached in time or refuses; then the lease runs out.
     pub async fn withdraw(&self) -> io::Result<()> {
+        if self.member.standing().svid.is_none() {
+            return Ok(()); // Nobody was ever made known.
+        }
         timeout(WITHDRAW_WITHIN, self.ask(Method::DELETE, &self.path(), None)).await?.map(drop)
     }
 

@@ -1,5 +1,6 @@
 //! What tests of sidecars share: a mesh with a token to join it, and the real binary as a sidecar in it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

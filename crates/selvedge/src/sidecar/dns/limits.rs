@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long an answer of ours may be kept, in seconds, and for how long there is nothing where there was nothing. Short:
-/// what can be reached changes, and asking again costs a packet on the loopback.
+/// How long an answer of ours may be kept, in seconds, and for how long there is nothing where there was nothing.
+/// Short: what can be reached changes, and asking again costs a packet on the loopback.
 pub const TTL_SECONDS: u32 = 5;
 /// Largest answer over UDP in bytes. Past it the answer says that it is truncated, and TCP brings all of it.
 pub const ANSWER_BYTES_MAX: u16 = 1_232;

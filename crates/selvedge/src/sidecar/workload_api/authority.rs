@@ -1,10 +1,10 @@
 //! Makes `:authority` readable for our HTTP/2, on a socket that has none.
 //!
-//! gRPC clients put the percent-encoded path of a Unix socket there, which is no authority (RFC 9113 section 8.3.1); the
-//! library refuses such a request before anybody sees it. What they write names nothing that we need, so letters that
-//! an authority cannot have are overwritten on the way in, one for one: lengths stay, and with them every frame and the
-//! header table of the connection (RFC 7541). What is written in a way that no gRPC client uses passes as it is and is
-//! refused as before.
+//! gRPC clients put the percent-encoded path of a Unix socket there, which is no authority (RFC 9113 section 8.3.1);
+//! the library refuses such a request before anybody sees it. What they write names nothing that we need, so letters
+//! that an authority cannot have are overwritten on the way in, one for one: lengths stay, and with them every frame
+//! and the header table of the connection (RFC 7541). What is written in a way that no gRPC client uses passes as it
+//! is and is refused as before.
 
 use std::io;
 
