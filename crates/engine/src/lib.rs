@@ -9,6 +9,7 @@ pub mod config;
 pub mod dump;
 pub mod explain;
 pub mod matching;
+pub mod mesh;
 pub mod request;
 pub mod status;
 

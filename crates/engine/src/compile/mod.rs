@@ -20,7 +20,9 @@ mod references;
 mod routes;
 mod rules;
 mod selection;
+mod service_parents;
 mod settings;
+mod sidecar;
 mod slots;
 mod tables;
 
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, Pod, ReferenceGrant, Secret, Service,
+    Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -49,10 +51,12 @@ use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
-use selection::Selection;
+use selection::{Selecting, Selection};
+use sidecar::{Sidecar, Ways};
 use tables::Tables;
 
-use crate::config::{Config, Sources as RuleSources};
+use crate::config::{Config, Port, Sources as RuleSources};
+use crate::mesh::MeshView;
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
 
 /// What a compiler must be told once.
@@ -109,6 +113,9 @@ pub struct Compiler {
     routes: Routes,
     rule_sources: Arc<RuleSources>,
     ports: Ports,
+    mesh: Option<MeshView>,
+    /// Whom it is compiled for, when that is the proxy beside a Workload.
+    sidecar: Option<Sidecar>,
 }
 
 /// The kinds that are watched for changes.
@@ -121,18 +128,24 @@ struct Watch {
     gateway_class: Watched,
     gateway_parameters: Watched,
     http_route: Watched,
+    mesh: Watched,
     namespace: Watched,
     pod: Watched,
     policy: Watched,
     reference_grant: Watched,
     secret: Watched,
     service: Watched,
+    workload: Watched,
 }
 
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 struct Differences {
     gateways: bool,
+    mesh: bool,
+    services: bool,
+    /// Workloads that came, went or were edited.
+    workloads: Vec<Change>,
     grants: bool,
     namespaces: bool,
     policies: bool,
@@ -148,6 +161,10 @@ impl Compiler {
     /// A compiler that has seen nothing yet.
     #[must_use]
     pub fn new(options: CompileOptions) -> Self {
+        let sidecar = match options.perspective {
+            Perspective::Gateways => None,
+            Perspective::Sidecar { namespace, workload } => Some(Sidecar::new(namespace, workload)),
+        };
         Compiler {
             controller: options.controller_name.into(),
             default_binds: options.default_binds,
@@ -165,19 +182,34 @@ impl Compiler {
             routes: Routes::default(),
             rule_sources: Arc::default(),
             ports: Ports::default(),
+            mesh: None,
+            sidecar,
         }
+    }
+
+    /// Lets a sidecar open Services at their own ports below 1024 too; for a process that may listen there.
+    #[must_use]
+    pub fn binding_low_ports(mut self) -> Self {
+        self.sidecar.iter_mut().for_each(Sidecar::bind_low_ports);
+        self
     }
 
     /// Compiles the resources as they are now.
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
         let differences = self.watched.differences(resources, &mut self.selection);
-        let listeners_changed = self.plan_gateways(&differences, resources, certificates);
+        self.follow_mesh(&differences, resources);
+        let listeners_changed = match self.sidecar {
+            None => self.plan_gateways(&differences, resources, certificates),
+            Some(_) => self.plan_sidecar(&differences, resources),
+        };
         self.judge_policies(&differences, resources, certificates);
         self.compile_routes(differences, listeners_changed, resources);
+        let of_sidecar = self.build_sidecar();
         let mut sources = Sources {
             resources,
             selection: &self.selection,
+            mesh: self.mesh.as_ref(),
             policies: &self.policies,
             shown: &self.shown,
             remembered: &mut self.remembered,
@@ -185,10 +217,50 @@ impl Compiler {
         };
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
-        let ports = self.ports.build(&self.plans, &mut self.tables);
-        let conditions = self.conditions(backends);
-        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        let ports = of_sidecar.unwrap_or_else(|| self.ports.build(&self.plans, &mut self.tables));
+        let own = self.sidecar.as_ref().and_then(|sidecar| sidecar.status(resources));
+        let conditions = self.conditions(backends.into_iter().chain(own).collect());
+        let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
+        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone(), names };
         Compiled { config: Arc::new(config), conditions }
+    }
+
+    /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and
+    /// whether there is one decides whether routes may have Services as parents.
+    fn follow_mesh(&mut self, differences: &Differences, resources: &Resources) {
+        if !differences.mesh {
+            return;
+        }
+        let mesh = MeshView::of(resources);
+        if mesh != self.mesh {
+            self.mesh = mesh;
+            self.book.touch_all();
+        }
+    }
+
+    /// Finds out again what a sidecar listens on where something that it is made of changed. Returns whether routes see
+    /// other places than before.
+    fn plan_sidecar(&mut self, differences: &Differences, resources: &Resources) -> bool {
+        let Some(sidecar) = &mut self.sidecar else { return false };
+        let own = differences.workloads.iter().flat_map(Change::sides);
+        let own = own.into_iter().any(|workload| sidecar.is(workload));
+        if own {
+            self.book.touch_applications();
+        }
+        if !own && !differences.mesh && !differences.services {
+            return differences.namespaces;
+        }
+        let views = sidecar.plan(resources, &self.selection, self.mesh.as_ref());
+        let changed = views != self.views;
+        self.views = views;
+        changed || differences.namespaces || differences.mesh
+    }
+
+    /// The ports of a sidecar, and what they lead to kept in use.
+    fn build_sidecar(&mut self) -> Option<Vec<Arc<Port>>> {
+        let sidecar = self.sidecar.as_mut()?;
+        let slots = &mut self.routes.rule_slots;
+        Some(sidecar.build(Ways { tables: &mut self.tables, slots, book: &mut self.book }))
     }
 
     /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
@@ -200,7 +272,7 @@ impl Compiler {
         certificates: &mut dyn Certificates,
     ) -> bool {
         if !differences.gateways && !differences.grants {
-            return differences.namespaces;
+            return differences.namespaces || differences.mesh;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
         let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
@@ -215,7 +287,7 @@ impl Compiler {
         let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
         let changed = views != self.views;
         self.views = views;
-        changed || differences.namespaces
+        changed || differences.namespaces || differences.mesh
     }
 
     fn judge_policies(
@@ -329,7 +401,9 @@ impl Watch {
         let services = real(self.service.update(shelf::<Service>(resources)));
         let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
         let pods = real(self.pod.update(shelf::<Pod>(resources)));
-        let selecting = selection.update(&services, &pods, resources);
+        let workloads = real(self.workload.update(shelf::<Workload>(resources)));
+        let changes = Selecting { services: &services, pods: &pods, workloads: &workloads };
+        let selecting = selection.update(changes, resources);
         let secrets = !real(self.secret.update(shelf::<Secret>(resources))).is_empty();
         let config_maps = !real(self.config_map.update(shelf::<ConfigMap>(resources))).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
@@ -342,6 +416,9 @@ impl Watch {
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         Differences {
             gateways,
+            mesh: !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty(),
+            services: !services.is_empty(),
+            workloads,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),

@@ -19,6 +19,7 @@ use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::references::{Destination, Resolved};
 use super::rules::{self, RuleSlots, Template};
+use super::service_parents;
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
 use crate::config::{ClusterSlot, RuleSlot, Sources};
@@ -29,7 +30,7 @@ use crate::status::{ObjectStatus, Reason};
 pub(super) struct Routes {
     by_key: BTreeMap<ResourceKey, RouteState>,
     numbers: Slots<ResourceKey>,
-    rule_slots: RuleSlots,
+    pub(super) rule_slots: RuleSlots,
 }
 
 /// One route as it was compiled last.
@@ -188,7 +189,9 @@ impl RouteState {
                 rules_changed = true;
             }
         }
-        if !rules_changed && !around.listeners {
+        let parents = service_parents::named(&namespace, &self.typed().content.spec.parent_refs);
+        let parents = parents.into_iter().any(|place| around.destinations.contains(&place));
+        if !rules_changed && !around.listeners && !parents {
             return;
         }
         let attachment = attach::attach(self.typed(), shop.views, shop.resources);
