@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
     Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
     Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
@@ -73,7 +74,7 @@ fn tls(security: &Security) -> Value {
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
+    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits } = settings;
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -94,7 +95,7 @@ fn settings(settings: &Settings) -> Value {
         UnderscorePolicy::Drop => "drop",
         UnderscorePolicy::Keep => "keep",
     };
-    json!({
+    let mut object = json!({
         "trusted_hops": trusted_hops,
         "path_policy": path_policy,
         "underscores": underscores,
@@ -106,7 +107,11 @@ fn settings(settings: &Settings) -> Value {
         "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
         "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
-    })
+    });
+    if *caller_header {
+        object["caller_header"] = true.into();
+    }
+    object
 }
 
 fn listener(hostname: Option<String>, listener: &Listener, sources: &Sources) -> Value {
@@ -174,7 +179,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts } = rule;
+    let Rule { slot, origin, filters, action, timeouts, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -200,9 +205,25 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
             object.insert(name.into(), json!(millis(*bound)));
         }
     }
+    if let Some(authorization) = authorization {
+        object.insert("authorization".into(), self::authorization(authorization));
+    }
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
     object.into()
+}
+
+/// Names of the policies that decide, and what decides when none does.
+fn authorization(authorization: &Authorization) -> Value {
+    let default = match authorization.default_action() {
+        DefaultAction::Allow => "Allow",
+        DefaultAction::Deny => "Deny",
+    };
+    let policies = authorization.policies().map(|policy| {
+        let rules = policy.rules().iter().map(|rule| &rule.name).collect::<Vec<_>>();
+        json!({ "name": policy.name, "action": policy.action.as_str(), "rules": rules, "enforces": policy.enforces })
+    });
+    json!({ "policies": policies.collect::<Vec<_>>(), "default": default })
 }
 
 fn action(action: &Action) -> (&'static str, Value) {

@@ -96,6 +96,10 @@ fn called<'c>(config: &'c Config, service: &str) -> &'c Arc<Port> {
 struct NoHeaders;
 
 impl HeaderView for NoHeaders {
+    fn values(&self, _: &[u8]) -> impl Iterator<Item = &[u8]> {
+        std::iter::empty()
+    }
+
     fn first(&self, _: &[u8]) -> Option<&[u8]> {
         None
     }
@@ -392,4 +396,61 @@ fn the_control_plane_says_what_becomes_of_a_route_of_a_service() {
     assert_eq!(said(&mut world).0, ConditionStatus::True);
     world.apply(&route("r", "bank", "name: ledger, port: 1", "/"));
     assert!(said(&mut world).1.contains("has no such TCP port; it has: 9000"));
+}
+
+/// Names of the policies that are asked before something comes in to cart-1.
+fn protected(config: &Config, by: &str) -> bool {
+    let port = port(config, by).expect("a port");
+    let carries = match &port.security {
+        Security::Mesh(mesh) => &mesh.services["80.cart.shop.svc.bank.example"].carries,
+        Security::Plain | Security::Tls(_) => &port.carries,
+    };
+    let table = carries.table().expect("requests").listeners().sorted();
+    let hosts = table[0].1.hosts.sorted();
+    let entry = hosts[0].1.entries().next().expect("a rule");
+    entry.rule.authorization.is_some()
+}
+
+#[test]
+fn what_protects_a_service_protects_it_by_every_door_and_nowhere_before_its_callers() {
+    let policy = |target: &str| {
+        format!(
+            "
+apiVersion: policy.selvedge.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {{ name: p, namespace: shop }}
+spec: {{ targetRefs: [{target}], action: Deny, rules: [{{ from: [{{ namespaces: [bank] }}] }}] }}
+"
+        )
+    };
+    let of = |target: &str| {
+        let mut world = shop(as_it_is);
+        let config = world.apply(&policy(target)).compile().config;
+        let outbound = match ask_rule(&called(&config, "shop/cart").carries) {
+            Some(authorized) => authorized,
+            None => panic!("no rule"),
+        };
+        (protected(&config, "10.0.0.7:15443"), protected(&config, "10.0.0.7:8080"), outbound)
+    };
+
+    assert_eq!(of("{ group: '', kind: Service, name: cart }"), (true, true, false));
+    assert_eq!(of("{ group: mesh.selvedge.dev, kind: Workload, name: cart-1 }"), (true, true, false));
+    assert_eq!(of("{ group: '', kind: Service, name: db }"), (false, false, false));
+}
+
+/// Whether the first rule of a port asks who calls.
+fn ask_rule(carries: &Carries) -> Option<bool> {
+    let table = carries.table()?.listeners().sorted();
+    let hosts = table[0].1.hosts.sorted();
+    hosts[0].1.entries().next().map(|entry| entry.rule.authorization.is_some())
+}
+
+#[test]
+fn a_mesh_that_denies_denies_where_nobody_has_spoken() {
+    let edit = |text: &str| {
+        text.replace("trustDomain: bank.example", "trustDomain: bank.example, defaultAction: Deny")
+    };
+    let config = shop(edit).compile().config;
+
+    assert!(protected(&config, "10.0.0.7:15443") && protected(&config, "10.0.0.7:8080"));
 }

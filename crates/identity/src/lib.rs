@@ -13,6 +13,7 @@ pub mod pem;
 pub mod pinned;
 pub mod roots;
 pub mod server;
+pub mod x509;
 
 pub use client::client_config;
 pub use keyring::Keyring;

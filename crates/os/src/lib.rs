@@ -4,11 +4,13 @@
 #![allow(unsafe_code)]
 
 mod allocations;
+mod application;
 mod code;
 mod listen;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
+pub use application::{Application, Ended, InPlaceOf};
 pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};

@@ -6,10 +6,12 @@
 
 mod admin;
 pub mod buffer;
+mod caller;
 mod clock;
 pub mod codec;
 mod config;
 mod copies;
+mod counterpart;
 mod downstream;
 mod emit;
 mod exchange;
@@ -21,12 +23,14 @@ mod io;
 pub mod limits;
 mod listener;
 mod log;
+mod mesh;
 pub mod message;
 mod pipeline;
 mod proxy;
 mod request_id;
 mod resolver;
 mod respond;
+mod revocation;
 mod route;
 mod settled;
 mod state;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::BindAddress;
+use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub access_log: LogSink,
     /// How long a drain may take before what is left is closed.
     pub drain: Duration,
+    /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
+    pub member: Option<Arc<Member>>,
 }
 
 /// A running data plane.
@@ -87,12 +90,13 @@ impl Proxy {
     /// Threads, the log file or the admin address are not to be had.
     pub fn start(options: Options) -> io::Result<Proxy> {
         let clock = Clock::start();
+        let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
         let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer))
+            .map(|(index, metrics)| spawn_worker(index, clock, member.clone(), metrics, &writer))
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
@@ -221,6 +225,7 @@ impl Proxy {
 fn spawn_worker(
     index: usize,
     clock: Clock,
+    member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
 ) -> io::Result<WorkerThread> {
@@ -231,7 +236,9 @@ fn spawn_worker(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log)), received)),
+            Ok(runtime) => {
+                runtime.block_on(worker::run(Rc::new(Worker::new(clock, member, metrics, log)), received))
+            }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }
     })?;

@@ -14,13 +14,14 @@ use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::message::{Known, ResponseHead};
+use crate::revocation;
 use crate::stream::{Http1Stream, Transfer};
 use crate::upstream::Upstream;
 
 /// Passes the upstream's agreement on and then everything else.
 ///
 /// # Errors
-/// The upstream agreed to something nobody asked for.
+/// The upstream agreed to something nobody asked for, or a change has forbidden the tunnel.
 pub async fn run(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,
@@ -49,13 +50,12 @@ pub async fn run(
         let there = there.poll(cx, client, &mut upstream);
         let back = back.poll(cx, &mut upstream, client);
         match (there, back) {
-            (Poll::Ready(false), _) | (_, Poll::Ready(false)) => Poll::Ready(()),
-            (Poll::Ready(true), Poll::Ready(true)) => Poll::Ready(()),
-            _ => Poll::Pending,
+            (Poll::Ready(false), _) | (_, Poll::Ready(false)) => Poll::Ready(Ok(())),
+            (Poll::Ready(true), Poll::Ready(true)) => Poll::Ready(Ok(())),
+            _ => revocation::poll(exchange, cx).map(|()| Err(Failure::DeniedByPolicy)),
         }
     })
-    .await;
-    Ok(())
+    .await
 }
 
 /// Whether one of the protocols asked for is the one agreed to.

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use model::kinds::role::{ALL, PolicyRule};
-use model::kinds::{CORE_GROUP, GATEWAY_GROUP, MESH_GROUP, RBAC_GROUP};
+use model::kinds::{CORE_GROUP, GATEWAY_GROUP, MESH_GROUP, POLICY_GROUP, RBAC_GROUP};
 
 /// Policies of our own.
-const POLICY_GROUP: &str = "policy.selvedge.dev";
 /// Products, plans, subscriptions and the portal.
 const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Addresses of Services.

@@ -256,6 +256,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh
@@ -263,7 +264,9 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     };
     ["metadata.name", "metadata.namespace"].into_iter().chain(own.iter().copied())
 }

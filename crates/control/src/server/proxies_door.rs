@@ -13,11 +13,9 @@ use crate::api::Inside;
 use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
+use crate::ca::trust::GATEWAY;
 use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
 use crate::world::World;
-
-/// Members of a group that begins with this may follow the Gateway that its rest names: `selvedge:gateway:shop/edge`.
-pub const GATEWAY: &str = "selvedge:gateway:";
 
 /// Serves the streams.
 #[derive(Debug)]
@@ -67,19 +65,18 @@ impl Beside for Door {
 pub struct Members(pub Arc<dyn Authenticator>);
 
 impl Authenticate for Members {
-    fn authenticate<'a>(&'a self, token: Option<&'a str>) -> Verdict<'a> {
-        let known = match token {
-            None => Err(Refused::Anonymous),
-            Some(_) => self.peer(token),
+    fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a> {
+        let known = match (shown.bearer, shown.certificate) {
+            (None, None) => Err(Refused::Anonymous),
+            (Some(_), _) | (None, Some(_)) => self.peer(&shown),
         };
         Box::pin(std::future::ready(known))
     }
 }
 
 impl Members {
-    fn peer(&self, token: Option<&str>) -> Result<Peer, Refused> {
-        let shown = Credentials { bearer: token, certificate: None };
-        let user = self.0.authenticate(&shown).ok_or(Refused::Unknown)?;
+    fn peer(&self, shown: &Credentials<'_>) -> Result<Peer, Refused> {
+        let user = self.0.authenticate(shown).ok_or(Refused::Unknown)?;
         let named = user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY));
         let may_serve = match user.is_in(GATEWAYS) {
             true => Interest::All,

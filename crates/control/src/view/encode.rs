@@ -68,12 +68,15 @@ fn json(resource: &Resource) -> Value {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => {}
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => {}
     }
     value
 }
@@ -101,12 +104,15 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => false,
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => false,
     }
 }
 
@@ -143,6 +149,10 @@ fn parents(resource: &Resource) -> Vec<String> {
             let targets = policy.spec.target_refs.iter();
             targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
         }
+        Kind::AuthorizationPolicy(policy) => {
+            let targets = policy.spec.target_refs.iter();
+            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
+        }
         Kind::Namespace(_)
         | Kind::Secret(_)
         | Kind::ConfigMap(_)
@@ -159,7 +169,9 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => Vec::new(),
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => Vec::new(),
     }
 }
 

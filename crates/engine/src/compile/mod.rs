@@ -15,7 +15,9 @@ mod frontend;
 mod gateways;
 mod listeners;
 mod policies;
+mod policy_status;
 mod ports;
+mod protection;
 mod references;
 mod routes;
 mod rules;
@@ -32,8 +34,8 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
+    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
+    HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -49,6 +51,7 @@ use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
+use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
 use selection::{Selecting, Selection};
@@ -107,6 +110,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
     tables: Tables,
@@ -121,6 +125,7 @@ pub struct Compiler {
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 struct Watch {
+    authorization: Watched,
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
@@ -141,6 +146,8 @@ struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 struct Differences {
+    /// AuthorizationPolicies.
+    authorization: bool,
     gateways: bool,
     mesh: bool,
     services: bool,
@@ -176,6 +183,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
@@ -197,15 +205,15 @@ impl Compiler {
     /// Compiles the resources as they are now.
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
-        let differences = self.watched.differences(resources, &mut self.selection);
-        self.follow_mesh(&differences, resources);
+        let mut differences = self.watched.differences(resources, &mut self.selection);
+        self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {
             None => self.plan_gateways(&differences, resources, certificates),
             Some(_) => self.plan_sidecar(&differences, resources),
         };
         self.judge_policies(&differences, resources, certificates);
         self.compile_routes(differences, listeners_changed, resources);
-        let of_sidecar = self.build_sidecar();
+        let of_sidecar = self.build_sidecar(resources);
         let mut sources = Sources {
             resources,
             selection: &self.selection,
@@ -219,22 +227,24 @@ impl Compiler {
         let backends = clusters::backend_statuses(&mut sources);
         let ports = of_sidecar.unwrap_or_else(|| self.ports.build(&self.plans, &mut self.tables));
         let own = self.sidecar.as_ref().and_then(|sidecar| sidecar.status(resources));
-        let conditions = self.conditions(backends.into_iter().chain(own).collect());
+        let conditions = self.conditions(backends.into_iter().chain(own).collect(), resources);
         let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
-        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone(), names };
+        let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
+        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies };
         Compiled { config: Arc::new(config), conditions }
     }
 
     /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and
     /// whether there is one decides whether routes may have Services as parents.
-    fn follow_mesh(&mut self, differences: &Differences, resources: &Resources) {
-        if !differences.mesh {
-            return;
-        }
-        let mesh = MeshView::of(resources);
+    fn follow_mesh(&mut self, differences: &mut Differences, resources: &Resources) {
+        let mesh = if differences.mesh { MeshView::of(resources) } else { self.mesh.clone() };
         if mesh != self.mesh {
             self.mesh = mesh;
             self.book.touch_all();
+            differences.authorization = true;
+        }
+        if differences.authorization {
+            self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
         }
     }
 
@@ -257,10 +267,16 @@ impl Compiler {
     }
 
     /// The ports of a sidecar, and what they lead to kept in use.
-    fn build_sidecar(&mut self) -> Option<Vec<Arc<Port>>> {
+    fn build_sidecar(&mut self, resources: &Resources) -> Option<Vec<Arc<Port>>> {
         let sidecar = self.sidecar.as_mut()?;
         let slots = &mut self.routes.rule_slots;
-        Some(sidecar.build(Ways { tables: &mut self.tables, slots, book: &mut self.book }))
+        Some(sidecar.build(Ways {
+            tables: &mut self.tables,
+            slots,
+            book: &mut self.book,
+            protection: &mut self.protection,
+            resources,
+        }))
     }
 
     /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
@@ -305,7 +321,12 @@ impl Compiler {
     fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
-        let around = Around { listeners, grants: differences.grants, destinations: differences.destinations };
+        let around = Around {
+            listeners,
+            grants: differences.grants,
+            destinations: differences.destinations,
+            authorization: differences.authorization,
+        };
         let mut shop = Workshop {
             controller: &self.controller,
             resources,
@@ -313,6 +334,8 @@ impl Compiler {
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
+            protection: &mut self.protection,
+            beside_the_caller: self.sidecar.is_some(),
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -322,7 +345,7 @@ impl Compiler {
     }
 
     /// All statuses, by kind, namespace and name.
-    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>) -> Conditions {
+    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>, resources: &Resources) -> Conditions {
         let attached = self.attached_routes();
         let mut gateways: Vec<_> = self
             .plans
@@ -334,8 +357,11 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let policies =
-            policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
+        let authorization = policy_status::statuses(&self.controller, resources);
+        let policies = policies
+            .into_iter()
+            .chain(authorization)
+            .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
         let routes = self
             .routes
@@ -414,7 +440,9 @@ impl Watch {
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
         let destinations = sides(&backends).map(|resource| destination(false, resource));
+        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
         Differences {
+            authorization: !authorization.is_empty(),
             gateways,
             mesh: !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty(),
             services: !services.is_empty(),

@@ -7,10 +7,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use engine::authorization::PolicySlot;
 use engine::config::RuleSlot;
+use identity::member::Refusal;
 
 use crate::failure::Failure;
-use crate::limits::RULE_COUNTERS_MAX;
+use crate::limits::{POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ pub fn duration_bucket(micros: u64) -> usize {
 }
 
 const RULES_PER_CHUNK: usize = 256;
+const POLICIES_PER_CHUNK: usize = 256;
 
 /// Everything one worker counts.
 #[derive(Debug)]
@@ -84,6 +87,8 @@ pub struct Metrics {
     pub unrouted: RuleCells,
     /// Failures by kind, in the order of [`Failure::ALL`].
     pub failures: [Cell; Failure::ALL.len()],
+    /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
+    pub refusals: [Cell; Refusal::ALL.len()],
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -104,6 +109,8 @@ pub struct Metrics {
     pub mirrors_skipped: Cell,
     /// Log lines dropped because the writer could not keep up.
     pub log_lines_dropped: Cell,
+    /// Decisions of policies, by their slots; made when a policy first decides something.
+    policies: Box<[OnceLock<Box<[Cell; POLICIES_PER_CHUNK]>>]>,
 }
 
 impl Default for Metrics {
@@ -112,6 +119,7 @@ impl Default for Metrics {
             chunks: (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
             failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
+            refusals: [const { Cell(AtomicU64::new(0)) }; Refusal::ALL.len()],
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),
@@ -122,6 +130,7 @@ impl Default for Metrics {
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
+            policies: (0..POLICY_COUNTERS_MAX / POLICIES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
         }
     }
 }
@@ -134,6 +143,22 @@ impl Metrics {
         let Some(chunk) = self.chunks.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
         let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::new() }; RULES_PER_CHUNK]));
         &chunk[index % RULES_PER_CHUNK]
+    }
+
+    /// The counter of a policy's decisions. Policies past the last chunk share that of the default action.
+    pub fn policy(&self, slot: PolicySlot) -> &Cell {
+        let index = slot.0 as usize;
+        let index = if index < POLICY_COUNTERS_MAX { index } else { 0 };
+        let new = || Box::new([const { Cell(AtomicU64::new(0)) }; POLICIES_PER_CHUNK]);
+        &self.policies[index / POLICIES_PER_CHUNK].get_or_init(new)[index % POLICIES_PER_CHUNK]
+    }
+
+    /// How often a policy decided; 0 as well when it has no counter of its own.
+    #[must_use]
+    pub fn policy_count(&self, slot: PolicySlot) -> u64 {
+        let index = slot.0 as usize;
+        let chunk = self.policies.get(index / POLICIES_PER_CHUNK).and_then(OnceLock::get);
+        chunk.map_or(0, |chunk| chunk[index % POLICIES_PER_CHUNK].get())
     }
 
     /// The cells of a rule, if it has served a request in this worker's chunk.

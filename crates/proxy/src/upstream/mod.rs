@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 
 pub use balance::choose;
 pub use connect::acquire;
+#[allow(unused_imports, reason = "tunnels ask for it")]
+pub use connect::dial_bytes;
 pub use http1::Http1Upstream;
 pub use http2::{Http2Request, Http2Upstream};
 

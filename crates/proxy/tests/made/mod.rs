@@ -48,6 +48,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         clusters: vec![Some(Arc::new(cluster))],
         sources: Arc::default(),
         names: Arc::default(),
+        policies: Arc::default(),
     }
 }
 
@@ -88,5 +89,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        authorization: None,
     }
 }

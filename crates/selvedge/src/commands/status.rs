@@ -32,11 +32,12 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 5] = [
+const JUDGED: [KindName; 6] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::BackendTlsPolicy,
+    KindName::AuthorizationPolicy,
     KindName::Backend,
 ];
 

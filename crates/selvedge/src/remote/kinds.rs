@@ -51,6 +51,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::HttpRoute => &["hr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
         KindName::Workload => &["wl"],
@@ -60,7 +61,9 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 

@@ -101,6 +101,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::HttpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh
@@ -109,7 +110,9 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => false,
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => false,
     }
 }
 

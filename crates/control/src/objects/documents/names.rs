@@ -95,6 +95,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::EndpointSlice
@@ -106,7 +107,9 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 
@@ -121,9 +124,12 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::BackendTlsPolicy => &["gateway-api"],
         KindName::Backend
         | KindName::GatewayParameters
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy
         | KindName::Mesh
-        | KindName::Workload
-        | KindName::AccessToken => &["selvedge"],
+        | KindName::Workload => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -173,7 +179,16 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
         }
+        KindName::AuthorizationPolicy => {
+            "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
+        }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
+        KindName::JoinToken => {
+            "A JoinToken says which workload may ask for its first certificate, without the token."
+        }
+        KindName::TrustBundle => {
+            "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::Resources;
 use model::kinds::Workload;
 use model::kinds::mesh::MtlsMode;
-use model::kinds::service::ServiceType;
+use model::kinds::service::{ServicePort, ServiceType};
 use model::resources::Typed;
 
 use super::doors::{Draft, Leads, Named};
@@ -53,6 +53,8 @@ struct Asked {
 struct PlainPort {
     address: BindAddress,
     spoken: Spoken,
+    /// The Services that lead to it, with their ports: what protects them protects it.
+    services: Vec<(Arc<str>, u16)>,
 }
 
 impl Inbound {
@@ -66,8 +68,9 @@ impl Inbound {
         let spec = &own.content.spec;
         let mut inbound = Inbound::default();
         let Some(sidecar) = spec.sidecar else { return inbound };
+        let leading = leading(own, resources, selection);
         if let Some(mesh) = mesh {
-            inbound.ask(own, resources, selection, mesh);
+            inbound.ask(own, &leading, mesh);
             let taken = spec.ports.iter().any(|port| port.target() == sidecar.port);
             inbound.door =
                 inbound.open(spec.address, sidecar.port, taken.then_some(spec.application_address()));
@@ -80,37 +83,26 @@ impl Inbound {
             }
             let taken = (port.target() == port.port).then_some(spec.application_address());
             if let Some(address) = inbound.open(spec.address, port.port, taken) {
-                inbound.plain.push(PlainPort { address, spoken: spoken_at(port.protocol) });
+                let services = leading.iter().filter(|leads| leads.number == port.port);
+                let services = services.map(|leads| (leads.service.1.clone(), leads.port.port)).collect();
+                inbound.plain.push(PlainPort { address, spoken: spoken_at(port.protocol), services });
             }
         }
         inbound
     }
 
     /// The ports of Services that lead to this workload, where it takes proof.
-    fn ask(
-        &mut self,
-        own: Typed<'_, Workload>,
-        resources: &Resources,
-        selection: &Selection,
-        mesh: &MeshView,
-    ) {
-        let selecting = selection.services_of(own.resource, resources);
-        let services = selecting.iter().filter_map(|to| resources.service(&to.namespace, &to.name));
-        for service in services.filter(|found| found.content.spec.service_type != ServiceType::ExternalName) {
-            let place: Place = (service.resource.namespace().into(), service.resource.key.name.to_arc());
-            for port in service_parents::ports(service) {
-                let Some(number) = workload_port(own.content, port) else { continue };
-                if own.content.spec.mtls_mode(number, mesh.mode) != MtlsMode::Off {
-                    self.asked.push(Asked {
-                        server_name: mesh.server_name(&place.0, &place.1, port.port),
-                        service: place.clone(),
-                        port: port.port,
-                        spoken: Spoken::of(port),
-                        number,
-                    });
-                }
-            }
-        }
+    fn ask(&mut self, own: Typed<'_, Workload>, leading: &[Leading<'_>], mesh: &MeshView) {
+        let proving = leading
+            .iter()
+            .filter(|leads| own.content.spec.mtls_mode(leads.number, mesh.mode) != MtlsMode::Off);
+        self.asked.extend(proving.map(|leads| Asked {
+            server_name: mesh.server_name(&leads.service.0, &leads.service.1, leads.port.port),
+            service: leads.service.clone(),
+            port: leads.port.port,
+            spoken: Spoken::of(leads.port),
+            number: leads.number,
+        }));
         self.asked.sort_by(|left, right| left.server_name.cmp(&right.server_name));
         self.asked.dedup_by(|left, right| left.server_name == right.server_name);
     }
@@ -152,13 +144,19 @@ impl Inbound {
                 unique: format!("into {namespace}/{workload}:{}", port.address.port),
                 kind: "Workload",
                 place: format!("{namespace}/{workload}").into(),
+                authorization: ways.protection.of_workload(
+                    namespace,
+                    workload,
+                    &port.services,
+                    ways.resources,
+                ),
             };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
             drafts.insert(port.address, Draft { leads: Leads::One(way), trusted_hops: 0 });
         }
         if let Some(door) = self.door {
-            let named = self.asked.iter().map(|asked| asked.named(&application, ways)).collect();
+            let named = self.asked.iter().map(|asked| asked.named(workload, &application, ways)).collect();
             let leads = Leads::ByName(named);
             drafts.insert(door, Draft { leads, trusted_hops: TRUSTED_HOPS_OF_MEMBERS });
         }
@@ -166,14 +164,51 @@ impl Inbound {
     }
 }
 
+/// A port of a Service that leads to a port of the workload.
+struct Leading<'r> {
+    service: Place,
+    port: &'r ServicePort,
+    number: u16,
+}
+
+fn leading<'r>(
+    own: Typed<'_, Workload>,
+    resources: &'r Resources,
+    selection: &Selection,
+) -> Vec<Leading<'r>> {
+    let selecting = selection.services_of(own.resource, resources);
+    let services = selecting.iter().filter_map(|to| resources.service(&to.namespace, &to.name));
+    let services = services.filter(|found| found.content.spec.service_type != ServiceType::ExternalName);
+    services
+        .flat_map(|service| {
+            let place: Place = (service.resource.namespace().into(), service.resource.key.name.to_arc());
+            service_parents::ports(service).map(move |port| (place.clone(), port))
+        })
+        .filter_map(|(service, port)| {
+            Some(Leading { service, port, number: workload_port(own.content, port)? })
+        })
+        .collect()
+}
+
 impl Asked {
-    fn named(&self, application: impl Fn(u16, Spoken) -> ClusterKey, ways: &mut Ways<'_>) -> Named {
+    fn named(
+        &self,
+        workload: &Arc<str>,
+        application: impl Fn(u16, Spoken) -> ClusterKey,
+        ways: &mut Ways<'_>,
+    ) -> Named {
         let (namespace, service) = &self.service;
         let spoken = self.understood(ways);
         let label = Label {
             unique: format!("into {namespace}/{service}:{}", self.port),
             kind: "Service",
             place: format!("{namespace}/{service}").into(),
+            authorization: ways.protection.of_workload(
+                namespace,
+                workload,
+                &[(service.clone(), self.port)],
+                ways.resources,
+            ),
         };
         Named {
             server_name: self.server_name.clone(),

@@ -19,6 +19,7 @@ use model::{Resource, Resources};
 
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
+use super::protection::PolicyBook;
 use super::rules::RuleSlots;
 use super::selection::Selection;
 use super::tables::Tables;
@@ -47,6 +48,8 @@ pub(super) struct Ways<'a> {
     pub(super) tables: &'a mut Tables,
     pub(super) slots: &'a mut RuleSlots,
     pub(super) book: &'a mut ClusterBook,
+    pub(super) protection: &'a mut PolicyBook,
+    pub(super) resources: &'a Resources,
 }
 
 impl Sidecar {

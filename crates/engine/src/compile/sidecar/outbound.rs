@@ -152,6 +152,7 @@ impl Called {
             unique: format!("to {namespace}/{name}:{}", port.port),
             kind: "Service",
             place: format!("{namespace}/{name}").into(),
+            authorization: None,
         };
         Way::straight(label, key, port.spoken.is_http(), ways)
     }

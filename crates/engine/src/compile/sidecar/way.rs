@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Ways;
+use crate::authorization::Authorization;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
@@ -23,7 +24,7 @@ pub(super) enum Way {
 }
 
 /// A way without a choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Straight {
     /// `namespace/service`, or the workload for calls that name no Service.
     place: Arc<str>,
@@ -31,6 +32,7 @@ pub(super) struct Straight {
     slot: RuleSlot,
     cluster: ClusterSlot,
     http: bool,
+    authorization: Option<Arc<Authorization>>,
 }
 
 /// For whom a straight way is laid.
@@ -42,6 +44,8 @@ pub(super) struct Label {
     pub(super) kind: &'static str,
     /// `namespace/name` of that object.
     pub(super) place: Arc<str>,
+    /// Who may go that way; `None` where everybody may.
+    pub(super) authorization: Option<Arc<Authorization>>,
 }
 
 impl Way {
@@ -49,14 +53,15 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        Way::Straight(Straight { place: label.place, kind: label.kind, slot, cluster, http })
+        let Label { kind, place, authorization, .. } = label;
+        Way::Straight(Straight { place, kind, slot, cluster, http, authorization })
     }
 
     /// Whether the two are the same, routes by pointer.
     pub(super) fn is(&self, other: &Way) -> bool {
         match (self, other) {
             (Way::Routes(mine), Way::Routes(theirs)) => Arc::ptr_eq(mine, theirs),
-            (Way::Straight(mine), Way::Straight(theirs)) => mine == theirs,
+            (Way::Straight(mine), Way::Straight(theirs)) => mine.is(theirs),
             (Way::Routes(_), Way::Straight(_)) | (Way::Straight(_), Way::Routes(_)) => false,
         }
     }
@@ -77,12 +82,28 @@ impl Way {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
+                authorization: straight.authorization.clone(),
             })),
         }
     }
 }
 
 impl Straight {
+    fn is(&self, other: &Straight) -> bool {
+        let Straight { place, kind, slot, cluster, http, authorization } = self;
+        let same_authorization = match (authorization, &other.authorization) {
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        *place == other.place
+            && *kind == other.kind
+            && *slot == other.slot
+            && *cluster == other.cluster
+            && *http == other.http
+            && same_authorization
+    }
+
     fn origin(&self) -> Origin {
         Origin { kind: self.kind, route: self.place.clone(), rule: 0, matched: 0, name: None }
     }
@@ -100,6 +121,7 @@ impl Straight {
             filters: Vec::new(),
             action: Action::Forward(self.backends()),
             timeouts: Timeouts::default(),
+            authorization: self.authorization.clone(),
         };
         let seniority =
             Seniority { created: i64::MAX, seen: 0, route: self.place.clone(), rule: 0, matched: 0 };
