@@ -1,5 +1,7 @@
 //! What is in a view, and above all what is not.
 
+mod sidecar;
+
 use std::collections::BTreeSet;
 
 use model::yaml;
@@ -343,7 +345,7 @@ fn what_nobody_needs_any_more_is_forgotten() {
 
     assert!(scene.of("a/edge").is_empty());
     assert!(scene.state.encoded.is_empty());
-    assert_eq!(scene.state.having.len(), 1, "only what the proxy asks for is waited for");
+    assert_eq!(scene.state.having.len(), 2, "only what the proxy asks for is waited for");
 }
 
 /// Every document that a random scene may hold.
