@@ -12,6 +12,7 @@ from pathlib import Path
 
 import instructions
 import load
+import mesh
 import peers as peer_files
 import places
 from peers import Peer
@@ -201,4 +202,5 @@ ALL: dict[str, tuple[list[str], Callable]] = {
     "syscalls": (["selvedge", "nginx", "haproxy", "envoy"], syscalls),
     "edit": ([], edit),
     "instructions": ([], instructions.measure),
+    "mesh": ([], mesh.measure),
 }

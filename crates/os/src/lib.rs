@@ -10,7 +10,7 @@ mod listen;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
-pub use application::{Application, Ended, InPlaceOf};
+pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use shutdown::{End, shutdown};

@@ -1,40 +1,59 @@
 //! Who asks and what is asked, in the words of authorization policies.
 //!
-//! One place decides what is believed of a caller, so the filter that asks before a request goes on and the one that asks
-//! again when a change wants it cannot see different people.
+//! One place decides what is believed of a caller, so the filter that asks before a request goes on and the one that
+//! asks again when a change wants it cannot see different people.
+
+use std::net::IpAddr;
+use std::time::Duration;
 
 use engine::authorization::{Authorization, Destination, Source, Verdict};
+use engine::config::Port;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Peer};
 use crate::forwarded;
 use crate::mesh;
 
 /// What policies make of a request.
 #[must_use]
 pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> Verdict<'p> {
-    let source = source(exchange, authorization.asks_address());
-    authorization.request(&source, &destination(exchange), &exchange.view())
+    // Worked out for those who look at it only: trusted proxies may have written a long chain.
+    let asked = authorization.asks_address();
+    let address = if asked { forwarded::vouched_address(exchange) } else { None };
+    let clock = exchange.worker.clock;
+    let source = source(exchange.peer, address, || clock.unix(clock.now()));
+    authorization.request(&source, &destination(exchange.peer, exchange.pinned.port()), &exchange.view())
 }
 
-/// Who asks. The address is worked out for those who look at it only: trusted proxies may have written a long chain.
-fn source<'e>(exchange: &'e Exchange<'_>, with_address: bool) -> Source<'e> {
-    let vouched = exchange.peer.vouched.as_deref();
-    let counterpart = exchange.peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
-    let clock = exchange.worker.clock;
+/// What policies make of a connection that carries bytes. Nobody vouches for another address there than its own.
+#[allow(dead_code, reason = "tunnels ask for it")]
+#[must_use]
+pub fn judge_connection<'p>(
+    peer: &Peer,
+    port: &Port,
+    unix: impl FnOnce() -> Duration,
+    authorization: &'p Authorization,
+) -> Verdict<'p> {
+    let source = source(peer, Some(peer.address.ip()), unix);
+    authorization.connection(&source, &destination(peer, port))
+}
+
+/// Who asks. `unix` tells the time since the Unix epoch.
+fn source(peer: &Peer, address: Option<IpAddr>, unix: impl FnOnce() -> Duration) -> Source<'_> {
+    let member = peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
     Source {
-        address: if with_address { forwarded::vouched_address(exchange) } else { None },
-        identity: match counterpart {
+        address,
+        identity: match member {
             Some(verified) => Some(&verified.identity),
-            None => vouched.and_then(|vouched| vouched.identity(|| clock.unix(clock.now()))),
+            None => peer.vouched.as_deref().and_then(|vouched| vouched.identity(unix)),
         },
-        replica: counterpart.and_then(|verified| verified.replica.as_deref()),
+        replica: member.and_then(|verified| verified.replica.as_deref()),
     }
 }
 
-fn destination<'e>(exchange: &'e Exchange<'_>) -> Destination<'e> {
-    let bound = exchange.pinned.port().address.port;
-    match exchange.peer.counterpart.as_deref() {
-        None => Destination { port: bound, server_name: exchange.peer.server_name.as_deref() },
+fn destination<'e>(peer: &'e Peer, port: &Port) -> Destination<'e> {
+    let bound = port.address.port;
+    match peer.counterpart.as_deref() {
+        None => Destination { port: bound, server_name: peer.server_name.as_deref() },
         Some(caller) => Destination {
             port: mesh::port_named_by(&caller.server_name).unwrap_or(bound),
             server_name: Some(&caller.server_name),

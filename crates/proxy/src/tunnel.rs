@@ -38,7 +38,7 @@ pub async fn run(
     client.begin(exchange, head, received.filled(), crate::stream::Form::Raw);
     exchange.outcome.status = head.status;
     received.start += head.head_bytes;
-    let mut upstream = upstream.into_stream();
+    let (mut upstream, _open) = upstream.into_stream();
     let client = client.stream();
     upstream.begin_tunnel(Some(received));
     let waiting = client.take_waiting();

@@ -52,12 +52,24 @@ fn golden(name: &str, arguments: &[&str]) {
 fn help_teaches_with_examples() {
     golden("help", &["--help"]);
     golden("help-up", &["up", "--help"]);
+    golden("help-sidecar", &["sidecar", "--help"]);
     golden("help-validate", &["validate", "--help"]);
     golden("help-explain", &["explain", "--help"]);
     golden("help-echo", &["echo", "--help"]);
-    for verb in
-        ["apply", "get", "describe", "delete", "edit", "diff", "status", "top", "completion", "version"]
-    {
+    for verb in [
+        "apply",
+        "get",
+        "describe",
+        "delete",
+        "edit",
+        "diff",
+        "status",
+        "top",
+        "token",
+        "mesh",
+        "completion",
+        "version",
+    ] {
         golden(&format!("help-{verb}"), &[verb, "--help"]);
     }
 }
@@ -195,10 +207,64 @@ fn colours_only_appear_when_they_are_forced() {
 }
 
 #[test]
+fn a_sidecar_that_cannot_start_says_what_to_do() {
+    let sidecar = |name: &str, words: &[&str]| {
+        let control = ["--control", "https://127.0.0.1:1", "--admin", "off", "--dns", "off"];
+        let words = [&["sidecar"], &control[..], words].concat();
+        golden(name, &words);
+    };
+    sidecar("sidecar-no-workload", &[]);
+    sidecar("sidecar-no-token", &["--workload", "shop/cart-1", "--token-file", "missing.token"]);
+    sidecar("sidecar-no-token-file", &["--workload", "shop/cart-1"]);
+    sidecar("sidecar-bad-workload", &["--workload", "cart", "--token-file", "cart.token"]);
+    sidecar(
+        "sidecar-bad-port",
+        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--port", "http:8080:udp"],
+    );
+    sidecar(
+        "sidecar-clash",
+        &[
+            "--workload",
+            "shop/cart-1",
+            "--token-file",
+            "cart.token",
+            "--port",
+            "http:8080",
+            "--port",
+            "http:8080:15443",
+        ],
+    );
+    sidecar(
+        "sidecar-bad-health",
+        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--health", "exec:true"],
+    );
+    sidecar("sidecar-unknown-flag", &["--workload", "shop/cart-1", "--tokenfile", "cart.token"]);
+}
+
+#[test]
 fn every_example_applies_cleanly() {
     let output = selvedge(&["validate", "../../../../examples/hello"]);
 
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("ok  HTTPRoute default/hello") && !said.contains("!!"), "{said}");
+}
+
+#[test]
+fn authz_names_the_rule_that_decides_and_everybody_who_may() {
+    let can = |name: &str, question: &[&str]| {
+        golden(&format!("authz-{name}"), &[&["authz", "can", "-f", "guarded.yaml"], question].concat());
+    };
+    can("can", &["shop/web-1", "GET", "shop/cart:/items/7"]);
+    can("can-not", &["shop/report-1", "GET", "shop/cart:/items/7"]);
+    can("can-not-write", &["spiffe://bank.example/ns/shop/sa/web", "POST", "shop/cart:/items/7"]);
+    can("can-at-gateway", &["ip:10.1.2.3", "GET", "http://shop.example:8080/items"]);
+    can("can-json", &["ip:192.0.2.1", "GET", "http://shop.example:8080/items", "-o", "json"]);
+    can("can-no-service", &["shop/web-1", "GET", "shop/crt:/items"]);
+    golden("authz-who", &["authz", "who", "-f", "guarded.yaml", "shop/cart"]);
+    golden("authz-who-all", &["authz", "who", "-f", "guarded.yaml", "shop/cart", "--all", "-o", "json"]);
+    golden("explain-denied", &["explain", "-f", "guarded.yaml", "GET", "http://shop.example:8080/items"]);
+    for help in [&["authz", "--help"][..], &["authz", "can", "--help"], &["authz", "who", "--help"]] {
+        golden(&format!("help-{}", help[..help.len() - 1].join("-")), help);
+    }
 }

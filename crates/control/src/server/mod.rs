@@ -134,7 +134,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(audit_writer.run());
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
-    let keep = Keep::new(authorities, proxies.clone(), views.clone(), clock.clone(), opened.is_shared);
+    let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
+    let keep = Keep::new(authorities, seen, shown, clock.clone(), opened.is_shared, woken);
     let loops = reconcile::start(&world, &clock, judging.conditions, vec![(Arc::new(keep), poke)]);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
@@ -212,6 +213,20 @@ impl Server {
     #[must_use]
     pub fn set_aside(&self) -> Option<&str> {
         self.set_aside.as_deref()
+    }
+
+    /// What people must be told about objects that are in the store and cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        let unreadable = self.world.unreadable();
+        (!unreadable.is_empty()).then(|| {
+            format!(
+                "{} of the store cannot be read and live on in it only; another version may have written them\n  {}\n\
+                 hint: run the version that wrote them, or write them anew with `selvedge apply`",
+                if unreadable.len() == 1 { "1 object" } else { "some objects" },
+                unreadable.join("\n  ").trim_end(),
+            )
+        })
     }
 
     /// Lets what is under way end, gives the lease back, and closes the store: its files are whole and nobody's then.

@@ -13,7 +13,7 @@ use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::workload::Reach;
 use model::kinds::{
-    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, Mesh,
+    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
     TrustBundle,
 };
 use model::resources::{Referred, Referrer};
@@ -30,8 +30,6 @@ pub(super) enum Node {
     OurGateways,
     /// The roots of every mesh.
     TrustBundles,
-    /// What the mesh is.
-    Meshes,
     /// All that the proxy beside a Workload needs, whether the Workload exists or not.
     Sidecar(Place),
     /// A Service that is called from a namespace, with the routes that hold there.
@@ -75,10 +73,6 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
             let bundles = resources.all::<TrustBundle>();
             found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
-        Node::Meshes => {
-            let meshes = resources.all::<Mesh>();
-            found.nodes.extend(meshes.map(|mesh| Node::Object(mesh.resource.key.clone())));
-        }
         Node::Sidecar(place) => found.of_sidecar(place),
         Node::Called { service, home } => {
             found.add(KindName::Service, &service.0, &service.1);
@@ -94,6 +88,11 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
         Node::Guards(guarded) => {
             let policies = index.guards_of(guarded);
             found.nodes.extend(policies.map(|key| Node::Object(key.clone())));
+            if *guarded == Guarded::Mesh {
+                // It says what holds where no policy speaks, and whose names are our own.
+                let meshes = resources.of(KindName::Mesh);
+                found.nodes.extend(meshes.map(|mesh| Node::Object(mesh.key.clone())));
+            }
         }
         Node::GrantsOf(_) | Node::NamespaceLabels | Node::ServicesOf(_) => {}
     }
@@ -141,6 +140,8 @@ struct Needs<'a> {
 
 impl Needs<'_> {
     fn of_object(&mut self, resource: &Arc<Resource>) {
+        let policies = self.index.attached_to(resource);
+        self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
         match &resource.kind {
             Kind::Gateway(gateway) => self.of_gateway(resource, gateway),
             Kind::GatewayClass(class) => self.of_class(class),
@@ -155,6 +156,8 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -174,7 +177,6 @@ impl Needs<'_> {
         if !is_ours(gateway, self.resources) {
             return;
         }
-        self.nodes.insert(Node::Meshes);
         self.nodes.insert(Node::Guards(Guarded::Mesh));
         self.guards(KindName::Gateway, resource);
         let parameters = gateway.spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref());
@@ -204,7 +206,7 @@ impl Needs<'_> {
     fn of_sidecar(&mut self, place: &Place) {
         let (home, name) = place;
         self.add(KindName::Workload, home, name);
-        self.nodes.extend([Node::Meshes, Node::Guards(Guarded::Mesh), Node::ServicesOf(home.clone())]);
+        self.nodes.extend([Node::Guards(Guarded::Mesh), Node::ServicesOf(home.clone())]);
         self.add(KindName::Namespace, "", home);
         let Some(own) = self.resources.workload(home, name) else { return };
         self.guards(KindName::Workload, own.resource);

@@ -11,7 +11,7 @@ use model::kinds::{Kind, KindName, Service};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{gateways_of, guarded_by, parent_services, services_of};
+use super::index::{Guarded, gateways_of, guarded_by, parent_services, services_of, targets_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
 
@@ -56,9 +56,17 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let services = services_of(side, policy);
                 found.extend(services.iter().filter_map(|(namespace, name)| service(namespace, name)));
             }
+            Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) => {
+                let targets = targets_of(side).into_iter();
+                let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
+                found.extend(nodes.map(Touch::Refresh));
+            }
             Kind::AuthorizationPolicy(policy) => {
                 let guarded = guarded_by(side, policy).into_iter();
                 found.extend(guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))));
+            }
+            Kind::Mesh(_) => {
+                found.insert(Touch::Refresh(Node::Guards(Guarded::Mesh)));
             }
             Kind::EndpointSlice(_) => {
                 let owner = side.meta.labels.get(SERVICE_NAME);
@@ -74,10 +82,6 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::Service(_) if is_other_selection(event) => {
                 found.insert(Touch::Rebuild(Node::ServicesOf(side.namespace().into())));
                 found.insert(Touch::Rebuild(Node::ServicesOf("".into())));
-            }
-            Kind::Mesh(_) => {
-                let needed = resources.get(&side.key).is_some();
-                found.insert(Touch::Child { parent: Node::Meshes, child: own, needed });
             }
             Kind::ReferenceGrant(_) => {
                 found.insert(Touch::Rebuild(Node::GrantsOf(side.namespace().into())));

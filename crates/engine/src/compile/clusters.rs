@@ -17,6 +17,7 @@ use super::certificates::{Certificates, Remembered};
 use super::endpoints::Draft;
 use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
 use super::references::{ClusterKey, Destination, Reached};
+use super::resilience::{Part, ResilienceBook};
 use super::selection::Selection;
 use super::slots::Slots;
 use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, MeshPeer, UpstreamTls};
@@ -47,6 +48,7 @@ pub(super) struct Sources<'a> {
     pub(super) selection: &'a Selection,
     pub(super) mesh: Option<&'a MeshView>,
     pub(super) policies: &'a PolicyTable,
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) shown: &'a Shown,
     pub(super) remembered: &'a mut Remembered,
     pub(super) certificates: &'a mut dyn Certificates,
@@ -174,11 +176,14 @@ impl ClusterBook {
                     draft.workload(workload, service, port, sources.mesh);
                 }
                 draft.tls = sources.policies.find(namespace, name, port.name.as_deref()).cloned();
+                let port = port.name.as_deref();
+                draft.resilience = sources.resilience.cluster(Part::Service { namespace, name, port });
             }
             ClusterKey::Backend { namespace, name } => {
                 let backend = sources.resources.backend(namespace, name)?;
                 draft.backend(backend.content);
                 draft.tls = validate_backend(backend, sources).map(|validated| validated.tls);
+                draft.resilience = sources.resilience.cluster(Part::Backend { namespace, name });
             }
             ClusterKey::Application { namespace, name, port, spoken } => {
                 draft.application(sources.resources.workload(namespace, name)?.content, *port, *spoken);
@@ -193,6 +198,7 @@ impl ClusterBook {
             Some(Tls::Speak(tls)) => (Some(tls), None),
             Some(Tls::Refuse(reason)) => (None, Some(reason)),
         };
+        let connect = draft.resilience.as_ref().and_then(|said| said.timeouts.connect);
         Some(Cluster {
             slot,
             name: key.to_string().into(),
@@ -201,7 +207,8 @@ impl ClusterBook {
             endpoints,
             names: draft.names,
             refuse,
-            connect_timeout: draft.connect_timeout,
+            connect_timeout: connect.unwrap_or(draft.connect_timeout),
+            resilience: draft.resilience,
         })
     }
 }
@@ -218,11 +225,12 @@ impl ClusterBook {
         draft.members.dedup();
         let plain = draft.addresses.drain(..).map(|address| (address, None));
         let members = draft.members.drain(..).map(|(address, peer)| (address, Some(Arc::new(peer))));
-        let slots = &mut self.endpoint_slots;
+        let (slots, localities) = (&mut self.endpoint_slots, &draft.localities);
         let endpoint = |(address, mesh): (SocketAddr, Option<Arc<MeshPeer>>)| Endpoint {
             slot: EndpointSlot(slots.of((slot.0, address, mesh.clone()))),
             address,
             mesh,
+            locality: localities.get(&address).cloned(),
         };
         plain.chain(members).map(endpoint).collect()
     }
@@ -246,7 +254,7 @@ fn shown_by(own: Option<&Option<Arc<KeyPair>>>, tls: Tls) -> Tls {
 }
 
 fn equal(old: &Cluster, new: &Cluster) -> bool {
-    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout } = old;
+    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout, resilience } = old;
     *slot == new.slot
         && *name == new.name
         && *protocol == new.protocol
@@ -255,6 +263,7 @@ fn equal(old: &Cluster, new: &Cluster) -> bool {
         && *names == new.names
         && *refuse == new.refuse
         && *connect_timeout == new.connect_timeout
+        && *resilience == new.resilience
 }
 
 fn validate_backend(backend: Typed<'_, Backend>, sources: &mut Sources<'_>) -> Option<Validated> {

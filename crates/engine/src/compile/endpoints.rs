@@ -3,6 +3,7 @@
 //! For Pods the decisions are those of Kubernetes' endpoint slice controller, so that a file means here what it
 //! means in a cluster where that controller writes the slices.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use model::kinds::workload::{REGISTERED_BY, Workload, WorkloadProtocol};
 use model::resources::Typed;
 
 use super::policies::Tls;
-use crate::config::{DnsEndpoint, MeshPeer, UpstreamProtocol};
+use crate::config::{DnsEndpoint, Locality, MeshPeer, Resilience, UpstreamProtocol};
 use crate::mesh::MeshView;
 use crate::mesh::spoken::Spoken;
 
@@ -32,6 +33,9 @@ pub(super) struct Draft {
     pub(super) names: Vec<DnsEndpoint>,
     pub(super) tls: Option<Tls>,
     pub(super) connect_timeout: Duration,
+    /// Where addresses are, as far as that is known.
+    pub(super) localities: HashMap<SocketAddr, Arc<Locality>>,
+    pub(super) resilience: Option<Arc<Resilience>>,
 }
 
 impl Default for Draft {
@@ -43,6 +47,8 @@ impl Default for Draft {
             names: Vec::new(),
             tls: None,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            localities: HashMap::new(),
+            resilience: None,
         }
     }
 }
@@ -111,8 +117,14 @@ impl Draft {
         let proof = mesh
             .zip(content.spec.sidecar)
             .filter(|(mesh, _)| content.spec.mtls_mode(number, mesh.mode) != MtlsMode::Off);
+        let place = content.spec.locality.as_ref().map(|place| {
+            let word = |word: &Option<Arc<str>>| word.clone().unwrap_or_default();
+            Arc::new(Locality { region: word(&place.region), zone: word(&place.zone) })
+        });
         let Some((mesh, sidecar)) = proof else {
-            self.addresses.push(SocketAddr::new(address, number));
+            let address = SocketAddr::new(address, number);
+            self.addresses.push(address);
+            self.localities.extend(place.map(|place| (address, place)));
             return;
         };
         // A name that no identity can have proves nothing, and in cleartext nobody asked.
@@ -125,7 +137,9 @@ impl Draft {
             identity,
             replica: resource.key.place().into(),
         };
-        self.members.push((SocketAddr::new(address, sidecar.port), peer));
+        let address = SocketAddr::new(address, sidecar.port);
+        self.members.push((address, peer));
+        self.localities.extend(place.map(|place| (address, place)));
     }
 
     /// A port of the application behind a sidecar.
@@ -149,7 +163,11 @@ impl Draft {
                 let Some(address) = endpoint.addresses.first() else { continue };
                 match (slice.address_type, address.parse::<IpAddr>()) {
                     (AddressType::IPv4 | AddressType::IPv6, Ok(ip)) => {
-                        self.addresses.push(SocketAddr::new(ip, number))
+                        let address = SocketAddr::new(ip, number);
+                        self.addresses.push(address);
+                        let zone = endpoint.zone.clone();
+                        let place = zone.map(|zone| Locality { region: Arc::default(), zone });
+                        self.localities.extend(place.map(|place| (address, Arc::new(place))));
                     }
                     (AddressType::Fqdn, _) => self.host(address, number),
                     (AddressType::IPv4 | AddressType::IPv6, Err(_)) => {}

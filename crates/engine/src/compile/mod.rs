@@ -5,6 +5,7 @@
 //! a sequence of phases, each of which looks only at what the kinds it reads have changed.
 
 mod attach;
+mod attached;
 mod callers;
 mod certificates;
 mod changes;
@@ -19,6 +20,7 @@ mod policy_status;
 mod ports;
 mod protection;
 mod references;
+mod resilience;
 mod routes;
 mod rules;
 mod selection;
@@ -37,11 +39,13 @@ use model::kinds::{
     AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
     HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
 };
+use model::kinds::{FaultPolicy, ResiliencePolicy};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
+pub use protection::{Inbound, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
@@ -53,6 +57,7 @@ use policies::{PolicyTable, ServicePlace};
 use ports::Ports;
 use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
+use resilience::{Concerned, ResilienceBook};
 use routes::{Around, Routes, Workshop};
 use selection::{Selecting, Selection};
 use sidecar::{Sidecar, Ways};
@@ -110,6 +115,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    resilience: ResilienceBook,
     protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
@@ -129,6 +135,7 @@ struct Watch {
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
+    fault: Watched,
     gateway: Watched,
     gateway_class: Watched,
     gateway_parameters: Watched,
@@ -138,6 +145,7 @@ struct Watch {
     pod: Watched,
     policy: Watched,
     reference_grant: Watched,
+    resilience: Watched,
     secret: Watched,
     service: Watched,
     workload: Watched,
@@ -157,6 +165,8 @@ struct Differences {
     namespaces: bool,
     policies: bool,
     anchors: bool,
+    /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
+    resilience: Option<Concerned>,
     routes: Vec<Change>,
     /// Services and Backends that came, went or were edited.
     destinations: HashSet<Destination>,
@@ -183,6 +193,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            resilience: ResilienceBook::default(),
             protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
@@ -206,6 +217,7 @@ impl Compiler {
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
         let mut differences = self.watched.differences(resources, &mut self.selection);
+        self.judge_resilience(&differences, resources);
         self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {
             None => self.plan_gateways(&differences, resources, certificates),
@@ -219,6 +231,7 @@ impl Compiler {
             selection: &self.selection,
             mesh: self.mesh.as_ref(),
             policies: &self.policies,
+            resilience: &self.resilience,
             shown: &self.shown,
             remembered: &mut self.remembered,
             certificates,
@@ -287,7 +300,8 @@ impl Compiler {
         resources: &Resources,
         certificates: &mut dyn Certificates,
     ) -> bool {
-        if !differences.gateways && !differences.grants {
+        let spoken_of = differences.resilience.as_ref().is_some_and(|concerned| concerned.gateways);
+        if !differences.gateways && !differences.grants && !spoken_of {
             return differences.namespaces || differences.mesh;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
@@ -300,7 +314,10 @@ impl Compiler {
             self.book.touch_callers();
         }
         let listeners = self.plans.iter().flat_map(|plan| &plan.listeners);
-        let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
+        let mut views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
+        for view in &mut views {
+            view.says = self.resilience.gateway(&view.namespace, &view.gateway);
+        }
         let changed = views != self.views;
         self.views = views;
         changed || differences.namespaces || differences.mesh
@@ -318,6 +335,15 @@ impl Compiler {
         }
     }
 
+    fn judge_resilience(&mut self, differences: &Differences, resources: &Resources) {
+        let Some(concerned) = &differences.resilience else { return };
+        self.resilience = ResilienceBook::new(resources);
+        match concerned.meshes {
+            true => self.book.touch_all(),
+            false => self.book.touch(&concerned.destinations),
+        }
+    }
+
     fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
@@ -325,12 +351,14 @@ impl Compiler {
             listeners,
             grants: differences.grants,
             destinations: differences.destinations,
+            spoken_of: differences.resilience.map(|concerned| concerned.routes).unwrap_or_default(),
             authorization: differences.authorization,
         };
         let mut shop = Workshop {
             controller: &self.controller,
             resources,
             views: &self.views,
+            resilience: &self.resilience,
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
@@ -369,7 +397,8 @@ impl Compiler {
             .filter(|route| has_parents(&route.status))
             .map(|route| ObjectConditions { resource: route.resource.clone(), status: route.status.clone() });
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
-        let after = policies.chain(backends).map(fresh);
+        let attached = self.resilience.statuses(&self.controller, resources);
+        let after = policies.chain(backends).chain(attached).map(fresh);
         Conditions::new(before.chain(routes).chain(after).collect())
     }
 
@@ -439,18 +468,32 @@ impl Watch {
             | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
+        let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
+        let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
+        let concerned = (!resilience.is_empty() || !faults.is_empty()).then(|| {
+            let mut concerned = Concerned::default();
+            concerned.note::<ResiliencePolicy>(&resilience);
+            concerned.note::<FaultPolicy>(&faults);
+            concerned
+        });
         let destinations = sides(&backends).map(|resource| destination(false, resource));
-        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
+        // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
+        let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
+        let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
+            .is_empty()
+            | mesh
+            | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
         Differences {
-            authorization: !authorization.is_empty(),
+            authorization,
             gateways,
-            mesh: !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty(),
+            mesh,
             services: !services.is_empty(),
             workloads,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
+            resilience: concerned,
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             destinations: destinations
                 .chain(sides(&services).map(|resource| destination(true, resource)))

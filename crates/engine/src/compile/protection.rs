@@ -3,15 +3,15 @@
 //! A policy is compiled once and shared by pointer; equal lists of policies make the same value by pointer, so a change
 //! of one policy is felt by the routes it protects and by nothing else.
 //!
-//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one for a
-//! route wherever the route is served; one for a Service or its namespace at the door that is nearest to it, which is the
-//! Gateway in front when nobody stands beside its workloads.
+//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one
+//! for a route wherever the route is served; one for a Service or its namespace at the door that is nearest to it,
+//! which is the Gateway in front when nobody stands beside its workloads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
-use model::kinds::{KindName, Service, mesh};
+use model::kinds::{KindName, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -20,7 +20,7 @@ use super::listeners::ListenerView;
 use super::references::ClusterKey;
 use super::slots::Slots;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
-use crate::config::{Action, Rule, Target};
+use crate::config::{Action, Backends, Rule, Target};
 use crate::mesh::MeshView;
 
 /// What a policy is for.
@@ -87,6 +87,25 @@ impl MeshDefaults {
 struct Held {
     resource: Arc<Resource>,
     policy: Arc<Policy>,
+}
+
+/// A way in to a workload, as policies see it.
+#[derive(Clone, Debug)]
+pub struct Inbound<'a> {
+    /// Namespace of Service and workload.
+    pub namespace: &'a Arc<str>,
+    /// The Service, with the name of its port.
+    pub service: Option<(Arc<str>, Option<Arc<str>>)>,
+    /// The workload.
+    pub workload: Option<&'a Arc<str>>,
+}
+
+/// What the policies of a set of resources make of a way in, for those who ask once.
+#[must_use]
+pub fn inbound(resources: &Resources, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+    let mut book = PolicyBook::default();
+    book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
+    book.inbound(place)
 }
 
 /// A route, as policies see it.
@@ -197,18 +216,31 @@ impl PolicyBook {
         book: &ClusterBook,
         resources: &Resources,
     ) -> Option<Arc<Authorization>> {
+        let backends = match &rule.action {
+            Action::Forward(backends) => Some(backends),
+            Action::Redirect(_) | Action::Refuse { .. } => None,
+        };
+        self.of_backends(door, (route, rule.origin.name.as_ref()), backends, book, resources)
+    }
+
+    /// What may pass to the backends of a rule of a route, whatever is carried.
+    pub(super) fn of_backends(
+        &mut self,
+        door: &Door,
+        (route, rule): (RoutePlace<'_>, Option<&Arc<str>>),
+        backends: Option<&Backends>,
+        book: &ClusterBook,
+        resources: &Resources,
+    ) -> Option<Arc<Authorization>> {
         if self.is_idle() {
             return None;
         }
         let mut common: Vec<Arc<Policy>> = door.0.iter().flat_map(|list| list.iter().cloned()).collect();
-        common.extend(self.of_object(route.kind, route.namespace, route.name, rule.origin.name.as_ref()));
-        let mut lists: Vec<Vec<Arc<Policy>>> = match &rule.action {
-            Action::Forward(backends) => {
-                let targets = backends.choices.iter().map(|backend| &backend.target);
-                targets.map(|target| self.of_target(target, book, resources)).collect()
-            }
-            Action::Redirect(_) | Action::Refuse { .. } => Vec::new(),
-        };
+        common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
+        let targets =
+            backends.iter().flat_map(|backends| backends.choices.iter().map(|backend| &backend.target));
+        let mut lists: Vec<Vec<Arc<Policy>>> =
+            targets.map(|target| self.of_target(target, book, resources)).collect();
         if lists.is_empty() {
             lists.push(Vec::new());
         }
@@ -221,9 +253,14 @@ impl PolicyBook {
         let Target::Cluster(slot) = target else { return Vec::new() };
         match book.key(*slot) {
             ClusterKey::Service { namespace, name, port } => {
+                let service = resources.service(namespace, name);
                 let named = port_name(namespace, name, *port, resources);
                 let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
                 list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
+                // Those who stand beside its workloads ask the same policies, and see who really calls.
+                if !list.is_empty() && service.is_some_and(|service| has_sidecars(service, resources)) {
+                    list.clear();
+                }
                 list
             }
             ClusterKey::Backend { namespace, .. } => {
@@ -232,6 +269,22 @@ impl PolicyBook {
             // No route leads to it.
             ClusterKey::Application { .. } => Vec::new(),
         }
+    }
+
+    /// What may come in to a port of a Service at one of its workloads, where a proxy stands beside it.
+    pub(super) fn inbound(&mut self, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut list = self.of(&Protected::Mesh).to_vec();
+        list.extend_from_slice(self.of(&Protected::Namespace(place.namespace.clone())));
+        if let Some((service, port)) = &place.service {
+            list.extend(self.of_object(KindName::Service, place.namespace, service, port.as_ref()));
+        }
+        if let Some(workload) = place.workload {
+            list.extend(self.of_object(KindName::Workload, place.namespace, workload, None));
+        }
+        self.merged(vec![list])
     }
 
     /// One value for lists of which all must agree. Equal ones are the same by pointer.
@@ -275,6 +328,18 @@ impl PolicyBook {
 fn port_name(namespace: &str, service: &str, port: u16, resources: &Resources) -> Option<Arc<str>> {
     let service = resources.find::<Service>(namespace, service)?;
     service.content.spec.ports.iter().find(|known| known.port == port)?.name.clone()
+}
+
+/// Whether some workload behind a Service has a proxy beside it.
+fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
+    let selector = &service.content.spec.selector;
+    let mut workloads = resources.within::<Workload>(service.resource.namespace());
+    !selector.is_empty()
+        && workloads.any(|workload| {
+            let labels = &workload.resource.meta.labels;
+            workload.content.spec.sidecar.is_some()
+                && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+        })
 }
 
 fn address(policy: &Arc<Policy>) -> usize {

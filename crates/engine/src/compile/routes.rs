@@ -20,6 +20,7 @@ use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::protection::{Door, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved};
+use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
 use super::slots::Slots;
@@ -61,6 +62,8 @@ struct Depends {
     side: Option<ListenerSide>,
     /// The Gateway, where it shows backends a certificate of its own.
     caller: Option<Caller>,
+    /// What policies for the Gateway say of its requests.
+    says: GatewaySide,
     /// Who may come in there at all.
     door: Door,
 }
@@ -70,6 +73,7 @@ pub(super) struct Workshop<'a> {
     pub(super) controller: &'a Arc<str>,
     pub(super) resources: &'a Resources,
     pub(super) views: &'a [ListenerView],
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
@@ -87,6 +91,8 @@ pub(super) struct Around {
     pub(super) grants: bool,
     /// Services and Backends that are different.
     pub(super) destinations: HashSet<Destination>,
+    /// Routes, by namespace and name, of which policies say something else.
+    pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
     /// AuthorizationPolicies are different.
     pub(super) authorization: bool,
 }
@@ -97,7 +103,8 @@ impl Routes {
         changes.retain(|change| !self.follow_move(change, shop));
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
-        if around.listeners || around.grants || around.authorization || !around.destinations.is_empty() {
+        let quiet = around.destinations.is_empty() && around.spoken_of.is_empty();
+        if around.listeners || around.grants || around.authorization || !quiet {
             for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
                 state.reconsider(around, &mut self.rule_slots, shop);
             }
@@ -171,9 +178,11 @@ impl RouteState {
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
     fn judge(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let plain = ListenerSide { port: 80, https: false };
-        let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
+        let says = GatewaySide::default();
+        let told = rules::Told { resilience: shop.resilience, gateway: &says };
+        let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        let depends = Depends { side, caller: None, door: Door::default() };
+        let depends = Depends { side, caller: None, says, door: Door::default() };
         self.protect(&mut judged.templates, &depends.door, shop);
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
@@ -191,7 +200,11 @@ impl RouteState {
         let namespace = self.resource.namespace().to_owned();
         let references = (around.grants && self.resolved.crosses(&namespace))
             || self.resolved.destinations(&namespace).any(|place| around.destinations.contains(&place));
-        let mut rules_changed = false;
+        let place = (namespace.as_str().into(), self.resource.key.name.to_arc());
+        let mut rules_changed = around.spoken_of.contains(&place);
+        if rules_changed {
+            self.judge(slots, shop);
+        }
         if references {
             let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
             if resolved != self.resolved {
@@ -221,6 +234,7 @@ impl RouteState {
     /// Takes its places in the tables and writes its status.
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let mut callers: Vec<Option<Caller>> = Vec::new();
+        let mut said: Vec<GatewaySide> = vec![GatewaySide::default()];
         let mut doors: Vec<Door> = Vec::new();
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
@@ -228,6 +242,9 @@ impl RouteState {
             let view = view.expect("routes attach to listeners there are");
             if !callers.contains(&view.caller) {
                 callers.push(view.caller.clone());
+            }
+            if !said.contains(&view.says) {
+                said.push(view.says.clone());
             }
             let door = shop.protection.door(view);
             if !doors.contains(&door) {
@@ -242,6 +259,7 @@ impl RouteState {
             );
         }
         self.hold(&callers, &doors, shop.book);
+        self.variants.retain(|(depends, _)| said.contains(&depends.says));
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
@@ -258,13 +276,15 @@ impl RouteState {
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),
+            says: view.says.clone(),
             door: shop.protection.door(view),
         };
         if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
         let resolved = self.reached_by(view.caller.as_ref(), shop.book);
-        let mut compiled = rules::compile(self.typed(), &resolved, side, slots);
+        let told = rules::Told { resilience: shop.resilience, gateway: &view.says };
+        let mut compiled = rules::compile(self.typed(), &resolved, side, told, slots);
         self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
         self.variants.push((depends, templates.clone()));

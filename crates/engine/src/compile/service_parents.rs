@@ -16,6 +16,7 @@ use model::resources::Typed;
 use super::attach::Place;
 use super::listeners::{ListenerView, ParentKind, RouteSource};
 use super::references::Destination;
+use super::resilience::GatewaySide;
 use crate::matching::HostPattern;
 use crate::mesh::spoken::Spoken;
 use crate::status::Reason;
@@ -86,6 +87,7 @@ pub(super) fn views(service: Typed<'_, Service>, port: &ServicePort, home: &str)
         from,
         caller: None,
         served: true,
+        says: GatewaySide::default(),
     };
     let producer = view(PRODUCER, RouteSource::Same);
     let consumer = (home != namespace).then(|| view(CONSUMER, RouteSource::Only(home.into())));

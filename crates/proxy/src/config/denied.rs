@@ -2,8 +2,8 @@
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
 //! nowhere to go. Whoever asks is answered 500 and nothing reaches a backend, whatever the policy would have been. No
-//! rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be read is stood in
-//! for by one that denies.
+//! rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be read is
+//! stood in for by one that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ pub fn without<'d>(
             | KindName::HttpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters
@@ -136,8 +138,8 @@ pub fn without<'d>(
     seen
 }
 
-/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is told
-/// so as by any other policy. A target that cannot be named stands for all of the namespace.
+/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is
+/// told so as by any other policy. A target that cannot be named stands for all of the namespace.
 fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     let (namespace, called) = name.name.split_once('/')?;
     let mut spec = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });

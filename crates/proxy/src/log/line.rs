@@ -64,6 +64,9 @@ pub fn write(
         string(out, b",\"route\":", rule.origin.route.as_bytes());
         number(out, b",\"rule\":", u64::from(rule.origin.rule));
     }
+    if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
+        string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
+    }
     if let Some(denied) = &exchange.denied_by {
         decision(out, denied);
     }

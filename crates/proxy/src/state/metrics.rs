@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use engine::authorization::PolicySlot;
-use engine::config::RuleSlot;
+use engine::config::{ClusterSlot, RuleSlot};
 use identity::member::Refusal;
 
 use crate::failure::Failure;
-use crate::limits::{POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
+use crate::limits::{CLUSTER_COUNTERS_MAX, POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
+use crate::state::sources::Sources;
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -29,6 +30,12 @@ impl Cell {
     #[inline]
     pub fn take(&self, amount: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_sub(amount), Relaxed);
+    }
+
+    /// Says something else from now on (gauges). Only the owning worker may call this.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
     }
 
     /// What it says now.
@@ -77,18 +84,54 @@ pub fn duration_bucket(micros: u64) -> usize {
 }
 
 const RULES_PER_CHUNK: usize = 256;
+const CLUSTERS_PER_CHUNK: usize = 64;
 const POLICIES_PER_CHUNK: usize = 256;
+
+/// Counters of one cluster of which policies say something.
+#[derive(Debug, Default)]
+pub struct ClusterCells {
+    /// Requests sent again because a policy says so.
+    pub retries: Cell,
+    /// Requests not sent again because the budget was spent.
+    pub retries_denied: Cell,
+    /// Times an endpoint was ejected.
+    pub ejections: Cell,
+    /// Requests refused because of a limit: on requests, on waiting for a connection, on requests at an endpoint.
+    pub overflows: [Cell; 3],
+    /// Endpoints there are.
+    pub endpoints: Cell,
+    /// Endpoints that are ejected now.
+    pub ejected: Cell,
+    /// Endpoints that health checks find unwell now.
+    pub unwell: Cell,
+    /// 1 while all endpoints are asked because too few are healthy.
+    pub panics: Cell,
+}
+
+/// A limit that requests ran into, in the order of [`ClusterCells::overflows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Requests under way.
+    Requests,
+    /// Waiting for a connection.
+    Pending,
+    /// Requests under way at each endpoint.
+    Endpoint,
+}
 
 /// Everything one worker counts.
 #[derive(Debug)]
 pub struct Metrics {
     chunks: Box<[OnceLock<Box<[RuleCells; RULES_PER_CHUNK]>>]>,
+    clusters: Box<[OnceLock<Box<[ClusterCells; CLUSTERS_PER_CHUNK]>>]>,
     /// Requests that no rule matched or that were refused before routing, by status class and duration.
     pub unrouted: RuleCells,
     /// Failures by kind, in the order of [`Failure::ALL`].
     pub failures: [Cell; Failure::ALL.len()],
     /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
     pub refusals: [Cell; Refusal::ALL.len()],
+    /// Requests by the member of the mesh that sent them.
+    pub sources: Sources,
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -103,6 +146,10 @@ pub struct Metrics {
     pub upstream_reuses: Cell,
     /// Requests sent again after a stale connection or a failed connect.
     pub upstream_repeats: Cell,
+    /// Requests held back on purpose.
+    pub faults_delayed: Cell,
+    /// Requests failed on purpose.
+    pub faults_aborted: Cell,
     /// Copies sent to mirrors.
     pub mirrored: Cell,
     /// Copies not sent because of a limit.
@@ -117,9 +164,11 @@ impl Default for Metrics {
     fn default() -> Self {
         Metrics {
             chunks: (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
+            clusters: (0..CLUSTER_COUNTERS_MAX / CLUSTERS_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
             failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
             refusals: [const { Cell(AtomicU64::new(0)) }; Refusal::ALL.len()],
+            sources: Sources::default(),
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),
@@ -127,6 +176,8 @@ impl Default for Metrics {
             upstream_connect_failures: Cell::default(),
             upstream_reuses: Cell::default(),
             upstream_repeats: Cell::default(),
+            faults_delayed: Cell::default(),
+            faults_aborted: Cell::default(),
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
@@ -143,6 +194,21 @@ impl Metrics {
         let Some(chunk) = self.chunks.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
         let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::new() }; RULES_PER_CHUNK]));
         &chunk[index % RULES_PER_CHUNK]
+    }
+
+    /// The cells of a cluster; `None` past the last one that is counted.
+    pub fn cluster(&self, slot: ClusterSlot) -> Option<&ClusterCells> {
+        let index = slot.0 as usize;
+        let chunk = self.clusters.get(index / CLUSTERS_PER_CHUNK)?;
+        let chunk = chunk.get_or_init(|| Box::new(std::array::from_fn(|_| ClusterCells::default())));
+        Some(&chunk[index % CLUSTERS_PER_CHUNK])
+    }
+
+    /// The cells of a cluster, if something was counted near it.
+    #[must_use]
+    pub fn peek_cluster(&self, slot: ClusterSlot) -> Option<&ClusterCells> {
+        let index = slot.0 as usize;
+        Some(&self.clusters.get(index / CLUSTERS_PER_CHUNK)?.get()?[index % CLUSTERS_PER_CHUNK])
     }
 
     /// The counter of a policy's decisions. Policies past the last chunk share that of the default action.

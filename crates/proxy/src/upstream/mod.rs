@@ -7,17 +7,19 @@ mod balance;
 mod connect;
 mod http1;
 mod http2;
+mod retry;
 pub mod send;
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 pub use balance::choose;
-pub use connect::acquire;
 #[allow(unused_imports, reason = "tunnels ask for it")]
 pub use connect::dial_bytes;
+pub use connect::{Wish, acquire};
 pub use http1::Http1Upstream;
 pub use http2::{Http2Request, Http2Upstream};
+pub use retry::{Tries, Why};
 
 use crate::buffer::Buffer;
 use crate::exchange::Exchange;

@@ -16,7 +16,7 @@ use h2::client::SendRequest;
 use proxy::{LogSink, Options, Proxy};
 
 #[path = "../made/mod.rs"]
-mod made;
+pub mod made;
 
 /// The host that every test asks for.
 pub const HOST: &str = "svc7.example.com";
@@ -38,6 +38,7 @@ impl Gateway {
             admin,
             access_log: LogSink::Off,
             drain: Duration::from_secs(20),
+            locality: None,
             member: None,
         };
         let config = Arc::new(config(address, upstream, protocol, limits));

@@ -32,13 +32,15 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 6] = [
+const JUDGED: [KindName; 8] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::BackendTlsPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
+    KindName::ResiliencePolicy,
+    KindName::FaultPolicy,
 ];
 
 /// Everything that is told.

@@ -121,6 +121,8 @@ impl Straight {
             filters: Vec::new(),
             action: Action::Forward(self.backends()),
             timeouts: Timeouts::default(),
+            retry: None,
+            fault: None,
             authorization: self.authorization.clone(),
         };
         let seniority =

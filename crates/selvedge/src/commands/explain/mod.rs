@@ -12,9 +12,11 @@ use control::{ControlPlane, Options};
 use engine::Config;
 use engine::config::{PathPolicy, Port};
 use engine::explain::{Explanation, Question, explain};
+use model::Resources;
 use serde_json::json;
 
 use crate::commands::OutputForm;
+use crate::commands::authz::{Caller, Named};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::state::{State, compiler};
@@ -44,6 +46,9 @@ pub struct Arguments {
     /// A header field of the request; may be given more than once
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// Who asks: namespace/name, a SPIFFE ID, or ip:ADDRESS; without it somebody without an identity
+    #[arg(long, value_name = "FROM")]
+    from: Option<Named>,
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
@@ -63,7 +68,8 @@ fn method(text: &str) -> Result<String, String> {
         .map_err(|_| "a method is a word, such as GET".to_owned())
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// Reads `name: value`.
+pub fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write `name: value`, such as 'x-beta: 1'")?;
     let name = http::HeaderName::from_bytes(name.trim().as_bytes())
         .map_err(|_| format!("`{}` is not a header name", name.trim()))?;
@@ -73,7 +79,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// Asks the schema, or compiles the resources and asks the engine. A request that nobody would answer is an answer,
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Arguments { files, headers, output: form, subject, url, connection } = arguments;
+    let Arguments { files, headers, from, output: form, subject, url, connection } = arguments;
     let Some(url) = url else {
         output::data(field::explain(subject)?);
         return Ok(Exit::Success);
@@ -81,15 +87,17 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let method = &method(subject).map_err(|problem| {
         Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
     })?;
-    let config = &match files.is_empty() {
+    let (config, resources) = &match files.is_empty() {
         true => held(connection)?,
         false => {
             let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
-            Arc::clone(&control.load(files).map_err(Failure::refused)?.config)
+            let snapshot = control.load(files).map_err(Failure::refused)?;
+            (Arc::clone(&snapshot.config), snapshot.resources.clone())
         }
     };
+    let from = from.as_ref().map_or_else(Caller::nobody, |from| from.among(resources));
     let ask = |url: &str| {
-        explain(config, &Question { method, url, headers }).map_err(|error| {
+        explain(config, &Question { method, url, headers, source: from.source() }).map_err(|error| {
             Failure::new(
                 Exit::Usage,
                 error.to_string(),
@@ -120,13 +128,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What the control plane holds, compiled.
-fn held(connection: &Connection) -> Result<Arc<Config>, Failure> {
+fn held(connection: &Connection) -> Result<(Arc<Config>, Resources), Failure> {
     let client = connection.open()?;
     let state = block_on(State::read(&client, &[client.endpoint().namespace.clone()]))?;
     if !state.unknown.is_empty() {
         output::note(format_args!("not everything could be read: {}", state.unknown.join("; ")));
     }
-    Ok(compiler().compile(&state.resources).config)
+    Ok((compiler().compile(&state.resources).config, state.resources))
 }
 
 fn show(form: OutputForm, explanation: &Explanation) {
