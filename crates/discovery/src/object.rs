@@ -171,6 +171,8 @@ pub enum Interest {
     All,
     /// These Gateways, as `namespace/name`.
     Gateways(BTreeSet<Arc<str>>),
+    /// The proxy beside this Workload, as `namespace/name`.
+    Workload(Arc<str>),
 }
 
 impl Interest {
@@ -180,18 +182,27 @@ impl Interest {
         match self {
             Interest::All => vec!["*".to_owned()],
             Interest::Gateways(names) => names.iter().map(ToString::to_string).collect(),
+            Interest::Workload(place) => vec![format!("{WORKLOAD}{place}")],
         }
     }
 
-    /// Reads the names of a subscription. `*` and no name at all both mean all.
+    /// Reads the names of a subscription. `*` and no name at all both mean all. A Workload stands alone.
     #[must_use]
     pub fn of_names(names: &[String]) -> Interest {
         if names.is_empty() || names.iter().any(|name| name == "*") {
             return Interest::All;
         }
+        if let [only] = names
+            && let Some(place) = only.strip_prefix(WORKLOAD)
+        {
+            return Interest::Workload(place.into());
+        }
         Interest::Gateways(names.iter().map(|name| name.as_str().into()).collect())
     }
 }
+
+/// What tells a Workload from a Gateway among the names of a subscription. No namespace is called so.
+const WORKLOAD: &str = "Workload/";
 
 impl fmt::Display for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,6 +244,9 @@ mod tests {
     fn an_interest_survives_its_names() {
         let some = Interest::Gateways(["a/b".into(), "c/d".into()].into());
 
+        let beside = Interest::Workload("a/b".into());
+
+        assert_eq!(Interest::of_names(&beside.names()), beside);
         assert_eq!(Interest::of_names(&some.names()), some);
         assert_eq!(Interest::of_names(&Interest::All.names()), Interest::All);
     }

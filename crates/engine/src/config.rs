@@ -5,7 +5,7 @@
 //! compiler, so a proxy may index plain vectors with it and never hashes a name on the path of a request.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub clusters: Vec<Option<Arc<Cluster>>>,
     /// Where the rules were read.
     pub sources: Arc<Sources>,
+    /// Beside a workload: the Services it may call, sorted by namespace and name.
+    pub names: Arc<[ReachableName]>,
     /// Every authorization policy, wherever it holds; for those who count and explain.
     pub policies: Arc<[Arc<Policy>]>,
 }
@@ -47,6 +49,30 @@ impl Config {
     pub fn cluster(&self, slot: ClusterSlot) -> Option<&Arc<Cluster>> {
         self.clusters.get(slot.0 as usize)?.as_ref()
     }
+}
+
+/// A Service that a workload may call, and where it finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachableName {
+    /// Name of the Service.
+    pub service: Arc<str>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// The loopback address that stands for it.
+    pub virtual_address: Ipv4Addr,
+    /// Its ports.
+    pub ports: Vec<ReachablePort>,
+}
+
+/// A port of a Service that a workload may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachablePort {
+    /// Its name, where it has one.
+    pub name: Option<Arc<str>>,
+    /// Its number.
+    pub port: u16,
+    /// The number at the virtual address: the same, but for low ones where nobody may listen there.
+    pub open_at: u16,
 }
 
 /// Stable index of a rule, for counters. Never reused for another rule while the compiler lives.

@@ -4,6 +4,7 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod mesh;
 mod resilience;
 
 use std::time::Duration;
@@ -22,11 +23,15 @@ use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMa
 #[must_use]
 pub fn dump(config: &Config) -> Value {
     let clusters = config.clusters.iter().flatten().map(|cluster| self::cluster(cluster));
-    json!({
+    let mut object = json!({
         "epoch": config.epoch,
         "ports": config.ports.iter().map(|port| self::port(port, &config.sources)).collect::<Vec<_>>(),
         "clusters": clusters.collect::<Vec<_>>(),
-    })
+    });
+    if !config.names.is_empty() {
+        object["names"] = config.names.iter().map(mesh::name).collect();
+    }
+    object
 }
 
 fn port(port: &Port, sources: &Sources) -> Value {
@@ -37,6 +42,9 @@ fn port(port: &Port, sources: &Sources) -> Value {
         "settings": settings(&port.settings),
         "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found, sources)).collect::<Vec<_>>(),
     });
+    if let Security::Mesh(door) = &port.security {
+        object["mesh"] = mesh::door(door);
+    }
     if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
         object["client_validation"] = client_validation(validation);
     }
@@ -315,7 +323,7 @@ pub(crate) fn cluster(cluster: &Cluster) -> Value {
         "name": name,
         "protocol": protocol,
         "tls": tls,
-        "endpoints": endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect::<Vec<_>>(),
+        "endpoints": endpoints.iter().map(mesh::endpoint).collect::<Vec<_>>(),
         "names": names.collect::<Vec<_>>(),
         "refuse": refuse,
         "connect_timeout_ms": millis(*connect_timeout),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod dump;
 pub mod explain;
 pub mod matching;
+pub mod mesh;
 pub mod request;
 pub mod status;
 

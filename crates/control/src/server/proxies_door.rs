@@ -13,7 +13,7 @@ use crate::api::Inside;
 use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
-use crate::ca::trust::GATEWAY;
+use crate::ca::trust::{GATEWAY, WORKLOAD};
 use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
 use crate::world::World;
 
@@ -78,14 +78,18 @@ impl Members {
     fn peer(&self, shown: &Credentials<'_>) -> Result<Peer, Refused> {
         let user = self.0.authenticate(shown).ok_or(Refused::Unknown)?;
         let named = user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY));
-        let may_serve = match user.is_in(GATEWAYS) {
-            true => Interest::All,
-            false => Interest::Gateways(named.map(Into::into).collect()),
+        let beside = user.groups.iter().find_map(|group| group.strip_prefix(WORKLOAD));
+        let may_serve = match beside {
+            _ if user.is_in(GATEWAYS) => Interest::All,
+            Some(workload) => Interest::Workload(workload.into()),
+            None => Interest::Gateways(named.map(Into::into).collect()),
         };
         match &may_serve {
             // Somebody, but no gateway.
             Interest::Gateways(names) if names.is_empty() => Err(Refused::Unknown),
-            Interest::Gateways(_) | Interest::All => Ok(Peer { name: user.name, may_serve }),
+            Interest::Gateways(_) | Interest::Workload(_) | Interest::All => {
+                Ok(Peer { name: user.name, may_serve })
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub trait Authenticate: Send + Sync + fmt::Debug + 'static {
 pub struct Peer {
     /// What the audit log calls it.
     pub name: Arc<str>,
-    /// The Gateways it may see.
+    /// For whom it may see what there is.
     pub may_serve: Interest,
 }
 
@@ -38,8 +38,10 @@ impl Peer {
     pub fn may(&self, interest: &Interest) -> bool {
         match (&self.may_serve, interest) {
             (Interest::All, _) => true,
-            (Interest::Gateways(_), Interest::All) => false,
             (Interest::Gateways(may), Interest::Gateways(asked)) => asked.is_subset(may),
+            (Interest::Workload(may), Interest::Workload(asked)) => may == asked,
+            (Interest::Gateways(_), Interest::All | Interest::Workload(_))
+            | (Interest::Workload(_), Interest::All | Interest::Gateways(_)) => false,
         }
     }
 }
@@ -129,5 +131,15 @@ mod tests {
         assert!(peer.may(&some(&["a/b"])));
         assert!(!peer.may(&some(&["a/b", "x/y"])));
         assert!(!peer.may(&Interest::All));
+        assert!(!peer.may(&Interest::Workload("a/b".into())));
+    }
+
+    #[test]
+    fn who_stands_beside_a_workload_sees_what_is_for_that_one() {
+        let peer = Peer { name: "cart".into(), may_serve: Interest::Workload("shop/cart-1".into()) };
+
+        assert!(peer.may(&Interest::Workload("shop/cart-1".into())));
+        assert!(!peer.may(&Interest::Workload("shop/cart-2".into())));
+        assert!(!peer.may(&some(&["shop/cart-1"])) && !peer.may(&Interest::All));
     }
 }

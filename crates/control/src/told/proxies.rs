@@ -53,6 +53,7 @@ fn status(proxy: &Proxy, standing: Standing, revision: Revision, now: Instant) -
         "version": proxy.version,
         "gateways": gateways(&proxy.interest),
         "connected": proxy.is_live(now),
+        "workload": workload(&proxy.interest),
         "appliedEpoch": applied,
         "appliedSeconds": since(proxy.since),
         "lastSeenSeconds": since(proxy.heard),
@@ -67,11 +68,20 @@ fn status(proxy: &Proxy, standing: Standing, revision: Revision, now: Instant) -
     })
 }
 
+/// The Workload that a proxy stands beside.
+fn workload(interest: &Interest) -> Option<&str> {
+    match interest {
+        Interest::Workload(place) => Some(place),
+        Interest::All | Interest::Gateways(_) => None,
+    }
+}
+
 /// A proxy that serves every Gateway says so by a star.
 fn gateways(interest: &Interest) -> Vec<&str> {
     match interest {
         Interest::All => vec!["*"],
         Interest::Gateways(names) => names.iter().map(|name| &**name).collect(),
+        Interest::Workload(_) => Vec::new(),
     }
 }
 

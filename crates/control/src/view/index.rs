@@ -33,6 +33,8 @@ pub(super) type Target = (KindName, Arc<str>, Arc<str>);
 #[derive(Debug, Default)]
 pub(super) struct Index {
     routes: Children,
+    /// Routes by the Services that are their parents, and by the namespace the routes are in.
+    service_routes: HashMap<(Place, Arc<str>), BTreeSet<ResourceKey>>,
     policies: Children,
     /// Policies that name what they are about, whatever its kind.
     attached: HashMap<Target, BTreeSet<ResourceKey>>,
@@ -57,6 +59,27 @@ impl Index {
             self.insert(after);
             for target in targets_of(after) {
                 self.attached.entry(target).or_default().insert(after.key.clone());
+            }
+        }
+    }
+
+    /// The routes of a namespace that stand before a Service.
+    pub(super) fn routes_before(&self, service: &Place, of: &Arc<str>) -> impl Iterator<Item = &ResourceKey> {
+        self.service_routes.get(&(service.clone(), of.clone())).into_iter().flatten()
+    }
+
+    fn stand_before_services(&mut self, resource: &Resource, comes: bool) {
+        let Kind::HttpRoute(route) = &resource.kind else { return };
+        for service in parent_services(resource, route) {
+            let key = (service, resource.namespace().into());
+            let known = self.service_routes.entry(key.clone()).or_default();
+            if comes {
+                known.insert(resource.key.clone());
+            } else {
+                known.remove(&resource.key);
+            }
+            if known.is_empty() {
+                self.service_routes.remove(&key);
             }
         }
     }
@@ -109,6 +132,7 @@ impl Index {
 
     fn insert(&mut self, resource: &Resource) {
         self.guard(resource, true);
+        self.stand_before_services(resource, true);
         let Some((children, parents)) = self.side(resource) else { return };
         for parent in parents {
             children.entry(parent).or_default().insert(resource.key.clone());
@@ -117,6 +141,7 @@ impl Index {
 
     fn remove(&mut self, resource: &Resource) {
         self.guard(resource, false);
+        self.stand_before_services(resource, false);
         let Some((children, parents)) = self.side(resource) else { return };
         for parent in parents {
             if let Some(known) = children.get_mut(&parent) {
@@ -177,12 +202,20 @@ pub(super) fn guarded_by(resource: &Resource, policy: &AuthorizationPolicy) -> V
     targets.iter().filter_map(one).collect()
 }
 
+/// The Services a route names as its parents.
+pub(super) fn parent_services(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
+    parents(resource, route, KindName::Service)
+}
+
 /// The Gateways a route names as its parents.
 pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
-    let gateway = KindName::Gateway;
+    parents(resource, route, KindName::Gateway)
+}
+
+fn parents(resource: &Resource, route: &HttpRoute, kind: KindName) -> Vec<Place> {
     let parents = route.spec.parent_refs.iter();
     parents
-        .filter(|parent| *parent.group == *gateway.group() && *parent.kind == *gateway.as_str())
+        .filter(|parent| *parent.group == *kind.group() && *parent.kind == *kind.as_str())
         .map(|parent| {
             (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone())
         })

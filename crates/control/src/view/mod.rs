@@ -388,7 +388,10 @@ impl State {
 }
 
 fn roots(interest: &Interest) -> Vec<Node> {
-    let mut roots = match interest {
+    let split =
+        |place: &Arc<str>| place.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()));
+    let mut roots: Vec<Node> = match interest {
+        Interest::Workload(place) => split(place).map(Node::Sidecar).into_iter().collect(),
         Interest::All => vec![Node::OurGateways],
         Interest::Gateways(names) => {
             let places = names.iter().filter_map(|name| name.split_once('/'));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use model::kinds::gateway::{FromNamespaces, Gateway, RouteNamespaces};
 use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
+use model::kinds::workload::Reach;
 use model::kinds::{
     Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
     TrustBundle,
@@ -18,7 +19,7 @@ use model::kinds::{
 use model::resources::{Referred, Referrer};
 use model::{Resource, ResourceKey, Resources};
 
-use super::index::{Guarded, Index};
+use super::index::{Guarded, Index, Place};
 
 /// What can be needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,24 @@ pub(super) enum Node {
     OurGateways,
     /// The roots of every mesh.
     TrustBundles,
+    /// All that the proxy beside a Workload needs, whether the Workload exists or not.
+    Sidecar(Place),
+    /// A Service that is called from a namespace, with the routes that hold there.
+    Called {
+        /// The Service.
+        service: Place,
+        /// Namespace of the caller.
+        home: Arc<str>,
+    },
+    /// Routes of a namespace that stand before a Service.
+    RoutesBefore {
+        /// The Service.
+        service: Place,
+        /// Namespace of the routes.
+        of: Arc<str>,
+    },
+    /// Which Services there are in a namespace, and what they select; everywhere when empty.
+    ServicesOf(Arc<str>),
     /// Whatever grants references into this namespace.
     GrantsOf(Arc<str>),
     /// AuthorizationPolicies of something as a whole: of the mesh, a namespace or an object.
@@ -54,6 +73,18 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
             let bundles = resources.all::<TrustBundle>();
             found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
+        Node::Sidecar(place) => found.of_sidecar(place),
+        Node::Called { service, home } => {
+            found.add(KindName::Service, &service.0, &service.1);
+            found.nodes.extend(
+                [service.0.clone(), home.clone()]
+                    .map(|of| Node::RoutesBefore { service: service.clone(), of }),
+            );
+        }
+        Node::RoutesBefore { service, of } => {
+            let routes = index.routes_before(service, of);
+            found.nodes.extend(routes.map(|key| Node::Object(key.clone())));
+        }
         Node::Guards(guarded) => {
             let policies = index.guards_of(guarded);
             found.nodes.extend(policies.map(|key| Node::Object(key.clone())));
@@ -63,7 +94,7 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
                 found.nodes.extend(meshes.map(|mesh| Node::Object(mesh.key.clone())));
             }
         }
-        Node::GrantsOf(_) | Node::NamespaceLabels => {}
+        Node::GrantsOf(_) | Node::NamespaceLabels | Node::ServicesOf(_) => {}
     }
     found.nodes
 }
@@ -170,6 +201,40 @@ impl Needs<'_> {
         }
     }
 
+    /// What the proxy beside a Workload needs: the Workload, the Services that it may call, those that lead to it, and
+    /// who may come in. A Workload that says whom it calls is told of nobody else.
+    fn of_sidecar(&mut self, place: &Place) {
+        let (home, name) = place;
+        self.add(KindName::Workload, home, name);
+        self.nodes.extend([Node::Guards(Guarded::Mesh), Node::ServicesOf(home.clone())]);
+        self.add(KindName::Namespace, "", home);
+        let Some(own) = self.resources.workload(home, name) else { return };
+        self.guards(KindName::Workload, own.resource);
+        let of_home = self.resources.within::<Service>(home);
+        let leading = of_home.filter(|service| selects(service.content, own.resource));
+        leading.for_each(|service| self.call(place_of(service.resource), home));
+        let Some(reaches) = &own.content.spec.reaches else {
+            self.nodes.insert(Node::ServicesOf("".into()));
+            self.resources.all::<Service>().for_each(|service| self.call(place_of(service.resource), home));
+            return;
+        };
+        for Reach(reach) in reaches {
+            match reach.split_once('/') {
+                Some((namespace, "*")) => {
+                    self.nodes.insert(Node::ServicesOf(namespace.into()));
+                    let all = self.resources.within::<Service>(namespace);
+                    all.for_each(|service| self.call(place_of(service.resource), home));
+                }
+                Some((namespace, service)) => self.call((namespace.into(), service.into()), home),
+                None => self.call((home.clone(), reach.clone()), home),
+            }
+        }
+    }
+
+    fn call(&mut self, service: Place, home: &Arc<str>) {
+        self.nodes.insert(Node::Called { service, home: home.clone() });
+    }
+
     fn of_class(&mut self, class: &GatewayClass) {
         if let Some(ObjectRef { group, kind, name, namespace: Some(namespace) }) = &class.spec.parameters_ref
         {
@@ -229,6 +294,9 @@ impl Needs<'_> {
             self.nodes.extend(mine.map(|pod| Node::Object(pod.resource.key.clone())));
         }
         self.nodes.extend(keys);
+        let workloads = self.resources.workloads(namespace);
+        let mine = workloads.filter(|workload| selects(service, workload.resource));
+        self.nodes.extend(mine.map(|workload| Node::Object(workload.resource.key.clone())));
         self.guards(KindName::Service, resource);
         let policies = self.index.policies_of(namespace, name);
         self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
@@ -292,6 +360,10 @@ impl Needs<'_> {
     fn add(&mut self, kind: KindName, namespace: &str, name: &str) {
         self.nodes.extend(object(kind, namespace, name));
     }
+}
+
+fn place_of(resource: &Resource) -> Place {
+    (resource.namespace().into(), resource.key.name.to_arc())
 }
 
 fn secrets_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {

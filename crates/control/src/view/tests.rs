@@ -1,5 +1,7 @@
 //! What is in a view, and above all what is not.
 
+mod sidecar;
+
 use std::collections::BTreeSet;
 
 use model::yaml;

@@ -5,12 +5,13 @@
 //! as a whole.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::kinds::{Kind, KindName, Service};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{Guarded, gateways_of, guarded_by, services_of, targets_of};
+use super::index::{Guarded, gateways_of, guarded_by, parent_services, services_of, targets_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
 
@@ -46,6 +47,10 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 found.extend(
                     parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
                 );
+                found.extend(parent_services(side, route).into_iter().map(|service| {
+                    let of: Arc<str> = side.namespace().into();
+                    Touch::Refresh(Node::RoutesBefore { service, of })
+                }));
             }
             Kind::BackendTlsPolicy(policy) => {
                 let services = services_of(side, policy);
@@ -67,10 +72,16 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
             }
-            Kind::Pod(_) => {
-                let services = resources.within::<Service>(side.namespace());
-                let mine = services.filter(|service| selects(service.content, side));
-                found.extend(mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))));
+            Kind::Pod(_) => found.extend(selecting(side, resources)),
+            Kind::Workload(_) => {
+                found.extend(selecting(side, resources));
+                let place = (side.namespace().into(), side.key.name.to_arc());
+                found.insert(Touch::Refresh(Node::Sidecar(place)));
+            }
+            // Who calls everything, or is led to by a selector, learns of it.
+            Kind::Service(_) if is_other_selection(event) => {
+                found.insert(Touch::Rebuild(Node::ServicesOf(side.namespace().into())));
+                found.insert(Touch::Rebuild(Node::ServicesOf("".into())));
             }
             Kind::ReferenceGrant(_) => {
                 found.insert(Touch::Rebuild(Node::GrantsOf(side.namespace().into())));
@@ -87,7 +98,6 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::Service(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
-            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
@@ -97,6 +107,22 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
         }
     }
     found
+}
+
+/// The Services that select an object as it is on one side.
+fn selecting(side: &Resource, resources: &Resources) -> Vec<Touch> {
+    let services = resources.within::<Service>(side.namespace());
+    let mine = services.filter(|service| selects(service.content, side));
+    mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
+}
+
+/// Whether a Service came, went, or selects others than before.
+fn is_other_selection(event: &Event) -> bool {
+    let selector = |side: &Option<Arc<Resource>>| {
+        let service = side.as_ref().and_then(|side| side.content::<Service>());
+        service.map(|service| service.spec.selector.clone())
+    };
+    selector(&event.before) != selector(&event.after)
 }
 
 fn service(namespace: &str, name: &str) -> Option<Touch> {

@@ -8,8 +8,9 @@ use model::kinds::http_route::HttpRoute;
 use model::kinds::references::ParentRef;
 use model::resources::Typed;
 
-use super::listeners::{ListenerView, RouteSource};
+use super::listeners::{ListenerView, ParentKind, RouteSource};
 use super::rules;
+use super::service_parents;
 use crate::matching::HostPattern;
 use crate::status::{Condition, ConditionType, ParentStatus, Reason, RouteStatus};
 
@@ -51,6 +52,7 @@ pub(super) fn attach(
         if *parent.group == *GATEWAY_GROUP && *parent.kind == *"Gateway" {
             let mine: Vec<&ListenerView> = views
                 .iter()
+                .filter(|view| view.parent == ParentKind::Gateway)
                 .filter(|view| *view.namespace == *namespace && view.gateway == parent.name)
                 .collect();
             let exists = resources.gateway(namespace, &parent.name).is_some();
@@ -63,6 +65,19 @@ pub(super) fn attach(
                 attachment.places.extend(places(route.content, view));
             }
             let outcome = outcome.map(|taken| taken.iter().map(|view| view.unique.clone()).collect());
+            attachment.parents.push(Attached { parent: parent.clone(), outcome });
+        } else if service_parents::is_service(parent) {
+            let outcome = service_parents::choose(parent, namespace, views, resources);
+            let taken: Vec<&ListenerView> = match &outcome {
+                Ok(named) => named
+                    .iter()
+                    .copied()
+                    .filter(|view| allows(view, route.resource.namespace(), resources))
+                    .collect(),
+                Err(_) => Vec::new(),
+            };
+            attachment.places.extend(taken.iter().map(|view| service_parents::place(view)));
+            let outcome = outcome.map(|_| taken.iter().map(|view| view.unique.clone()).collect());
             attachment.parents.push(Attached { parent: parent.clone(), outcome });
         } else {
             let message = format!("parents of kind `{}` are not supported", parent.kind);
@@ -119,6 +134,7 @@ fn allows(view: &ListenerView, from: &str, resources: &Resources) -> bool {
             RouteSource::Same => *view.namespace == *from,
             RouteSource::Nowhere => false,
             RouteSource::Selector(selector) => selector.matches(&resources.namespace_labels(from)),
+            RouteSource::Only(namespace) => **namespace == *from,
         }
 }
 

@@ -20,14 +20,15 @@ use super::references::{ClusterKey, Destination, Reached};
 use super::resilience::{Part, ResilienceBook};
 use super::selection::Selection;
 use super::slots::Slots;
-use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, UpstreamTls};
+use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, MeshPeer, UpstreamTls};
+use crate::mesh::MeshView;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
 /// All clusters that were ever named, and those that are in use.
 #[derive(Debug, Default)]
 pub(super) struct ClusterBook {
     slots: Slots<Reached>,
-    endpoint_slots: Slots<(u32, SocketAddr)>,
+    endpoint_slots: Slots<(u32, SocketAddr, Option<Arc<MeshPeer>>)>,
     entries: Vec<Entry>,
     built: Vec<Option<Arc<Cluster>>>,
     /// Slots that must be built again.
@@ -45,6 +46,7 @@ struct Entry {
 pub(super) struct Sources<'a> {
     pub(super) resources: &'a Resources,
     pub(super) selection: &'a Selection,
+    pub(super) mesh: Option<&'a MeshView>,
     pub(super) policies: &'a PolicyTable,
     pub(super) resilience: &'a ResilienceBook,
     pub(super) shown: &'a Shown,
@@ -106,6 +108,7 @@ impl ClusterBook {
                     Destination { service: true, namespace, name }
                 }
                 ClusterKey::Backend { namespace, name } => Destination { service: false, namespace, name },
+                ClusterKey::Application { .. } => continue,
             };
             if entry.uses > 0 && changed.contains(&destination) {
                 self.stale.insert(slot);
@@ -117,6 +120,15 @@ impl ClusterBook {
     pub(super) fn touch_all(&mut self) {
         self.stale
             .extend((0_u32..).zip(&self.entries).filter(|(_, entry)| entry.uses > 0).map(|(slot, _)| slot));
+    }
+
+    /// The workload beside which this proxy stands is another one.
+    pub(super) fn touch_applications(&mut self) {
+        let of_application =
+            |entry: &Entry| entry.uses > 0 && matches!(entry.key.to, ClusterKey::Application { .. });
+        self.stale.extend(
+            (0_u32..).zip(&self.entries).filter(|(_, entry)| of_application(entry)).map(|(slot, _)| slot),
+        );
     }
 
     /// What callers have a certificate for must be built again.
@@ -149,15 +161,20 @@ impl ClusterBook {
         let mut draft = Draft::default();
         match &key.to {
             ClusterKey::Service { namespace, name, port } => {
-                let service = sources.resources.service(namespace, name)?.content;
+                let service = sources.resources.service(namespace, name)?;
                 let port = service
+                    .content
                     .spec
                     .ports
                     .iter()
                     .find(|known| known.port == *port && known.protocol == Transport::Tcp)?;
                 let slices = sources.resources.endpoint_slices(namespace, name);
-                let pods = sources.selection.pods(namespace, &service.spec.selector);
-                draft.service(service, port, slices, pods);
+                let selector = &service.content.spec.selector;
+                let pods = sources.selection.pods(namespace, selector);
+                draft.service(service.content, port, slices, pods);
+                for workload in sources.selection.workloads(namespace, selector) {
+                    draft.workload(workload, service, port, sources.mesh);
+                }
                 draft.tls = sources.policies.find(namespace, name, port.name.as_deref()).cloned();
                 let port = port.name.as_deref();
                 draft.resilience = sources.resilience.cluster(Part::Service { namespace, name, port });
@@ -168,17 +185,11 @@ impl ClusterBook {
                 draft.tls = validate_backend(backend, sources).map(|validated| validated.tls);
                 draft.resilience = sources.resilience.cluster(Part::Backend { namespace, name });
             }
+            ClusterKey::Application { namespace, name, port, spoken } => {
+                draft.application(sources.resources.workload(namespace, name)?.content, *port, *spoken);
+            }
         }
-        draft.addresses.sort_unstable();
-        draft.addresses.dedup();
-        let slots = &mut self.endpoint_slots;
-        let localities = &draft.localities;
-        let endpoint = |address| Endpoint {
-            slot: EndpointSlot(slots.of((slot.0, address))),
-            address,
-            mesh: None,
-            locality: localities.get(&address).cloned(),
-        };
+        let endpoints = self.endpoints(slot, &mut draft);
         if let Some(caller) = &key.by {
             draft.tls = draft.tls.map(|tls| shown_by(sources.shown.get(caller), tls));
         }
@@ -193,12 +204,35 @@ impl ClusterBook {
             name: key.to_string().into(),
             protocol: draft.protocol,
             tls,
-            endpoints: draft.addresses.into_iter().map(endpoint).collect(),
+            endpoints,
             names: draft.names,
             refuse,
             connect_timeout: connect.unwrap_or(draft.connect_timeout),
             resilience: draft.resilience,
         })
+    }
+}
+
+impl ClusterBook {
+    /// Addresses by number, members behind them. A member that is somebody else now is another endpoint: what was opened
+    /// to the one before is not its own.
+    fn endpoints(&mut self, slot: ClusterSlot, draft: &mut Draft) -> Vec<Endpoint> {
+        draft.addresses.sort_unstable();
+        draft.addresses.dedup();
+        draft
+            .members
+            .sort_unstable_by(|left, right| (left.0, &left.1.replica).cmp(&(right.0, &right.1.replica)));
+        draft.members.dedup();
+        let plain = draft.addresses.drain(..).map(|address| (address, None));
+        let members = draft.members.drain(..).map(|(address, peer)| (address, Some(Arc::new(peer))));
+        let (slots, localities) = (&mut self.endpoint_slots, &draft.localities);
+        let endpoint = |(address, mesh): (SocketAddr, Option<Arc<MeshPeer>>)| Endpoint {
+            slot: EndpointSlot(slots.of((slot.0, address, mesh.clone()))),
+            address,
+            mesh,
+            locality: localities.get(&address).cloned(),
+        };
+        plain.chain(members).map(endpoint).collect()
     }
 }
 

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use model::kinds::backend::{Backend, BackendProtocol, Host};
 use model::kinds::endpoint_slice::{AddressType, EndpointSlice};
+use model::kinds::mesh::MtlsMode;
 use model::kinds::pod::Pod;
 use model::kinds::service::{PortRef, Service, ServicePort, ServiceType, Transport};
+use model::kinds::workload::{REGISTERED_BY, Workload, WorkloadProtocol};
 use model::resources::Typed;
 
 use super::policies::Tls;
-use crate::config::{DnsEndpoint, Locality, Resilience, UpstreamProtocol};
+use crate::config::{DnsEndpoint, Locality, MeshPeer, Resilience, UpstreamProtocol};
+use crate::mesh::MeshView;
+use crate::mesh::spoken::Spoken;
 
 /// Longest time to connect to an endpoint, TLS handshake included, unless a Backend says otherwise.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
@@ -24,6 +28,8 @@ pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub(super) struct Draft {
     pub(super) protocol: UpstreamProtocol,
     pub(super) addresses: Vec<SocketAddr>,
+    /// Members of the mesh, by the port at which they take what it sends.
+    pub(super) members: Vec<(SocketAddr, MeshPeer)>,
     pub(super) names: Vec<DnsEndpoint>,
     pub(super) tls: Option<Tls>,
     pub(super) connect_timeout: Duration,
@@ -37,6 +43,7 @@ impl Default for Draft {
         Draft {
             protocol: UpstreamProtocol::Auto,
             addresses: Vec::new(),
+            members: Vec::new(),
             names: Vec::new(),
             tls: None,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
@@ -55,7 +62,7 @@ impl Draft {
         slices: impl Iterator<Item = Typed<'r, EndpointSlice>>,
         pods: impl Iterator<Item = Typed<'r, Pod>>,
     ) {
-        self.protocol = protocol(port.app_protocol.as_deref());
+        self.protocol = protocol(port);
         if service.spec.service_type == ServiceType::ExternalName {
             if let Some(name) = &service.spec.external_name {
                 self.host(name, target_port(port));
@@ -90,6 +97,60 @@ impl Draft {
                 self.addresses.extend(firsts.map(|ip| SocketAddr::new(ip, number)));
             }
         }
+    }
+
+    /// A Workload that the Service selects: a member of the mesh where it has a sidecar and asks for proof, else an
+    /// address like any other.
+    pub(super) fn workload(
+        &mut self,
+        workload: Typed<'_, Workload>,
+        service: Typed<'_, Service>,
+        port: &ServicePort,
+        mesh: Option<&MeshView>,
+    ) {
+        let Typed { resource, content } = workload;
+        let ends = resource.meta.deletion_timestamp.is_some();
+        let ready = content.is_ready(resource.meta.labels.contains_key(REGISTERED_BY)) && !ends;
+        let wanted = ready || service.content.spec.publish_not_ready_addresses;
+        let Some(number) = workload_port(content, port).filter(|_| wanted) else { return };
+        let address = content.spec.address;
+        let proof = mesh
+            .zip(content.spec.sidecar)
+            .filter(|(mesh, _)| content.spec.mtls_mode(number, mesh.mode) != MtlsMode::Off);
+        let place = content.spec.locality.as_ref().map(|place| {
+            let word = |word: &Option<Arc<str>>| word.clone().unwrap_or_default();
+            Arc::new(Locality { region: word(&place.region), zone: word(&place.zone) })
+        });
+        let Some((mesh, sidecar)) = proof else {
+            let address = SocketAddr::new(address, number);
+            self.addresses.push(address);
+            self.localities.extend(place.map(|place| (address, place)));
+            return;
+        };
+        // A name that no identity can have proves nothing, and in cleartext nobody asked.
+        let Some(identity) = mesh.identity(resource.namespace(), &content.spec.service_account) else {
+            return;
+        };
+        let (namespace, name) = (service.resource.namespace(), service.resource.key.name.as_str());
+        let peer = MeshPeer {
+            server_name: mesh.server_name(namespace, name, port.port),
+            identity,
+            replica: resource.key.place().into(),
+        };
+        let address = SocketAddr::new(address, sidecar.port);
+        self.members.push((address, peer));
+        self.localities.extend(place.map(|place| (address, place)));
+    }
+
+    /// A port of the application behind a sidecar.
+    pub(super) fn application(&mut self, workload: &Workload, port: u16, spoken: Spoken) {
+        let target = workload.spec.port(port).map_or(port, |port| port.target());
+        self.addresses.push(SocketAddr::new(workload.spec.application_address(), target));
+        self.protocol = match spoken {
+            Spoken::Http2 => UpstreamProtocol::Http2,
+            Spoken::Http1 => UpstreamProtocol::Http1,
+            Spoken::Bytes | Spoken::Unsaid => UpstreamProtocol::Auto,
+        };
     }
 
     /// Ports are matched by name; the name of a port without one is empty.
@@ -154,12 +215,29 @@ fn target_port(port: &ServicePort) -> u16 {
     }
 }
 
-/// `appProtocol` of a Service port (Kubernetes KEP-3726, Gateway API GEP-1911). Whether TLS is spoken is for
-/// a BackendTLSPolicy to say; what is unknown is HTTP.
-fn protocol(app_protocol: Option<&str>) -> UpstreamProtocol {
-    match app_protocol {
-        Some("kubernetes.io/h2c" | "h2c" | "http2" | "grpc") => UpstreamProtocol::Http2,
+/// The port of a Workload that a port of a Service means; nothing when it names one that the Workload does not have.
+pub(super) fn workload_port(workload: &Workload, port: &ServicePort) -> Option<u16> {
+    match &port.target_port {
+        Some(PortRef::Name(name)) => workload.spec.port_named(name).map(|port| port.port),
+        Some(PortRef::Number(_)) | None => Some(target_port(port)),
+    }
+}
+
+/// What is spoken at a port of a Workload.
+pub(super) fn spoken_at(protocol: WorkloadProtocol) -> Spoken {
+    match protocol {
+        WorkloadProtocol::Http => Spoken::Http1,
+        WorkloadProtocol::Http2 | WorkloadProtocol::Grpc => Spoken::Http2,
+        WorkloadProtocol::Tcp => Spoken::Bytes,
+    }
+}
+
+/// What is spoken to the endpoints of a Service port. Whether TLS is spoken is for a BackendTLSPolicy to say; what is
+/// unknown is HTTP.
+fn protocol(port: &ServicePort) -> UpstreamProtocol {
+    match port.app_protocol.as_deref() {
         Some("kubernetes.io/ws" | "kubernetes.io/wss" | "http") => UpstreamProtocol::Http1,
+        Some(_) | None if Spoken::of(port) == Spoken::Http2 => UpstreamProtocol::Http2,
         Some(_) | None => UpstreamProtocol::Auto,
     }
 }

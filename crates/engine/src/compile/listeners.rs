@@ -20,6 +20,8 @@ use crate::status::{GroupKind, Reason};
 /// What routes need to know of a listener. Equal views mean that no route has to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListenerView {
+    /// What routes call it by.
+    pub(super) parent: ParentKind,
     /// Namespace of the Gateway.
     pub(super) namespace: Arc<str>,
     /// Name of the Gateway.
@@ -42,6 +44,15 @@ pub(super) struct ListenerView {
     pub(super) says: GatewaySide,
 }
 
+/// What the parent of a route is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParentKind {
+    /// A Gateway; its listeners are views.
+    Gateway,
+    /// A Service, before whose callers a proxy stands; its ports are views.
+    Service,
+}
+
 /// From which namespaces routes may come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RouteSource {
@@ -49,6 +60,8 @@ pub(super) enum RouteSource {
     Same,
     Nowhere,
     Selector(LabelSelector),
+    /// From this one, which is not the parent's own.
+    Only(Arc<str>),
 }
 
 /// A listener with everything found out about it.
@@ -105,6 +118,7 @@ impl Judged {
         let (supported_kinds, invalid_kinds) = kinds(listener, speaks_http);
         let mut judged = Judged {
             view: ListenerView {
+                parent: ParentKind::Gateway,
                 unique: format!("{namespace}/{name}/{}", listener.name).into(),
                 namespace,
                 gateway: name,

@@ -24,7 +24,9 @@ mod resilience;
 mod routes;
 mod rules;
 mod selection;
+mod service_parents;
 mod settings;
+mod sidecar;
 mod slots;
 mod tables;
 
@@ -57,10 +59,12 @@ use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use resilience::{Concerned, ResilienceBook};
 use routes::{Around, Routes, Workshop};
-use selection::Selection;
+use selection::{Selecting, Selection};
+use sidecar::{Sidecar, Ways};
 use tables::Tables;
 
-use crate::config::{Config, Sources as RuleSources};
+use crate::config::{Config, Port, Sources as RuleSources};
+use crate::mesh::MeshView;
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
 
 /// What a compiler must be told once.
@@ -119,6 +123,9 @@ pub struct Compiler {
     routes: Routes,
     rule_sources: Arc<RuleSources>,
     ports: Ports,
+    mesh: Option<MeshView>,
+    /// Whom it is compiled for, when that is the proxy beside a Workload.
+    sidecar: Option<Sidecar>,
 }
 
 /// The kinds that are watched for changes.
@@ -150,6 +157,10 @@ struct Differences {
     /// AuthorizationPolicies.
     authorization: bool,
     gateways: bool,
+    mesh: bool,
+    services: bool,
+    /// Workloads that came, went or were edited.
+    workloads: Vec<Change>,
     grants: bool,
     namespaces: bool,
     policies: bool,
@@ -167,6 +178,10 @@ impl Compiler {
     /// A compiler that has seen nothing yet.
     #[must_use]
     pub fn new(options: CompileOptions) -> Self {
+        let sidecar = match options.perspective {
+            Perspective::Gateways => None,
+            Perspective::Sidecar { namespace, workload } => Some(Sidecar::new(namespace, workload)),
+        };
         Compiler {
             controller: options.controller_name.into(),
             default_binds: options.default_binds,
@@ -186,23 +201,35 @@ impl Compiler {
             routes: Routes::default(),
             rule_sources: Arc::default(),
             ports: Ports::default(),
+            mesh: None,
+            sidecar,
         }
+    }
+
+    /// Lets a sidecar open Services at their own ports below 1024 too; for a process that may listen there.
+    #[must_use]
+    pub fn binding_low_ports(mut self) -> Self {
+        self.sidecar.iter_mut().for_each(Sidecar::bind_low_ports);
+        self
     }
 
     /// Compiles the resources as they are now.
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
-        let differences = self.watched.differences(resources, &mut self.selection);
+        let mut differences = self.watched.differences(resources, &mut self.selection);
         self.judge_resilience(&differences, resources);
-        let listeners_changed = self.plan_gateways(&differences, resources, certificates);
+        self.follow_mesh(&mut differences, resources);
+        let listeners_changed = match self.sidecar {
+            None => self.plan_gateways(&differences, resources, certificates),
+            Some(_) => self.plan_sidecar(&differences, resources),
+        };
         self.judge_policies(&differences, resources, certificates);
-        if differences.authorization {
-            self.protection.update(resources, MeshDefaults::of(resources));
-        }
         self.compile_routes(differences, listeners_changed, resources);
+        let of_sidecar = self.build_sidecar(resources);
         let mut sources = Sources {
             resources,
             selection: &self.selection,
+            mesh: self.mesh.as_ref(),
             policies: &self.policies,
             resilience: &self.resilience,
             shown: &self.shown,
@@ -211,11 +238,58 @@ impl Compiler {
         };
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
-        let ports = self.ports.build(&self.plans, &mut self.tables);
-        let conditions = self.conditions(backends, resources);
+        let ports = of_sidecar.unwrap_or_else(|| self.ports.build(&self.plans, &mut self.tables));
+        let own = self.sidecar.as_ref().and_then(|sidecar| sidecar.status(resources));
+        let conditions = self.conditions(backends.into_iter().chain(own).collect(), resources);
+        let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
-        let config = Config { epoch: self.epoch, ports, clusters, sources, policies };
+        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies };
         Compiled { config: Arc::new(config), conditions }
+    }
+
+    /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and
+    /// whether there is one decides whether routes may have Services as parents.
+    fn follow_mesh(&mut self, differences: &mut Differences, resources: &Resources) {
+        let mesh = if differences.mesh { MeshView::of(resources) } else { self.mesh.clone() };
+        if mesh != self.mesh {
+            self.mesh = mesh;
+            self.book.touch_all();
+            differences.authorization = true;
+        }
+        if differences.authorization {
+            self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
+        }
+    }
+
+    /// Finds out again what a sidecar listens on where something that it is made of changed. Returns whether routes see
+    /// other places than before.
+    fn plan_sidecar(&mut self, differences: &Differences, resources: &Resources) -> bool {
+        let Some(sidecar) = &mut self.sidecar else { return false };
+        let own = differences.workloads.iter().flat_map(Change::sides);
+        let own = own.into_iter().any(|workload| sidecar.is(workload));
+        if own {
+            self.book.touch_applications();
+        }
+        if !own && !differences.mesh && !differences.services {
+            return differences.namespaces;
+        }
+        let views = sidecar.plan(resources, &self.selection, self.mesh.as_ref());
+        let changed = views != self.views;
+        self.views = views;
+        changed || differences.namespaces || differences.mesh
+    }
+
+    /// The ports of a sidecar, and what they lead to kept in use.
+    fn build_sidecar(&mut self, resources: &Resources) -> Option<Vec<Arc<Port>>> {
+        let sidecar = self.sidecar.as_mut()?;
+        let slots = &mut self.routes.rule_slots;
+        Some(sidecar.build(Ways {
+            tables: &mut self.tables,
+            slots,
+            book: &mut self.book,
+            protection: &mut self.protection,
+            resources,
+        }))
     }
 
     /// Judges classes and Gateways again where something they are made of changed. Returns whether routes see
@@ -228,7 +302,7 @@ impl Compiler {
     ) -> bool {
         let spoken_of = differences.resilience.as_ref().is_some_and(|concerned| concerned.gateways);
         if !differences.gateways && !differences.grants && !spoken_of {
-            return differences.namespaces;
+            return differences.namespaces || differences.mesh;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
         let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
@@ -246,7 +320,7 @@ impl Compiler {
         }
         let changed = views != self.views;
         self.views = views;
-        changed || differences.namespaces
+        changed || differences.namespaces || differences.mesh
     }
 
     fn judge_policies(
@@ -289,6 +363,7 @@ impl Compiler {
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
             protection: &mut self.protection,
+            beside_the_caller: self.sidecar.is_some(),
         };
         self.routes.update(differences.routes, &around, &mut shop);
         if listeners {
@@ -381,7 +456,9 @@ impl Watch {
         let services = real(self.service.update(shelf::<Service>(resources)));
         let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
         let pods = real(self.pod.update(shelf::<Pod>(resources)));
-        let selecting = selection.update(&services, &pods, resources);
+        let workloads = real(self.workload.update(shelf::<Workload>(resources)));
+        let changes = Selecting { services: &services, pods: &pods, workloads: &workloads };
+        let selecting = selection.update(changes, resources);
         let secrets = !real(self.secret.update(shelf::<Secret>(resources))).is_empty();
         let config_maps = !real(self.config_map.update(shelf::<ConfigMap>(resources))).is_empty();
         // Every kind is looked at, whatever the others say: `|` and not `||`.
@@ -401,14 +478,17 @@ impl Watch {
         });
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
+        let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
         let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
             .is_empty()
-            | !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty()
-            | (!real(self.workload.update(shelf::<Workload>(resources))).is_empty()
-                && resources.all::<AuthorizationPolicy>().next().is_some());
+            | mesh
+            | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
         Differences {
             authorization,
             gateways,
+            mesh,
+            services: !services.is_empty(),
+            workloads,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),

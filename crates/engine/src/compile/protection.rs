@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
-use model::kinds::{KindName, Mesh, Service, Workload, mesh};
+use model::kinds::{KindName, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -21,6 +21,7 @@ use super::references::ClusterKey;
 use super::slots::Slots;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
 use crate::config::{Action, Backends, Rule, Target};
+use crate::mesh::MeshView;
 
 /// What a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,16 +74,12 @@ pub(super) struct MeshDefaults {
 }
 
 impl MeshDefaults {
-    /// What the Mesh among some resources says; of several, the first by name.
-    pub(super) fn of(resources: &Resources) -> MeshDefaults {
-        let Some(mesh) = resources.all::<Mesh>().next() else { return MeshDefaults::default() };
-        MeshDefaults {
-            trust_domain: Some(mesh.content.trust_domain(mesh.resource.key.name.as_str())),
-            default: match mesh.content.spec.default_action {
-                mesh::DefaultAction::Allow => DefaultAction::Allow,
-                mesh::DefaultAction::Deny => DefaultAction::Deny,
-            },
-        }
+    pub(super) fn of(mesh: Option<&MeshView>) -> Self {
+        let default = match mesh.map(|mesh| mesh.default_action) {
+            Some(mesh::DefaultAction::Deny) => DefaultAction::Deny,
+            Some(mesh::DefaultAction::Allow) | None => DefaultAction::Allow,
+        };
+        MeshDefaults { trust_domain: mesh.map(|mesh| mesh.trust_domain.clone()), default }
     }
 }
 
@@ -107,7 +104,7 @@ pub struct Inbound<'a> {
 #[must_use]
 pub fn inbound(resources: &Resources, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
     let mut book = PolicyBook::default();
-    book.update(resources, MeshDefaults::of(resources));
+    book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
     book.inbound(place)
 }
 
@@ -181,6 +178,35 @@ impl PolicyBook {
         self.doors.entry(key).or_insert_with(|| Door(Some(list.into()))).clone()
     }
 
+    /// What may come in to a workload by a port that stands for these ports of Services: all of them must agree, because
+    /// who comes in by the workload's own port names none.
+    pub(super) fn of_workload(
+        &mut self,
+        namespace: &Arc<str>,
+        workload: &Arc<str>,
+        services: &[(Arc<str>, u16)],
+        resources: &Resources,
+    ) -> Option<Arc<Authorization>> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut common = self.of(&Protected::Mesh).to_vec();
+        common.extend_from_slice(self.of(&Protected::Namespace(namespace.clone())));
+        common.extend(self.of_object(KindName::Workload, namespace, workload, None));
+        let mut lists: Vec<Vec<Arc<Policy>>> = services
+            .iter()
+            .map(|(service, port)| {
+                let named = port_name(namespace, service, *port, resources);
+                self.of_object(KindName::Service, namespace, service, named.as_ref())
+            })
+            .collect();
+        if lists.is_empty() {
+            lists.push(Vec::new());
+        }
+        lists.iter_mut().for_each(|list| list.extend(common.iter().cloned()));
+        self.merged(lists)
+    }
+
     /// What may pass to a rule of a route that is served at a door.
     pub(super) fn of_rule(
         &mut self,
@@ -227,11 +253,8 @@ impl PolicyBook {
         let Target::Cluster(slot) = target else { return Vec::new() };
         match book.key(*slot) {
             ClusterKey::Service { namespace, name, port } => {
-                let service = resources.find::<Service>(namespace, name);
-                let named = service.and_then(|service| {
-                    let port = service.content.spec.ports.iter().find(|known| known.port == *port)?;
-                    port.name.clone()
-                });
+                let service = resources.service(namespace, name);
+                let named = port_name(namespace, name, *port, resources);
                 let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
                 list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
                 // Those who stand beside its workloads ask the same policies, and see who really calls.
@@ -243,6 +266,8 @@ impl PolicyBook {
             ClusterKey::Backend { namespace, .. } => {
                 self.of(&Protected::Namespace(namespace.clone())).to_vec()
             }
+            // No route leads to it.
+            ClusterKey::Application { .. } => Vec::new(),
         }
     }
 
@@ -298,6 +323,11 @@ impl PolicyBook {
         }
         list
     }
+}
+
+fn port_name(namespace: &str, service: &str, port: u16, resources: &Resources) -> Option<Arc<str>> {
+    let service = resources.find::<Service>(namespace, service)?;
+    service.content.spec.ports.iter().find(|known| known.port == port)?.name.clone()
 }
 
 /// Whether some workload behind a Service has a proxy beside it.

@@ -16,6 +16,7 @@ use model::resources::{Referred, Referrer};
 use super::callers::Caller;
 use super::clusters::ClusterBook;
 use crate::config::{ClusterSlot, Target};
+use crate::mesh::spoken::Spoken;
 use crate::status::Reason;
 
 /// What a destination is made of.
@@ -25,6 +26,8 @@ pub(super) enum ClusterKey {
     Service { namespace: Arc<str>, name: Arc<str>, port: u16 },
     /// A Backend.
     Backend { namespace: Arc<str>, name: Arc<str> },
+    /// A port of the application beside which this proxy stands.
+    Application { namespace: Arc<str>, name: Arc<str>, port: u16, spoken: Spoken },
 }
 
 impl fmt::Display for ClusterKey {
@@ -32,6 +35,9 @@ impl fmt::Display for ClusterKey {
         match self {
             ClusterKey::Service { namespace, name, port } => write!(f, "Service/{namespace}/{name}:{port}"),
             ClusterKey::Backend { namespace, name } => write!(f, "Backend/{namespace}/{name}"),
+            ClusterKey::Application { namespace, name, port, spoken: _ } => {
+                write!(f, "Workload/{namespace}/{name}:{port}")
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use super::protection::{Door, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved};
 use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
+use super::service_parents;
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
 use crate::authorization::Authorization;
@@ -33,7 +34,7 @@ use crate::status::{ObjectStatus, Reason};
 pub(super) struct Routes {
     by_key: BTreeMap<ResourceKey, RouteState>,
     numbers: Slots<ResourceKey>,
-    rule_slots: RuleSlots,
+    pub(super) rule_slots: RuleSlots,
 }
 
 /// One route as it was compiled last.
@@ -77,6 +78,8 @@ pub(super) struct Workshop<'a> {
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
     pub(super) protection: &'a mut PolicyBook,
+    /// Whether the routes are served before somebody calls. Who may call is then decided where it comes in.
+    pub(super) beside_the_caller: bool,
 }
 
 /// What changed around the routes.
@@ -215,7 +218,9 @@ impl RouteState {
         if protection && !shop.protection.is_idle() || around.authorization {
             rules_changed |= self.reprotect(shop);
         }
-        if !rules_changed && !around.listeners {
+        let parents = service_parents::named(&namespace, &self.typed().content.spec.parent_refs);
+        let parents = parents.into_iter().any(|place| around.destinations.contains(&place));
+        if !rules_changed && !around.listeners && !parents {
             return;
         }
         let attachment = attach::attach(self.typed(), shop.views, shop.resources);
@@ -300,6 +305,9 @@ impl RouteState {
     }
 
     fn authorization(&self, rule: &Rule, door: &Door, shop: &mut Workshop<'_>) -> Option<Arc<Authorization>> {
+        if shop.beside_the_caller {
+            return None;
+        }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let place = RoutePlace { kind: KindName::HttpRoute, namespace: &namespace, name: &name };
         shop.protection.of_rule(door, place, rule, shop.book, shop.resources)

@@ -62,6 +62,16 @@ impl World {
         World { compiler, words: Words::default(), resources: Resources::new() }
     }
 
+    /// Compiles for somebody else from now on.
+    pub fn see_as(&mut self, perspective: engine::Perspective) -> &mut Self {
+        self.compiler = Compiler::new(CompileOptions {
+            controller_name: "selvedge.dev/gateway-controller".to_owned(),
+            default_binds: Vec::new(),
+            perspective,
+        });
+        self
+    }
+
     /// Puts in what a file holds, over what is there.
     pub fn apply(&mut self, yaml: &str) -> &mut Self {
         let read = model::yaml::read(yaml, "in.yaml");

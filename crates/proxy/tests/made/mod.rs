@@ -49,6 +49,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         ports: vec![Arc::new(port)],
         clusters: vec![Some(Arc::new(cluster))],
         sources: Arc::default(),
+        names: Arc::default(),
         policies: Arc::default(),
     }
 }

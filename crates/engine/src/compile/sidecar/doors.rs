@@ -1,0 +1,100 @@
+//! Sockets of a sidecar, kept by pointer where nothing changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::way::Way;
+use crate::config::{BindAddress, Carries, ClusterSlot, InboundService, MeshPort, Port, Security, Settings};
+use crate::matching::ListenerTable;
+
+/// The ports of the last compile.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    last: BTreeMap<BindAddress, (Draft, Arc<Port>)>,
+}
+
+/// What a port is made of.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) leads: Leads,
+    /// How many proxies in front are believed about the client.
+    pub(super) trusted_hops: u8,
+}
+
+/// Where a port leads.
+#[derive(Debug)]
+pub(super) enum Leads {
+    /// One way for everybody.
+    One(Way),
+    /// A way for each server name.
+    ByName(Vec<Named>),
+}
+
+/// What members may ask for.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) server_name: Arc<str>,
+    /// `namespace/service:port`.
+    pub(super) name: Arc<str>,
+    pub(super) way: Way,
+}
+
+impl Doors {
+    /// Puts the ports together.
+    pub(super) fn build(&mut self, drafts: BTreeMap<BindAddress, Draft>) -> Vec<Arc<Port>> {
+        let mut last = std::mem::take(&mut self.last);
+        for (address, draft) in drafts {
+            let kept = last.remove(&address).filter(|(old, _)| old.is(&draft));
+            let port = kept.map_or_else(|| Arc::new(draft.port(address)), |(_, port)| port);
+            self.last.insert(address, (draft, port));
+        }
+        self.last.values().map(|(_, port)| port.clone()).collect()
+    }
+}
+
+impl Draft {
+    fn is(&self, other: &Draft) -> bool {
+        let leads = match (&self.leads, &other.leads) {
+            (Leads::One(mine), Leads::One(theirs)) => mine.is(theirs),
+            (Leads::ByName(mine), Leads::ByName(theirs)) => {
+                mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| mine.is(theirs))
+            }
+            (Leads::One(_), Leads::ByName(_)) | (Leads::ByName(_), Leads::One(_)) => false,
+        };
+        leads && self.trusted_hops == other.trusted_hops
+    }
+
+    /// The clusters that are led to straight.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = ClusterSlot> + '_ {
+        let (one, named) = match &self.leads {
+            Leads::One(way) => (Some(way), &[][..]),
+            Leads::ByName(named) => (None, named.as_slice()),
+        };
+        one.into_iter().chain(named.iter().map(|named| &named.way)).filter_map(Way::cluster)
+    }
+
+    fn port(&self, address: BindAddress) -> Port {
+        let (security, carries) = match &self.leads {
+            Leads::One(way) => (Security::Plain, way.carries()),
+            Leads::ByName(named) => {
+                let services: HashMap<Arc<str>, InboundService> =
+                    named.iter().map(|named| (named.server_name.clone(), named.service())).collect();
+                // Who proves nothing comes in by the ports of the workload, where it asks for no proof.
+                let nothing = Carries::Http(ListenerTable::default());
+                (Security::Mesh(MeshPort { services, cleartext: false }), nothing)
+            }
+        };
+        let settings = Settings { trusted_hops: self.trusted_hops, ..Settings::default() };
+        Port { address, security, carries, settings: Arc::new(settings) }
+    }
+}
+
+impl Named {
+    fn is(&self, other: &Named) -> bool {
+        self.server_name == other.server_name && self.name == other.name && self.way.is(&other.way)
+    }
+
+    fn service(&self) -> InboundService {
+        InboundService { name: self.name.clone(), carries: self.way.carries() }
+    }
+}

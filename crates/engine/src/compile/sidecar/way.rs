@@ -1,0 +1,145 @@
+//! Where connections of one Service lead: by its routes, or straight on where it has none.
+
+use std::sync::Arc;
+
+use super::Ways;
+use crate::authorization::Authorization;
+use crate::compile::references::ClusterKey;
+use crate::compile::rules::RuleKey;
+use crate::config::{
+    Action, Backend, Backends, Carries, ClusterSlot, Origin, Rule, RuleSlot, Target, TcpAction, TcpRule,
+    Timeouts,
+};
+use crate::matching::{
+    Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
+};
+
+/// Where connections lead.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// By routes.
+    Routes(Arc<Listener>),
+    /// Straight on.
+    Straight(Straight),
+}
+
+/// A way without a choice.
+#[derive(Clone, Debug)]
+pub(super) struct Straight {
+    /// `namespace/service`, or the workload for calls that name no Service.
+    place: Arc<str>,
+    kind: &'static str,
+    slot: RuleSlot,
+    cluster: ClusterSlot,
+    http: bool,
+    authorization: Option<Arc<Authorization>>,
+}
+
+/// For whom a straight way is laid.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    /// What tells it from all other ways; rules are counted by it.
+    pub(super) unique: String,
+    /// Kind of the object that is shown as its origin.
+    pub(super) kind: &'static str,
+    /// `namespace/name` of that object.
+    pub(super) place: Arc<str>,
+    /// Who may go that way; `None` where everybody may.
+    pub(super) authorization: Option<Arc<Authorization>>,
+}
+
+impl Way {
+    /// A way straight to a cluster.
+    pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
+        let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
+        let cluster = ways.book.slot(to);
+        let Label { kind, place, authorization, .. } = label;
+        Way::Straight(Straight { place, kind, slot, cluster, http, authorization })
+    }
+
+    /// Whether the two are the same, routes by pointer.
+    pub(super) fn is(&self, other: &Way) -> bool {
+        match (self, other) {
+            (Way::Routes(mine), Way::Routes(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Way::Straight(mine), Way::Straight(theirs)) => mine.is(theirs),
+            (Way::Routes(_), Way::Straight(_)) | (Way::Straight(_), Way::Routes(_)) => false,
+        }
+    }
+
+    /// The cluster that it leads to straight. What routes lead to is kept in use by them.
+    pub(super) fn cluster(&self) -> Option<ClusterSlot> {
+        match self {
+            Way::Routes(_) => None,
+            Way::Straight(straight) => Some(straight.cluster),
+        }
+    }
+
+    pub(super) fn carries(&self) -> Carries {
+        match self {
+            Way::Routes(listener) => table(listener.clone()),
+            Way::Straight(straight) if straight.http => table(Arc::new(straight.listener())),
+            Way::Straight(straight) => Carries::Tcp(Arc::new(TcpRule {
+                slot: straight.slot,
+                origin: straight.origin(),
+                action: TcpAction::Forward(straight.backends()),
+                authorization: straight.authorization.clone(),
+            })),
+        }
+    }
+}
+
+impl Straight {
+    fn is(&self, other: &Straight) -> bool {
+        let Straight { place, kind, slot, cluster, http, authorization } = self;
+        let same_authorization = match (authorization, &other.authorization) {
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        *place == other.place
+            && *kind == other.kind
+            && *slot == other.slot
+            && *cluster == other.cluster
+            && *http == other.http
+            && same_authorization
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { kind: self.kind, route: self.place.clone(), rule: 0, matched: 0, name: None }
+    }
+
+    fn backends(&self) -> Backends {
+        let only = Backend { weight: 1, target: Target::Cluster(self.cluster), filters: Vec::new() };
+        Backends { choices: vec![only], weight_total: 1 }
+    }
+
+    /// A listener with one rule for all requests.
+    fn listener(&self) -> Listener {
+        let rule = Rule {
+            slot: self.slot,
+            origin: self.origin(),
+            filters: Vec::new(),
+            action: Action::Forward(self.backends()),
+            timeouts: Timeouts::default(),
+            retry: None,
+            fault: None,
+            authorization: self.authorization.clone(),
+        };
+        let seniority =
+            Seniority { created: i64::MAX, seen: 0, route: self.place.clone(), rule: 0, matched: 0 };
+        let entry = Entry {
+            hostname: HostPattern::Any,
+            path: PathMatch::Prefix("/".into()),
+            requirements: Requirements::default(),
+            seniority: Arc::new(seniority),
+            rule: Arc::new(rule),
+        };
+        let mut hosts = HostMap::default();
+        hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(vec![entry])));
+        Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }
+    }
+}
+
+fn table(listener: Arc<Listener>) -> Carries {
+    Carries::Http(ListenerTable::new(vec![(HostPattern::Any, listener)]))
+}
