@@ -12,7 +12,7 @@ use std::time::Duration;
 mod settings;
 mod sources;
 
-pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
+pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 
@@ -75,11 +75,13 @@ impl Port {
 
     /// Everything that is carried here, by whatever door it comes in.
     pub fn all_carried(&self) -> impl Iterator<Item = &Carries> {
-        let services = match &self.security {
-            Security::Mesh(mesh) => Some(mesh.services.values().map(|service| &service.carries)),
-            Security::Plain | Security::Tls(_) => None,
+        let (services, hosts) = match &self.security {
+            Security::Mesh(mesh) => (Some(mesh.services.values().map(|service| &service.carries)), None),
+            Security::Tls(tls) => (None, Some(tls.hosts.iter().filter_map(|host| host.carries.as_ref()))),
+            Security::Plain => (None, None),
         };
-        std::iter::once(&self.carries).chain(services.into_iter().flatten())
+        let by_name = services.into_iter().flatten().chain(hosts.into_iter().flatten());
+        std::iter::once(&self.carries).chain(by_name)
     }
 }
 
@@ -201,6 +203,8 @@ pub struct TlsHost {
     pub listener: Arc<str>,
     /// Certificates in the order given; empty when none is usable (the handshake is then refused).
     pub certificates: Vec<Arc<KeyPair>>,
+    /// What connections that ask for the hostname carry, where that is not what the port carries.
+    pub carries: Option<Carries>,
 }
 
 impl TlsPort {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
-    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
-    Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
+    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
+    HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
+    Sources, Target, TcpAction, TcpLimits, TcpRule, Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -30,10 +30,13 @@ fn port(port: &Port, sources: &Sources) -> Value {
     let listeners = port.table().map(|table| table.listeners().sorted()).unwrap_or_default();
     let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
-        "tls": tls(&port.security),
+        "tls": tls(&port.security, sources),
         "settings": settings(&port.settings),
         "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found, sources)).collect::<Vec<_>>(),
     });
+    if let Carries::Tcp(rule) = &port.carries {
+        object["connections"] = tcp_rule(rule, sources);
+    }
     if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
         object["client_validation"] = client_validation(validation);
     }
@@ -49,7 +52,7 @@ fn client_validation(validation: &ClientValidation) -> Value {
     json!({ "roots": roots.len(), "mode": mode })
 }
 
-fn tls(security: &Security) -> Value {
+fn tls(security: &Security, sources: &Sources) -> Value {
     match security {
         Security::Plain | Security::Mesh(_) => Value::Null,
         Security::Tls(tls) => tls
@@ -57,14 +60,19 @@ fn tls(security: &Security) -> Value {
             .iter()
             .map(|host| {
                 let names: Vec<&str> = host.certificates.iter().map(|pair| &*pair.name).collect();
-                json!({ "hostname": host.hostname, "listener": host.listener, "certificates": names })
+                let mut shown =
+                    json!({ "hostname": host.hostname, "listener": host.listener, "certificates": names });
+                if let Some(Carries::Tcp(rule)) = &host.carries {
+                    shown["connections"] = tcp_rule(rule, sources);
+                }
+                shown
             })
             .collect(),
     }
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, limits } = settings;
+    let Settings { trusted_hops, path_policy, underscores, access_log, limits, tcp } = settings;
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -74,6 +82,7 @@ fn settings(settings: &Settings) -> Value {
         write_stall_timeout,
         connections_max,
     } = limits;
+    let TcpLimits { idle_timeout: tcp_idle, lifetime, connect_timeout } = tcp;
     let path_policy = match path_policy {
         PathPolicy::Reject => "reject",
         PathPolicy::Redirect => "redirect",
@@ -97,6 +106,9 @@ fn settings(settings: &Settings) -> Value {
         "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
         "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
+        "tcp_idle_timeout_ms": millis(*tcp_idle),
+        "tcp_lifetime_ms": millis(*lifetime),
+        "tcp_connect_timeout_ms": millis(*connect_timeout),
     })
 }
 
@@ -194,6 +206,21 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
     object.into()
+}
+
+/// The rule of connections that carry bytes.
+pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
+    let TcpRule { slot, origin, action } = rule;
+    let (name, value) = match action {
+        TcpAction::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
+        TcpAction::Refuse { reason } => ("refuse", json!({ "reason": reason })),
+    };
+    let mut object = json!({ "slot": slot.0, "route": format!("{}/{}", origin.kind, origin.route) });
+    if let Some(source) = sources.at(*slot, origin) {
+        object["source"] = json!(source);
+    }
+    object[name] = value;
+    object
 }
 
 fn action(action: &Action) -> (&'static str, Value) {

@@ -21,6 +21,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend
@@ -102,6 +103,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::Backend

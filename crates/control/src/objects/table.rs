@@ -177,7 +177,8 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
-        KindName::ReferenceGrant
+        KindName::TcpRoute
+        | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::GatewayParameters
         | KindName::Role

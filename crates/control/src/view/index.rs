@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::kinds::{BackendTlsPolicy, HttpRoute, Kind, KindName};
+use model::kinds::{BackendTlsPolicy, Kind, KindName};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
@@ -66,7 +66,7 @@ impl Index {
 
     fn side(&mut self, resource: &Resource) -> Option<(&mut Children, Vec<Place>)> {
         match &resource.kind {
-            Kind::HttpRoute(route) => Some((&mut self.routes, gateways_of(resource, route))),
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) => Some((&mut self.routes, gateways_of(resource))),
             Kind::BackendTlsPolicy(policy) => Some((&mut self.policies, services_of(resource, policy))),
             Kind::Namespace(_)
             | Kind::Secret(_)
@@ -89,9 +89,9 @@ impl Index {
 }
 
 /// The Gateways a route names as its parents.
-pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
+pub(super) fn gateways_of(resource: &Resource) -> Vec<Place> {
     let gateway = KindName::Gateway;
-    let parents = route.spec.parent_refs.iter();
+    let parents = resource.kind.parent_refs().iter();
     parents
         .filter(|parent| *parent.group == *gateway.group() && *parent.kind == *gateway.as_str())
         .map(|parent| {

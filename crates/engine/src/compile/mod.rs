@@ -23,6 +23,7 @@ mod selection;
 mod settings;
 mod slots;
 mod tables;
+mod tcp_routes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, Pod, ReferenceGrant, Secret, Service,
+    Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -46,11 +47,12 @@ use clusters::{ClusterBook, Sources};
 use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
-use ports::Ports;
+use ports::{Content, Ports};
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
 use selection::Selection;
 use tables::Tables;
+use tcp_routes::TcpRoutes;
 
 use crate::config::{Config, Sources as RuleSources};
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
@@ -107,6 +109,7 @@ pub struct Compiler {
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
+    tcp_routes: TcpRoutes,
     rule_sources: Arc<RuleSources>,
     ports: Ports,
 }
@@ -127,6 +130,7 @@ struct Watch {
     reference_grant: Watched,
     secret: Watched,
     service: Watched,
+    tcp_route: Watched,
 }
 
 /// What is different since the last compile, as the phases ask for it.
@@ -138,6 +142,7 @@ struct Differences {
     policies: bool,
     anchors: bool,
     routes: Vec<Change>,
+    tcp_routes: Vec<Change>,
     /// Services and Backends that came, went or were edited.
     destinations: HashSet<Destination>,
     /// Services whose endpoints changed.
@@ -163,6 +168,7 @@ impl Compiler {
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
+            tcp_routes: TcpRoutes::default(),
             rule_sources: Arc::default(),
             ports: Ports::default(),
         }
@@ -185,7 +191,12 @@ impl Compiler {
         };
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
-        let ports = self.ports.build(&self.plans, &mut self.tables);
+        let content = Content {
+            tables: &mut self.tables,
+            tcp_routes: &mut self.tcp_routes,
+            slots: &mut self.routes.rule_slots,
+        };
+        let ports = self.ports.build(&self.plans, content);
         let conditions = self.conditions(backends);
         let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
         Compiled { config: Arc::new(config), conditions }
@@ -243,9 +254,12 @@ impl Compiler {
             sources: &mut self.rule_sources,
         };
         self.routes.update(differences.routes, &around, &mut shop);
+        let slots = &mut self.routes.rule_slots;
+        self.tcp_routes.update(differences.tcp_routes, &around, slots, &mut shop);
         if listeners {
             let known: HashSet<&str> = self.views.iter().map(|view| &*view.unique).collect();
             self.tables.retain(|name| known.contains(name));
+            self.tcp_routes.retain(|name| known.contains(name));
         }
     }
 
@@ -265,11 +279,14 @@ impl Compiler {
         let policies =
             policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
-        let routes = self
-            .routes
-            .iter()
-            .filter(|route| has_parents(&route.status))
-            .map(|route| ObjectConditions { resource: route.resource.clone(), status: route.status.clone() });
+        let routes = self.routes.iter().map(|route| (&route.resource, &route.status));
+        let routes = routes
+            .chain(self.tcp_routes.iter().map(|route| (&route.resource, &route.status)))
+            .filter(|(_, status)| has_parents(status))
+            .map(|(resource, status)| ObjectConditions {
+                resource: resource.clone(),
+                status: status.clone(),
+            });
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
         let after = policies.chain(backends).map(fresh);
         Conditions::new(before.chain(routes).chain(after).collect())
@@ -278,8 +295,9 @@ impl Compiler {
     /// Accepted routes by listener.
     fn attached_routes(&self) -> HashMap<&str, u32> {
         let mut counts = HashMap::new();
-        for route in self.routes.iter().filter(|route| route.is_accepted()) {
-            let listeners: BTreeSet<&str> = route.attachment.listeners().map(|name| &**name).collect();
+        let accepted = self.routes.iter().filter(|route| route.is_accepted()).map(|route| &route.attachment);
+        for attachment in accepted.chain(self.tcp_routes.iter().map(|route| &route.attachment)) {
+            let listeners: BTreeSet<&str> = attachment.listeners().map(|name| &**name).collect();
             for listener in listeners {
                 *counts.entry(listener).or_insert(0) += 1;
             }
@@ -296,15 +314,17 @@ impl Compiler {
         }
         let of_listener: HashMap<&Arc<str>, &ListenerView> =
             self.views.iter().map(|view| (&view.unique, view)).collect();
-        for route in self.routes.iter() {
-            for slot in route.clusters() {
-                let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
-                let service = (namespace.clone(), name.clone());
-                if targets.contains(&service) {
-                    let views = route.attachment.listeners().filter_map(|listener| of_listener.get(listener));
-                    let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
-                    gateways.entry(service).or_default().extend(places);
-                }
+        let of_requests =
+            self.routes.iter().flat_map(|route| route.clusters().map(|slot| (slot, &route.attachment)));
+        let of_bytes =
+            self.tcp_routes.iter().flat_map(|route| route.clusters().map(|slot| (slot, &route.attachment)));
+        for (slot, attachment) in of_requests.chain(of_bytes) {
+            let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
+            let service = (namespace.clone(), name.clone());
+            if targets.contains(&service) {
+                let views = attachment.listeners().filter_map(|listener| of_listener.get(listener));
+                let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
+                gateways.entry(service).or_default().extend(places);
             }
         }
         gateways
@@ -347,6 +367,7 @@ impl Watch {
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
+            tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations
                 .chain(sides(&services).map(|resource| destination(true, resource)))
                 .collect(),

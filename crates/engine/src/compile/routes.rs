@@ -7,17 +7,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use model::kinds::KindName;
 use model::kinds::http_route::HttpRoute;
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
-use super::attach::{self, Attachment};
+use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
-use super::references::{Destination, Resolved};
+use super::references::{Destination, Resolved, of_http_route, referrer};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
@@ -29,7 +30,7 @@ use crate::status::{ObjectStatus, Reason};
 pub(super) struct Routes {
     by_key: BTreeMap<ResourceKey, RouteState>,
     numbers: Slots<ResourceKey>,
-    rule_slots: RuleSlots,
+    pub(super) rule_slots: RuleSlots,
 }
 
 /// One route as it was compiled last.
@@ -80,13 +81,26 @@ pub(super) struct Around {
     pub(super) destinations: HashSet<Destination>,
 }
 
+impl Around {
+    /// Whether routes that did not change may have to be looked at.
+    pub(super) fn concerns_routes(&self) -> bool {
+        self.listeners || self.grants || !self.destinations.is_empty()
+    }
+
+    /// Whether references of a route of this namespace may lead elsewhere now.
+    pub(super) fn concerns(&self, resolved: &Resolved, namespace: &str) -> bool {
+        (self.grants && resolved.crosses(namespace))
+            || resolved.destinations(namespace).any(|place| self.destinations.contains(&place))
+    }
+}
+
 impl Routes {
     /// Brings all routes up to date.
     pub(super) fn update(&mut self, mut changes: Vec<Change>, around: &Around, shop: &mut Workshop<'_>) {
         changes.retain(|change| !self.follow_move(change, shop));
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
-        if around.listeners || around.grants || !around.destinations.is_empty() {
+        if around.concerns_routes() {
             for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
                 state.reconsider(around, &mut self.rule_slots, shop);
             }
@@ -126,7 +140,7 @@ impl Routes {
             None => self.numbers.of(resource.key.clone()),
         };
         let content = resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
-        let resolved = Resolved::of(resource.namespace(), content, shop.resources, shop.book);
+        let resolved = resolve(resource, content, shop);
         let mut state = RouteState {
             resource: resource.clone(),
             number,
@@ -139,7 +153,7 @@ impl Routes {
             status: Arc::new(ObjectStatus::Route(Default::default())),
         };
         state.judge(&mut self.rule_slots);
-        state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
+        state.attachment = attach::attach(state.candidate(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
         state.tell_lines(&mut self.rule_slots, shop);
         state
@@ -151,10 +165,25 @@ impl Routes {
     }
 }
 
+fn resolve(resource: &Resource, route: &HttpRoute, shop: &mut Workshop<'_>) -> Resolved {
+    let from = referrer(KindName::HttpRoute, resource.namespace());
+    Resolved::of(from, of_http_route(route), shop.resources, shop.book)
+}
+
 impl RouteState {
     fn typed(&self) -> Typed<'_, HttpRoute> {
         let content = self.resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
         Typed { resource: &self.resource, content }
+    }
+
+    fn candidate(&self) -> Candidate<'_> {
+        let spec = &self.typed().content.spec;
+        Candidate {
+            kind: KindName::HttpRoute,
+            resource: &self.resource,
+            parents: &spec.parent_refs,
+            hostnames: &spec.hostnames,
+        }
     }
 
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
@@ -176,12 +205,9 @@ impl RouteState {
 
     /// Looks again at what may be different because of changes elsewhere.
     fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
-        let namespace = self.resource.namespace().to_owned();
-        let references = (around.grants && self.resolved.crosses(&namespace))
-            || self.resolved.destinations(&namespace).any(|place| around.destinations.contains(&place));
         let mut rules_changed = false;
-        if references {
-            let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
+        if around.concerns(&self.resolved, self.resource.namespace()) {
+            let resolved = resolve(&self.resource, self.typed().content, shop);
             if resolved != self.resolved {
                 self.resolved = resolved;
                 self.judge(slots);
@@ -191,7 +217,7 @@ impl RouteState {
         if !rules_changed && !around.listeners {
             return;
         }
-        let attachment = attach::attach(self.typed(), shop.views, shop.resources);
+        let attachment = attach::attach(self.candidate(), shop.views, shop.resources);
         let old = std::mem::replace(&mut self.attachment, attachment);
         for place in old.places.iter().filter(|place| !self.stands_at(place)) {
             shop.tables.take(&place.listener, &place.host, self.number);
@@ -230,7 +256,7 @@ impl RouteState {
         slots: &mut RuleSlots,
         book: &mut ClusterBook,
     ) -> Arc<[Template]> {
-        let side = ListenerSide { port: view.port, https: view.https };
+        let side = ListenerSide { port: view.port, https: view.tls };
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),

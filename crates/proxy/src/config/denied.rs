@@ -1,13 +1,13 @@
 //! What must refuse because something that was to protect it cannot be read.
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
-//! nowhere to go. Whoever asks is answered 500 and nothing reaches a backend, whatever the policy would have been. No
+//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would have been. No
 //! rule of the engine has to know about it, so none can forget it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::kinds::{HttpRoute, Kind, KindName};
+use model::kinds::{Kind, KindName};
 use model::{Resource, Resources};
 
 /// An object that a policy is about.
@@ -58,7 +58,13 @@ impl Denied {
 
     /// Targets of kinds whose traffic we cannot tell apart from other traffic.
     fn is_beyond_us(&self) -> bool {
-        let known = [KindName::Gateway, KindName::HttpRoute, KindName::Service, KindName::Backend];
+        let known = [
+            KindName::Gateway,
+            KindName::HttpRoute,
+            KindName::TcpRoute,
+            KindName::Service,
+            KindName::Backend,
+        ];
         match self {
             Denied::Targets(targets) => {
                 targets.iter().any(|target| known.iter().all(|kind| *target.kind != *kind.as_str()))
@@ -85,7 +91,9 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             KindName::Service | KindName::Backend if denied(kind, namespace, name) => {
                 seen.remove(&resource.key);
             }
-            KindName::HttpRoute if denied(kind, namespace, name) || has_denied_parent(resource, &denied) => {
+            KindName::HttpRoute | KindName::TcpRoute
+                if denied(kind, namespace, name) || has_denied_parent(resource, &denied) =>
+            {
                 seen.put(going_nowhere(resource));
             }
             KindName::Namespace
@@ -97,6 +105,7 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::GatewayClass
             | KindName::Gateway
             | KindName::HttpRoute
+            | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
             | KindName::Backend
@@ -112,8 +121,7 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
 }
 
 fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str) -> bool) -> bool {
-    let Some(route) = resource.content::<HttpRoute>() else { return false };
-    route.spec.parent_refs.iter().any(|parent| {
+    resource.kind.parent_refs().iter().any(|parent| {
         let namespace = parent.namespace.as_deref().unwrap_or(resource.namespace());
         KindName::find(&parent.group, &parent.kind).is_some_and(|kind| denied(kind, namespace, &parent.name))
     })
@@ -127,6 +135,9 @@ fn going_nowhere(resource: &Resource) -> Resource {
             rule.backend_refs.clear();
             rule.filters.clear();
         }
+    }
+    if let Kind::TcpRoute(route) = &mut standing_in.kind {
+        route.spec.rules.iter_mut().for_each(|rule| rule.backend_refs.clear());
     }
     standing_in
 }

@@ -32,10 +32,11 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 5] = [
+const JUDGED: [KindName; 6] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
+    KindName::TcpRoute,
     KindName::BackendTlsPolicy,
     KindName::Backend,
 ];
