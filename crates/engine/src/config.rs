@@ -103,6 +103,15 @@ impl Carries {
             Carries::Tcp(_) => None,
         }
     }
+
+    /// The rule of connections that carry bytes.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Arc<TcpRule>> {
+        match self {
+            Carries::Http(_) => None,
+            Carries::Tcp(rule) => Some(rule),
+        }
+    }
 }
 
 /// Where the connections of a port that carries bytes lead.

@@ -5,8 +5,10 @@
 
 mod allocations;
 mod listen;
+mod pipe;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
 pub use listen::{ListenOptions, listen};
+pub use pipe::Pipe;
 pub use shutdown::{End, shutdown};

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::state::deadlines::whole_seconds;
 use crate::state::ports::PortState;
+use crate::tcp;
 use crate::tls;
 use crate::worker::Worker;
 
@@ -90,9 +91,16 @@ async fn serve<F: Future<Output = After>>(
     let Ok(address) = stream.peer_addr() else { return };
     let ip = address.ip().to_canonical().to_string().into_boxed_str();
     // Let go of the config before the connection begins to wait: it must not keep a retired one alive.
-    let context = port.pin().tls().cloned();
+    let (context, rule) = {
+        let pinned = port.pin();
+        (pinned.tls().cloned(), pinned.port().carries.rule().cloned())
+    };
     let Some(context) = context else {
         let peer = Peer { address, ip, listener: None, vouched: None };
+        if let Some(rule) = rule {
+            // Nothing is sniffed: on such a port the upstream may be the first to speak.
+            return Box::pin(tcp::serve(Io::Plain(stream), peer, rule, worker, port)).await;
+        }
         let Some((io, buffer)) = sniff(stream, &worker, &port).await else { return };
         if buffer.filled().starts_with(HTTP2_PREFACE) {
             return Box::pin(downstream::serve_http2(io, Some(buffer), peer, worker, port)).await;
@@ -100,11 +108,18 @@ async fn serve<F: Future<Output = After>>(
         return downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
     };
     // Boxed: what happens once must not make every idle connection's future larger.
-    match Box::pin(tls::accept(stream, context, port.pin())).await {
+    let accepted = match rule {
+        None => Box::pin(tls::accept(stream, context, port.pin())).await,
+        Some(_) => Box::pin(tls::accept_bytes(stream, context, port.pin())).await,
+    };
+    match accepted {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let listener = Some(accepted.listener);
             let peer = Peer { address, ip, listener, vouched: accepted.vouched };
+            if let Some(rule) = accepted.rule {
+                return Box::pin(tcp::serve(accepted.io, peer, rule, worker, port)).await;
+            }
             if accepted.http2 {
                 return Box::pin(downstream::serve_http2(accepted.io, None, peer, worker, port)).await;
             }

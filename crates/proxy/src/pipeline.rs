@@ -23,7 +23,7 @@ use crate::route;
 use crate::state::clusters::{ClusterState, InFlight};
 use crate::stream::{Copy, Sink, Tee, Transfer};
 use crate::tunnel;
-use crate::upstream::{Upstream, acquire};
+use crate::upstream::{Upstream, acquire, draw};
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
@@ -105,20 +105,7 @@ fn choose_backend<'c>(
     backends: &'c Backends,
     rule: &'c Rule,
 ) -> Result<Decision<'c>, Failure> {
-    let backend = match backends.choices.as_slice() {
-        [only] => only,
-        choices => {
-            let mut drawn = exchange.worker.random.below(backends.weight_total.max(1));
-            let fits = |backend: &&engine::config::Backend| match drawn.checked_sub(backend.weight) {
-                Some(rest) => {
-                    drawn = rest;
-                    false
-                }
-                None => true,
-            };
-            choices.iter().find(fits).ok_or(Failure::BackendInvalid)?
-        }
-    };
+    let backend = draw(backends, &exchange.worker.random).ok_or(Failure::BackendInvalid)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &backend.filters) {
         return Ok(Decision::Answer(answer));
     }

@@ -90,7 +90,7 @@ impl Proxy {
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer))
+            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer, options.drain))
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
@@ -218,6 +218,7 @@ fn spawn_worker(
     clock: Clock,
     metrics: &Arc<Metrics>,
     writer: &Writer,
+    drain: Duration,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -226,7 +227,9 @@ fn spawn_worker(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log)), received)),
+            Ok(runtime) => {
+                runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log, drain)), received));
+            }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }
     })?;

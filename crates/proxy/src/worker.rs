@@ -37,6 +37,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
+    /// How long what is still open may last once its port drains.
+    pub drain: Duration,
 }
 
 /// What a worker is told.
@@ -69,7 +71,7 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log) -> Worker {
+    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log, drain: Duration) -> Worker {
         Worker {
             clock,
             random: Random::new(),
@@ -77,6 +79,7 @@ impl Worker {
             clusters: Clusters::default(),
             metrics,
             log,
+            drain,
         }
     }
 }

@@ -70,18 +70,18 @@ pub fn write(
     out.extend_from_slice(b"}\n");
 }
 
-fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+pub(super) fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
     out.extend_from_slice(key);
     write_decimal(value, out);
 }
 
 /// Closes nothing and opens nothing: a value that was begun with a quote by the caller is ended here.
-fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(super) fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     use std::io::Write;
     let _ = write!(out, "{value}\""); // Writing to a vector cannot fail.
 }
 
-fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+pub(super) fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     out.extend_from_slice(key);
     out.push(b'"');
     let plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && *byte != b'"' && *byte != b'\\';
@@ -119,7 +119,7 @@ fn escape_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
+pub(super) fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
     if moment.text[0] == 0 || moment.second != time.as_secs() {
         *moment = Moment { second: time.as_secs(), text: second_text(time.as_secs()) };
     }

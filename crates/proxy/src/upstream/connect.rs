@@ -84,7 +84,7 @@ async fn dial(
         if let Some(shared) = take_http2(endpoint).filter(|_| !fresh) {
             return Ok(shared);
         }
-        let (io, negotiated) = open(cluster, endpoint).await?;
+        let (io, negotiated) = open(cluster, endpoint, Speaks::Http).await?;
         worker.metrics.upstream_connections.add(1);
         if speaks_http2(cluster.cluster.protocol, negotiated.as_deref()) {
             let connection = Http2Upstream::open(io, &worker.deadlines).await?;
@@ -110,7 +110,55 @@ fn speaks_http2(protocol: UpstreamProtocol, negotiated: Option<&[u8]>) -> bool {
     }
 }
 
-async fn open(cluster: &ClusterState, endpoint: &EndpointState) -> Result<(Io, Option<Vec<u8>>), Failure> {
+/// A connection that carries bytes to one of the cluster's endpoints, and its count there. A failed connect moves on
+/// to another endpoint; `tell` hears of each that is tried.
+///
+/// # Errors
+/// There is no endpoint, or none of those asked accepted a connection.
+pub async fn reach(
+    worker: &Worker,
+    cluster: &ClusterState,
+    mut tell: impl FnMut(&EndpointState),
+) -> Result<(InFlight, Io), Failure> {
+    let endpoints = cluster.endpoints();
+    let mut failed: Option<Rc<EndpointState>> = None;
+    let mut last = Failure::NoEndpoint;
+    for _ in 0..CONNECT_ATTEMPTS_MAX {
+        let Some(endpoint) = choose(&endpoints, failed.as_ref(), &worker.random) else { break };
+        tell(endpoint);
+        let in_flight = InFlight::begin(endpoint);
+        let opening = open(cluster, endpoint, Speaks::Bytes);
+        let opened = tokio::time::timeout(cluster.cluster.connect_timeout, opening).await;
+        match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
+            Ok((io, _)) => {
+                worker.metrics.upstream_connections.add(1);
+                return Ok((in_flight, io));
+            }
+            Err(failure) => {
+                worker.metrics.upstream_connect_failures.add(1);
+                failed = Some(endpoint.clone());
+                last = failure;
+            }
+        }
+    }
+    Err(last)
+}
+
+/// What a new connection is for, as far as the handshake tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    /// HTTP, of the versions that the cluster takes.
+    Http,
+    /// Bytes of which nothing is understood, so no protocol is offered by ALPN.
+    Bytes,
+}
+
+/// Opens a connection to an endpoint, with everything that comes before its first byte of content.
+async fn open(
+    cluster: &ClusterState,
+    endpoint: &EndpointState,
+    speaks: Speaks,
+) -> Result<(Io, Option<Vec<u8>>), Failure> {
     let stream = TcpStream::connect(endpoint.address).await.map_err(|error| connect_failure(&error))?;
     // A proxy writes whole messages; waiting for more to fill a packet only adds delay.
     stream.set_nodelay(true).map_err(|error| connect_failure(&error))?;
@@ -123,7 +171,11 @@ async fn open(cluster: &ClusterState, endpoint: &EndpointState) -> Result<(Io, O
     };
     let name = identity::client::server_name(tls).map_err(|_| Failure::BackendTlsInvalid)?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(context));
-    let stream = connector.connect(name, stream).await.map_err(|_| Failure::UpstreamTls)?;
+    let handshake = match speaks {
+        Speaks::Http => connector.connect(name, stream),
+        Speaks::Bytes => connector.with_alpn(Vec::new()).connect(name, stream),
+    };
+    let stream = handshake.await.map_err(|_| Failure::UpstreamTls)?;
     let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     Ok((Io::Client(Box::new(stream)), negotiated))
 }

@@ -12,8 +12,8 @@ pub mod send;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-pub use balance::choose;
-pub use connect::acquire;
+pub use balance::{choose, draw};
+pub use connect::{acquire, reach};
 pub use http1::Http1Upstream;
 pub use http2::{Http2Request, Http2Upstream};
 
