@@ -62,6 +62,7 @@ GOALS = [
     Goal("full ECDSA handshakes ÷ nginx", 0.65, 0.57, ratio("hs", "selvedge", "nginx")),
     Goal("HTTP/2 client to HTTP/1 upstream ÷ HAProxy", 1.0, 0.8, ratio("h2", "selvedge", "haproxy")),
     Goal("gRPC unary ÷ Envoy", 0.40, 0.30, ratio("grpc", "selvedge", "envoy")),
+    Goal("a plain TCP tunnel, CPU per GB ÷ nginx", 0.60, 0.50, ratio("l4", "selvedge", "nginx")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),

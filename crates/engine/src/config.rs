@@ -73,6 +73,17 @@ impl Port {
         self.carries.table()
     }
 
+    /// What a client speaks here, as the scheme of a URL: `http`, `https`, `tcp` or `tls`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match (&self.carries, &self.security) {
+            (Carries::Http(_), Security::Plain | Security::Mesh(_)) => "http",
+            (Carries::Http(_), Security::Tls(_)) => "https",
+            (Carries::Tcp(_), Security::Plain | Security::Mesh(_)) => "tcp",
+            (Carries::Tcp(_), Security::Tls(_)) => "tls",
+        }
+    }
+
     /// Everything that is carried here, by whatever door it comes in.
     pub fn all_carried(&self) -> impl Iterator<Item = &Carries> {
         let (services, hosts) = match &self.security {

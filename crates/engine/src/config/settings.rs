@@ -73,7 +73,7 @@ pub struct TcpLimits {
     pub idle_timeout: Duration,
     /// Longest time a connection may last; 0 means no bound. Past it both sides are reset.
     pub lifetime: Duration,
-    /// Longest time to reach a backend, all attempts together. Past it the client is reset.
+    /// Longest time to reach a backend, all attempts together; 0 means no bound. Past it the client is reset.
     pub connect_timeout: Duration,
 }
 

@@ -98,7 +98,7 @@ pub struct TcpBounds {
     /// Longest time a connection may last; 0 means no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<GatewayDuration>,
-    /// Longest time to reach a backend, all attempts together.
+    /// Longest time to reach a backend, all attempts together; 0 means no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<GatewayDuration>,
 }

@@ -141,3 +141,34 @@ fn going_nowhere(resource: &Resource) -> Resource {
     }
     standing_in
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::kinds::TcpRoute;
+    use serde_json::json;
+
+    #[test]
+    fn a_tcp_route_of_a_gateway_that_is_denied_leads_nowhere() {
+        let mut held = Resources::new();
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute",
+            "metadata": { "name": "database", "namespace": "a" },
+            "spec": { "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "db", "port": 1 }] }] },
+        });
+        held.put(model::yaml::read_value(route).expect("a sound document"));
+        let backends = |resources: &Resources| {
+            resources
+                .all::<TcpRoute>()
+                .map(|route| route.content.spec.rules[0].backend_refs.len())
+                .sum::<usize>()
+        };
+
+        for target in ["Gateway/a/edge", "TCPRoute/a/database"] {
+            let denied = Denied::Targets(Target::parse(target).into_iter().collect());
+            assert_eq!(backends(&without(&held, [&denied].into_iter())), 0, "{target}");
+        }
+        let other = Denied::Targets(Target::parse("Gateway/b/edge").into_iter().collect());
+        assert_eq!(backends(&without(&held, [&other].into_iter())), 1);
+    }
+}

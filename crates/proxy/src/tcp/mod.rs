@@ -93,5 +93,8 @@ async fn connect(session: &mut Session, cluster: &ClusterState) -> Result<(InFli
         session.attempts += 1;
         session.upstream = Some(endpoint.address);
     });
+    if limit.is_zero() {
+        return reaching.await; // Each attempt has a bound of its own all the same.
+    }
     tokio::time::timeout(limit, reaching).await.unwrap_or(Err(Failure::ConnectTimeout))
 }

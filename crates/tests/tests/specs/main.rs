@@ -53,6 +53,9 @@ mod planes_herd;
 mod planes_rejections;
 mod planes_stream;
 
+mod bytes;
+mod bytes_clients;
+mod bytes_tls;
 mod change;
 mod drain;
 mod keep_alive;

@@ -317,4 +317,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("limits.upstreamIdleTimeout", "How long the answer of an upstream may stand still."),
     ("limits.writeStallTimeout", "How long a client may take nothing."),
     ("limits.connections", "Most connections at a time."),
+    ("tcp", "Bounds of connections that carry bytes, past which they are reset."),
+    ("tcp.idleTimeout", "How long nothing may move, either way."),
+    ("tcp.lifetime", "How long a connection may last."),
+    ("tcp.connectTimeout", "How long reaching a backend may take, all attempts together."),
 ];

@@ -74,11 +74,14 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, output: form, subject, url, connection } = arguments;
-    let Some(url) = url else {
+    let connection_to = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
+    let Some(url) = url.as_ref().or(connection_to) else {
         output::data(field::explain(subject)?);
         return Ok(Exit::Success);
     };
-    let method = &method(subject).map_err(|problem| {
+    // A connection has no method; one that is no request's is asked about by its URL alone.
+    let word = if connection_to.is_some() { "CONNECT" } else { subject };
+    let method = &method(word).map_err(|problem| {
         Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
     })?;
     let config = &match files.is_empty() {
@@ -98,6 +101,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         })
     };
     let asked = ask(url)?;
+    if connection_to.is_some() {
+        show(*form, &asked);
+        return Ok(Exit::Success);
+    }
     match spelling::of(url, path_policy(config, &asked)) {
         Spelling::Canonical => show(*form, &asked),
         Spelling::ReadAs(canonical) => {
