@@ -74,6 +74,12 @@ GOALS = [
     Goal("the same from the write of its file to the first answer, p99", 50, 50,
          field("edit", "selvedge", "p99_ms"), "ms"),
     Goal("requests that failed during those edits", 0, 0, field("edit", "selvedge", "errors")),
+    Goal("an edit through the API of another process, among 5,000 routes under load, from its answer to served, p99", 50, 10,
+         field("planes", "selvedge", "p99_ms"), "ms"),
+    Goal("requests that failed during those edits", 0, 0, field("planes", "selvedge", "errors")),
+    Goal("resident memory of a control plane with 5,000 routes and one proxy", 60, 60,
+         field("planes", "selvedge", "control_rss_kib", 1024), "MiB"),
+    Goal("requests that failed while the control plane was dead", 0, 0, field("planes", "selvedge", "outage_errors")),
 ]
 
 

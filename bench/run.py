@@ -11,18 +11,22 @@ import time
 
 import certificates
 import places
+import planes
 import report
 import single
 import workloads
 from peers import all_peers
+
+# What is not CPU per request.
+OTHERS = {**single.ALL, "planes": ([], planes.planes)}
 
 
 def main() -> None:
     options = arguments()
     certificates.make()
     peers = all_peers(places.hosts())
-    for name in options.workloads or [*workloads.ALL, *single.ALL]:
-        wanted = workloads.ALL[name].peers if name in workloads.ALL else single.ALL[name][0]
+    for name in options.workloads or [*workloads.ALL, *OTHERS]:
+        wanted = workloads.ALL[name].peers if name in workloads.ALL else OTHERS[name][0]
         if options.peers:
             wanted = [peer for peer in wanted if peer in options.peers.split(",")]
         present = [peers[peer] for peer in wanted if places.is_there(peers[peer].program)]
@@ -39,7 +43,7 @@ def run(name: str, peers: list, options: argparse.Namespace) -> dict:
         workloads.show(workloads.ALL[name], rows)
         return rows
     print(f"== {name}")
-    takes_peers, function = single.ALL[name]
+    takes_peers, function = OTHERS[name]
     return function(peers) if takes_peers else function()
 
 
@@ -59,12 +63,12 @@ def keep(name: str, rows: dict, options: argparse.Namespace) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join([*workloads.ALL, *single.ALL]))
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join([*workloads.ALL, *OTHERS]))
     parser.add_argument("-n", dest="rounds", type=int, default=5, help="counted rounds (5)")
     parser.add_argument("-d", dest="seconds", type=float, default=3, help="seconds of load in a round (3)")
     parser.add_argument("--peers", help="only these, separated by commas")
     options = parser.parse_intermixed_args()
-    unknown = [name for name in options.workloads if name not in workloads.ALL and name not in single.ALL]
+    unknown = [name for name in options.workloads if name not in workloads.ALL and name not in OTHERS]
     if unknown:
         parser.error(f"no workload is called {', '.join(unknown)}")
     return options

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod api;
 pub mod apply;
+pub mod ca;
 pub mod clock;
 pub mod declare;
 pub mod files;

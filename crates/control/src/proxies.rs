@@ -12,6 +12,7 @@ use discovery::object::TypeName;
 use discovery::reports::{DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
 use discovery::{Interest, ObjectName, Rejection, Version};
 use engine::config::BindAddress;
+use model::units::Moment;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -56,6 +57,21 @@ pub struct Proxy {
     pub warnings: Vec<String>,
     /// When it was last heard of.
     pub heard: Instant,
+    /// The certificate by which it is known in the mesh, if it is a member.
+    pub certificate: Option<HeldCertificate>,
+}
+
+/// The certificate that a member shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCertificate {
+    /// Who it says the proxy is.
+    pub identity: Arc<str>,
+    /// Key identifier of its issuer.
+    pub issuer: Arc<str>,
+    /// Its last moment.
+    pub not_after: Moment,
+    /// Why the last attempt to renew it failed; empty when it did not.
+    pub problem: String,
 }
 
 impl Proxy {
@@ -224,7 +240,7 @@ fn make_room(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
 fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy, Vec<Route>) {
     let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap_or(now);
     let Report { proxy: _, version, epoch, epoch_age_ms, from_cache, bound, rejected, .. } = report;
-    let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, .. } = report;
+    let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, certificate, .. } = report;
     let bound = bound.into_iter().filter_map(|bound| {
         let address = BindAddress { ip: bound.ip.parse().ok()?, port: u16::try_from(bound.port).ok()? };
         Some(BindResult { address, error: (!bound.error.is_empty()).then_some(bound.error) })
@@ -248,6 +264,12 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
         started: ago(uptime_ms),
         warnings,
         heard: now,
+        certificate: certificate.map(|held| HeldCertificate {
+            identity: held.identity.into(),
+            issuer: held.issuer.into(),
+            not_after: Moment(i64::try_from(held.not_after).unwrap_or(i64::MAX)),
+            problem: held.problem,
+        }),
     };
     (proxy, routes)
 }

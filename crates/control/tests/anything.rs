@@ -131,12 +131,19 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::Mesh => json!({"spec": {"mtls": {"mode": "Strict"}}}),
+        KindName::Workload => json!({"spec": {
+            "address": "10.0.0.1", "sidecar": {}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}],
+        }}),
         KindName::Role | KindName::ClusterRole => {
             json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
         }
         KindName::RoleBinding | KindName::ClusterRoleBinding => json!({
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"},
         }),
+        KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
+        KindName::JoinToken => json!({"spec": {"serviceAccount": "a", "digest": "0".repeat(64)}}),
+        KindName::TrustBundle => json!({"spec": {"trustDomain": "a", "roots": []}}),
         KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
         KindName::Namespace
         | KindName::Secret

@@ -55,6 +55,26 @@ pub struct Report {
     /// Certificates that are in use although they are expired or not yet valid, one sentence each.
     #[prost(string, repeated, tag = "13")]
     pub warnings: Vec<String>,
+    /// The certificate by which it is known in the mesh, if it is a member.
+    #[prost(message, optional, tag = "14")]
+    pub certificate: Option<Certificate>,
+}
+
+/// The certificate that a member shows.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Certificate {
+    /// Who it says the proxy is: a SPIFFE ID.
+    #[prost(string, tag = "1")]
+    pub identity: String,
+    /// Key identifier of its issuer, in hexadecimal.
+    #[prost(string, tag = "2")]
+    pub issuer: String,
+    /// Its last moment, in seconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub not_after: u64,
+    /// Why the last attempt to renew it failed; empty when it did not.
+    #[prost(string, tag = "4")]
+    pub problem: String,
 }
 
 /// What became of one address.

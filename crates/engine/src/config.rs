@@ -18,6 +18,7 @@ pub use sources::Sources;
 
 use model::spiffe::SpiffeId;
 
+use crate::authorization::{Authorization, Policy};
 use crate::matching::ListenerTable;
 
 /// One compiled epoch.
@@ -31,6 +32,8 @@ pub struct Config {
     pub clusters: Vec<Option<Arc<Cluster>>>,
     /// Where the rules were read.
     pub sources: Arc<Sources>,
+    /// Every authorization policy, wherever it holds; for those who count and explain.
+    pub policies: Arc<[Arc<Policy>]>,
 }
 
 impl Config {
@@ -134,6 +137,8 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
+    /// Who may connect; `None` when everybody may.
+    pub authorization: Option<Arc<Authorization>>,
 }
 
 /// What becomes of a connection that carries bytes.
@@ -285,6 +290,8 @@ pub struct Rule {
     pub action: Action,
     /// Bounds of time.
     pub timeouts: Timeouts,
+    /// Who may ask; `None` when everybody may.
+    pub authorization: Option<Arc<Authorization>>,
 }
 
 /// Where a rule comes from: for logs, metrics and `selvedge explain`.

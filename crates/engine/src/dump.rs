@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
     Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
     HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
@@ -72,7 +73,8 @@ fn tls(security: &Security, sources: &Sources) -> Value {
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, limits, tcp } = settings;
+    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits, tcp } =
+        settings;
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -94,7 +96,7 @@ fn settings(settings: &Settings) -> Value {
         UnderscorePolicy::Drop => "drop",
         UnderscorePolicy::Keep => "keep",
     };
-    json!({
+    let mut object = json!({
         "trusted_hops": trusted_hops,
         "path_policy": path_policy,
         "underscores": underscores,
@@ -109,7 +111,11 @@ fn settings(settings: &Settings) -> Value {
         "tcp_idle_timeout_ms": millis(*tcp_idle),
         "tcp_lifetime_ms": millis(*lifetime),
         "tcp_connect_timeout_ms": millis(*connect_timeout),
-    })
+    });
+    if *caller_header {
+        object["caller_header"] = true.into();
+    }
+    object
 }
 
 fn listener(hostname: Option<String>, listener: &Listener, sources: &Sources) -> Value {
@@ -177,7 +183,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts } = rule;
+    let Rule { slot, origin, filters, action, timeouts, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -203,6 +209,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
             object.insert(name.into(), json!(millis(*bound)));
         }
     }
+    if let Some(authorization) = authorization {
+        object.insert("authorization".into(), self::authorization(authorization));
+    }
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
     object.into()
@@ -210,7 +219,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
 
 /// The rule of connections that carry bytes.
 pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
-    let TcpRule { slot, origin, action } = rule;
+    let TcpRule { slot, origin, action, authorization } = rule;
     let (name, value) = match action {
         TcpAction::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
         TcpAction::Refuse { reason } => ("refuse", json!({ "reason": reason })),
@@ -219,8 +228,24 @@ pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
     if let Some(source) = sources.at(*slot, origin) {
         object["source"] = json!(source);
     }
+    if let Some(authorization) = authorization {
+        object["authorization"] = self::authorization(authorization);
+    }
     object[name] = value;
     object
+}
+
+/// Names of the policies that decide, and what decides when none does.
+fn authorization(authorization: &Authorization) -> Value {
+    let default = match authorization.default_action() {
+        DefaultAction::Allow => "Allow",
+        DefaultAction::Deny => "Deny",
+    };
+    let policies = authorization.policies().map(|policy| {
+        let rules = policy.rules().iter().map(|rule| &rule.name).collect::<Vec<_>>();
+        json!({ "name": policy.name, "action": policy.action.as_str(), "rules": rules, "enforces": policy.enforces })
+    });
+    json!({ "policies": policies.collect::<Vec<_>>(), "default": default })
 }
 
 fn action(action: &Action) -> (&'static str, Value) {

@@ -20,11 +20,18 @@ pub struct RequestView<'a, H> {
 pub trait HeaderView {
     /// The first value of the field, in the order received (Gateway API matches only the first).
     fn first(&self, lower_case_name: &[u8]) -> Option<&[u8]>;
+
+    /// Every value of the field, in the order received.
+    fn values(&self, lower_case_name: &[u8]) -> impl Iterator<Item = &[u8]>;
 }
 
 impl<T: HeaderView + ?Sized> HeaderView for &T {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         (**self).first(name)
+    }
+
+    fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        (**self).values(name)
     }
 }
 
@@ -32,5 +39,9 @@ impl<T: HeaderView + ?Sized> HeaderView for &T {
 impl HeaderView for [(String, String)] {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         self.iter().find(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(_, v)| v.as_bytes())
+    }
+
+    fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        self.iter().filter(move |(n, _)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(_, v)| v.as_bytes())
     }
 }

@@ -211,6 +211,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         filters: Vec::new(),
         action: Action::Refuse { status: 500, reason: "test" },
         timeouts: Timeouts::default(),
+        authorization: None,
     })
 }
 
@@ -489,6 +490,10 @@ fn a_value_that_is_not_text_is_compared_as_bytes() {
     impl engine::HeaderView for Bytes {
         fn first(&self, name: &[u8]) -> Option<&[u8]> {
             (name == b"x").then_some(b"a\xff")
+        }
+
+        fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+            self.first(name).into_iter()
         }
     }
     let mut spec = plain(None, SpecPath::Prefix("/".to_owned()));

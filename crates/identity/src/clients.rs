@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use engine::config::{ClientValidation, ClientValidationMode};
+use model::spiffe::SpiffeId;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
@@ -15,6 +16,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// Verifies clients as a port asks for it. A port without a usable anchor lets no client in.
 pub(crate) fn verifier(validation: &ClientValidation) -> Arc<dyn ClientCertVerifier> {
@@ -41,6 +43,26 @@ pub fn lets_in(validation: &ClientValidation, chain: &[CertificateDer<'_>], now:
         None => !verifier.client_auth_mandatory(),
         Some((leaf, intermediates)) => verifier.verify_client_cert(leaf, intermediates, now).is_ok(),
     }
+}
+
+/// Whether a chain leads to an anchor of a port's, whatever the port makes of those that do not.
+#[must_use]
+pub fn verifies(validation: &ClientValidation, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
+    let strict = ClientValidation { roots: validation.roots.clone(), mode: ClientValidationMode::ValidOnly };
+    !chain.is_empty() && lets_in(&strict, chain, now)
+}
+
+/// The SPIFFE ID of a certificate: its only URI, if that is one (X.509-SVID section 2).
+#[must_use]
+pub fn spiffe_id(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+    let mut uris = names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
+    let only = uris.next().filter(|_| uris.next().is_none())?;
+    only.parse().ok()
 }
 
 /// Judges all clients alike, whoever vouches for them.

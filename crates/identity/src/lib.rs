@@ -7,14 +7,17 @@
 pub mod client;
 pub mod clients;
 pub mod keyring;
+pub mod member;
 pub mod pair;
 pub mod pem;
 pub mod pinned;
 pub mod roots;
 pub mod server;
+pub mod x509;
 
 pub use client::client_config;
 pub use keyring::Keyring;
+pub use member::Member;
 pub use server::server_config;
 
 use std::sync::{Arc, OnceLock};

@@ -5,6 +5,9 @@
 //! here with *all* violations at once; what it admits but cannot work (a reference to nothing) is kept and is
 //! the engine's to judge. There is no async code and no socket in here.
 
+pub mod condition;
+pub mod glob;
+pub mod ip_block;
 pub mod kinds;
 pub mod labels;
 pub mod names;

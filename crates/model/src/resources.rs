@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::kinds::endpoint_slice::EndpointSlice;
 use crate::kinds::{
     Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindName,
-    KindType, Namespace, Pod, ReferenceGrant, Secret, Service,
+    KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
 };
 use crate::labels::{Labels, NAMESPACE_NAME, SERVICE_NAME};
 use crate::names::{Name, ResourceKey};
@@ -282,6 +282,23 @@ impl Resources {
     /// The Pods of a namespace.
     pub fn pods(&self, namespace: &str) -> impl Iterator<Item = Typed<'_, Pod>> {
         self.within(namespace)
+    }
+
+    /// The Mesh that this world is: `default` where there are several, else the first by name.
+    #[must_use]
+    pub fn mesh(&self) -> Option<Typed<'_, Mesh>> {
+        self.find("", "default").or_else(|| self.all().next())
+    }
+
+    /// The Workloads of a namespace.
+    pub fn workloads(&self, namespace: &str) -> impl Iterator<Item = Typed<'_, Workload>> {
+        self.within(namespace)
+    }
+
+    /// A Workload.
+    #[must_use]
+    pub fn workload(&self, namespace: &str, name: &str) -> Option<Typed<'_, Workload>> {
+        self.find(namespace, name)
     }
 
     /// The ReferenceGrants of a namespace.

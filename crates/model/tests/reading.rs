@@ -194,6 +194,7 @@ fn least(kind: KindName) -> &'static str {
         | KindName::ConfigMap
         | KindName::Pod
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole => "",
         KindName::Service => "spec: {}",
@@ -208,9 +209,15 @@ fn least(kind: KindName) -> &'static str {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}"
         }
         KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
+        KindName::AuthorizationPolicy => "spec: {}",
+        KindName::Workload => "spec: {address: 10.0.0.1}",
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}"
         }
+        KindName::JoinToken => {
+            "spec: {serviceAccount: cart, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
+        }
+        KindName::TrustBundle => "spec: {trustDomain: bank.example, roots: []}",
         KindName::AccessToken => {
             "spec: {user: kim, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
         }
@@ -249,9 +256,12 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::Backend(backend) => serde_json::to_value(backend),
             model::kinds::Kind::GatewayParameters(parameters) => serde_json::to_value(parameters),
             model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::Service(service) => serde_json::to_value(service),
             model::kinds::Kind::Pod(pod) => serde_json::to_value(pod),
             model::kinds::Kind::EndpointSlice(slice) => serde_json::to_value(slice),
+            model::kinds::Kind::Mesh(mesh) => serde_json::to_value(mesh),
+            model::kinds::Kind::Workload(workload) => serde_json::to_value(workload),
             other => panic!("{} is not part of this test", other.name()),
         };
 

@@ -4,11 +4,15 @@
 #![allow(unsafe_code)]
 
 mod allocations;
+mod application;
+mod code;
 mod listen;
 mod pipe;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
+pub use application::{Application, Ended, InPlaceOf};
+pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use pipe::Pipe;
 pub use shutdown::{End, shutdown};

@@ -30,8 +30,13 @@ fn main() {
     let listen: SocketAddr = listen.parse().expect("LISTEN is an address");
     let upstream = upstream.parse().expect("UPSTREAM is an address");
     let hosts = hosts.parse().expect("HOSTS is a number");
-    let options =
-        Options { workers: 1, admin: None, access_log: LogSink::Off, drain: Duration::from_secs(1) };
+    let options = Options {
+        workers: 1,
+        admin: None,
+        access_log: LogSink::Off,
+        drain: Duration::from_secs(1),
+        member: None,
+    };
     let proxy = Proxy::start(options).expect("the proxy starts");
     let mut config = made::config(listen, upstream, hosts);
     let cluster = config.clusters[0].as_mut().and_then(Arc::get_mut).expect("the only owner");

@@ -27,6 +27,13 @@ impl Clock {
         Instant::now()
     }
 
+    /// Time since the Unix epoch as the wall has it now, steps included: certificates are valid by the wall, and a
+    /// machine that slept must not take an expired one for valid.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     /// Time since the Unix epoch at a moment. Steps of the wall clock after the start are not followed, so
     /// that log lines never run backwards.
     #[must_use]

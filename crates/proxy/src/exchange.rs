@@ -4,13 +4,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use engine::RequestView;
+use engine::authorization::Decision;
 use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
+use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
+use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
+use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
 use crate::waits::Waits;
@@ -25,8 +29,12 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Name of the TLS listener that SNI selected; `None` for cleartext.
     pub listener: Option<std::sync::Arc<str>>,
+    /// The server name it asked for in its handshake.
+    pub server_name: Option<Box<str>>,
     /// What it has shown to a port that asked for a certificate.
     pub vouched: Option<Box<Vouched>>,
+    /// Who it is in the mesh; `None` for those who came by another door.
+    pub counterpart: Option<Rc<Counterpart>>,
 }
 
 /// A request as it came in.
@@ -88,6 +96,12 @@ pub struct Exchange<'c> {
     pub mirrors: Vec<&'c Mirror>,
     /// Whether it is a copy itself, of which nothing is told.
     pub is_copy: bool,
+    /// The policy that refused it.
+    pub denied_by: Option<Decision<'c>>,
+    /// Audit policies that matched it.
+    pub audits: Vec<Decision<'c>>,
+    /// Its place among the requests that wait.
+    pub open: OpenRequest<'c>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -135,6 +149,9 @@ impl<'c> Exchange<'c> {
             cors: None,
             mirrors: Vec::new(),
             is_copy: false,
+            denied_by: None,
+            audits: Vec::new(),
+            open: worker.open.request(),
             outcome,
         }
     }
@@ -158,10 +175,24 @@ impl<'c> Exchange<'c> {
         &self.pinned.port().settings
     }
 
+    /// What a config says of it.
+    #[must_use]
+    pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
+        let table = match &self.peer.counterpart {
+            None => pinned.port().table(),
+            // Asked for by each request: the service may have changed, or gone, since the connection was opened.
+            Some(caller) => match mesh::service(pinned, &caller.server_name) {
+                Some(service) => service.carries.table(),
+                None => return Verdict::Misdirected,
+            },
+        };
+        table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
+    }
+
     /// Whether the client reached us over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.peer.listener.is_some()
+        self.peer.listener.is_some() || self.peer.counterpart.is_some()
     }
 
     /// The canonical view that every decision is made from.

@@ -97,10 +97,17 @@ failures! {
     Misdirected          => "misdirected",              421, 12, Client,   Never,        "the connection was opened for another host";
     ClientUnverified     => "client_unverified",        421, 16, Client,   Never,        "the port verifies clients by now and this connection's was not; a new connection may satisfy it";
     TlsHandshake         => "tls_handshake",            400, 14, Client,   Never,        "the TLS handshake failed";
+    PeerUnverified       => "peer_unverified",          502, 14, Upstream, Always,       "the other end of a mesh connection could not prove that it is a member";
+    PeerIdentityMismatch => "peer_identity_mismatch",   502, 14, Upstream, Always,       "another member answered than the one that was called";
+    IdentityMissing      => "identity_missing",         503, 14, Proxy,    Never,        "this proxy has no valid certificate of its mesh, and members are never reached in cleartext";
+    MeshServiceUnknown   => "mesh_service_unknown",     421, 14, Client,   Never,        "the caller asked a mesh port for a service that it does not serve";
+    MeshProtocol         => "mesh_protocol",            502, 14, Upstream, Never,        "the two ends of a mesh connection did not agree on a protocol that the service carries";
+    MeshCleartext        => "mesh_cleartext",           421, 16, Client,   Never,        "the port takes members of the mesh only, and this connection has shown no certificate";
     ConnectionLimit      => "connection_limit",         503, 14, Client,   Never,        "too many connections are open on this port";
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
     Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
     NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
+    DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";
@@ -127,6 +134,6 @@ impl Failure {
     /// Whether the connection is of no more use to its client, who has to open another one.
     #[must_use]
     pub const fn ends_connection(self) -> bool {
-        matches!(self, Failure::ClientUnverified)
+        matches!(self, Failure::ClientUnverified | Failure::MeshCleartext)
     }
 }

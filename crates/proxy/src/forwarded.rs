@@ -38,14 +38,19 @@ pub fn trusted_chain(exchange: &Exchange<'_>) -> Option<Text> {
     Some(chain)
 }
 
+/// The client's address for those who decide by it: what trusted proxies wrote when they wrote something, else where the
+/// connection comes from; `None` when what they wrote is no address, because then nobody knows.
+#[must_use]
+pub fn vouched_address(exchange: &Exchange<'_>) -> Option<IpAddr> {
+    let Some(chain) = trusted_chain(exchange) else { return Some(exchange.peer.address.ip()) };
+    let first = chain.split(|byte| *byte == b',').next()?.trim_ascii();
+    std::str::from_utf8(first).ok()?.parse().ok()
+}
+
 /// The client's address as far as trusted proxies vouch for it.
 #[must_use]
 pub fn client_address(exchange: &Exchange<'_>) -> IpAddr {
-    let first = trusted_chain(exchange).and_then(|chain| {
-        let first = chain.split(|byte| *byte == b',').next()?.trim_ascii();
-        std::str::from_utf8(first).ok()?.parse().ok()
-    });
-    first.unwrap_or(exchange.peer.address.ip())
+    vouched_address(exchange).unwrap_or(exchange.peer.address.ip())
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
+use crate::counterpart::Counterpart;
+use crate::state::counterparts::Known;
 
 /// A connection's bytes.
 #[derive(Debug)]
@@ -21,6 +24,18 @@ pub enum Io {
     Server(Box<tokio_rustls::server::TlsStream<TcpStream>>),
     /// TLS, we are the client.
     Client(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// TLS with a member of the mesh, whoever called.
+    Mesh(Box<MeshStream>),
+}
+
+/// A connection with a member of the mesh.
+#[derive(Debug)]
+pub struct MeshStream {
+    // Before the socket, see `Known`.
+    /// Who is at the other end; trust in it may end before the connection does.
+    pub known: Known,
+    /// The encrypted stream.
+    pub stream: tokio_rustls::TlsStream<TcpStream>,
 }
 
 /// What is the matter with a connection that nothing is expected from.
@@ -38,6 +53,10 @@ macro_rules! each {
             Io::Plain($stream) => $call,
             Io::Server($stream) => $call,
             Io::Client($stream) => $call,
+            Io::Mesh(mesh) => {
+                let $stream = &mut mesh.stream;
+                $call
+            }
         }
     };
 }
@@ -50,6 +69,7 @@ impl Io {
             Io::Plain(stream) => stream,
             Io::Server(stream) => stream.get_ref().0,
             Io::Client(stream) => stream.get_ref().0,
+            Io::Mesh(mesh) => mesh.stream.get_ref().0,
         }
     }
 
@@ -57,6 +77,22 @@ impl Io {
     #[must_use]
     pub fn socket(&self) -> RawFd {
         self.tcp().as_raw_fd()
+    }
+
+    /// Who is at the other end, on a connection of the mesh.
+    #[must_use]
+    pub fn counterpart(&self) -> Option<&Rc<Counterpart>> {
+        match self {
+            Io::Mesh(mesh) => Some(&mesh.known.counterpart),
+            Io::Plain(_) | Io::Server(_) | Io::Client(_) => None,
+        }
+    }
+
+    /// Whether no further request may begin on it.
+    #[inline]
+    #[must_use]
+    pub fn retires(&self) -> bool {
+        self.counterpart().is_some_and(|counterpart| counterpart.retires())
     }
 
     /// Whether bytes are encrypted.

@@ -54,6 +54,8 @@ limits! {
     PIPES_LENT_MAX: usize = 256,                     "pipes a worker", "further tunnels copy";
     PIPES_KEPT_MAX: usize = 32,                      "pipes a worker", "returned pipes are closed";
     TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
+    MESH_DISTRUST_SECONDS: u32 = 5,                  "seconds",      "a mesh connection whose other end is no longer believed, or whose own certificate has expired, is cut";
+    MESH_SNIFF_MILLISECONDS: u64 = 500,              "milliseconds", "a silent connection to a permissive mesh port that carries bytes is taken for cleartext of a client that waits for the server to speak";
     POOL_IDLE_SECONDS: u32 = 60,                     "seconds",      "an idle upstream connection is closed";
     POOL_CONNECTIONS_MAX: usize = 256,               "idle connections a worker and endpoint", "the connection is closed after its response";
     CONNECT_ATTEMPTS_MAX: usize = 3,                 "attempts",     "the last connect failure is answered";
@@ -80,6 +82,7 @@ limits! {
     LOG_BUFFERS_WAITING_MAX: usize = 64,             "buffers",      "log lines are dropped and counted (`selvedge_log_lines_dropped_total`)";
     ORDERS_WAITING_MAX: usize = 64,                  "orders a worker", "the control plane waits";
     RULE_COUNTERS_MAX: usize = 1 << 20,              "rules",        "rules past it are counted together, as unrouted";
+    POLICY_COUNTERS_MAX: usize = 1 << 16,            "rules of policies", "decisions of rules past it are counted with the default action's";
     DNS_FIRST_ANSWER_MILLISECONDS: u64 = 500,        "milliseconds", "a config is put into use without the addresses of its new DNS names; 503 `no_endpoint` until they are answered";
     DNS_QUESTIONS_MAX: usize = 32,                   "names asked for at once", "further names wait for an answer or its timeout";
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";

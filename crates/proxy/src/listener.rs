@@ -5,8 +5,10 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::config::{Carries, Security, TcpRule};
 use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
@@ -14,8 +16,10 @@ use crate::downstream::{self, After, Http1Server};
 use crate::exchange::Peer;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::limits::MESH_SNIFF_MILLISECONDS;
+use crate::mesh::{self, Carried};
 use crate::state::deadlines::whole_seconds;
-use crate::state::ports::PortState;
+use crate::state::ports::{Pinned, PortState};
 use crate::tcp;
 use crate::tls;
 use crate::worker::Worker;
@@ -90,42 +94,144 @@ async fn serve<F: Future<Output = After>>(
     let Ok(()) = stream.set_nodelay(true) else { return };
     let Ok(address) = stream.peer_addr() else { return };
     let ip = address.ip().to_canonical().to_string().into_boxed_str();
-    // Let go of the config before the connection begins to wait: it must not keep a retired one alive.
-    let (context, rule) = {
-        let pinned = port.pin();
-        (pinned.tls().cloned(), pinned.port().carries.rule().cloned())
-    };
-    let Some(context) = context else {
-        let peer = Peer { address, ip, listener: None, vouched: None };
-        if let Some(rule) = rule {
-            // Nothing is sniffed: on such a port the upstream may be the first to speak.
-            return Box::pin(tcp::serve(Io::Plain(stream), peer, rule, worker, port)).await;
-        }
-        let Some((io, buffer)) = sniff(stream, &worker, &port).await else { return };
-        if buffer.filled().starts_with(HTTP2_PREFACE) {
-            return Box::pin(downstream::serve_http2(io, Some(buffer), peer, worker, port)).await;
-        }
-        return downstream::serve_http1(server, (io, Some(buffer)), peer, worker, port).await;
-    };
+    let peer = Peer { address, ip, listener: None, server_name: None, vouched: None, counterpart: None };
     // Boxed: what happens once must not make every idle connection's future larger.
-    let accepted = match rule {
-        None => Box::pin(tls::accept(stream, context, port.pin())).await,
-        Some(_) => Box::pin(tls::accept_bytes(stream, context, port.pin())).await,
+    let arrived = match door(&port) {
+        Door::Cleartext => cleartext(stream, peer, &worker, &port).await,
+        // Nothing is sniffed: on such a port the upstream may be the first to speak.
+        Door::Bytes(rule) => Some(Arrived::Tcp(Io::Plain(stream), peer, rule)),
+        Door::Tls(context) => Box::pin(behind_tls(stream, context, peer, &worker, &port)).await,
+        Door::Mesh => Box::pin(behind_mesh(stream, peer, &worker, &port)).await,
+    };
+    match arrived {
+        None => {}
+        Some(Arrived::Http1(io, buffer, peer)) => {
+            downstream::serve_http1(server, (io, buffer), peer, worker, port).await;
+        }
+        Some(Arrived::Http2(io, buffer, peer)) => {
+            Box::pin(downstream::serve_http2(io, buffer, peer, worker, port)).await;
+        }
+        Some(Arrived::Tcp(io, peer, rule)) => Box::pin(tcp::serve(io, peer, rule, worker, port)).await,
+    }
+}
+
+/// How a port's connections begin.
+enum Door {
+    Cleartext,
+    Bytes(Arc<TcpRule>),
+    Tls(Arc<rustls::ServerConfig>),
+    Mesh,
+}
+
+/// Looked up at once and let go of: a connection that waits must not keep a retired config alive.
+fn door(port: &Rc<PortState>) -> Door {
+    let pinned = port.pin();
+    match (&pinned.port().security, pinned.tls()) {
+        (Security::Mesh(_), _) => Door::Mesh,
+        (Security::Plain | Security::Tls(_), Some(context)) => Door::Tls(context.clone()),
+        (Security::Plain | Security::Tls(_), None) => match &pinned.port().carries {
+            Carries::Http(_) => Door::Cleartext,
+            Carries::Tcp(rule) => Door::Bytes(rule.clone()),
+        },
+    }
+}
+
+/// A connection of which is known what it speaks, and who speaks.
+enum Arrived {
+    Http1(Io, Option<Buffer>, Peer),
+    Http2(Io, Option<Buffer>, Peer),
+    Tcp(Io, Peer, Arc<TcpRule>),
+}
+
+async fn cleartext(
+    stream: TcpStream,
+    peer: Peer,
+    worker: &Rc<Worker>,
+    port: &Rc<PortState>,
+) -> Option<Arrived> {
+    let (io, buffer) = sniff(stream, worker, port).await?;
+    if buffer.filled().starts_with(HTTP2_PREFACE) {
+        return Some(Arrived::Http2(io, Some(buffer), peer));
+    }
+    Some(Arrived::Http1(io, Some(buffer), peer))
+}
+
+async fn behind_tls(
+    stream: TcpStream,
+    context: Arc<rustls::ServerConfig>,
+    peer: Peer,
+    worker: &Rc<Worker>,
+    port: &Rc<PortState>,
+) -> Option<Arrived> {
+    let pinned = port.pin();
+    let accepted = match pinned.port().carries {
+        Carries::Http(_) => tls::accept(stream, context, pinned).await,
+        Carries::Tcp(_) => tls::accept_bytes(stream, context, pinned).await,
     };
     match accepted {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let listener = Some(accepted.listener);
-            let peer = Peer { address, ip, listener, vouched: accepted.vouched };
-            if let Some(rule) = accepted.rule {
-                return Box::pin(tcp::serve(accepted.io, peer, rule, worker, port)).await;
-            }
-            if accepted.http2 {
-                return Box::pin(downstream::serve_http2(accepted.io, None, peer, worker, port)).await;
-            }
-            downstream::serve_http1(server, (accepted.io, None), peer, worker, port).await;
+            let (server_name, vouched) = (accepted.server_name, accepted.vouched);
+            let peer = Peer { listener, server_name, vouched, ..peer };
+            Some(match (accepted.rule, accepted.http2) {
+                (Some(rule), _) => Arrived::Tcp(accepted.io, peer, rule),
+                (None, true) => Arrived::Http2(accepted.io, None, peer),
+                (None, false) => Arrived::Http1(accepted.io, None, peer),
+            })
         }
-        Err(failure) => worker.metrics.failures[failure as usize].add(1),
+        Err(failure) => {
+            worker.metrics.failures[failure as usize].add(1);
+            None
+        }
+    }
+}
+
+async fn behind_mesh(
+    stream: TcpStream,
+    peer: Peer,
+    worker: &Rc<Worker>,
+    port: &Rc<PortState>,
+) -> Option<Arrived> {
+    let pinned = port.pin();
+    if !mesh::is_closed_to_strangers(pinned.port()) && is_cleartext(&stream, &pinned).await? {
+        return match &pinned.port().carries {
+            Carries::Http(_) => cleartext(stream, peer, worker, port).await,
+            Carries::Tcp(rule) => Some(Arrived::Tcp(Io::Plain(stream), peer, rule.clone())),
+        };
+    }
+    match mesh::accept(stream, worker, pinned).await {
+        Ok(accepted) => {
+            worker.metrics.handshakes.add(1);
+            let peer = Peer { counterpart: Some(accepted.counterpart), ..peer };
+            Some(match accepted.carried {
+                Carried::Http1 => Arrived::Http1(accepted.io, None, peer),
+                Carried::Http2 => Arrived::Http2(accepted.io, None, peer),
+                Carried::Tcp(rule) => Arrived::Tcp(accepted.io, peer, rule),
+            })
+        }
+        Err(failure) => {
+            worker.metrics.failures[failure as usize].add(1);
+            None
+        }
+    }
+}
+
+/// The first byte of a TLS record that carries a handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a connection to a permissive port of the mesh begins without TLS; `None` when nothing came in time.
+/// Members always speak first, so where bytes are carried silence belongs to a client whose server speaks first.
+async fn is_cleartext(stream: &TcpStream, pinned: &Pinned) -> Option<bool> {
+    let (limit, silent) = match &pinned.port().carries {
+        Carries::Http(_) => (pinned.port().settings.limits.head_timeout, None),
+        Carries::Tcp(_) => (Duration::from_millis(MESH_SNIFF_MILLISECONDS), Some(true)),
+    };
+    let mut first = [0];
+    match tokio::time::timeout(limit, stream.peek(&mut first)).await {
+        Ok(Ok(1)) => Some(first[0] != TLS_HANDSHAKE),
+        Ok(Ok(_) | Err(_)) => None,
+        Err(_elapsed) => silent,
     }
 }
 

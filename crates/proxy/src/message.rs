@@ -310,4 +310,11 @@ impl engine::HeaderView for FieldsView<'_> {
             .find(|field| field.known != Known::Listed && field.name.of(self.bytes) == name)
             .map(|field| field.value.of(self.bytes))
     }
+
+    fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| field.known != Known::Listed && field.name.of(self.bytes) == name)
+            .map(|field| field.value.of(self.bytes))
+    }
 }

@@ -19,6 +19,7 @@ use crate::failure::{Failure, Retry};
 use crate::filters::{self, Flow, redirect};
 use crate::message::{Framing, ResponseHead};
 use crate::respond::Answer;
+use crate::revocation;
 use crate::route;
 use crate::state::clusters::{ClusterState, InFlight};
 use crate::stream::{Copy, Sink, Tee, Transfer};
@@ -90,6 +91,7 @@ fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
     }
     route::choose(exchange)?;
     let Some(rule) = exchange.rule else { return Err(Failure::NoRoute) };
+    filters::authorization::on_request(exchange, rule)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));
     }
@@ -242,8 +244,13 @@ async fn await_head(
             return Poll::Ready(Err(failure));
         }
         let response = upstream.poll_response(cx, head, method);
-        if response.is_pending() && downstream.poll_given_up(cx).is_ready() {
-            return Poll::Ready(Err(Failure::ClientClosed));
+        if response.is_pending() {
+            if downstream.poll_given_up(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientClosed));
+            }
+            if revocation::poll(exchange, cx).is_ready() {
+                return Poll::Ready(Err(Failure::DeniedByPolicy));
+            }
         }
         response
     })
@@ -280,8 +287,13 @@ async fn relay(
             copies::send(exchange, *copy);
         }
         let moved = download.poll(cx, &mut upstream, downstream);
-        if moved.is_pending() && downstream.poll_given_up(cx).is_ready() {
-            return Poll::Ready(Err(Failure::ClientClosed));
+        if moved.is_pending() {
+            if downstream.poll_given_up(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientClosed));
+            }
+            if revocation::poll(exchange, cx).is_ready() {
+                return Poll::Ready(Err(Failure::DeniedByPolicy));
+            }
         }
         moved
     })

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::BindAddress;
+use identity::Member;
 use tokio::runtime::LocalOptions;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::clock::Clock;
@@ -22,6 +23,7 @@ use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
+use crate::settled;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub access_log: LogSink,
     /// How long a drain may take before what is left is closed.
     pub drain: Duration,
+    /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
+    pub member: Option<Arc<Member>>,
 }
 
 /// A running data plane.
@@ -47,6 +51,7 @@ pub struct Proxy {
     resolver: Resolver,
     shown: Arc<Shown>,
     writer: Writer,
+    settling: Arc<Notify>,
     drain: Duration,
 }
 
@@ -85,19 +90,24 @@ impl Proxy {
     /// Threads, the log file or the admin address are not to be had.
     pub fn start(options: Options) -> io::Result<Proxy> {
         let clock = Clock::start();
+        let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
         let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
         let workers = metrics
             .iter()
             .enumerate()
-            .map(|(index, metrics)| spawn_worker(index, clock, metrics, &writer, options.drain))
+            .map(|(index, metrics)| {
+                spawn_worker(index, clock, member.clone(), metrics, &writer, options.drain)
+            })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders)?;
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
-        Ok(Proxy { workers, state, admin, resolver, shown, writer, drain: options.drain })
+        let settling = Arc::<Notify>::default();
+        resolver.beside(settled::let_go_of_code(settling.clone()));
+        Ok(Proxy { workers, state, admin, resolver, shown, writer, settling, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -126,6 +136,7 @@ impl Proxy {
         drop(retired);
         self.resolver.follow(&config);
         self.shown.applied(config);
+        self.settling.notify_one();
         Applied { bound }
     }
 
@@ -216,6 +227,7 @@ impl Proxy {
 fn spawn_worker(
     index: usize,
     clock: Clock,
+    member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
     drain: Duration,
@@ -228,7 +240,10 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                runtime.block_on(worker::run(Rc::new(Worker::new(clock, metrics, log, drain)), received));
+                runtime.block_on(worker::run(
+                    Rc::new(Worker::new(clock, member, metrics, log, drain)),
+                    received,
+                ));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }

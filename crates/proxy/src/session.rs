@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::config::{Settings, TcpRule};
+use engine::config::{Port, Settings, TcpRule};
 
 use crate::exchange::Peer;
 use crate::failure::Failure;
@@ -21,6 +21,10 @@ pub struct Session {
     pub settings: Arc<Settings>,
     /// The rule of its listener when it began.
     pub rule: Arc<TcpRule>,
+    /// The port that it came to.
+    pub bound: u16,
+    /// What policies said of it, as members of its log line.
+    pub decided: Vec<u8>,
     /// Who opened it.
     pub peer: Peer,
     /// When it was accepted, or its TLS handshake was over.
@@ -38,17 +42,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that begins now.
+    /// A connection to a port that begins now.
     #[must_use]
-    pub fn new(worker: Rc<Worker>, settings: Arc<Settings>, rule: Arc<TcpRule>, peer: Peer) -> Session {
+    pub fn new(worker: Rc<Worker>, port: &Port, rule: Arc<TcpRule>, peer: Peer) -> Session {
         let cells = worker.metrics.connections_of(rule.slot);
         cells.begun.add(1);
         cells.open.add(1);
         let started = worker.clock.now();
         Session {
             worker,
-            settings,
+            settings: port.settings.clone(),
             rule,
+            bound: port.address.port,
+            decided: Vec::new(),
             peer,
             started,
             upstream: None,

@@ -21,6 +21,8 @@ pub struct Accepted {
     pub io: Io,
     /// Name of the listener that the server name selected.
     pub listener: Arc<str>,
+    /// The server name that it asked for, in lower case.
+    pub server_name: Option<Box<str>>,
     /// The certificate that the client has shown, if the port asked for one.
     pub vouched: Option<Box<Vouched>>,
     /// Whether HTTP/2 was settled on.
@@ -66,7 +68,8 @@ pub async fn accept(
     let Security::Tls(port) = &pinned.port().security else { return Err(Failure::TlsHandshake) };
     let host = port.select(session.server_name()).ok_or(Failure::TlsHandshake)?;
     let listener = host.listener.clone();
+    let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
     let vouched = Vouched::by_handshake(session.peer_certificates(), port.client_validation.as_ref());
     let rule = host.carries.as_ref().unwrap_or(&pinned.port().carries).rule().cloned();
-    Ok(Accepted { io: Io::Server(Box::new(stream)), listener, vouched, http2, rule })
+    Ok(Accepted { io: Io::Server(Box::new(stream)), listener, server_name, vouched, http2, rule })
 }

@@ -4,6 +4,7 @@
 //! same bytes could have been read as a request of somebody else's.
 
 use std::future::poll_fn;
+use std::task::Context;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
@@ -12,14 +13,15 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::limits::TUNNEL_IDLE_SECONDS;
 use crate::message::{Known, ResponseHead};
-use crate::relay::{Bounds, Relay};
+use crate::relay::{Bounds, End, Relay};
+use crate::revocation;
 use crate::stream::Sink;
 use crate::upstream::Upstream;
 
 /// Passes the upstream's agreement on and then everything else.
 ///
 /// # Errors
-/// The upstream agreed to something nobody asked for.
+/// The upstream agreed to something nobody asked for, or a change has forbidden the tunnel.
 pub async fn run(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,
@@ -51,9 +53,11 @@ pub async fn run(
         drain: worker.drain,
     };
     let mut relay = Relay::new(&worker.deadlines, bounds, client.take_waiting(), Some(received));
-    relay.run(&mut client.io, &mut upstream.io, exchange.port, |_| {}).await;
+    let exchange = &*exchange;
+    let revoked = |cx: &Context<'_>| revocation::poll(exchange, cx);
+    let end = relay.run(&mut client.io, &mut upstream.io, exchange.port, |_| {}, revoked).await;
     client.count_tunnelled(relay.to_upstream(), relay.to_client());
-    Ok(())
+    if end == End::Revoked { Err(Failure::DeniedByPolicy) } else { Ok(()) }
 }
 
 /// Whether one of the protocols asked for is the one agreed to.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::config::{BindAddress, ClusterSlot};
+use identity::Member;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -17,8 +18,10 @@ use crate::config::Prepared;
 use crate::listener;
 use crate::log::Log;
 use crate::state::clusters::Clusters;
+use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
+use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 
@@ -33,12 +36,18 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Destinations with their connections.
     pub clusters: Clusters,
+    /// Who we are in the mesh, and whom we believe.
+    pub member: Arc<Member>,
+    /// Open connections of the mesh.
+    pub counterparts: Rc<Counterparts>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
     /// How long what is still open may last once its port drains.
     pub drain: Duration,
+    /// Requests under way that wait.
+    pub open: OpenRequests,
 }
 
 /// What a worker is told.
@@ -71,15 +80,24 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, metrics: Arc<Metrics>, log: Log, drain: Duration) -> Worker {
+    pub fn new(
+        clock: Clock,
+        member: Arc<Member>,
+        metrics: Arc<Metrics>,
+        log: Log,
+        drain: Duration,
+    ) -> Worker {
         Worker {
             clock,
             random: Random::new(),
             deadlines: Rc::default(),
             clusters: Clusters::default(),
+            member,
+            counterparts: Rc::default(),
             metrics,
             log,
             drain,
+            open: OpenRequests::default(),
         }
     }
 }
@@ -99,6 +117,9 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 worker.clusters.swap(&next);
                 retiring.retain(|port| port.connections.get() > 0);
                 retiring.extend(swap_ports(&worker, &mut serving, &next, listeners));
+                if next.config.policies.iter().any(|policy| policy.enforces) {
+                    worker.open.tell();
+                }
                 let retired = current.replace(next).map(|retired| Arc::clone(&retired));
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
             }
@@ -166,6 +187,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         seconds.tick().await;
         worker.deadlines.tick();
+        worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
         worker.clusters.sweep();
         worker.log.flush();
     }

@@ -15,4 +15,5 @@ pub mod gateway;
 pub mod output;
 pub mod remote;
 pub mod show;
+pub mod sidecar;
 pub mod up;

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use model::kinds::role::{ALL, PolicyRule};
-use model::kinds::{CORE_GROUP, GATEWAY_GROUP, MESH_GROUP, RBAC_GROUP};
+use model::kinds::{CORE_GROUP, GATEWAY_GROUP, MESH_GROUP, POLICY_GROUP, RBAC_GROUP};
 
 /// Policies of our own.
-const POLICY_GROUP: &str = "policy.selvedge.dev";
 /// Products, plans, subscriptions and the portal.
 const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Addresses of Services.
@@ -33,10 +32,13 @@ const ROUTES_STATUS: &[&str] =
     &["httproutes/status", "grpcroutes/status", "tlsroutes/status", "tcproutes/status", "udproutes/status"];
 const GATEWAYS: &[&str] = &["gateways", "listenersets", "referencegrants", "backendtlspolicies"];
 const WORKLOADS: &[&str] = &["services", "configmaps", "pods"];
+/// There are none; but clients ask for them when they describe something.
+const EVENTS: &[&str] = &["events"];
 
 /// All of a namespace, who may do what in it included. Given everywhere, all of everything.
 const ADMIN: &[Line] = &[
     (WORK, CORE_GROUP, &["namespaces", "services", "configmaps", "pods", "secrets"]),
+    (READ, CORE_GROUP, EVENTS),
     (WORK, DISCOVERY_GROUP, &["endpointslices"]),
     (WORK, GATEWAY_GROUP, &[ALL]),
     (WORK, MESH_GROUP, &[ALL]),
@@ -49,12 +51,13 @@ const ADMIN: &[Line] = &[
 const EDITOR: &[Line] = &[
     (READ, CORE_GROUP, &["namespaces"]),
     (WORK, CORE_GROUP, &["services", "configmaps", "pods", "secrets"]),
+    (READ, CORE_GROUP, EVENTS),
     (WORK, DISCOVERY_GROUP, &["endpointslices"]),
     (READ, GATEWAY_GROUP, &[ALL]),
     (WRITE, GATEWAY_GROUP, ROUTES),
     (WRITE, GATEWAY_GROUP, GATEWAYS),
     (READ, MESH_GROUP, &[ALL]),
-    (WRITE, MESH_GROUP, &["backends", "gatewayparameters"]),
+    (WRITE, MESH_GROUP, &["backends", "gatewayparameters", "workloads"]),
     (WORK, POLICY_GROUP, &[ALL]),
     (READ, PRODUCT_GROUP, &[ALL]),
 ];
@@ -63,6 +66,7 @@ const EDITOR: &[Line] = &[
 const VIEWER: &[Line] = &[
     (READ, CORE_GROUP, &["namespaces"]),
     (READ, CORE_GROUP, WORKLOADS),
+    (READ, CORE_GROUP, EVENTS),
     (READ, DISCOVERY_GROUP, &["endpointslices"]),
     (READ, GATEWAY_GROUP, &[ALL]),
     (READ, MESH_GROUP, &[ALL]),
@@ -73,6 +77,7 @@ const VIEWER: &[Line] = &[
 /// Makes APIs and their revisions, routes them and sets their policies; sees, but does not set, what they cost.
 const API_OWNER: &[Line] = &[
     (READ, CORE_GROUP, &["namespaces", "services", "configmaps"]),
+    (READ, CORE_GROUP, EVENTS),
     (READ, DISCOVERY_GROUP, &["endpointslices"]),
     (READ, GATEWAY_GROUP, &["gateways", "gatewayclasses", "referencegrants"]),
     (WORK, GATEWAY_GROUP, ROUTES),

@@ -56,13 +56,19 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::Pod(_)
         | Kind::EndpointSlice(_)
         | Kind::GatewayClass(_)
+        // An identity of the mesh may do nothing here but what bindings give it, and those are judged above.
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_)
         | Kind::Gateway(_)
         | Kind::HttpRoute(_)
         | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
+        | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
-        | Kind::GatewayParameters(_) => Ok(()),
+        | Kind::GatewayParameters(_)
+        | Kind::Mesh(_)
+        | Kind::Workload(_) => Ok(()),
     }
 }
 

@@ -74,7 +74,7 @@ impl Token {
     /// What is kept of it: `spec.digest`.
     #[must_use]
     pub fn digest(&self) -> String {
-        hexadecimal(&self.0)
+        digest_of(&self.0)
     }
 }
 
@@ -121,7 +121,7 @@ impl Tokens {
         if token.len() > TOKEN_TEXT_BYTES_MAX {
             return Err(TokenError::Unknown);
         }
-        let (user, expires) = self.by_digest.get(&*hexadecimal(token)).ok_or(TokenError::Unknown)?;
+        let (user, expires) = self.by_digest.get(&*digest_of(token)).ok_or(TokenError::Unknown)?;
         match expires {
             Some(end) if *end <= now => Err(TokenError::Expired),
             Some(_) | None => Ok(user),
@@ -129,6 +129,8 @@ impl Tokens {
     }
 }
 
-fn hexadecimal(token: &str) -> String {
+/// What is kept of a token: SHA-256 in hexadecimal.
+#[must_use]
+pub fn digest_of(token: &str) -> String {
     digest(&SHA256, token.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderMap, Method, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
-use model::kinds::KindName;
+use model::kinds::{CORE_GROUP, KindName};
 
 use super::access::{Credentials, Permit, User, Wish};
 use super::answer::{Answer, Body, Style};
@@ -15,7 +15,7 @@ use super::query::Query;
 use super::routes::{self, Access, Endpoint, Lookup, Place, Route};
 use super::state::State;
 use super::tls::ClientName;
-use super::{documents, review, telling, verbs};
+use super::{documents, events, review, telling, verbs};
 use crate::objects::selectors::FieldSelector;
 use crate::objects::status::{About, Status};
 
@@ -116,6 +116,7 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         Endpoint::ControlPlanes => telling::control_planes(state, &request),
         Endpoint::Proxies => telling::proxies(state, &request),
         Endpoint::RouteTraffic => telling::routes(state, &request),
+        Endpoint::Events => events::events(state, &request),
         Endpoint::List
         | Endpoint::Create
         | Endpoint::DeleteCollection
@@ -173,24 +174,33 @@ fn permit(
     // What we tell about ourselves is about Gateways: whoever may read those may read it.
     let about_us = route.endpoint.tells_about_us();
     let kind = if about_us { Some(KindName::Gateway) } else { place.kind };
-    let (Some(user), Some(kind)) = (user, kind) else { return Err(Status::unauthorized()) };
+    let (group, resource) = match kind {
+        Some(kind) => (kind.group(), kind.plural()),
+        None if route.endpoint == Endpoint::Events => (CORE_GROUP, events::EVENTS),
+        None => return Err(Status::unauthorized()),
+    };
+    let Some(user) = user else { return Err(Status::unauthorized()) };
     let name = place.name.clone().filter(|_| !about_us);
-    let is_watch = route.endpoint == Endpoint::List && query.flag("watch")?.unwrap_or(false);
+    let can_watch = matches!(route.endpoint, Endpoint::List | Endpoint::Events);
+    let is_watch = can_watch && query.flag("watch")?.unwrap_or(false);
     let is_status =
         matches!(route.endpoint, Endpoint::GetStatus | Endpoint::ReplaceStatus | Endpoint::PatchStatus);
     let wish = Wish {
         verb: if is_watch { "watch" } else { verb }.to_owned(),
-        group: kind.group().to_owned(),
-        resource: kind.plural().to_owned(),
+        group: group.to_owned(),
+        resource: resource.to_owned(),
         subresource: if is_status { "status" } else { "" }.to_owned(),
         namespace: place.namespace.clone(),
-        name: name.clone().or_else(|| only_name(kind, route, query)),
+        name: name.clone().or_else(|| only_name(kind?, route, query)),
     };
     let entry = state.audit.entry(&user.name, &wish, "denied");
     let asked = Permit::ask(&*state.authorizer, Arc::clone(user), wish);
     asked.map(Some).map_err(|why| {
         state.audit.keep(entry);
-        Status::forbidden(About::new(kind, name.as_deref().unwrap_or_default()), &why)
+        match kind {
+            Some(kind) => Status::forbidden(About::new(kind, name.as_deref().unwrap_or_default()), &why),
+            None => Status::forbidden_resource(resource, &why),
+        }
     })
 }
 

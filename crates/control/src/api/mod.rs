@@ -10,6 +10,7 @@ mod answer;
 pub mod beside;
 mod dispatch;
 mod documents;
+mod events;
 pub mod home;
 mod incoming;
 mod inside;
@@ -35,10 +36,11 @@ use tokio::task::JoinHandle;
 
 pub use access::{AdminsOnly, Authenticator, Authorizer};
 pub use beside::Beside;
+pub use events::EVENTS;
 pub use inside::Inside;
 pub use limits::Limits;
 use state::{State, Watches};
-use tls::{Authority, AuthorityError};
+use tls::{Authority, AuthorityError, Members};
 pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};
 
 use crate::clock::Clock;
@@ -66,6 +68,8 @@ pub struct Options {
     pub beside: Vec<Arc<dyn Beside>>,
     /// What the control plane tells about itself; without it those paths do not exist.
     pub told: Option<Told>,
+    /// Members of meshes, whose certificates are taken as those of users; without it they are not.
+    pub members: Option<Arc<dyn Members>>,
 }
 
 /// Why a server did not start.
@@ -98,12 +102,12 @@ pub struct Api {
 /// # Errors
 /// When it cannot listen, or has no certificate.
 pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartError> {
-    let Options { listen, names, authority, authenticator, authorizer, limits, clock, beside, told } =
+    let Options { listen, names, authority, authenticator, authorizer, limits, clock, beside, told, members } =
         options;
     let fault = |fault| StartError::Listen { address: listen, fault };
     let listener = server::bind(listen).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
-    let tls = tls::serving::settings(&authority, names_of(address, names), clock.clone())?;
+    let tls = tls::serving::settings(&authority, names_of(address, names), members.clone(), clock.clone())?;
     let (audit, writer) = access::audit::audit(Arc::clone(world.store()), clock.clone());
     let (stop, stopping) = watch::channel(false);
     let state = Arc::new(State {
@@ -118,6 +122,7 @@ pub async fn serve(world: Arc<World>, options: Options) -> Result<Api, StartErro
         watches: Watches::default(),
         beside,
         told,
+        members,
     });
     let serving = tokio::spawn(server::run(listener, Arc::new(tls), state));
     let writing = tokio::spawn(writer.run());

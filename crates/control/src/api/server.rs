@@ -24,7 +24,7 @@ use super::dispatch;
 use super::inside::Inside;
 use super::stalled::Stalled;
 use super::state::State;
-use super::tls::peer::{self, Peer};
+use super::tls::peer::Peer;
 use crate::objects::status::Status;
 
 /// How often an HTTP/2 connection is asked whether anybody is there, and how long it may take to answer.
@@ -88,8 +88,8 @@ impl Connection {
         let limits = state.limits;
         let handshake = tokio::time::timeout(limits.handshake_timeout, acceptor.accept(stream));
         let Ok(Ok(stream)) = handshake.await else { return };
-        let certificates = stream.get_ref().1.peer_certificates();
-        let peer = certificates.and_then(|chain| chain.first()).and_then(peer::of).map(Arc::new);
+        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let peer = Peer::of_chain(shown, state.members.as_deref(), state.clock.now()).map(Arc::new);
         let stream = TokioIo::new(Stalled::new(stream, limits.write_stall_timeout));
         let stopping = state.stopping.clone();
         let builder = builder(&state);
@@ -151,9 +151,13 @@ fn builder(state: &State) -> auto::Builder<TokioExecutor> {
 async fn answer(
     state: Arc<State>,
     peer: Option<Arc<Peer>>,
-    request: http::Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
+    let peer = peer.filter(|peer| peer.counts(state.members.as_deref(), state.clock.now()));
     if let Some(other) = state.beside.iter().find(|other| other.takes(request.uri().path())) {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let answered = AssertUnwindSafe(other.answer(request, Inside::of(&state))).catch_unwind().await;
         return Ok(answered.map_or_else(|_panic| bug(), |response| response.map(Body::Foreign)));
     }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::access::{Audit, Authenticator, Authorizer};
 use super::beside::Beside;
 use super::limits::Limits;
+use super::tls::Members;
 use crate::clock::Clock;
 use crate::objects::status::Status;
 use crate::told::Told;
@@ -38,6 +39,8 @@ pub struct State {
     pub beside: Vec<Arc<dyn Beside>>,
     /// What the control plane tells about itself.
     pub told: Option<Told>,
+    /// Members of meshes.
+    pub members: Option<Arc<dyn Members>>,
 }
 
 impl State {

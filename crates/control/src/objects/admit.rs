@@ -189,6 +189,7 @@ fn admitted(
     warnings: Vec<String>,
 ) -> Result<Admitted, Status> {
     let kind = request.kind;
+    kinds::keep_reserved(kind, &object)?;
     let Some(current) = current else {
         metadata::judge(kind, &object)?;
         let resource = judge::object(kind, &object, None)?;

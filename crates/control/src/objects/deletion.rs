@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::admit::{Admitted, Verdict};
 use super::body::Body;
 use super::judge::{self, name_of};
-use super::metadata;
 use super::request::Request;
 use super::status::{About, Cause, Status};
+use super::{kinds, metadata};
 
 /// What becomes of the objects that name a deleted one as their owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,9 +111,10 @@ pub fn dry_run_of<'w>(words: impl Iterator<Item = &'w str>) -> Result<bool, Stat
 /// [`Verdict::Unchanged`] for one that was going away already.
 ///
 /// # Errors
-/// 409 when it is not the object that was meant.
+/// 409 when it is not the object that was meant, 403 for one that is not written by hand.
 pub fn delete(request: &Request<'_>, current: &Value, options: &DeleteOptions) -> Result<Admitted, Status> {
     let about = About::new(request.kind, name_of(current));
+    kinds::keep_reserved(request.kind, current)?;
     let found = |field: &str| {
         current.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).unwrap_or_default()
     };

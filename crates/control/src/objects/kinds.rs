@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::kinds::KindName;
+use model::kinds::secret::TYPE_AUTHORITY;
 use model::labels::NAMESPACE_NAME;
 use serde_json::{Map, Value, json};
 
@@ -24,13 +25,18 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => {}
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => {}
     }
 }
 
@@ -72,6 +78,22 @@ fn mark_namespace(object: &mut Value) {
     }
 }
 
+/// Refuses whatever people or loops want to do with an object that the authorities of a mesh write for themselves: what
+/// is trusted, and the keys of those who are, are not to be had by writing an object.
+///
+/// # Errors
+/// 403.
+pub fn keep_reserved(kind: KindName, object: &Value) -> Result<(), Status> {
+    let why = match kind {
+        KindName::TrustBundle => "the control plane writes it; `selvedge mesh` changes what is trusted",
+        KindName::Secret if object.get("type").and_then(Value::as_str) == Some(TYPE_AUTHORITY) => {
+            "the control plane keeps the authorities of its meshes in it"
+        }
+        _ => return Ok(()),
+    };
+    Err(Status::forbidden(About::new(kind, name_of(object)), why))
+}
+
 /// Refuses changes of what a kind keeps for good.
 ///
 /// # Errors
@@ -106,13 +128,18 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => {}
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => {}
     }
     if causes.is_empty() { Ok(()) } else { Err(Status::invalid(About::new(kind, name_of(after)), &causes)) }
 }

@@ -248,6 +248,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         KindName::Namespace => &["status.phase"],
         KindName::Pod => &["spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"],
         KindName::Service => &["spec.clusterIP", "spec.type"],
+        KindName::Workload => &["spec.address", "spec.serviceAccount"],
         KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::GatewayClass
@@ -256,13 +257,17 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     };
     ["metadata.name", "metadata.namespace"].into_iter().chain(own.iter().copied())
 }

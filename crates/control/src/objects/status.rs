@@ -220,6 +220,12 @@ impl Status {
         Status::new(403, "Forbidden", format!("{what} is forbidden: {why}")).about(about)
     }
 
+    /// As [`Status::forbidden`], for what is no kind of the model.
+    #[must_use]
+    pub fn forbidden_resource(resource: &str, why: &str) -> Self {
+        Status::new(403, "Forbidden", format!("{resource} is forbidden: {why}"))
+    }
+
     /// Who asks may not see this path.
     #[must_use]
     pub fn forbidden_path(why: &str) -> Self {

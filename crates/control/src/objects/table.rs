@@ -177,6 +177,20 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
+        KindName::Mesh => vec![
+            text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
+            text("mTLS", |object, _| word(object, "/spec/mtls/mode")),
+            text("Default", |object, _| word(object, "/spec/defaultAction")),
+            AGE,
+        ],
+        KindName::Workload => vec![
+            text("Address", |object, _| word(object, "/spec/address")),
+            text("Account", |object, _| word(object, "/spec/serviceAccount")),
+            text("Ready", |object, _| condition(object, "Ready")),
+            AGE,
+            wide("Ports", |object, _| none_if_empty(shortened(each(object, "/spec/ports", "port"), ""))),
+            wide("Zone", |object, _| word(object, "/spec/locality/zone")),
+        ],
         KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
@@ -186,6 +200,21 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             vec![text("Role", |object, _| bound(object).into()), AGE]
         }
+        KindName::JoinToken => vec![
+            text("ServiceAccount", |object, _| word(object, "/spec/serviceAccount")),
+            text("Workload", |object, _| none_if_empty(first(object, &["/spec/workload"]))),
+            text("Uses", |object, _| word(object, "/spec/uses")),
+            text("Used-By", |object, _| none_if_empty(first(object, &["/status/used/workload"]))),
+            text("Expires", |object, _| none_if_empty(first(object, &["/spec/expiresAt"]))),
+            AGE,
+        ],
+        KindName::TrustBundle => vec![
+            text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
+            text("Roots", |object, _| list(object, "/spec/roots").count().into()),
+            text("Rotation", |object, _| none_if_empty(first(object, &["/status/rotation/stage"]))),
+            AGE,
+        ],
+        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()

@@ -30,14 +30,21 @@ pub struct Loops {
     tasks: JoinSet<()>,
 }
 
-/// Starts the loops of one control plane. `conditions` are the newest that the engine and the proxies came to.
+/// Starts the loops of one control plane. `conditions` are the newest that the engine and the proxies came to; `more` are
+/// loops of others, each with what wakes it for reasons outside of the world.
 #[must_use]
-pub fn start(world: &Arc<World>, clock: &Clock, conditions: watch::Receiver<Arc<Conditions>>) -> Loops {
+pub fn start(
+    world: &Arc<World>,
+    clock: &Clock,
+    conditions: watch::Receiver<Arc<Conditions>>,
+    more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)>,
+) -> Loops {
     let (stop, stopping) = watch::channel(false);
     let candidate = Candidate::new(Arc::clone(world.store()), LEASE, TERM);
     let leading = candidate.leading();
     let news = Arc::new(Notify::new());
-    let drivers = drivers(world, clock, conditions.clone(), &news);
+    let mut drivers = drivers(world, clock, conditions.clone(), &news);
+    drivers.extend(more.into_iter().map(|(work, poke)| Driver::new(Arc::clone(world), work, poke)));
     let mut tasks = JoinSet::new();
     let stopped = until(stopping.clone());
     let store = Arc::clone(world.store());

@@ -11,16 +11,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 pub use judge::Judged;
 pub use open::OpenError;
 
-use crate::api::access::Rbac;
 use crate::api::access::authenticate::FirstOf;
+use crate::api::access::{Rbac, audit};
 use crate::api::home::{Home, HomeError};
-use crate::api::{self, Api, Authenticator, Beside};
+use crate::api::{self, Api, Authenticator, Authorizer, Beside};
+use crate::ca::{self, Authorities, Keep};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
 use crate::reconcile::{self, Loops};
@@ -96,6 +97,16 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let proxies = Arc::clone(&hub.proxies);
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
     beside.push(Arc::new(Door { hub, begun_anew }));
+    let authorities = Authorities::new(Arc::clone(&world), opened.keys);
+    let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
+    let authorizer: Arc<dyn Authorizer> = Arc::new(judge);
+    beside.push(Arc::new(ca::Door::new(
+        &authorities,
+        &authenticator,
+        Arc::clone(&authorizer),
+        &clock,
+        &audit,
+    )));
     let (lead, leading) = watch::channel(false);
     let told = Told { world: world.clone(), views: views.clone(), proxies: proxies.clone(), leading };
     let api = api::Options {
@@ -103,11 +114,12 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         names,
         authority: Arc::clone(&home.authority),
         authenticator,
-        authorizer: Arc::new(judge),
+        authorizer,
         limits: api::Limits::default(),
         clock: clock.clone(),
         beside,
         told: Some(told),
+        members: Some(Arc::new(ca::Trust::new(Arc::clone(&world)))),
     };
     let api = api::serve(Arc::clone(&world), api).await?;
     let server = format!("https://{}", reachable(api.address()));
@@ -119,11 +131,22 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
     let judging = judge::start(&world, &proxies, bind, &mut tasks);
-    let loops = reconcile::start(&world, &clock, judging.conditions);
+    tasks.spawn(audit_writer.run());
+    let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
+    tasks.spawn(pass_on(reported, Arc::clone(&poke)));
+    let keep = Keep::new(authorities, proxies.clone(), views.clone(), clock.clone(), opened.is_shared);
+    let loops = reconcile::start(&world, &clock, judging.conditions, vec![(Arc::new(keep), poke)]);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
     let set_aside = opened.set_aside;
     Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
+}
+
+/// Wakes whoever is to look whenever proxies have reported.
+async fn pass_on(mut reported: watch::Receiver<u64>, poke: Arc<Notify>) {
+    while reported.changed().await.is_ok() {
+        poke.notify_one();
+    }
 }
 
 /// The API is up before the loops are, so it is told afterwards whether they run here.
@@ -191,12 +214,14 @@ impl Server {
         self.set_aside.as_deref()
     }
 
-    /// Lets what is under way end, gives the lease back, and closes.
+    /// Lets what is under way end, gives the lease back, and closes the store: its files are whole and nobody's then.
     pub async fn stop(self) {
-        let Server { api, loops, mut tasks, .. } = self;
+        let Server { world, api, loops, mut tasks, .. } = self;
         api.stop().await;
         loops.stop().await;
         tasks.shutdown().await;
+        // A database that does not answer keeps nobody from stopping; what was acknowledged is kept in it.
+        let _ = world.store().close().await;
     }
 }
 

@@ -36,6 +36,10 @@ pub enum OpenError {
 pub struct Opened {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The keys that seal its secrets.
+    pub keys: Keys,
+    /// Whether other control planes may use it as well.
+    pub is_shared: bool,
     /// What was done with a damaged one in its place.
     pub set_aside: Option<String>,
 }
@@ -45,11 +49,12 @@ pub async fn open(data: &Path, database: Option<&str>) -> Result<Opened, OpenErr
     make_private(data).map_err(|fault| OpenError::Folder { path: data.to_owned(), fault })?;
     let keys = Keys::open(&data.join(KEYS))?;
     if let Some(url) = database {
-        let store = Postgres::open(url, keys, Patience::default()).await?;
-        return Ok(Opened { store, set_aside: None });
+        let store = Postgres::open(url, keys.clone(), Patience::default()).await?;
+        return Ok(Opened { store, keys, is_shared: true, set_aside: None });
     }
-    let opened = Sqlite::open(&data.join(STORE), keys).await?;
-    Ok(Opened { store: opened.store, set_aside: opened.set_aside.map(|aside| aside.to_string()) })
+    let opened = Sqlite::open(&data.join(STORE), keys.clone()).await?;
+    let set_aside = opened.set_aside.map(|aside| aside.to_string());
+    Ok(Opened { store: opened.store, keys, is_shared: false, set_aside })
 }
 
 fn make_private(folder: &Path) -> std::io::Result<()> {

@@ -5,32 +5,39 @@ use std::sync::Arc;
 use discovery::Interest;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use model::Resource;
+use model::kinds::Namespace;
 
 use crate::api::Authenticator;
 use crate::api::Inside;
 use crate::api::access::Credentials;
 use crate::api::beside::{Answered, Beside};
 use crate::api::home::GATEWAYS;
+use crate::ca::trust::GATEWAY;
 use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
 use crate::world::World;
-
-/// Members of a group that begins with this may follow the Gateway that its rest names: `selvedge:gateway:shop/edge`.
-pub const GATEWAY: &str = "selvedge:gateway:";
 
 /// Serves the streams.
 #[derive(Debug)]
 pub struct Door {
     /// The streams.
     pub hub: Arc<Hub>,
-    /// The objects, when the store that held them before was put aside as damaged. While nothing has been written anew,
-    /// proxies are told to come again: what they have is better than an empty world that nobody asked for.
+    /// The objects, when the store that held them before was put aside as damaged. While nobody has written anew (the
+    /// namespaces that we declare by ourselves do not count), proxies are told to come again: what they have is better
+    /// than an empty world that nobody asked for.
     pub begun_anew: Option<Arc<World>>,
 }
 
 impl Door {
     fn is_held(&self) -> bool {
-        self.begun_anew.as_ref().is_some_and(|world| world.now().revision == 0)
+        let is_empty = |world: &Arc<World>| world.now().resources.iter().all(|object| is_made_by_us(object));
+        self.begun_anew.as_ref().is_some_and(is_empty)
     }
+}
+
+/// Whether it may be there without anybody having asked for it.
+fn is_made_by_us(object: &Resource) -> bool {
+    object.content::<Namespace>().is_some()
 }
 
 impl Beside for Door {
@@ -58,19 +65,18 @@ impl Beside for Door {
 pub struct Members(pub Arc<dyn Authenticator>);
 
 impl Authenticate for Members {
-    fn authenticate<'a>(&'a self, token: Option<&'a str>) -> Verdict<'a> {
-        let known = match token {
-            None => Err(Refused::Anonymous),
-            Some(_) => self.peer(token),
+    fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a> {
+        let known = match (shown.bearer, shown.certificate) {
+            (None, None) => Err(Refused::Anonymous),
+            (Some(_), _) | (None, Some(_)) => self.peer(&shown),
         };
         Box::pin(std::future::ready(known))
     }
 }
 
 impl Members {
-    fn peer(&self, token: Option<&str>) -> Result<Peer, Refused> {
-        let shown = Credentials { bearer: token, certificate: None };
-        let user = self.0.authenticate(&shown).ok_or(Refused::Unknown)?;
+    fn peer(&self, shown: &Credentials<'_>) -> Result<Peer, Refused> {
+        let user = self.0.authenticate(shown).ok_or(Refused::Unknown)?;
         let named = user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY));
         let may_serve = match user.is_in(GATEWAYS) {
             true => Interest::All,

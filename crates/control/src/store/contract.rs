@@ -3,18 +3,20 @@
 //! [`keeps_its_promises`] makes a test of each function here, with a new, empty store. Engines add tests of their own
 //! for what only they can suffer: damaged files, lost connections.
 
+mod chance;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use model::{ResourceKey, Source};
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use tokio::runtime::Handle;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::JoinSet;
 
 use super::{
     AuditEntry, Change, ChangeSet, Expect, Fence, Object, Revision, Store, StoreError, Write, history,
 };
+
+pub use chance::random_change_sets_do_what_a_plain_model_does;
 
 /// Makes a test of each promise. `$open` is an async function without arguments that returns something with a method
 /// `store`, which keeps whatever the store needs for as long as it lives.
@@ -36,6 +38,7 @@ macro_rules! keeps_its_promises {
             the_audit_log_is_kept_with_the_writes_or_not_at_all,
             who_waits_is_woken_by_a_write,
             random_change_sets_do_what_a_plain_model_does,
+            closing_does_what_waits_and_afterwards_nothing_is_available,
         );
     };
     ($open:path => $($promise:ident,)*) => {
@@ -379,96 +382,39 @@ pub async fn who_waits_is_woken_by_a_write(store: Arc<dyn Store>) {
     follower.await.unwrap();
 }
 
-/// A write as chance has it: which object, whether it is put, and what is expected.
-type Draw = (u8, bool, u8);
-
-/// What a store should hold: for each object its last write.
-type Plain = BTreeMap<String, Revision>;
-
-pub async fn random_change_sets_do_what_a_plain_model_does(store: Arc<dyn Store>) {
-    let mut plain = Plain::new();
-    let mut epoch = 0;
-    let draw = (0_u8..4, prop::bool::weighted(0.7), 0_u8..8);
-    let sets = prop::collection::vec(prop::collection::vec(draw, 1..5), 1..12);
-    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
-    let outcome = block_in_place(|| {
-        // One store for all cases: what one left behind is where the next one begins.
-        let state = std::sync::Mutex::new((&mut plain, &mut epoch));
-        runner.run(&sets, |sets| {
-            let mut state = state.lock().unwrap();
-            let (plain, epoch) = &mut *state;
-            for draws in sets {
-                Handle::current().block_on(compare(&*store, plain, epoch, &draws))?;
-            }
-            Ok(())
-        })
+pub async fn closing_does_what_waits_and_afterwards_nothing_is_available(store: Arc<dyn Store>) {
+    let mut asked_before = Vec::new();
+    for number in 0..20 {
+        let mut commit = store.commit(set(vec![put(&format!("n-{number}"), number, Expect::Absent)]));
+        assert!((&mut commit).now_or_never().is_none(), "it waits to be written");
+        asked_before.push(commit);
+    }
+    let waits = tokio::spawn({
+        let store = store.clone();
+        async move { while store.wait(1_000).await.is_ok() {} }
     });
-    outcome.unwrap();
 
-    let changes = store.changes(0, usize::MAX >> 1).await.unwrap();
-    assert!(revisions(&changes).into_iter().eq(1..=epoch));
-}
+    let (one, other) = tokio::join!(store.close(), store.close());
+    assert_eq!((one, other), (Ok(()), Ok(())));
 
-/// Does one set on both sides and compares what both say and hold.
-async fn compare(
-    store: &dyn Store,
-    plain: &mut Plain,
-    epoch: &mut Revision,
-    draws: &[Draw],
-) -> Result<(), TestCaseError> {
-    let writes: Vec<Write> = draws.iter().map(|draw| drawn(draw, plain)).collect();
-    let expected = expected(plain, *epoch, &writes);
-
-    let answer = store.commit(set(writes)).await;
-
-    match expected {
-        Ok((after, last)) => {
-            prop_assert!(answer.is_ok(), "{answer:?}");
-            prop_assert!(revisions(&answer.unwrap()).into_iter().eq(*epoch + 1..=last));
-            (*plain, *epoch) = (after, last);
-        }
-        Err(error) => prop_assert_eq!(answer, Err(error)),
+    for commit in asked_before {
+        assert_eq!(commit.await.map(|changes| changes.len()), Ok(1));
     }
-    let (now, objects) = store.load().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let held: Plain = objects.iter().map(|object| (object.key.name.to_string(), object.revision)).collect();
-    prop_assert_eq!((now, &held), (*epoch, &*plain));
-    Ok(())
-}
-
-fn drawn((which, is_put, expect): &Draw, plain: &Plain) -> Write {
-    let name = format!("p-{which}");
-    let now = plain.get(&name).copied();
-    let expect = match expect {
-        0..3 => Expect::Whatever,
-        3..6 => now.map_or(Expect::Absent, Expect::Revision),
-        6 => Expect::Absent,
-        _ => Expect::Revision(now.unwrap_or(1).saturating_sub(1)),
-    };
-    if *is_put { put(&name, 0, expect) } else { delete(&name, expect) }
-}
-
-/// The model: writes one after the other into a copy, which counts only if all went well.
-fn expected(plain: &Plain, mut epoch: Revision, writes: &[Write]) -> Result<(Plain, Revision), StoreError> {
-    let mut copy = plain.clone();
-    for write in writes {
-        let name = write.key().name.to_string();
-        let found = copy.get(&name).copied();
-        let (Write::Put { expect, .. } | Write::Delete { expect, .. }) = write;
-        let met = match expect {
-            Expect::Absent => found.is_none(),
-            Expect::Revision(revision) => found == Some(*revision),
-            Expect::Whatever => true,
-        };
-        if !met {
-            return Err(conflict(&name, found));
-        }
-        match write {
-            Write::Put { .. } => {
-                epoch += 1;
-                copy.insert(name, epoch);
-            }
-            Write::Delete { .. } => epoch += u64::from(copy.remove(&name).is_some()),
-        }
+    waits.await.unwrap();
+    let fence = Fence { lease: "leader".into(), token: 1 };
+    for (asked, answer) in [
+        ("commit", store.commit(set(vec![put("late", 0, Expect::Absent)])).await.map(drop)),
+        ("load", store.load().await.map(drop)),
+        ("epoch", store.epoch().await.map(drop)),
+        ("changes", store.changes(0, 1).await.map(drop)),
+        ("compact", store.compact(1).await),
+        ("wait", store.wait(1_000).await),
+        ("lease", store.lease("leader", "me", LONG).await.map(drop)),
+        ("release", store.release(&fence).await),
+        ("audit", store.audit(vec![entry("late")]).await),
+        ("audited", store.audited(1).await.map(drop)),
+    ] {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{asked}: {answer:?}");
     }
-    Ok((copy, epoch))
+    assert_eq!(store.close().await, Ok(()));
 }

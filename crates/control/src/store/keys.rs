@@ -47,7 +47,7 @@ pub enum KeysError {
 
 /// Why something sealed did not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SealError {
+pub(crate) enum SealError {
     #[error(
         "it is sealed with the key `{0}`, which is not in the key file; copy the file from the control plane that wrote it"
     )]
@@ -135,7 +135,7 @@ impl Keys {
     }
 
     /// Makes text unreadable for who has not the key, and unusable outside of its context.
-    pub(super) fn seal(&self, context: &[u8], text: &str) -> String {
+    pub(crate) fn seal(&self, context: &[u8], text: &str) -> String {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).expect("the system gives random numbers");
         let mut sealed = text.as_bytes().to_vec();
@@ -147,7 +147,7 @@ impl Keys {
     }
 
     /// The text that was sealed in the same context.
-    pub(super) fn unseal(&self, context: &[u8], sealed: &str) -> Result<String, SealError> {
+    pub(crate) fn unseal(&self, context: &[u8], sealed: &str) -> Result<String, SealError> {
         let rest = sealed.strip_prefix(MARK).ok_or(SealError::Unsealed)?;
         let (id, coded) = rest.split_once(':').ok_or(SealError::Altered)?;
         let key = self.all.get(id).ok_or_else(|| SealError::UnknownKey(id.to_owned()))?;

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::StoreError;
+use super::writer::ended;
 
 /// After how long a connection is asked whether it is still there before it is used again. The database may have been
 /// restarted meanwhile; finding out in the middle of a transaction would cost a refusal.
@@ -37,6 +38,14 @@ impl<DB: Database> Line<DB> {
         ready::<DB>(&self.options, self.kept.take()).await
     }
 
+    /// Closes it in order.
+    pub async fn close(self) {
+        if let Some((connection, _)) = self.kept {
+            // A database that is away does not hear it; the connection is gone either way.
+            let _ = connection.close().await;
+        }
+    }
+
     /// Brings it back.
     pub fn keep(&mut self, connection: DB::Connection) {
         self.kept = Some((connection, Instant::now()));
@@ -47,13 +56,14 @@ impl<DB: Database> Line<DB> {
 pub(super) struct Lines<DB: Database> {
     options: Options<DB>,
     turns: Semaphore,
+    most: u32,
     kept: Mutex<Vec<(DB::Connection, Instant)>>,
 }
 
 impl<DB: Database> Lines<DB> {
     /// At most so many at the same time. Past it readers wait for their turn.
-    pub fn new(options: Options<DB>, most: usize) -> Self {
-        Lines { options, turns: Semaphore::new(most), kept: Mutex::new(Vec::new()) }
+    pub fn new(options: Options<DB>, most: u16) -> Self {
+        Lines { options, turns: Semaphore::new(most.into()), most: most.into(), kept: Mutex::new(Vec::new()) }
     }
 
     /// Works with a connection.
@@ -61,7 +71,7 @@ impl<DB: Database> Lines<DB> {
         &self,
         work: impl AsyncFnOnce(&mut DB::Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let _turn = self.turns.acquire().await;
+        let _turn = self.turns.acquire().await.map_err(|_closed| ended())?;
         let mut connection = ready::<DB>(&self.options, self.pop()).await?;
         let forget = Forget(self);
         let done = work(&mut connection).await;
@@ -71,6 +81,16 @@ impl<DB: Database> Lines<DB> {
             self.kept().push((connection, Instant::now()));
         }
         done
+    }
+
+    /// Lets nobody begin any more, waits for those who work, and closes all connections in order.
+    pub async fn close(&self) {
+        let everybodys = self.turns.acquire_many(self.most).await;
+        self.turns.close();
+        drop(everybodys);
+        while let Some((connection, _)) = self.pop() {
+            let _ = connection.close().await;
+        }
     }
 
     fn pop(&self) -> Option<(DB::Connection, Instant)> {

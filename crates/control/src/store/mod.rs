@@ -230,4 +230,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The newest entries of the audit log, newest first.
     fn audited(&self, limit: usize) -> Answer<'_, Vec<AuditEntry>>;
+
+    /// Does what waits to be written, then lets go of everything: connections, files, locks. Whatever is asked of it
+    /// afterwards is [`StoreError::Unavailable`]; closing it again does nothing.
+    fn close(&self) -> Answer<'_, ()>;
 }

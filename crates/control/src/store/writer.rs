@@ -38,6 +38,9 @@ pub(super) trait Engine: Send + 'static {
 
     /// Called when everything that was waiting is done, with the last epoch that was written.
     fn wrote(&self, epoch: Revision);
+
+    /// Lets go of the database.
+    fn close(self) -> impl Future<Output = ()> + Send;
 }
 
 /// What a transaction did.
@@ -65,9 +68,10 @@ enum Job {
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
+    Close,
 }
 
-/// The way to the writer. When the last clone is gone and the work is done, the task ends.
+/// The way to the writer. When it is closed, or the last clone is gone, the task does what waits and ends.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -97,15 +101,37 @@ impl Writer {
         self.ask(|reply| Job::Compact(up_to, reply)).await
     }
 
+    /// Ends the task after what waits, and is back when it has let go of the database.
+    pub async fn close(&self) {
+        // When nobody takes it, the end is near or was before.
+        let _ = self.jobs.send(Job::Close).await;
+        self.ended().await;
+    }
+
+    /// Waits for the end of the task.
+    pub async fn ended(&self) {
+        self.jobs.closed().await;
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        let gone = || StoreError::Unavailable("its writer has ended".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(job(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.jobs.send(job(reply)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
     }
 }
 
+/// What somebody is told who comes too late.
+pub(super) fn ended() -> StoreError {
+    StoreError::Unavailable("it was closed".to_owned())
+}
+
+/// Whoever waits for the end sees it when `waiting` is dropped, which is after the engine was closed.
 async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Job>) {
+    work(&mut engine, &mut waiting).await;
+    engine.close().await;
+}
+
+async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
     let mut taken = VecDeque::new();
     loop {
         let next = match taken.pop_front() {
@@ -118,8 +144,8 @@ async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Job>) {
         // Whoever asked may have gone meanwhile; then nobody hears the answer.
         match next {
             Job::Commit(set, reply) => {
-                let group = gather(set, reply, &mut waiting, &mut taken);
-                commit(&mut engine, group).await;
+                let group = gather(set, reply, waiting, &mut taken);
+                commit(engine, group).await;
             }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);
@@ -130,6 +156,7 @@ async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Job>) {
             Job::Compact(up_to, reply) => {
                 let _ = reply.send(engine.compact(up_to).await);
             }
+            Job::Close => return,
         }
     }
 }

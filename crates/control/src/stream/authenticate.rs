@@ -12,13 +12,15 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use discovery::Interest;
 
+use crate::api::access::Credentials;
+
 /// An answer, some time later.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<Peer, Refused>> + Send + 'a>>;
 
 /// Decides who may connect.
 pub trait Authenticate: Send + Sync + fmt::Debug + 'static {
-    /// Who shows this bearer token.
-    fn authenticate<'a>(&'a self, token: Option<&'a str>) -> Verdict<'a>;
+    /// Who shows this bearer token, or this certificate.
+    fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a>;
 }
 
 /// Somebody who was let in.
@@ -46,10 +48,10 @@ impl Peer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Nothing was shown.
-    #[error("no bearer token was sent")]
+    #[error("no bearer token was sent, and no certificate was shown")]
     Anonymous,
     /// What was shown is not known.
-    #[error("the bearer token is not known")]
+    #[error("the bearer token or certificate is not known")]
     Unknown,
     /// It cannot be decided now.
     #[error("tokens cannot be checked now")]
@@ -84,9 +86,9 @@ impl fmt::Debug for Tokens {
 }
 
 impl Authenticate for Tokens {
-    fn authenticate<'a>(&'a self, token: Option<&'a str>) -> Verdict<'a> {
+    fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a> {
         // Digests are compared, so that the time it takes tells nothing about a token.
-        let verdict = match token {
+        let verdict = match shown.bearer {
             None => Err(Refused::Anonymous),
             Some(token) => self.peers.get(&hash(token)).cloned().ok_or(Refused::Unknown),
         };
@@ -113,9 +115,10 @@ mod tests {
         let peer = Peer { name: "edge".into(), may_serve: Interest::All };
         let tokens = Tokens::new().with("t1", peer.clone());
 
-        assert_eq!(tokens.authenticate(Some("t1")).await, Ok(peer));
-        assert_eq!(tokens.authenticate(Some("t2")).await, Err(Refused::Unknown));
-        assert_eq!(tokens.authenticate(None).await, Err(Refused::Anonymous));
+        let bearer = |token| Credentials { bearer: token, certificate: None };
+        assert_eq!(tokens.authenticate(bearer(Some("t1"))).await, Ok(peer));
+        assert_eq!(tokens.authenticate(bearer(Some("t2"))).await, Err(Refused::Unknown));
+        assert_eq!(tokens.authenticate(bearer(None)).await, Err(Refused::Anonymous));
         assert!(!format!("{tokens:?}").contains("t1"));
     }
 

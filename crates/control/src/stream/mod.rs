@@ -21,13 +21,15 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::server::Grpc;
-use tonic::{Code, Status};
+use tonic::{Code, Extensions, Status};
 use tonic_prost::ProstCodec;
 
 pub use admission::{Admission, JOINS_MAX, JOINS_WAITING_MAX};
 pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
 pub use connection::serve;
 
+use crate::api::access::Credentials;
+use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::view::Views;
 
@@ -58,10 +60,11 @@ impl Hub {
         Arc::new(Hub { views, proxies, authenticate, admission })
     }
 
-    async fn peer(&self, metadata: &MetadataMap) -> Result<Peer, Status> {
+    async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
         let shown = metadata.get("authorization").and_then(|value| value.to_str().ok());
-        let token = shown.and_then(|value| value.strip_prefix("Bearer "));
-        self.authenticate.authenticate(token).await.map_err(|refused| {
+        let bearer = shown.and_then(|value| value.strip_prefix("Bearer "));
+        let certificate = extensions.get::<Arc<tls::peer::Peer>>().map(|peer| &peer.name);
+        self.authenticate.authenticate(Credentials { bearer, certificate }).await.map_err(|refused| {
             let code = match refused {
                 Refused::Anonymous | Refused::Unknown => Code::Unauthenticated,
                 Refused::Unavailable => Code::Unavailable,

@@ -31,7 +31,7 @@ impl Service<Request<Streaming<Report>>> for Reports {
     fn call(&mut self, request: Request<Streaming<Report>>) -> Self::Future {
         let hub = self.hub.clone();
         Box::pin(async move {
-            let peer = hub.peer(request.metadata()).await?;
+            let peer = hub.peer(request.metadata(), request.extensions()).await?;
             let (outgoing, answers) = mpsc::channel(1);
             let lease = Lease { lease_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX) };
             // The channel was made for this one message.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Kind, List, Told, column, seconds, wide};
-use crate::proxies::Proxy;
+use crate::proxies::{HeldCertificate, Proxy};
 use crate::status::BindResult;
 use crate::store::Revision;
 use crate::view::Standing;
@@ -63,6 +63,7 @@ fn status(proxy: &Proxy, standing: Standing, revision: Revision, now: Instant) -
         "rejections": proxy.rejected.iter().map(rejection).collect::<Vec<_>>(),
         "addresses": proxy.bound.iter().map(address).collect::<Vec<_>>(),
         "warnings": proxy.warnings,
+        "certificate": proxy.certificate.as_ref().map(certificate),
     })
 }
 
@@ -80,6 +81,13 @@ fn rejection(rejection: &Rejection) -> Value {
     let (namespace, name) = rejection.object.name.split_once('/').unwrap_or(("", &rejection.object.name));
     json!({
         "group": group, "kind": word, "namespace": namespace, "name": name, "message": rejection.problem,
+    })
+}
+
+fn certificate(held: &HeldCertificate) -> Value {
+    json!({
+        "identity": &*held.identity, "issuer": &*held.issuer, "notAfter": held.not_after.to_string(),
+        "problem": held.problem,
     })
 }
 

@@ -10,7 +10,7 @@ use model::kinds::secret::{CA_CRT, TLS_CRT, TLS_KEY};
 use model::kinds::{Kind, OnRejection};
 use model::labels::SERVICE_NAME;
 use model::{Resource, ResourceKey};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// An object as proxies are sent it.
 #[must_use]
@@ -55,6 +55,9 @@ fn json(resource: &Resource) -> Value {
             object.extend(status.map(|status| ("status".to_owned(), status)));
             keep_fields(object, &["status"], &["podIP"]);
         }
+        Kind::Workload(_) => {
+            object.extend(status.as_ref().and_then(readiness).map(|status| ("status".to_owned(), status)));
+        }
         Kind::Namespace(_)
         | Kind::Service(_)
         | Kind::EndpointSlice(_)
@@ -66,19 +69,32 @@ fn json(resource: &Resource) -> Value {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
+        | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => {}
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => {}
     }
     value
+}
+
+/// Whether a Workload is ready: the one thing about its status that decides anything. When it was last seen would make
+/// a message of every heartbeat.
+fn readiness(status: &Value) -> Option<Value> {
+    let said = status.get("conditions")?.as_array()?.iter();
+    let mut ready = said.filter(|said| said.get("type").and_then(Value::as_str) == Some("Ready"));
+    let status = ready.next()?.get("status")?;
+    Some(json!({"conditions": [{"type": "Ready", "status": status}]}))
 }
 
 /// Kinds whose labels others select by.
 fn has_meaning_in_labels(kind: &Kind) -> bool {
     match kind {
-        Kind::Namespace(_) | Kind::Pod(_) | Kind::EndpointSlice(_) => true,
+        Kind::Namespace(_) | Kind::Pod(_) | Kind::EndpointSlice(_) | Kind::Workload(_) => true,
         Kind::Secret(_)
         | Kind::ConfigMap(_)
         | Kind::Service(_)
@@ -90,11 +106,15 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::BackendTlsPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthorizationPolicy(_)
+        | Kind::Mesh(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => false,
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => false,
     }
 }
 
@@ -130,6 +150,10 @@ fn parents(resource: &Resource) -> Vec<String> {
             let targets = policy.spec.target_refs.iter();
             targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
         }
+        Kind::AuthorizationPolicy(policy) => {
+            let targets = policy.spec.target_refs.iter();
+            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
+        }
         Kind::Namespace(_)
         | Kind::Secret(_)
         | Kind::ConfigMap(_)
@@ -140,11 +164,15 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::ReferenceGrant(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::Mesh(_)
+        | Kind::Workload(_)
         | Kind::Role(_)
         | Kind::ClusterRole(_)
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
-        | Kind::AccessToken(_) => Vec::new(),
+        | Kind::AccessToken(_)
+        | Kind::JoinToken(_)
+        | Kind::TrustBundle(_) => Vec::new(),
     }
 }
 

@@ -6,11 +6,24 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::kinds::{BackendTlsPolicy, Kind, KindName};
+use model::kinds::authorization_policy::ROOT_NAMESPACE;
+use model::kinds::backend_tls_policy::PolicyTargetRef;
+use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, Kind, KindName};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
 pub(super) type Place = (Arc<str>, Arc<str>);
+/// What an AuthorizationPolicy protects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Guarded {
+    /// Everything.
+    Mesh,
+    /// A namespace.
+    Namespace(Arc<str>),
+    /// One object, whatever part of it.
+    Object(KindName, Arc<str>, Arc<str>),
+}
+
 type Children = HashMap<Place, BTreeSet<ResourceKey>>;
 
 /// Children by parent.
@@ -18,6 +31,8 @@ type Children = HashMap<Place, BTreeSet<ResourceKey>>;
 pub(super) struct Index {
     routes: Children,
     policies: Children,
+    /// AuthorizationPolicies by what they protect.
+    guards: HashMap<Guarded, BTreeSet<ResourceKey>>,
 }
 
 impl Index {
@@ -37,6 +52,26 @@ impl Index {
         }
     }
 
+    /// The AuthorizationPolicies of something.
+    pub(super) fn guards_of(&self, guarded: &Guarded) -> impl Iterator<Item = &ResourceKey> {
+        self.guards.get(guarded).into_iter().flatten()
+    }
+
+    fn guard(&mut self, resource: &Resource, comes: bool) {
+        let Kind::AuthorizationPolicy(policy) = &resource.kind else { return };
+        for guarded in guarded_by(resource, policy) {
+            let known = self.guards.entry(guarded.clone()).or_default();
+            if comes {
+                known.insert(resource.key.clone());
+            } else {
+                known.remove(&resource.key);
+            }
+            if known.is_empty() {
+                self.guards.remove(&guarded);
+            }
+        }
+    }
+
     pub(super) fn routes_of(&self, namespace: &str, gateway: &str) -> impl Iterator<Item = &ResourceKey> {
         self.routes.get(&(namespace.into(), gateway.into())).into_iter().flatten()
     }
@@ -46,6 +81,7 @@ impl Index {
     }
 
     fn insert(&mut self, resource: &Resource) {
+        self.guard(resource, true);
         let Some((children, parents)) = self.side(resource) else { return };
         for parent in parents {
             children.entry(parent).or_default().insert(resource.key.clone());
@@ -53,6 +89,7 @@ impl Index {
     }
 
     fn remove(&mut self, resource: &Resource) {
+        self.guard(resource, false);
         let Some((children, parents)) = self.side(resource) else { return };
         for parent in parents {
             if let Some(known) = children.get_mut(&parent) {
@@ -79,13 +116,36 @@ impl Index {
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::AuthorizationPolicy(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => None,
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => None,
         }
     }
+}
+
+/// What an AuthorizationPolicy protects, whether it may or not: who compiles judges that.
+pub(super) fn guarded_by(resource: &Resource, policy: &AuthorizationPolicy) -> Vec<Guarded> {
+    let namespace: Arc<str> = resource.namespace().into();
+    let targets = &policy.spec.target_refs;
+    if targets.is_empty() {
+        let root = *namespace == *ROOT_NAMESPACE;
+        return vec![if root { Guarded::Mesh } else { Guarded::Namespace(namespace) }];
+    }
+    let one = |target: &PolicyTargetRef| match &*target.kind {
+        "Mesh" => Some(Guarded::Mesh),
+        kind => {
+            let kind = KindName::find(&target.group, kind)?;
+            Some(Guarded::Object(kind, namespace.clone(), target.name.clone()))
+        }
+    };
+    targets.iter().filter_map(one).collect()
 }
 
 /// The Gateways a route names as its parents.

@@ -388,13 +388,15 @@ impl State {
 }
 
 fn roots(interest: &Interest) -> Vec<Node> {
-    match interest {
+    let mut roots = match interest {
         Interest::All => vec![Node::OurGateways],
         Interest::Gateways(names) => {
             let places = names.iter().filter_map(|name| name.split_once('/'));
             places.filter_map(|(namespace, name)| needs::object(KindName::Gateway, namespace, name)).collect()
         }
-    }
+    };
+    roots.push(Node::TrustBundles);
+    roots
 }
 
 fn forget(having: &mut HashMap<Node, BTreeSet<u64>>, node: &Node, id: u64) {

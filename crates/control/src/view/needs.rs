@@ -13,11 +13,12 @@ use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::{
     Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TcpRoute,
+    TrustBundle,
 };
 use model::resources::{Referred, Referrer};
 use model::{Resource, ResourceKey, Resources};
 
-use super::index::Index;
+use super::index::{Guarded, Index};
 
 /// What can be needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,8 +27,12 @@ pub(super) enum Node {
     Object(ResourceKey),
     /// Every Gateway of our class.
     OurGateways,
+    /// The roots of every mesh.
+    TrustBundles,
     /// Whatever grants references into this namespace.
     GrantsOf(Arc<str>),
+    /// AuthorizationPolicies of something as a whole: of the mesh, a namespace or an object.
+    Guards(Guarded),
     /// The labels of namespaces, by which listeners choose routes.
     NamespaceLabels,
 }
@@ -44,6 +49,14 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
         Node::OurGateways => {
             let ours = resources.gateways().filter(|gateway| is_ours(gateway.content, resources));
             found.nodes.extend(ours.map(|gateway| Node::Object(gateway.resource.key.clone())));
+        }
+        Node::TrustBundles => {
+            let bundles = resources.all::<TrustBundle>();
+            found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
+        }
+        Node::Guards(guarded) => {
+            let policies = index.guards_of(guarded);
+            found.nodes.extend(policies.map(|key| Node::Object(key.clone())));
         }
         Node::GrantsOf(_) | Node::NamespaceLabels => {}
     }
@@ -106,11 +119,16 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::AuthorizationPolicy(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => {}
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_)
+            | Kind::TrustBundle(_) => {}
         }
     }
 
@@ -120,6 +138,8 @@ impl Needs<'_> {
         if !is_ours(gateway, self.resources) {
             return;
         }
+        self.nodes.insert(Node::Guards(Guarded::Mesh));
+        self.guards(KindName::Gateway, resource);
         let parameters = gateway.spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref());
         if let Some(LocalObjectRef { group, kind, name }) = parameters {
             self.named(group, kind, namespace, name, &[KindName::GatewayParameters]);
@@ -152,6 +172,7 @@ impl Needs<'_> {
     fn of_route(&mut self, resource: &Resource, route: &HttpRoute) {
         let namespace = resource.namespace();
         self.add(KindName::Namespace, "", namespace);
+        self.guards(KindName::HttpRoute, resource);
         let from = Referrer { group: GATEWAY_GROUP, kind: "HTTPRoute", namespace };
         for rule in &route.spec.rules {
             self.mirrors(from, &rule.filters);
@@ -209,11 +230,20 @@ impl Needs<'_> {
             self.nodes.extend(mine.map(|pod| Node::Object(pod.resource.key.clone())));
         }
         self.nodes.extend(keys);
+        self.guards(KindName::Service, resource);
         let policies = self.index.policies_of(namespace, name);
         self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
     }
 
+    /// Who may come in to an object and its namespace.
+    fn guards(&mut self, kind: KindName, resource: &Resource) {
+        let namespace: Arc<str> = resource.namespace().into();
+        self.nodes.insert(Node::Guards(Guarded::Object(kind, namespace.clone(), resource.key.name.to_arc())));
+        self.nodes.insert(Node::Guards(Guarded::Namespace(namespace)));
+    }
+
     fn of_backend(&mut self, resource: &Resource, backend: &Backend) {
+        self.guards(KindName::Backend, resource);
         let references = backend.spec.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
         for LocalObjectRef { group, kind, name } in references {
             self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap, KindName::Secret]);

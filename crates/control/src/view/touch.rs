@@ -10,7 +10,7 @@ use model::kinds::{Kind, KindName, Service};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{gateways_of, services_of};
+use super::index::{gateways_of, guarded_by, services_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
 
@@ -51,6 +51,10 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let services = services_of(side, policy);
                 found.extend(services.iter().filter_map(|(namespace, name)| service(namespace, name)));
             }
+            Kind::AuthorizationPolicy(policy) => {
+                let guarded = guarded_by(side, policy).into_iter();
+                found.extend(guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))));
+            }
             Kind::EndpointSlice(_) => {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
@@ -66,16 +70,23 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::Namespace(_) => {
                 found.insert(Touch::Rebuild(Node::NamespaceLabels));
             }
+            Kind::TrustBundle(_) => {
+                let needed = resources.get(&side.key).is_some();
+                found.insert(Touch::Child { parent: Node::TrustBundles, child: own, needed });
+            }
             Kind::Secret(_)
             | Kind::ConfigMap(_)
             | Kind::Service(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::Mesh(_)
+            | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_) => {}
+            | Kind::AccessToken(_)
+            | Kind::JoinToken(_) => {}
         }
     }
     found

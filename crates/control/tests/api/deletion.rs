@@ -28,7 +28,7 @@ fn owned_by(owner: &Value, blocks: bool) -> Value {
 
 fn loops(server: &Server) -> Loops {
     let (_nobody, conditions) = watch::channel(Arc::new(Conditions::default()));
-    reconcile::start(&server.world, &server.clock, conditions)
+    reconcile::start(&server.world, &server.clock, conditions, Vec::new())
 }
 
 /// Waits until a path has, or no longer has, an object.

@@ -3,6 +3,7 @@
 mod client;
 mod conflicts;
 mod deletion;
+mod events;
 mod limits;
 mod lists;
 mod people;

@@ -43,6 +43,8 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET",    "apis/status.selvedge.dev/v1alpha1/routes",                     Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/namespaces/{namespace}/routes", Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/namespaces/{namespace}/routes/{name}", Allowed("list")),
+    ("GET",    "api/v1/events",                                                Allowed("list")),
+    ("GET",    "api/v1/namespaces/{namespace}/events",                         Allowed("list")),
     ("GET",    "{root}/{any}",                                                 Allowed("list")),
     ("POST",   "{root}/{cluster}",                                             Allowed("create")),
     ("DELETE", "{root}/{cluster}",                                             Allowed("deletecollection")),

@@ -63,6 +63,7 @@ impl Server {
             clock: clock.clone(),
             beside: Vec::new(),
             told: Some(told),
+            members: None,
         };
         let api = api::serve(Arc::clone(&world), options).await.expect("a server");
         let admin = User::new("admin", ["system:masters"]);

@@ -53,7 +53,7 @@ async fn conditions_follow_the_engine_and_keep_the_moment_of_their_last_change()
     let mut plane = ControlPlane::new(Options { bind: std::net::Ipv4Addr::LOCALHOST.into() });
     let mut compile = || Arc::new(plane.compile(server.world.now().resources).conditions.clone());
     let (tell, told) = watch::channel(compile());
-    let loops = reconcile::start(&server.world, &server.clock, told);
+    let loops = reconcile::start(&server.world, &server.clock, told, Vec::new());
 
     let first = observed(&admin, &server, 1).await;
     let change = json!({ "spec": { "listeners": [{ "name": "http", "protocol": "HTTP", "port": 9090 }] } });
@@ -81,7 +81,7 @@ async fn a_status_that_agrees_is_not_written_again() {
     let mut plane = ControlPlane::new(Options { bind: std::net::Ipv4Addr::LOCALHOST.into() });
     let mut compile = || Arc::new(plane.compile(server.world.now().resources).conditions.clone());
     let (tell, told) = watch::channel(compile());
-    let loops = reconcile::start(&server.world, &server.clock, told);
+    let loops = reconcile::start(&server.world, &server.clock, told, Vec::new());
     observed(&admin, &server, 1).await;
 
     let written = async |path: &str, field: &str| {
@@ -100,7 +100,7 @@ async fn a_status_that_agrees_is_not_written_again() {
     tell.send_replace(compile());
     let before = server.world.now().revision;
     loops.stop().await;
-    let loops = reconcile::start(&server.world, &server.clock, tell.subscribe());
+    let loops = reconcile::start(&server.world, &server.clock, tell.subscribe(), Vec::new());
     loops.leading().wait_for(Option::is_some).await.expect("it leads");
     loops.stop().await;
 

@@ -15,7 +15,9 @@ mod frontend;
 mod gateways;
 mod listeners;
 mod policies;
+mod policy_status;
 mod ports;
+mod protection;
 mod references;
 mod routes;
 mod rules;
@@ -31,8 +33,8 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute,
+    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
+    HttpRoute, KindType, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -48,6 +50,7 @@ use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
 use ports::{Content, Ports};
+use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use routes::{Around, Routes, Workshop};
 use selection::Selection;
@@ -105,6 +108,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
     tables: Tables,
@@ -117,6 +121,7 @@ pub struct Compiler {
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 struct Watch {
+    authorization: Watched,
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
@@ -136,6 +141,8 @@ struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 struct Differences {
+    /// AuthorizationPolicies.
+    authorization: bool,
     gateways: bool,
     grants: bool,
     namespaces: bool,
@@ -164,6 +171,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
             tables: Tables::default(),
@@ -180,6 +188,9 @@ impl Compiler {
         let differences = self.watched.differences(resources, &mut self.selection);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
+        if differences.authorization {
+            self.protection.update(resources, MeshDefaults::default());
+        }
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
@@ -197,8 +208,9 @@ impl Compiler {
             slots: &mut self.routes.rule_slots,
         };
         let ports = self.ports.build(&self.plans, content);
-        let conditions = self.conditions(backends);
-        let config = Config { epoch: self.epoch, ports, clusters, sources: self.rule_sources.clone() };
+        let conditions = self.conditions(backends, resources);
+        let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
+        let config = Config { epoch: self.epoch, ports, clusters, sources, policies };
         Compiled { config: Arc::new(config), conditions }
     }
 
@@ -244,7 +256,12 @@ impl Compiler {
     fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
-        let around = Around { listeners, grants: differences.grants, destinations: differences.destinations };
+        let around = Around {
+            listeners,
+            grants: differences.grants,
+            destinations: differences.destinations,
+            authorization: differences.authorization,
+        };
         let mut shop = Workshop {
             controller: &self.controller,
             resources,
@@ -252,6 +269,7 @@ impl Compiler {
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
+            protection: &mut self.protection,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         let slots = &mut self.routes.rule_slots;
@@ -264,7 +282,7 @@ impl Compiler {
     }
 
     /// All statuses, by kind, namespace and name.
-    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>) -> Conditions {
+    fn conditions(&self, backends: Vec<(Arc<Resource>, ObjectStatus)>, resources: &Resources) -> Conditions {
         let attached = self.attached_routes();
         let mut gateways: Vec<_> = self
             .plans
@@ -276,8 +294,11 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let policies =
-            policies.into_iter().map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
+        let authorization = policy_status::statuses(&self.controller, resources);
+        let policies = policies
+            .into_iter()
+            .chain(authorization)
+            .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
         let routes = self.routes.iter().map(|route| (&route.resource, &route.status));
         let routes = routes
@@ -360,7 +381,9 @@ impl Watch {
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
         let destinations = sides(&backends).map(|resource| destination(false, resource));
+        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
         Differences {
+            authorization: !authorization.is_empty(),
             gateways,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),

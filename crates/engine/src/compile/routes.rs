@@ -18,11 +18,13 @@ use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
+use super::protection::{Door, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved, of_http_route, referrer};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::config::{ClusterSlot, RuleSlot, Sources};
+use crate::authorization::Authorization;
+use crate::config::{ClusterSlot, Rule, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
 /// All routes.
@@ -58,6 +60,8 @@ struct Depends {
     side: Option<ListenerSide>,
     /// The Gateway, where it shows backends a certificate of its own.
     caller: Option<Caller>,
+    /// Who may come in there at all.
+    door: Door,
 }
 
 /// What routes are compiled with.
@@ -68,6 +72,7 @@ pub(super) struct Workshop<'a> {
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
+    pub(super) protection: &'a mut PolicyBook,
 }
 
 /// What changed around the routes.
@@ -79,12 +84,14 @@ pub(super) struct Around {
     pub(super) grants: bool,
     /// Services and Backends that are different.
     pub(super) destinations: HashSet<Destination>,
+    /// AuthorizationPolicies are different.
+    pub(super) authorization: bool,
 }
 
 impl Around {
     /// Whether routes that did not change may have to be looked at.
     pub(super) fn concerns_routes(&self) -> bool {
-        self.listeners || self.grants || !self.destinations.is_empty()
+        self.listeners || self.grants || self.authorization || !self.destinations.is_empty()
     }
 
     /// Whether references of a route of this namespace may lead elsewhere now.
@@ -152,7 +159,7 @@ impl Routes {
             attachment: Attachment::default(),
             status: Arc::new(ObjectStatus::Route(Default::default())),
         };
-        state.judge(&mut self.rule_slots);
+        state.judge(&mut self.rule_slots, shop);
         state.attachment = attach::attach(state.candidate(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
         state.tell_lines(&mut self.rule_slots, shop);
@@ -187,11 +194,12 @@ impl RouteState {
     }
 
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
-    fn judge(&mut self, slots: &mut RuleSlots) {
+    fn judge(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let plain = ListenerSide { port: 80, https: false };
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        let depends = Depends { side, caller: None };
+        let depends = Depends { side, caller: None, door: Door::default() };
+        self.protect(&mut judged.templates, &depends.door, shop);
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
     }
@@ -210,9 +218,14 @@ impl RouteState {
             let resolved = resolve(&self.resource, self.typed().content, shop);
             if resolved != self.resolved {
                 self.resolved = resolved;
-                self.judge(slots);
+                self.judge(slots, shop);
                 rules_changed = true;
             }
+        }
+        // The name of a Service's port may be what a policy goes by.
+        let protection = around.authorization || !around.destinations.is_empty();
+        if protection && !shop.protection.is_idle() || around.authorization {
+            rules_changed |= self.reprotect(shop);
         }
         if !rules_changed && !around.listeners {
             return;
@@ -228,6 +241,7 @@ impl RouteState {
     /// Takes its places in the tables and writes its status.
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let mut callers: Vec<Option<Caller>> = Vec::new();
+        let mut doors: Vec<Door> = Vec::new();
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
             let view = shop.views.iter().find(|view| view.unique == place.listener);
@@ -235,7 +249,11 @@ impl RouteState {
             if !callers.contains(&view.caller) {
                 callers.push(view.caller.clone());
             }
-            let templates = self.variant(view, slots, shop.book);
+            let door = shop.protection.door(view);
+            if !doors.contains(&door) {
+                doors.push(door);
+            }
+            let templates = self.variant(view, slots, shop);
             shop.tables.put(
                 &place.listener,
                 &place.host,
@@ -243,7 +261,7 @@ impl RouteState {
                 Contribution { own: place.own, templates },
             );
         }
-        self.hold(&callers, shop.book);
+        self.hold(&callers, &doors, shop.book);
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
@@ -254,21 +272,71 @@ impl RouteState {
         &mut self,
         view: &ListenerView,
         slots: &mut RuleSlots,
-        book: &mut ClusterBook,
+        shop: &mut Workshop<'_>,
     ) -> Arc<[Template]> {
         let side = ListenerSide { port: view.port, https: view.tls };
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),
+            door: shop.protection.door(view),
         };
         if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
-        let resolved = self.reached_by(view.caller.as_ref(), book);
-        let compiled = rules::compile(self.typed(), &resolved, side, slots);
+        let resolved = self.reached_by(view.caller.as_ref(), shop.book);
+        let mut compiled = rules::compile(self.typed(), &resolved, side, slots);
+        self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
         self.variants.push((depends, templates.clone()));
         templates
+    }
+
+    /// Writes into rules that were just compiled who may ask.
+    fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
+        if shop.protection.is_idle() {
+            return;
+        }
+        for template in templates {
+            let authorization = self.authorization(&template.rule, door, shop);
+            if let Some(rule) = Arc::get_mut(&mut template.rule) {
+                rule.authorization = authorization;
+            }
+        }
+    }
+
+    fn authorization(&self, rule: &Rule, door: &Door, shop: &mut Workshop<'_>) -> Option<Arc<Authorization>> {
+        let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let place = RoutePlace { kind: KindName::HttpRoute, namespace: &namespace, name: &name };
+        shop.protection.of_rule(door, place, rule, shop.book, shop.resources)
+    }
+
+    /// Forgets rules that somebody else may ask by now. Returns whether its places must be taken anew.
+    fn reprotect(&mut self, shop: &mut Workshop<'_>) -> bool {
+        let mut variants = std::mem::take(&mut self.variants);
+        let before = variants.len();
+        variants.retain(|(depends, templates)| {
+            templates.iter().all(|template| {
+                let now = self.authorization(&template.rule, &depends.door, shop);
+                match (&template.rule.authorization, &now) {
+                    (None, None) => true,
+                    (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                    (None, Some(_)) | (Some(_), None) => false,
+                }
+            })
+        });
+        self.variants = variants;
+        let doors: Vec<Door> = shop
+            .views
+            .iter()
+            .filter(|view| self.stands_in(view))
+            .map(|view| shop.protection.door(view))
+            .collect();
+        let known = |door: &Door| self.variants.iter().any(|(depends, _)| depends.door == *door);
+        self.variants.len() < before || !doors.iter().all(known)
+    }
+
+    fn stands_in(&self, view: &ListenerView) -> bool {
+        self.attachment.places.iter().any(|place| place.listener == view.unique)
     }
 
     fn reached_by(&self, caller: Option<&Caller>, book: &mut ClusterBook) -> Cow<'_, Resolved> {
@@ -280,7 +348,7 @@ impl RouteState {
 
     /// Keeps in use what these callers reach, and nothing else. A route that is attached nowhere is as one that
     /// is reached without a certificate. Rules compiled for callers that are gone are forgotten.
-    fn hold(&mut self, callers: &[Option<Caller>], book: &mut ClusterBook) {
+    fn hold(&mut self, callers: &[Option<Caller>], doors: &[Door], book: &mut ClusterBook) {
         let callers = if callers.is_empty() { &[None][..] } else { callers };
         let mut wanted: Vec<ClusterSlot> = Vec::new();
         for caller in callers {
@@ -289,6 +357,8 @@ impl RouteState {
         wanted.iter().for_each(|slot| book.retain(*slot));
         std::mem::replace(&mut self.held, wanted.into()).into_iter().for_each(|slot| book.release(slot));
         self.variants.retain(|(depends, _)| depends.caller.is_none() || callers.contains(&depends.caller));
+        let plain = Door::default();
+        self.variants.retain(|(depends, _)| depends.door == plain || doors.contains(&depends.door));
     }
 
     /// Gives up what a newer version of the route does not hold.

@@ -173,7 +173,7 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
         let timeouts = timeouts(rule.timeouts.unwrap_or_default());
-        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts });
+        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, authorization: None });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }

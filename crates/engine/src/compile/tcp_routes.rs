@@ -15,9 +15,11 @@ use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
 use super::listeners::ListenerView;
+use super::protection::RoutePlace;
 use super::references::{Resolution, Resolved, referrer};
 use super::routes::{Around, Workshop};
 use super::rules::{self, RuleKey, RuleSlots, seniority};
+use crate::authorization::Authorization;
 use crate::config::{
     Backend, Backends, ClusterSlot, Origin, RuleSlot, RuleSource, Target, TcpAction, TcpRule,
 };
@@ -117,7 +119,8 @@ impl TcpRoutes {
         let refusal = self.refusals.entry(listener.clone()).or_insert_with(|| {
             let slot = RuleSlot(slots.of((listener.clone(), RuleKey::Nobody)));
             let origin = Origin { kind: "Gateway", route: listener.clone(), rule: 0, matched: 0, name: None };
-            Arc::new(TcpRule { slot, origin, action: TcpAction::Refuse { reason: "no_route" } })
+            let action = TcpAction::Refuse { reason: "no_route" };
+            Arc::new(TcpRule { slot, origin, action, authorization: None })
         });
         refusal.clone()
     }
@@ -164,18 +167,24 @@ impl TcpRouteState {
 
     /// Looks again at what may be different because of changes elsewhere. Returns whether it may be.
     fn reconsider(&mut self, around: &Around, shop: &mut Workshop<'_>) -> bool {
-        let referred = around.concerns(&self.resolved, self.resource.namespace());
-        if referred {
-            self.resolved = resolve(&self.resource, shop);
-            self.rules.clear();
+        let mut concerned = around.listeners || around.authorization;
+        // The name of a Service's port may be what a policy goes by.
+        concerned |= !around.destinations.is_empty() && !shop.protection.is_idle();
+        if around.concerns(&self.resolved, self.resource.namespace()) {
+            let resolved = resolve(&self.resource, shop);
+            if resolved != self.resolved {
+                self.resolved = resolved;
+                self.rules.clear();
+                concerned = true;
+            }
         }
         if around.listeners {
             self.attachment = attach::attach(self.candidate(), shop.views, shop.resources);
         }
-        if referred || around.listeners {
+        if concerned {
             self.enter(shop);
         }
-        referred || around.listeners
+        concerned
     }
 
     /// Compiles the rule for each listener it stands at, and keeps in use what it leads to.
@@ -195,6 +204,8 @@ impl TcpRouteState {
             wanted.extend(self.resolved.clusters());
         }
         self.places = rules;
+        let places = &self.places;
+        self.rules.retain(|(_, rule)| places.iter().any(|(_, used)| Arc::ptr_eq(rule, used)));
         wanted.iter().for_each(|slot| shop.book.retain(*slot));
         std::mem::replace(&mut self.held, wanted).into_iter().for_each(|slot| shop.book.release(slot));
     }
@@ -208,12 +219,34 @@ impl TcpRouteState {
         let reached = view.caller.as_ref().map(|caller| self.resolved.reached_by(caller, shop.book));
         let resolved = reached.as_ref().unwrap_or(&self.resolved);
         wanted.extend(resolved.clusters());
-        if let Some((_, known)) = self.rules.iter().find(|(caller, _)| *caller == view.caller) {
+        let mut rule = self.compile(resolved);
+        rule.authorization = self.authorization(view, &rule, shop);
+        let same = |(caller, known): &&(Option<Caller>, Arc<TcpRule>)| {
+            *caller == view.caller && known.authorization == rule.authorization
+        };
+        if let Some((_, known)) = self.rules.iter().find(same) {
             return known.clone();
         }
-        let rule = Arc::new(self.compile(resolved));
+        let rule = Arc::new(rule);
         self.rules.push((view.caller.clone(), rule.clone()));
         rule
+    }
+
+    fn authorization(
+        &self,
+        view: &ListenerView,
+        rule: &TcpRule,
+        shop: &mut Workshop<'_>,
+    ) -> Option<Arc<Authorization>> {
+        let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let place = RoutePlace { kind: KindName::TcpRoute, namespace: &namespace, name: &name };
+        let choices = match &rule.action {
+            TcpAction::Forward(backends) => &backends.choices[..],
+            TcpAction::Refuse { .. } => &[],
+        };
+        let door = shop.protection.door(view);
+        let section = rule.origin.name.as_ref();
+        shop.protection.of_backends(&door, place, section, choices, shop.book, shop.resources)
     }
 
     fn compile(&self, resolved: &Resolved) -> TcpRule {
@@ -238,7 +271,8 @@ impl TcpRouteState {
         };
         let name = rule.and_then(|rule| rule.name.clone());
         let route = self.seniority.route.clone();
-        TcpRule { slot: self.slot, origin: Origin { kind: KIND, route, rule: 0, matched: 0, name }, action }
+        let origin = Origin { kind: KIND, route, rule: 0, matched: 0, name };
+        TcpRule { slot: self.slot, origin, action, authorization: None }
     }
 
     /// Writes the status, given who has which listener.

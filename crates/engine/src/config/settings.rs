@@ -13,6 +13,9 @@ pub struct Settings {
     pub underscores: UnderscorePolicy,
     /// Whether one line per request, or per connection that carries bytes, is logged.
     pub access_log: bool,
+    /// Whether the application is told, in `x-forwarded-client-cert`, which member of the mesh calls. Nobody else's
+    /// field of that name ever reaches it from the mesh.
+    pub caller_header: bool,
     /// Bounds that a Gateway may lower or raise; everything else stands in the proxy's limit table.
     pub limits: Limits,
     /// Bounds of connections that carry bytes.
@@ -26,6 +29,7 @@ impl Default for Settings {
             path_policy: PathPolicy::Reject,
             underscores: UnderscorePolicy::Reject,
             access_log: true,
+            caller_header: false,
             limits: Limits::default(),
             tcp: TcpLimits::default(),
         }

@@ -65,6 +65,7 @@ words! {
         ProtocolConflict,
         RefNotPermitted,
         ResolvedRefs,
+        TargetNotFound,
         UnsupportedAddress,
         UnsupportedProtocol,
         UnsupportedValue,

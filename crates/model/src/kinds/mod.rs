@@ -4,6 +4,7 @@
 //! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
 
 pub mod access_token;
+pub mod authorization_policy;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
@@ -13,6 +14,8 @@ pub mod gateway_class;
 pub mod gateway_parameters;
 pub mod http_filter;
 pub mod http_route;
+pub mod join_token;
+pub mod mesh;
 pub mod namespace;
 pub mod pod;
 pub mod reference_grant;
@@ -23,10 +26,13 @@ pub mod role_binding;
 pub mod secret;
 pub mod service;
 pub mod tcp_route;
+pub mod trust_bundle;
+pub mod workload;
 
 use std::fmt;
 
 pub use access_token::AccessToken;
+pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
@@ -36,6 +42,8 @@ pub use gateway_class::GatewayClass;
 pub use gateway_parameters::GatewayParameters;
 pub use http_filter::HttpFilter;
 pub use http_route::HttpRoute;
+pub use join_token::JoinToken;
+pub use mesh::Mesh;
 pub use namespace::Namespace;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
@@ -45,11 +53,15 @@ pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
 pub use tcp_route::TcpRoute;
+pub use trust_bundle::TrustBundle;
+pub use workload::Workload;
 
 /// Group of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Group of our own mesh and gateway kinds.
 pub const MESH_GROUP: &str = "mesh.selvedge.dev";
+/// Group of our own kinds about what traffic may do and how it fares.
+pub const POLICY_GROUP: &str = "policy.selvedge.dev";
 /// Group of roles and of who has them.
 pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
@@ -190,11 +202,16 @@ kinds! {
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
+    AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";
+    Mesh,              "Mesh",              "meshes",              MESH_GROUP,     ["v1alpha1"],      Cluster,    Label,       "Who trusts whom, and what holds where nobody said otherwise.";
+    Workload,          "Workload",          "workloads",           MESH_GROUP,     ["v1alpha1"],      Namespaced, Label,       "One replica: where it is and who it is.";
     Role,              "Role",              "roles",               RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "What may be done in a namespace.";
     RoleBinding,       "RoleBinding",       "rolebindings",        RBAC_GROUP,     ["v1"],            Namespaced, Subdomain,   "Who has a role in a namespace.";
     ClusterRole,       "ClusterRole",       "clusterroles",        RBAC_GROUP,     ["v1"],            Cluster,    Subdomain,   "What may be done, where a binding says.";
     ClusterRoleBinding, "ClusterRoleBinding", "clusterrolebindings", RBAC_GROUP,   ["v1"],            Cluster,    Subdomain,   "Who has a role everywhere.";
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
+    JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
+    TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
 }
 
 impl Kind {

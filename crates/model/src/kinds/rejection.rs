@@ -32,15 +32,23 @@ impl KindName {
             | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::Backend
-            | KindName::GatewayParameters => OnRejection::KeepLastGood,
+            | KindName::GatewayParameters
+            // Roots that were trusted stay trusted; whom a newer bundle would let in is not let in.
+            | KindName::TrustBundle
+            | KindName::Workload => OnRejection::KeepLastGood,
             // No proxy is shown these; should one come to a proxy all the same, nothing it says may open anything.
             KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
-            | KindName::AccessToken => OnRejection::DenyTargets,
+            | KindName::AccessToken
+            | KindName::JoinToken => OnRejection::DenyTargets,
+            // Who may do what: the edit that is not understood may be the one that shuts somebody out.
+            KindName::AuthorizationPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
+            // It says whether cleartext is let in, and calls that no policy speaks of.
+            KindName::Mesh => OnRejection::DenyTargets,
         }
     }
 }

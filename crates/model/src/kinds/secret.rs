@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, de};
 
 /// The type of Secrets that hold a certificate and its key.
 pub const TYPE_TLS: &str = "kubernetes.io/tls";
+/// The type of Secrets in which a control plane keeps the authorities of a mesh; nobody else writes them.
+pub const TYPE_AUTHORITY: &str = "mesh.selvedge.dev/authority";
 /// Key of the certificate chain, PEM.
 pub const TLS_CRT: &str = "tls.crt";
 /// Key of the private key, PEM.

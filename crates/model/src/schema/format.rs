@@ -3,6 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::condition::Condition;
+use crate::glob::{HostGlob, IdentityGlob, PathGlob, TextGlob};
+use crate::ip_block::IpBlock;
 use crate::kinds::backend::HostPort;
 use crate::kinds::secret;
 use crate::units::{ByteQuantity, GatewayDuration, Moment};
@@ -27,6 +30,18 @@ pub enum Format {
     ByteQuantity,
     /// `host:port`.
     HostPort,
+    /// A pattern of SPIFFE IDs.
+    IdentityPattern,
+    /// A pattern of paths.
+    PathPattern,
+    /// A pattern of hosts.
+    HostPattern,
+    /// A pattern of other text.
+    TextPattern,
+    /// Addresses in CIDR notation.
+    IpBlock,
+    /// An expression of a policy.
+    Condition,
 }
 
 impl Format {
@@ -42,6 +57,12 @@ impl Format {
             "gateway-duration" => Format::GatewayDuration,
             "byte-quantity" => Format::ByteQuantity,
             "host-port" => Format::HostPort,
+            "identity-pattern" => Format::IdentityPattern,
+            "path-pattern" => Format::PathPattern,
+            "host-pattern" => Format::HostPattern,
+            "text-pattern" => Format::TextPattern,
+            "ip-block" => Format::IpBlock,
+            "condition" => Format::Condition,
             "int32" | "int64" => return Some(None),
             _ => return None,
         }))
@@ -62,6 +83,12 @@ impl Format {
             Format::GatewayDuration => GatewayDuration::from_str(text).err(),
             Format::ByteQuantity => ByteQuantity::from_str(text).err(),
             Format::HostPort => HostPort::from_str(text).err(),
+            Format::IdentityPattern => IdentityGlob::from_str(text).err(),
+            Format::PathPattern => PathGlob::from_str(text).err(),
+            Format::HostPattern => HostGlob::from_str(text).err(),
+            Format::TextPattern => TextGlob::from_str(text).err(),
+            Format::IpBlock => IpBlock::from_str(text).err(),
+            Format::Condition => Condition::from_str(text).err(),
         }
     }
 }

@@ -248,11 +248,16 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+        KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
+        KindName::Mesh => include_str!("../../schemas/mesh.json"),
+        KindName::Workload => include_str!("../../schemas/workload.json"),
         KindName::Role => include_str!("../../schemas/role.json"),
         KindName::RoleBinding => include_str!("../../schemas/rolebinding.json"),
         KindName::ClusterRole => include_str!("../../schemas/clusterrole.json"),
         KindName::ClusterRoleBinding => include_str!("../../schemas/clusterrolebinding.json"),
         KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
+        KindName::JoinToken => include_str!("../../schemas/jointoken.json"),
+        KindName::TrustBundle => include_str!("../../schemas/trustbundle.json"),
     }
 }
 
@@ -274,12 +279,17 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::TcpRoute => Some(include_str!("../../schemas/tcproute.status.json")),
         KindName::BackendTlsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
+        KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
+        KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),
+        KindName::Workload => Some(include_str!("../../schemas/workload.status.json")),
         KindName::Secret
         | KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::ReferenceGrant
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding

@@ -67,6 +67,7 @@ fn kind_of(path: &str) -> String {
     match path.rsplit('/').next().unwrap_or_default() {
         "gatewayclasses" => "GatewayClass",
         "backendtlspolicies" => "BackendTLSPolicy",
+        "authorizationpolicies" => "AuthorizationPolicy",
         _ => "Backend",
     }
     .to_owned()

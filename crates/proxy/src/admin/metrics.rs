@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use engine::Config;
+use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
 
 use super::{Shown, connections};
@@ -60,6 +61,7 @@ pub fn render(shown: &Shown) -> String {
     line(&mut out, "selvedge_config_age_seconds", "", age);
     routes(&mut out, shown, &current.config);
     connections::render(&mut out, shown, &current.config);
+    policies(&mut out, shown, &current.config);
     out
 }
 
@@ -115,6 +117,33 @@ fn add(count: &mut RouteCount, cells: &RuleCells) {
     count.errors += cells.statuses[4].get();
     for (sum, cell) in count.durations.iter_mut().zip(&cells.durations) {
         *sum += cell.get();
+    }
+}
+
+/// What each rule of each policy decided. For an Allow it is what it refused by allowing nothing that fits: what passes
+/// is not counted, because it is the rule and not the exception.
+fn policies(out: &mut String, shown: &Shown, config: &Config) {
+    let name = "selvedge_policy_decisions_total";
+    head(
+        out,
+        name,
+        "counter",
+        "Requests that a policy denied or, for an Audit, told of, by policy and rule.",
+    );
+    let sum = |slot| shown.workers.iter().map(|worker| worker.policy_count(slot)).sum::<u64>();
+    let mut row = |policy: &str, action: &str, rule: &str, slot| {
+        let count = sum(slot);
+        if count > 0 {
+            let (policy, rule) = (escape(policy), escape(rule));
+            line(out, name, &format!("policy=\"{policy}\",action=\"{action}\",rule=\"{rule}\""), count);
+        }
+    };
+    row("", "Default", "", PolicySlot(0));
+    for policy in config.policies.iter() {
+        row(&policy.name, policy.action.as_str(), "", policy.slot);
+        for rule in policy.rules() {
+            row(&policy.name, policy.action.as_str(), &rule.name, rule.slot);
+        }
     }
 }
 

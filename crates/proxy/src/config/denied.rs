@@ -1,14 +1,17 @@
 //! What must refuse because something that was to protect it cannot be read.
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
-//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would have been. No
-//! rule of the engine has to know about it, so none can forget it.
+//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would have
+//! been. No rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be read is
+//! stood in for by one that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use discovery::ObjectName;
 use model::kinds::{Kind, KindName};
-use model::{Resource, Resources};
+use model::{Resource, Resources, yaml};
+use serde_json::{Value, json};
 
 /// An object that a policy is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +32,12 @@ impl Target {
             namespace: namespace.into(),
             name: name.into(),
         })
+    }
+
+    /// As a policy names it; `None` for a kind that is not known here.
+    fn reference(&self) -> Option<Value> {
+        let kind = KindName::ALL.iter().find(|kind| kind.as_str() == &*self.kind)?;
+        Some(json!({ "group": kind.group(), "kind": kind.as_str(), "name": &*self.name }))
     }
 
     fn is(&self, kind: KindName, namespace: &str, name: &str) -> bool {
@@ -75,15 +84,26 @@ impl Denied {
 }
 
 /// The objects as the compiler may see them.
-pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) -> Resources {
-    let mut denying: Vec<Denied> = denying.cloned().collect();
+pub fn without<'d>(
+    held: &Resources,
+    denying: impl Iterator<Item = (&'d ObjectName, &'d Denied)>,
+) -> Resources {
+    let (policies, others): (Vec<_>, Vec<_>) =
+        denying.partition(|(name, _)| name.of.as_str() == KindName::AuthorizationPolicy.as_str());
+    let mut denying: Vec<Denied> = others.into_iter().map(|(_, denied)| denied.clone()).collect();
+    let mut seen = held.clone();
+    for (name, denied) in policies {
+        match standing_in(name, denied) {
+            Some(policy) => drop(seen.put(policy)),
+            None => denying.push(Denied::Everything),
+        }
+    }
     if denying.iter().any(Denied::is_beyond_us) {
         denying.push(Denied::Everything);
     }
     let denied = |kind: KindName, namespace: &str, name: &str| {
         denying.iter().any(|denied| denied.is(kind, namespace, name))
     };
-    let mut seen = held.clone();
     for resource in held.iter() {
         let (namespace, name) = (resource.namespace(), resource.key.name.as_str());
         let kind = resource.kind_name();
@@ -108,16 +128,44 @@ pub fn without<'d>(held: &Resources, denying: impl Iterator<Item = &'d Denied>) 
             | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
+            | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::Mesh
+            | KindName::Workload
             | KindName::Role
             | KindName::ClusterRole
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
-            | KindName::AccessToken => {}
+            | KindName::AccessToken
+            | KindName::JoinToken
+            | KindName::TrustBundle => {}
         }
     }
     seen
+}
+
+/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is told
+/// so as by any other policy. A target that cannot be named stands for all of the namespace.
+fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
+    let (namespace, called) = name.name.split_once('/')?;
+    let mut spec = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });
+    if let Denied::Targets(targets) = denied {
+        let all: Option<Vec<Value>> = targets.iter().map(Target::reference).collect();
+        if let Some(all) = all {
+            spec["targetRefs"] = all.into();
+        }
+    }
+    let kind = KindName::AuthorizationPolicy;
+    let object = |spec: Value| {
+        yaml::read_value(json!({
+            "apiVersion": kind.api_version(), "kind": kind.as_str(),
+            "metadata": { "namespace": namespace, "name": called }, "spec": spec,
+        }))
+    };
+    // Targets that make no sense to the schema are as good as none.
+    let whole = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });
+    object(spec).or_else(|_| object(whole)).ok()
 }
 
 fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str) -> bool) -> bool {

@@ -141,7 +141,7 @@ impl Replica {
         });
         let seen = match self.denying.is_empty() {
             true => self.held.clone(),
-            false => super::denied::without(&self.held, self.denying.values()),
+            false => super::denied::without(&self.held, self.denying.iter()),
         };
         self.compiler.compile(&seen, &mut self.keyring).config
     }

@@ -125,6 +125,7 @@ impl Reporter {
             uptime_ms: since(self.started),
             connections: self.proxy.connections_open(),
             warnings: state.warnings,
+            certificate: None,
             routes: counted.routes_since(self.proxy.route_counts(), now),
         }
     }

@@ -250,6 +250,7 @@ impl Http1Downstream {
     fn end_head(&mut self, exchange: &Exchange<'_>, out: &mut Text) {
         self.closing |= exchange.port.is_draining()
             || self.stream.is_broken()
+            || self.stream.io.retires()
             || exchange.outcome.failure.is_some_and(Failure::ends_connection);
         if self.closing {
             out.extend_from_slice(b"connection: close\r\n");

@@ -42,6 +42,13 @@ struct Shared {
     dismissed: Notify,
 }
 
+impl Shared {
+    /// Whether what its member has proven has aged, so that the connection is to end. Looked at with every frame.
+    fn retires(&self) -> bool {
+        self.peer.counterpart.as_ref().is_some_and(|counterpart| counterpart.retires())
+    }
+}
+
 /// Carries requests until the connection ends.
 pub async fn serve(io: Io, received: Option<Buffer>, peer: Peer, worker: Rc<Worker>, port: Rc<PortState>) {
     let limits = port.pin().port().settings.limits;
@@ -153,7 +160,10 @@ impl Server {
         }
         let port = &self.shared.port;
         if !self.draining
-            && (port.is_draining() || drain.poll(cx).is_ready() || dismissed.poll(cx).is_ready())
+            && (port.is_draining()
+                || self.shared.retires()
+                || drain.poll(cx).is_ready()
+                || dismissed.poll(cx).is_ready())
         {
             return Poll::Ready(Event::MustLeave);
         }

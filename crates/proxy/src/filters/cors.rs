@@ -18,9 +18,7 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
     let headers = exchange.view().headers;
     let Some(origin) = headers.known(Known::Origin) else { return Flow::Continue };
     let allowed = allows_origin(rules, origin);
-    let is_preflight = exchange.request.head.method == Method::Options
-        && headers.first(b"access-control-request-method").is_some();
-    if !is_preflight {
+    if !is_preflight(exchange) {
         if allowed {
             exchange.cors = Some(rules);
         }
@@ -29,6 +27,13 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
     // An origin that is not allowed gets an answer without permissions; the browser then refuses.
     let fields = if allowed { preflight_fields(exchange, rules, origin) } else { Vec::new() };
     Flow::Respond(Answer { status: 204, fields, content: Vec::new() })
+}
+
+/// Whether a request asks for permission to make another one. Who answers it also looks for an origin.
+#[must_use]
+pub fn is_preflight(exchange: &Exchange<'_>) -> bool {
+    exchange.request.head.method == Method::Options
+        && exchange.view().headers.first(b"access-control-request-method").is_some()
 }
 
 fn preflight_fields(exchange: &Exchange<'_>, rules: &Cors, origin: &[u8]) -> Vec<(&'static str, Vec<u8>)> {

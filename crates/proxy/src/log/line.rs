@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use engine::authorization::Decision;
+
 use crate::emit::write_decimal;
 use crate::exchange::Exchange;
 use crate::forwarded::client_address;
@@ -36,6 +38,12 @@ pub fn write(
     out.extend_from_slice(exchange.request_id());
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
+    if let Some(caller) = &exchange.peer.counterpart {
+        string(out, b",\"source_identity\":", caller.verified.identity.as_str().as_bytes());
+        if let Some(replica) = &caller.verified.replica {
+            string(out, b",\"source_workload\":", replica.as_bytes());
+        }
+    }
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
@@ -56,6 +64,7 @@ pub fn write(
         string(out, b",\"route\":", rule.origin.route.as_bytes());
         number(out, b",\"rule\":", u64::from(rule.origin.rule));
     }
+    write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);
@@ -68,6 +77,34 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// What policies said, as members of the line: the one that denied, and those that only wanted to be told.
+pub fn write_decisions(out: &mut Vec<u8>, denied: Option<&Decision<'_>>, audits: &[Decision<'_>]) {
+    if let Some(denied) = denied {
+        decision(out, denied);
+    }
+    for (position, audit) in audits.iter().enumerate() {
+        out.extend_from_slice(if position == 0 { b",\"audit\":[{" } else { b",{" });
+        decision(out, audit);
+        out.push(b'}');
+    }
+    if !audits.is_empty() {
+        out.push(b']');
+    }
+}
+
+/// What a policy said, as members of an object.
+fn decision(out: &mut Vec<u8>, decision: &Decision<'_>) {
+    let comma: &[u8] = if out.last() == Some(&b'{') { b"" } else { b"," };
+    out.extend_from_slice(comma);
+    string(out, b"\"policy\":", decision.policy.name.as_bytes());
+    if let Some(rule) = decision.rule {
+        string(out, b",\"policy_rule\":", rule.name.as_bytes());
+    }
+    if let Some(fault) = decision.fault {
+        string(out, b",\"policy_fault\":", fault.code().as_bytes());
+    }
 }
 
 pub(super) fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {

@@ -20,6 +20,8 @@ use crate::state::metrics::Metrics;
 mod line;
 mod session;
 
+pub use line::write_decisions;
+
 /// Where access log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSink {

@@ -12,6 +12,12 @@ pub fn write(out: &mut Vec<u8>, moment: &mut Moment, began: Duration, lasted: Du
     write_time(out, moment, began);
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, session.peer.address);
+    if let Some(caller) = &session.peer.counterpart {
+        string(out, b",\"source_identity\":", caller.verified.identity.as_str().as_bytes());
+        if let Some(replica) = &caller.verified.replica {
+            string(out, b",\"source_workload\":", replica.as_bytes());
+        }
+    }
     string(out, b",\"protocol\":", b"TCP");
     if let Some(listener) = &session.peer.listener {
         string(out, b",\"listener\":", listener.as_bytes());
@@ -20,6 +26,7 @@ pub fn write(out: &mut Vec<u8>, moment: &mut Moment, began: Duration, lasted: Du
         string(out, b",\"failure\":", failure.facts().code.as_bytes());
     }
     string(out, b",\"route\":", session.rule.origin.route.as_bytes());
+    out.extend_from_slice(&session.decided);
     if let Some(upstream) = session.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);

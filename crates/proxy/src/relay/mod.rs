@@ -41,6 +41,8 @@ pub enum End {
     Lifetime,
     /// Its port is gone, and so is the time it had left.
     Drained,
+    /// A policy forbids it by now.
+    Revoked,
 }
 
 /// A tunnel.
@@ -76,7 +78,8 @@ impl Relay {
         self.back.moved()
     }
 
-    /// Moves bytes until the tunnel is over, and tells `progress` how many have moved. Unless both sides ended in
+    /// Moves bytes until the tunnel is over, and tells `progress` how many have moved. `revoked` is asked whenever
+    /// something happens, and wakes the task when it has something to say. Unless both sides ended in
     /// order, both are reset when they are dropped.
     pub async fn run(
         &mut self,
@@ -84,6 +87,7 @@ impl Relay {
         upstream: &mut Io,
         port: &PortState,
         mut progress: impl FnMut(&Relay),
+        mut revoked: impl FnMut(&Context<'_>) -> Poll<()>,
     ) -> End {
         let mut draining = false;
         let mut drain = std::pin::pin!(port.drain_begins.notified());
@@ -95,7 +99,7 @@ impl Relay {
             }
             let end = self.poll(cx, client, upstream);
             progress(self);
-            end
+            if end.is_pending() && revoked(cx).is_ready() { Poll::Ready(End::Revoked) } else { end }
         })
         .await;
         if end != End::Closed {

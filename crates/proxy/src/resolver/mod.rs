@@ -96,6 +96,11 @@ impl Resolver {
         let _elapsed = self.runtime.block_on(async { tokio::time::timeout(limit, work).await });
     }
 
+    /// Does something else off the path of requests, until the end.
+    pub fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+
     /// Ends the thread without waiting for answers that may never come.
     pub fn stop(self) {
         self.runtime.shutdown_background();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::config::{Cluster, ClusterSlot};
+use engine::config::{Cluster, ClusterSlot, MeshPeer};
 
 use crate::config::Prepared;
 use crate::limits::POOL_CONNECTIONS_MAX;
@@ -35,6 +35,8 @@ pub struct ClusterState {
 pub struct EndpointState {
     /// Where to connect.
     pub address: SocketAddr,
+    /// Who must answer there, when it is a member of the mesh.
+    pub mesh: Option<Arc<MeshPeer>>,
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
     /// Connections that wait for a request, newest last.
@@ -127,18 +129,25 @@ impl ClusterState {
 
     fn rebuild(&self, known: &[Rc<EndpointState>]) {
         let resolved = self.resolved.borrow();
-        let mut addresses: Vec<SocketAddr> =
-            self.cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
+        let mut wanted: Vec<(SocketAddr, Option<&Arc<MeshPeer>>)> = self
+            .cluster
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.address, endpoint.mesh.as_ref()))
+            .collect();
         for address in resolved.iter() {
-            if !addresses.contains(address) {
-                addresses.push(*address);
+            if !wanted.iter().any(|(known, _)| known == address) {
+                wanted.push((*address, None));
             }
         }
-        let endpoints = addresses
+        // Whoever must answer belongs to the key: a connection is never used for another member's requests.
+        let is =
+            |known: &EndpointState, address, mesh| known.address == address && known.mesh.as_ref() == mesh;
+        let endpoints = wanted
             .into_iter()
-            .map(|address| match known.iter().find(|known| known.address == address) {
+            .map(|(address, mesh)| match known.iter().find(|known| is(known, address, mesh)) {
                 Some(known) => known.clone(),
-                None => Rc::new(EndpointState::new(address)),
+                None => Rc::new(EndpointState::new(address, mesh.cloned())),
             })
             .collect();
         self.endpoints.replace(endpoints);
@@ -148,9 +157,10 @@ impl ClusterState {
 impl EndpointState {
     /// An address nobody has been sent to yet.
     #[must_use]
-    pub fn new(address: SocketAddr) -> EndpointState {
+    pub fn new(address: SocketAddr, mesh: Option<Arc<MeshPeer>>) -> EndpointState {
         EndpointState {
             address,
+            mesh,
             in_flight: Cell::new(0),
             idle: RefCell::default(),
             http2: RefCell::default(),

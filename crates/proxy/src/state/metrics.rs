@@ -7,10 +7,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use engine::authorization::PolicySlot;
 use engine::config::RuleSlot;
+use identity::member::Refusal;
 
 use crate::failure::Failure;
-use crate::limits::RULE_COUNTERS_MAX;
+use crate::limits::{POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -120,6 +122,7 @@ impl ConnectionCells {
 }
 
 const RULES_PER_CHUNK: usize = 256;
+const POLICIES_PER_CHUNK: usize = 256;
 
 /// Cells by slot; those of neighbours come together, when the first of them is asked for.
 type Chunks<T> = Box<[OnceLock<Box<[T; RULES_PER_CHUNK]>>]>;
@@ -139,6 +142,8 @@ pub struct Metrics {
     pub uncounted: ConnectionCells,
     /// Failures by kind, in the order of [`Failure::ALL`].
     pub failures: [Cell; Failure::ALL.len()],
+    /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
+    pub refusals: [Cell; Refusal::ALL.len()],
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -159,6 +164,8 @@ pub struct Metrics {
     pub mirrors_skipped: Cell,
     /// Log lines dropped because the writer could not keep up.
     pub log_lines_dropped: Cell,
+    /// Decisions of policies, by their slots; made when a policy first decides something.
+    policies: Box<[OnceLock<Box<[Cell; POLICIES_PER_CHUNK]>>]>,
 }
 
 impl Default for Metrics {
@@ -169,6 +176,7 @@ impl Default for Metrics {
             unrouted: RuleCells::default(),
             uncounted: ConnectionCells::default(),
             failures: [const { Cell::new() }; Failure::ALL.len()],
+            refusals: [const { Cell::new() }; Refusal::ALL.len()],
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),
@@ -179,6 +187,7 @@ impl Default for Metrics {
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
+            policies: (0..POLICY_COUNTERS_MAX / POLICIES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
         }
     }
 }
@@ -207,6 +216,22 @@ impl Metrics {
     pub fn peek_connections_of(&self, slot: RuleSlot) -> Option<&ConnectionCells> {
         let index = slot.0 as usize;
         Some(&self.connection_rules.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
+    }
+
+    /// The counter of a policy's decisions. Policies past the last chunk share that of the default action.
+    pub fn policy(&self, slot: PolicySlot) -> &Cell {
+        let index = slot.0 as usize;
+        let index = if index < POLICY_COUNTERS_MAX { index } else { 0 };
+        let new = || Box::new([const { Cell::new() }; POLICIES_PER_CHUNK]);
+        &self.policies[index / POLICIES_PER_CHUNK].get_or_init(new)[index % POLICIES_PER_CHUNK]
+    }
+
+    /// How often a policy decided; 0 as well when it has no counter of its own.
+    #[must_use]
+    pub fn policy_count(&self, slot: PolicySlot) -> u64 {
+        let index = slot.0 as usize;
+        let chunk = self.policies.get(index / POLICIES_PER_CHUNK).and_then(OnceLock::get);
+        chunk.map_or(0, |chunk| chunk[index % POLICIES_PER_CHUNK].get())
     }
 
     /// The cells of a rule, if it has served a request in this worker's chunk.

@@ -5,7 +5,9 @@
 
 pub mod alarms;
 pub mod clusters;
+pub mod counterparts;
 pub mod deadlines;
 pub mod metrics;
+pub mod open;
 pub mod ports;
 pub mod random;

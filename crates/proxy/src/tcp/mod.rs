@@ -4,10 +4,12 @@
 //! Nothing is read before the upstream is connected, so it may speak first. Whoever cannot be served is reset: an
 //! orderly end could be taken for an empty answer.
 
+mod permit;
 pub mod postgres;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use engine::config::{Target, TcpAction, TcpRule};
 
@@ -23,8 +25,7 @@ use crate::worker::Worker;
 
 /// Serves one connection until it is over.
 pub async fn serve(mut client: Io, peer: Peer, rule: Arc<TcpRule>, worker: Rc<Worker>, port: Rc<PortState>) {
-    let settings = port.pin().port().settings.clone();
-    let mut session = Session::new(worker, settings, rule, peer);
+    let mut session = Session::new(worker, port.pin().port(), rule, peer);
     let outcome = carry(&mut session, &mut client, &port).await;
     session.outcome = Some(outcome);
     if outcome.is_err() {
@@ -34,7 +35,7 @@ pub async fn serve(mut client: Io, peer: Peer, rule: Arc<TcpRule>, worker: Rc<Wo
 
 async fn carry(session: &mut Session, client: &mut Io, port: &PortState) -> Result<(), Failure> {
     let cluster = choose(session)?;
-    permit(session)?;
+    permit::permit(session)?;
     let (_in_flight, mut upstream) = connect(session, &cluster).await?;
     drop(cluster); // A tunnel may last for days; it must not keep what a change has retired.
     let tcp = session.settings.tcp;
@@ -45,8 +46,15 @@ async fn carry(session: &mut Session, client: &mut Io, port: &PortState) -> Resu
         drain: session.worker.drain,
     };
     let mut relay = Relay::new(&session.worker.deadlines, bounds, None, None);
-    let progress = |relay: &Relay| session.moved(relay.to_upstream(), relay.to_client());
-    match relay.run(client, &mut upstream, port, progress).await {
+    let worker = session.worker.clone();
+    let open = worker.open.request();
+    let session = std::cell::RefCell::new(session);
+    let progress = |relay: &Relay| session.borrow_mut().moved(relay.to_upstream(), relay.to_client());
+    let revoked = |cx: &Context<'_>| match open.is_told(cx) && permit::is_revoked(&session.borrow(), port) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    };
+    match relay.run(client, &mut upstream, port, progress, revoked).await {
         End::Closed => Ok(()),
         End::ClientBroke => Err(Failure::ClientClosed),
         End::UpstreamBroke => Err(Failure::UpstreamReset),
@@ -54,6 +62,7 @@ async fn carry(session: &mut Session, client: &mut Io, port: &PortState) -> Resu
         End::Stalled => Err(Failure::ConnectionStalled),
         End::Lifetime => Err(Failure::ConnectionExpired),
         End::Drained => Err(Failure::Drained),
+        End::Revoked => Err(Failure::DeniedByPolicy),
     }
 }
 
@@ -74,15 +83,6 @@ fn choose(session: &Session) -> Result<Rc<ClusterState>, Failure> {
         return Err(Failure::BackendTlsInvalid);
     }
     Ok(cluster)
-}
-
-/// The one place that is asked whether a connection may be: who it comes from is known, and no upstream has heard of
-/// it. There is no policy yet that could say no.
-///
-/// # Errors
-/// It may not.
-fn permit(_session: &Session) -> Result<(), Failure> {
-    Ok(())
 }
 
 /// Connects to an endpoint, within the time that all attempts have together.

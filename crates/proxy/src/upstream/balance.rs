@@ -58,7 +58,7 @@ mod tests {
 
     fn endpoints(loads: &[u32]) -> Vec<Rc<EndpointState>> {
         let make = |(index, load): (usize, &u32)| {
-            let endpoint = EndpointState::new(([127, 0, 0, 1], 1000 + index as u16).into());
+            let endpoint = EndpointState::new(([127, 0, 0, 1], 1000 + index as u16).into(), None);
             endpoint.in_flight.set(*load);
             Rc::new(endpoint)
         };

@@ -1,5 +1,6 @@
 //! Gets a connection to an endpoint: a kept one when there is one, else a new one, with TLS where asked for.
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use crate::exchange::Exchange;
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
 use crate::limits::{CONNECT_ATTEMPTS_MAX, TCP_KEEPALIVE_SECONDS};
+use crate::mesh::{self, Spoken};
+use crate::message::Version;
 use crate::state::clusters::{ClusterState, EndpointState, InFlight};
 use crate::stream::Http1Stream;
 use crate::upstream::{Http1Upstream, Http2Upstream, Upstream, choose};
@@ -35,13 +38,14 @@ pub async fn acquire(
         let Some(endpoint) = choose(&endpoints, failed.as_ref(), &exchange.worker.random) else { break };
         exchange.outcome.attempts += 1;
         exchange.outcome.upstream = Some(endpoint.address);
-        if let Some(kept) = take_kept(endpoint, fresh) {
+        let wanted = wanted(exchange, cluster, endpoint);
+        if let Some(kept) = take_kept(endpoint, wanted, fresh) {
             exchange.worker.metrics.upstream_reuses.add(1);
             return Ok((InFlight::begin(endpoint), kept));
         }
         let in_flight = InFlight::begin(endpoint);
         // Boxed: a handshake's state is large, and most requests find a kept connection.
-        match Box::pin(dial(exchange.worker, cluster, endpoint, fresh)).await {
+        match Box::pin(dial(exchange.worker, cluster, endpoint, wanted, fresh)).await {
             Ok(upstream) => return Ok((in_flight, upstream)),
             Err(failure) => {
                 exchange.worker.metrics.upstream_connect_failures.add(1);
@@ -53,18 +57,45 @@ pub async fn acquire(
     Err(last)
 }
 
-fn take_kept(endpoint: &Rc<EndpointState>, fresh: bool) -> Option<Upstream> {
+/// What a request wants to be spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Whatever there is.
+    Either,
+}
+
+/// Between members both ends can do both, so requests cross in the version in which they came, unless the cluster
+/// asks for HTTP/2; elsewhere the cluster alone decides.
+fn wanted(exchange: &Exchange<'_>, cluster: &ClusterState, endpoint: &EndpointState) -> Wanted {
+    match cluster.cluster.protocol {
+        UpstreamProtocol::Http2 => Wanted::Http2,
+        _ if endpoint.mesh.is_some() && exchange.request.head.version == Version::Http2 => Wanted::Http2,
+        _ if endpoint.mesh.is_some() => Wanted::Http1,
+        UpstreamProtocol::Http1 | UpstreamProtocol::Auto => Wanted::Either,
+    }
+}
+
+fn take_kept(endpoint: &Rc<EndpointState>, wanted: Wanted, fresh: bool) -> Option<Upstream> {
     if fresh {
         return None;
     }
-    if let Some(kept) = endpoint.take_idle() {
+    if wanted != Wanted::Http2
+        && let Some(kept) = endpoint.take_idle()
+    {
         return Some(Upstream::Http1(kept));
     }
-    take_http2(endpoint)
+    take_http2(endpoint, wanted)
 }
 
 /// A stream on a connection that has room for one; the oldest first, so that the newest can grow idle.
-fn take_http2(endpoint: &EndpointState) -> Option<Upstream> {
+fn take_http2(endpoint: &EndpointState, wanted: Wanted) -> Option<Upstream> {
+    if wanted == Wanted::Http1 {
+        return None;
+    }
     let request = endpoint.http2.borrow().iter().find_map(Http2Upstream::request)?;
     Some(Upstream::Http2(Box::new(request)))
 }
@@ -73,20 +104,22 @@ async fn dial(
     worker: &Rc<Worker>,
     cluster: &ClusterState,
     endpoint: &Rc<EndpointState>,
+    wanted: Wanted,
     fresh: bool,
 ) -> Result<Upstream, Failure> {
     let connecting = async {
         // Dozens of requests that come at once, or behind a lost connection, must not open dozens of them.
-        let _turn = match cluster.cluster.protocol {
-            UpstreamProtocol::Http2 => Some(endpoint.http2_turn.lock().await),
-            UpstreamProtocol::Http1 | UpstreamProtocol::Auto => None,
+        let _turn = match wanted {
+            Wanted::Http2 => Some(endpoint.http2_turn.lock().await),
+            Wanted::Http1 | Wanted::Either => None,
         };
-        if let Some(shared) = take_http2(endpoint).filter(|_| !fresh) {
+        if let Some(shared) = take_http2(endpoint, wanted).filter(|_| !fresh) {
             return Ok(shared);
         }
-        let (io, negotiated) = open(cluster, endpoint, Speaks::Http).await?;
+        let spoken = if wanted == Wanted::Http2 { Spoken::Http2 } else { Spoken::Http1 };
+        let (io, negotiated) = open(worker, cluster, endpoint, spoken).await?;
         worker.metrics.upstream_connections.add(1);
-        if speaks_http2(cluster.cluster.protocol, negotiated.as_deref()) {
+        if wanted == Wanted::Http2 || (wanted == Wanted::Either && speaks_http2(cluster, negotiated)) {
             let connection = Http2Upstream::open(io, &worker.deadlines).await?;
             let request = connection.request().ok_or(Failure::UpstreamReset)?;
             endpoint.http2.borrow_mut().push(connection);
@@ -96,27 +129,16 @@ async fn dial(
         let stream = Http1Stream::new(io, deadline, Blame::Upstream);
         Ok(Upstream::Http1(Box::new(Http1Upstream::new(stream))))
     };
-    match tokio::time::timeout(cluster.cluster.connect_timeout, connecting).await {
-        Ok(result) => result,
-        Err(_elapsed) => Err(Failure::ConnectTimeout),
-    }
+    within(cluster, connecting).await
 }
 
-fn speaks_http2(protocol: UpstreamProtocol, negotiated: Option<&[u8]>) -> bool {
-    match protocol {
-        UpstreamProtocol::Http1 => false,
-        UpstreamProtocol::Http2 => true,
-        UpstreamProtocol::Auto => negotiated == Some(b"h2"),
-    }
-}
-
-/// A connection that carries bytes to one of the cluster's endpoints, and its count there. A failed connect moves on
-/// to another endpoint; `tell` hears of each that is tried.
+/// A connection of its own for bytes of which nothing is understood: within the mesh one stream of `selvedge/tcp`,
+/// elsewhere as the cluster asks for. A failed connect moves on to another endpoint; `tell` hears of each that is tried.
 ///
 /// # Errors
-/// There is no endpoint, or none of those asked accepted a connection.
+/// There is no endpoint, or none of those asked accepted, proved who it must be, and was in time.
 pub async fn reach(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     cluster: &ClusterState,
     mut tell: impl FnMut(&EndpointState),
 ) -> Result<(InFlight, Io), Failure> {
@@ -127,10 +149,8 @@ pub async fn reach(
         let Some(endpoint) = choose(&endpoints, failed.as_ref(), &worker.random) else { break };
         tell(endpoint);
         let in_flight = InFlight::begin(endpoint);
-        let opening = open(cluster, endpoint, Speaks::Bytes);
-        let opened = tokio::time::timeout(cluster.cluster.connect_timeout, opening).await;
-        match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
-            Ok((io, _)) => {
+        match within(cluster, open(worker, cluster, endpoint, Spoken::Tcp)).await {
+            Ok((io, _negotiated)) => {
                 worker.metrics.upstream_connections.add(1);
                 return Ok((in_flight, io));
             }
@@ -144,21 +164,37 @@ pub async fn reach(
     Err(last)
 }
 
-/// What a new connection is for, as far as the handshake tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaks {
-    /// HTTP, of the versions that the cluster takes.
-    Http,
-    /// Bytes of which nothing is understood, so no protocol is offered by ALPN.
-    Bytes,
+async fn within<T>(
+    cluster: &ClusterState,
+    connecting: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(cluster.cluster.connect_timeout, connecting).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(Failure::ConnectTimeout),
+    }
 }
 
-/// Opens a connection to an endpoint, with everything that comes before its first byte of content.
+fn speaks_http2(cluster: &ClusterState, negotiated: Negotiated) -> bool {
+    cluster.cluster.protocol == UpstreamProtocol::Auto && negotiated == Negotiated::Http2
+}
+
+/// What ALPN has settled on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Negotiated {
+    Http2,
+    Other,
+}
+
+/// `spoken` is said to members of the mesh; others are offered what their cluster speaks, and for bytes nothing.
 async fn open(
+    worker: &Rc<Worker>,
     cluster: &ClusterState,
     endpoint: &EndpointState,
-    speaks: Speaks,
-) -> Result<(Io, Option<Vec<u8>>), Failure> {
+    spoken: Spoken,
+) -> Result<(Io, Negotiated), Failure> {
+    if endpoint.mesh.is_some() && !mesh::is_somebody(worker) {
+        return Err(Failure::IdentityMissing); // Nothing is even connected: there is nothing to say.
+    }
     let stream = TcpStream::connect(endpoint.address).await.map_err(|error| connect_failure(&error))?;
     // A proxy writes whole messages; waiting for more to fill a packet only adds delay.
     stream.set_nodelay(true).map_err(|error| connect_failure(&error))?;
@@ -166,17 +202,23 @@ async fn open(
     let pause = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
     let keepalive = TcpKeepalive::new().with_time(pause).with_interval(pause);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(|error| connect_failure(&error))?;
+    if let Some(peer) = &endpoint.mesh {
+        return Ok((mesh::call(worker, stream, peer, spoken).await?, Negotiated::Other));
+    }
     let (Some(context), Some(tls)) = (&cluster.tls, &cluster.cluster.tls) else {
-        return Ok((Io::Plain(stream), None));
+        return Ok((Io::Plain(stream), Negotiated::Other));
     };
     let name = identity::client::server_name(tls).map_err(|_| Failure::BackendTlsInvalid)?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(context));
-    let handshake = match speaks {
-        Speaks::Http => connector.connect(name, stream),
-        Speaks::Bytes => connector.with_alpn(Vec::new()).connect(name, stream),
+    let handshake = match spoken {
+        Spoken::Http1 | Spoken::Http2 => connector.connect(name, stream),
+        Spoken::Tcp => connector.with_alpn(Vec::new()).connect(name, stream),
     };
     let stream = handshake.await.map_err(|_| Failure::UpstreamTls)?;
-    let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    let negotiated = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Negotiated::Http2,
+        Some(_) | None => Negotiated::Other,
+    };
     Ok((Io::Client(Box::new(stream)), negotiated))
 }
 

@@ -56,13 +56,16 @@ impl Http1Upstream {
 
     /// Whether an idle connection can take a request.
     pub fn is_usable(&mut self) -> bool {
-        !self.stream.deadline.fired() && self.stream.io.is_quiet()
+        !self.stream.deadline.fired() && !self.stream.io.retires() && self.stream.io.is_quiet()
     }
 
     /// Back into the pool.
     pub fn keep(mut self: Box<Self>, endpoint: &Rc<EndpointState>) {
         if self.stream.has_waiting() || !self.stream.is_read() || self.stream.is_blocked() {
             return; // Something arrived that nobody asked for: the next response must not begin with it.
+        }
+        if self.stream.io.retires() {
+            return;
         }
         self.reused = true;
         self.stream.rest();

@@ -28,6 +28,8 @@ pub struct Http2Request {
     sender: SendRequest<Bytes>,
     /// The connection had carried a request before this one.
     reused: bool,
+    /// It is one of the mesh, and so encrypted.
+    within_mesh: bool,
     response: Option<ResponseFuture>,
     send: Option<Http2Sender>,
     receive: Option<Http2Receiver>,
@@ -48,10 +50,11 @@ enum Seen {
 }
 
 impl Http2Request {
-    fn new(sender: SendRequest<Bytes>, reused: bool, open: OpenStream) -> Http2Request {
+    fn new(sender: SendRequest<Bytes>, reused: bool, within_mesh: bool, open: OpenStream) -> Http2Request {
         Http2Request {
             sender,
             reused,
+            within_mesh,
             response: None,
             send: None,
             receive: None,
@@ -69,7 +72,8 @@ impl Http2Request {
     /// The rewritten host or path is not a valid one. A connection that takes no more streams shows when the
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
-        let head = send::http2_head(exchange, cluster, !self.reused)?;
+        let secure = self.within_mesh || cluster.tls.is_some();
+        let head = send::http2_head(exchange, secure, !self.reused)?;
         let waits = exchange.waits();
         self.idle_seconds = waits.upstream;
         let ends = exchange.request.head.framing == Framing::None;

@@ -14,7 +14,6 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
 use crate::message::{Framing, Known};
-use crate::state::clusters::ClusterState;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
 pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
@@ -40,16 +39,17 @@ pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Builds the head that an upstream's stream is opened with; `is_first` when it is the first on its connection.
+/// Builds the head that an upstream's stream is opened with; `secure` when its connection is encrypted, `is_first`
+/// when it is the first on it.
 ///
 /// # Errors
 /// A rewritten host or path cannot be expressed.
 pub fn http2_head(
     exchange: &Exchange<'_>,
-    cluster: &ClusterState,
+    secure: bool,
     is_first: bool,
 ) -> Result<http::Request<()>, Failure> {
-    let scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+    let scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
     let (mut target, mut host) = (Text::new(), Text::new());
     write_target(exchange, &mut target);
     write_host(exchange, &mut host);
@@ -107,10 +107,12 @@ fn write_own_host(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
 pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8])) {
     let (request, text) = (&exchange.request.head, &exchange.request.text);
     let trusted = exchange.settings().trusted_hops > 0;
+    // A member is believed about itself, by its certificate, and about nobody else.
+    let vouched = trusted && exchange.peer.counterpart.is_none();
     let edited = exchange.request_edits.iter().any(Option::is_some);
     for field in request.fields.iter() {
         let name = field.name.of(text);
-        if !passes(field.known, trusted) || (edited && is_replaced(&exchange.request_edits, name)) {
+        if !passes(field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
         emit(name, field.value.of(text));
@@ -120,7 +122,7 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
 }
 
 /// Whether a field of the client's goes on.
-fn passes(known: Known, trusted: bool) -> bool {
+fn passes(known: Known, vouched: bool) -> bool {
     match known {
         Known::Other
         | Known::ContentLength
@@ -129,7 +131,7 @@ fn passes(known: Known, trusted: bool) -> bool {
         | Known::UserAgent
         | Known::Origin => true,
         // Only a proxy in front of us may vouch for a client, and only if we were told that there is one.
-        Known::Vouched => trusted,
+        Known::Vouched => vouched,
         Known::Host
         | Known::Connection
         | Known::TransferEncoding
@@ -175,6 +177,9 @@ fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[
         vouch(b"x-forwarded-host", &text);
     }
     vouch(b"x-request-id", exchange.request_id());
+    if let Some(caller) = exchange.peer.counterpart.as_ref().filter(|_| exchange.settings().caller_header) {
+        vouch(b"x-forwarded-client-cert", caller.forwarded.as_bytes());
+    }
 }
 
 fn is_scheme(value: &[u8]) -> bool {

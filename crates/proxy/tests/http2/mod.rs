@@ -33,7 +33,13 @@ impl Gateway {
     pub fn start(upstream: SocketAddr, protocol: UpstreamProtocol, limits: Limits) -> Gateway {
         let address = free_address();
         let admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let options = Options { workers: 1, admin, access_log: LogSink::Off, drain: Duration::from_secs(20) };
+        let options = Options {
+            workers: 1,
+            admin,
+            access_log: LogSink::Off,
+            drain: Duration::from_secs(20),
+            member: None,
+        };
         let config = Arc::new(config(address, upstream, protocol, limits));
         // On a thread of its own: the caller may be an asynchronous task.
         let start = move || {

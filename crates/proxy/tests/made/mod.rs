@@ -47,6 +47,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         ports: vec![Arc::new(port)],
         clusters: vec![Some(Arc::new(cluster))],
         sources: Arc::default(),
+        policies: Arc::default(),
     }
 }
 
@@ -87,5 +88,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        authorization: None,
     }
 }

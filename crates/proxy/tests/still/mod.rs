@@ -54,7 +54,8 @@ pub fn free_address() -> SocketAddr {
 
 /// A proxy of one worker with this config.
 pub fn proxy(config: Config, access_log: LogSink) -> Proxy {
-    let options = Options { workers: 1, admin: None, access_log, drain: Duration::from_secs(1) };
+    let options =
+        Options { workers: 1, admin: None, access_log, drain: Duration::from_secs(1), member: None };
     let proxy = Proxy::start(options).expect("the proxy starts");
     proxy.apply(Arc::new(config));
     proxy

@@ -32,12 +32,13 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 6] = [
+const JUDGED: [KindName; 7] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
+    KindName::AuthorizationPolicy,
     KindName::Backend,
 ];
 

@@ -83,8 +83,8 @@ impl RunningGateway {
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
         let GatewayOptions { admin, access_log, drain, .. } = options;
-        let proxy =
-            Proxy::start(proxy::Options { workers, admin, access_log, drain }).map_err(StartError::Proxy)?;
+        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain, member: None })
+            .map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind };

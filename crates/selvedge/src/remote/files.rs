@@ -49,9 +49,16 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::ReferenceGrant
         | KindName::Role
         | KindName::ClusterRole => 1,
-        KindName::RoleBinding | KindName::ClusterRoleBinding | KindName::AccessToken => 2,
-        KindName::Service | KindName::Pod | KindName::Backend => 2,
-        KindName::EndpointSlice | KindName::BackendTlsPolicy => 3,
+        KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => 2,
+        KindName::Service | KindName::Pod | KindName::Backend | KindName::Mesh => 2,
+        KindName::EndpointSlice
+        | KindName::Workload
+        | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,
         KindName::Gateway => 6,

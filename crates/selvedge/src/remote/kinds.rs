@@ -52,14 +52,19 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TcpRoute => &["tr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::Workload => &["wl"],
         KindName::Secret
+        | KindName::Mesh
         | KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 

@@ -102,13 +102,18 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::AuthorizationPolicy
         | KindName::Backend
-        | KindName::GatewayParameters => true,
+        | KindName::GatewayParameters
+        | KindName::Mesh
+        | KindName::Workload => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => false,
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => false,
     }
 }
 

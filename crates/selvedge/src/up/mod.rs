@@ -149,7 +149,7 @@ impl Running {
             Source::Text(text) => Ok(vec![text_file(text)]),
         };
         let snapshot = first.and_then(|files| control.apply(&files)).map_err(StartError::Refused)?;
-        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain })
+        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain, member: None })
             .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =

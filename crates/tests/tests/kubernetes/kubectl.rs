@@ -268,3 +268,24 @@ async fn the_current_kubectl_applies_on_the_servers_side_and_asks_who_it_is() {
     assert!(!conflict.success && conflict.stderr.contains("conflict"), "{}", conflict.stderr);
     assert!(kubectl.says(&["auth", "whoami"]).await.contains("admin"));
 }
+
+#[tokio::test]
+async fn kubectl_describes_every_kind_it_knows_and_hears_that_there_are_no_events() {
+    with_each(async |kubectl| {
+        kubectl.applies(SHOP).await;
+        kubectl.says(&["-n", "shop", "create", "configmap", "a", "--from-literal=key=1"]).await;
+        kubectl.says(&["-n", "shop", "create", "secret", "generic", "b", "--from-literal=key=1"]).await;
+
+        for what in ["service/cart", "configmap/a", "httproute/cart", "gateway/edge"] {
+            let described = kubectl.says(&["-n", "shop", "describe", what]).await;
+            assert!(described.contains("Events:") && described.contains("<none>"), "{what}: {described}");
+        }
+        // Of these it tells no events anywhere.
+        kubectl.says(&["-n", "shop", "describe", "secret", "b"]).await;
+        kubectl.says(&["describe", "namespace", "shop"]).await;
+        kubectl.says(&["describe", "gatewayclass", "selvedge"]).await;
+        let events = kubectl.run(&["-n", "shop", "get", "events"]).await;
+        assert!(events.success && events.stderr.contains("No resources found"), "{}", events.stderr);
+    })
+    .await;
+}

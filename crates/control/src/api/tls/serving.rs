@@ -11,6 +11,8 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, We
 use rustls::sign::CertifiedKey;
 
 use super::authority::{Authority, AuthorityError, LEAF_LASTS};
+use super::clients::Clients;
+use super::peer::Members;
 use crate::clock::Clock;
 
 /// A certificate is made anew when this much of its life is left.
@@ -75,13 +77,14 @@ fn make(authority: &Authority, names: &[String], now: SystemTime) -> Result<Curr
 }
 
 /// TLS settings of a listener of the control plane: our certificate, and client certificates of our own authority
-/// for whoever has one. Nothing is resumed, because a resumed session would not be verified again.
+/// or of members of our meshes for whoever has one. Nothing is resumed, because a resumed session would not be verified again.
 ///
 /// # Errors
 /// When a name is none, or no key can be made.
 pub fn settings(
     authority: &Arc<Authority>,
     names: Vec<String>,
+    members: Option<Arc<dyn Members>>,
     clock: Clock,
 ) -> Result<rustls::ServerConfig, AuthorityError> {
     let unusable = |fault: String| AuthorityError::Damaged { path: "ca.crt".into(), fault };
@@ -91,6 +94,10 @@ pub fn settings(
         .allow_unauthenticated()
         .build()
         .map_err(|fault| unusable(fault.to_string()))?;
+    let verifier = match members {
+        None => verifier,
+        Some(members) => Arc::new(Clients { own: verifier, members }),
+    };
     let serving = Serving::new(Arc::clone(authority), names, clock)?;
     let mut settings = rustls::ServerConfig::builder_with_provider(identity::provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])

@@ -26,7 +26,9 @@ use model::units::Moment;
 use model::{Namespace, Resource, ResourceKey};
 
 pub use self::delete::{CONTENTS, FOREGROUND, ORPHAN};
+pub use self::options::{ListOptions, WatchOptions};
 use self::selection::Selection;
+pub use self::view::INITIAL_EVENTS_END;
 use super::access::Permit;
 use super::answer::Answer;
 use super::dispatch::Request;
@@ -77,7 +79,8 @@ pub async fn answer(state: &Arc<State>, request: Request) -> Result<Answer, Stat
         | Endpoint::SelfSubjectRulesReview
         | Endpoint::ControlPlanes
         | Endpoint::Proxies
-        | Endpoint::RouteTraffic => Err(Status::no_such_path()),
+        | Endpoint::RouteTraffic
+        | Endpoint::Events => Err(Status::no_such_path()),
     };
     if let (Err(status), true) = (&answered, asked.is_write()) {
         let permit = &asked.permit;

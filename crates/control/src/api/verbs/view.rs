@@ -18,7 +18,7 @@ use crate::objects::versions;
 use crate::store::Revision;
 
 /// The annotation of the bookmark that ends what there is at the beginning of a watch.
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+pub const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// A shape, for objects of one kind in one version.
 #[derive(Clone, Copy, Debug)]

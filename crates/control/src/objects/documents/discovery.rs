@@ -1,16 +1,20 @@
 //! Discovery: which groups, versions and kinds there are, and what can be done with them.
 
-use model::kinds::{KindName, Scope};
+use model::kinds::{CORE_GROUP, KindName, Scope};
 use model::schema;
 use serde_json::{Map, Value, json};
 
 use super::names::{GroupVersion, categories, group_versions, groups, short_names, singular};
+use crate::api::EVENTS;
 use crate::told;
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
 /// What is told is nobody's to change.
 const TOLD_VERBS: [&str; 2] = ["get", "list"];
+
+/// There are never any events, and never new ones; see [`crate::api`].
+const EVENT_VERBS: [&str; 2] = ["list", "watch"];
 
 /// Which form of the aggregated discovery a client asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,12 @@ pub fn api_resources(group: &str, version: &str) -> Option<Value> {
             "kind": kind.kind, "verbs": TOLD_VERBS,
         }));
     }
+    if one.group == CORE_GROUP {
+        resources.push(json!({
+            "name": EVENTS, "singularName": "event", "namespaced": true, "kind": "Event", "verbs": EVENT_VERBS,
+            "shortNames": ["ev"],
+        }));
+    }
     for kind in one.kinds() {
         let mut resource = json!({
             "name": kind.plural(), "singularName": singular(kind), "namespaced": kind.scope() == Scope::Namespaced,
@@ -147,6 +157,13 @@ fn discovered(one: GroupVersion) -> Value {
             "singularResource": kind.singular, "verbs": TOLD_VERBS,
         })
     });
+    let events = (one.group == CORE_GROUP).then(|| {
+        let response = json!({"group": CORE_GROUP, "version": one.version, "kind": "Event"});
+        json!({
+            "resource": EVENTS, "responseKind": response, "scope": "Namespaced", "singularResource": "event",
+            "verbs": EVENT_VERBS, "shortNames": ["ev"],
+        })
+    });
     let resources: Vec<Value> = one
         .kinds()
         .map(|kind| {
@@ -167,6 +184,7 @@ fn discovered(one: GroupVersion) -> Value {
             resource
         })
         .chain(told)
+        .chain(events)
         .collect();
     json!({"version": one.version, "resources": resources, "freshness": "Current"})
 }

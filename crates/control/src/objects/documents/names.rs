@@ -95,17 +95,22 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthorizationPolicy => &["authz"],
+        KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
         | KindName::TcpRoute
         | KindName::Backend
         | KindName::GatewayParameters
+        | KindName::Mesh
         | KindName::Role
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => &[],
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle => &[],
     }
 }
 
@@ -119,7 +124,14 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
-        KindName::Backend | KindName::GatewayParameters | KindName::AccessToken => &["selvedge"],
+        KindName::Backend
+        | KindName::GatewayParameters
+        | KindName::AccessToken
+        | KindName::JoinToken
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy
+        | KindName::Mesh
+        | KindName::Workload => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -160,13 +172,26 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
+        KindName::Mesh => {
+            "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
+        }
+        KindName::Workload => "A Workload is one replica: where it is reached and who it is.",
         KindName::Role => "A Role says what may be done with the objects of its namespace.",
         KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
         }
+        KindName::AuthorizationPolicy => {
+            "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
+        }
         KindName::AccessToken => "An AccessToken says whose a bearer token is, without the token.",
+        KindName::JoinToken => {
+            "A JoinToken says which workload may ask for its first certificate, without the token."
+        }
+        KindName::TrustBundle => {
+            "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
+        }
     }
 }
 

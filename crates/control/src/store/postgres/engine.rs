@@ -76,6 +76,16 @@ impl Engine for PostgresEngine {
     fn wrote(&self, epoch: Revision) {
         self.hint.heard(epoch);
     }
+
+    async fn close(self) {
+        let PostgresEngine { line, patience, .. } = self;
+        // A database that went silent is not waited for.
+        let _ = within(patience, async {
+            line.close().await;
+            Ok(())
+        })
+        .await;
+    }
 }
 
 /// Milliseconds since 1970 by the clock of the database, which all control planes share. Not the time at which the

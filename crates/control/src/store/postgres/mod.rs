@@ -28,11 +28,11 @@ use watching::Hint;
 use super::keys::Keys;
 use super::line::{Line, Lines, within};
 use super::rows::{self, AuditColumns, Columns, number, revision};
-use super::writer::{Wish, Writer};
+use super::writer::{Wish, Writer, ended};
 use super::{Answer, AuditEntry, Change, ChangeSet, Fence, Object, Revision, Store, StoreError};
 
 /// Most connections that read at the same time. Past it readers wait.
-const READERS_MAX: usize = 4;
+const READERS_MAX: u16 = 4;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,9 +217,11 @@ impl Store for Postgres {
     }
 
     fn wait(&self, beyond: Revision) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.hint.beyond(beyond, self.patience.poll).await;
-            Ok(())
+        self.answer(self.patience.poll * 2, async move {
+            tokio::select! {
+                () = self.writer.ended() => Err(ended()),
+                () = self.hint.beyond(beyond, self.patience.poll) => Ok(()),
+            }
         })
     }
 
@@ -242,6 +244,15 @@ impl Store for Postgres {
             self.patience.read,
             self.readers.with(async move |reader| self.read_audit(reader, limit).await),
         )
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.listening.abort();
+        self.answer(self.turn() + self.patience.read, async {
+            self.writer.close().await;
+            self.readers.close().await;
+            Ok(())
+        })
     }
 }
 

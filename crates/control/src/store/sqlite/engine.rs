@@ -1,9 +1,8 @@
 //! How SQLite is written to: by one connection, which only the writer has.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::watch;
 
 use super::file::Lock;
@@ -23,8 +22,10 @@ pub(super) struct SqliteEngine {
     pub line: Line<Sqlite>,
     pub keys: Keys,
     pub epoch: watch::Sender<Revision>,
-    /// Let go of after the connection is.
-    pub _lock: Arc<Lock>,
+    /// The connections that read, closed before this one.
+    pub readers: SqlitePool,
+    /// Let go of after all connections are.
+    pub _lock: Lock,
 }
 
 impl Engine for SqliteEngine {
@@ -62,6 +63,12 @@ impl Engine for SqliteEngine {
 
     fn wrote(&self, epoch: Revision) {
         self.epoch.send_if_modified(|told| std::mem::replace(told, epoch) != epoch);
+    }
+
+    async fn close(self) {
+        // The last connection to be closed moves the write-ahead log into the database.
+        self.readers.close().await;
+        self.line.close().await;
     }
 }
 

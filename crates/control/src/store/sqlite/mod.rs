@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Sqlite as Database, SqlitePool};
 use tokio::sync::watch;
 
 use engine::SqliteEngine;
@@ -24,7 +25,7 @@ pub use file::SetAside;
 use super::keys::Keys;
 use super::line::Line;
 use super::rows::{self, AuditColumns, Columns, number, revision};
-use super::writer::{Wish, Writer};
+use super::writer::{Wish, Writer, ended};
 use super::{Answer, AuditEntry, Change, ChangeSet, Fence, Object, Revision, Store, StoreError};
 
 /// Most connections that read at the same time. Past it readers wait.
@@ -48,7 +49,6 @@ pub struct Sqlite {
     epoch: watch::Receiver<Revision>,
     keys: Keys,
     path: PathBuf,
-    _lock: Arc<Lock>,
 }
 
 /// A store that was opened.
@@ -75,7 +75,7 @@ impl Sqlite {
         keys: Keys,
         adapt: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions,
     ) -> Result<Opened, StoreError> {
-        let lock = Arc::new(Lock::take(path)?);
+        let lock = Lock::take(path)?;
         let set_aside = file::prepare(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -95,14 +95,24 @@ impl Sqlite {
             .acquire_timeout(TURN_TIMEOUT)
             .connect_lazy_with(options.clone().pragma("query_only", "1"));
         let line = Line::new(options, connection);
-        let engine = SqliteEngine { line, keys: keys.clone(), epoch: sender, _lock: lock.clone() };
+        let (keys_to_seal, readers_to_close) = (keys.clone(), readers.clone());
+        let engine =
+            SqliteEngine { line, keys: keys_to_seal, epoch: sender, readers: readers_to_close, _lock: lock };
         let writer = Writer::start(engine);
-        let store = Sqlite { readers, writer, epoch, keys, path: path.to_owned(), _lock: lock };
+        let store = Sqlite { readers, writer, epoch, keys, path: path.to_owned() };
         Ok(Opened { store: Arc::new(store), set_aside })
     }
 
+    /// A connection to read with. It is opened to its end even when its reader gives up meanwhile: half opened, it
+    /// would be nobody's, and could still write to the file when the store was closed.
+    async fn reader(&self) -> Result<PoolConnection<Database>, StoreError> {
+        let readers = self.readers.clone();
+        let opened = tokio::spawn(async move { readers.acquire().await });
+        Ok(opened.await.map_err(|_the_runtime_ends| ended())??)
+    }
+
     async fn read_all(&self) -> Result<(Revision, Vec<Object>), StoreError> {
-        let mut reader = self.readers.acquire().await?;
+        let mut reader = self.reader().await?;
         // A transaction sees one moment, from its first statement on.
         let mut moment = reader.begin().await?;
         let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut *moment).await?;
@@ -118,7 +128,7 @@ impl Sqlite {
     }
 
     async fn read_changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let mut reader = self.readers.acquire().await?;
+        let mut reader = self.reader().await?;
         let mut moment = reader.begin().await?;
         let compacted: i64 = sqlx::query_scalar("SELECT compacted FROM meta").fetch_one(&mut *moment).await?;
         let found: Vec<Columns> = sqlx::query_as(
@@ -138,15 +148,17 @@ impl Sqlite {
     }
 
     async fn read_epoch(&self) -> Result<Revision, StoreError> {
-        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&self.readers).await?;
+        let mut reader = self.reader().await?;
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut *reader).await?;
         revision(epoch)
     }
 
     async fn read_audit(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut reader = self.reader().await?;
         let found: Vec<AuditColumns> =
             sqlx::query_as("SELECT at, who, verb, what, outcome FROM audit ORDER BY id DESC LIMIT ?")
                 .bind(number(limit as u64))
-                .fetch_all(&self.readers)
+                .fetch_all(&mut *reader)
                 .await?;
         Ok(found.into_iter().map(rows::audit_entry).collect())
     }
@@ -154,7 +166,7 @@ impl Sqlite {
     async fn until_beyond(&self, beyond: Revision) -> Result<(), StoreError> {
         let mut epoch = self.epoch.clone();
         match tokio::time::timeout(WAIT, epoch.wait_for(|epoch| *epoch > beyond)).await {
-            Ok(Err(_)) => Err(at(&self.path, StoreError::Unavailable("its writer has ended".to_owned()))),
+            Ok(Err(_)) => Err(ended()),
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
@@ -209,6 +221,13 @@ impl Store for Sqlite {
 
     fn audited(&self, limit: usize) -> Answer<'_, Vec<AuditEntry>> {
         self.answer(self.read_audit(limit))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.answer(async {
+            self.writer.close().await;
+            Ok(())
+        })
     }
 }
 

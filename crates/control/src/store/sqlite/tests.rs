@@ -54,17 +54,25 @@ async fn raw(folder: &Path) -> SqliteConnection {
 
 contract::keeps_its_promises!(new_store);
 
-/// A store is closed once nobody has its lock, and SQLite has moved all into the one file.
+/// The folder of a store, once that is closed.
 async fn closed(open: Open) -> TempDir {
-    let Open { store, folder } = open;
-    let readers = store.readers.clone();
-    let lock = Arc::downgrade(&store._lock);
-    drop(store);
-    readers.close().await;
-    while lock.strong_count() > 0 || folder.path().join("store.db-wal").exists() {
-        tokio::task::yield_now().await;
-    }
-    folder
+    open.store.close().await.unwrap();
+    open.folder
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file_that_another_process_may_open() {
+    let first = new_store().await;
+    first.store.commit(set(vec![put("a", 1, Expect::Absent)])).await.unwrap();
+
+    first.store.close().await.unwrap();
+
+    let mut names: Vec<_> =
+        std::fs::read_dir(first.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["store.db", "store.db.lock", "store.keys"]);
+    let second = open(first.folder.path()).await.unwrap();
+    assert_eq!(second.store.epoch().await, Ok(1), "while the first one is still held by somebody");
 }
 
 #[tokio::test]

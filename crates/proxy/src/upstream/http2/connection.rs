@@ -10,6 +10,7 @@ use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 
 use super::Http2Request;
+use crate::counterpart::Counterpart;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::limits::{
@@ -26,6 +27,8 @@ pub struct Http2Upstream {
     tap: Tap,
     closed: Rc<Cell<bool>>,
     used: Cell<bool>,
+    /// Who is at the other end, on a connection of the mesh.
+    counterpart: Option<Rc<Counterpart>>,
 }
 
 impl Http2Upstream {
@@ -43,11 +46,17 @@ impl Http2Upstream {
             .max_send_buffer_size(HTTP2_WINDOW_BYTES as usize);
         let patience =
             Patience { head: POOL_IDLE_SECONDS, idle: POOL_IDLE_SECONDS, stall: HTTP2_STALL_SECONDS };
+        let counterpart = io.counterpart().cloned();
         let (wire, tap) = wire::wire(io, None, None, deadlines, patience);
         let (sender, connection) = builder.handshake(wire).await.map_err(|_| Failure::UpstreamProtocol)?;
         let closed = Rc::new(Cell::new(false));
         tokio::task::spawn_local(carry(connection, tap.clone(), closed.clone()));
-        Ok(Http2Upstream { sender, tap, closed, used: Cell::new(false) })
+        Ok(Http2Upstream { sender, tap, closed, used: Cell::new(false), counterpart })
+    }
+
+    /// Whether it takes no further request.
+    fn retires(&self) -> bool {
+        self.counterpart.as_ref().is_some_and(|counterpart| counterpart.retires())
     }
 
     /// Whether requests can be opened on it.
@@ -56,6 +65,7 @@ impl Http2Upstream {
         // After a GOAWAY the library refuses; otherwise it is always ready for a first request of a handle.
         let mut cx = Context::from_waker(Waker::noop());
         !self.closed.get()
+            && !self.retires()
             && self.tap.is_alive()
             && !matches!(self.sender.clone().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
@@ -63,7 +73,7 @@ impl Http2Upstream {
     /// A request of its own on this connection, if it has room for one.
     #[must_use]
     pub fn request(&self) -> Option<Http2Request> {
-        if self.closed.get() || !self.tap.is_alive() {
+        if self.closed.get() || self.retires() || !self.tap.is_alive() {
             return None;
         }
         let room = self.sender.current_max_send_streams().min(HTTP2_STREAMS_MAX as usize);
@@ -75,7 +85,8 @@ impl Http2Upstream {
         if let Poll::Ready(Err(_)) = sender.poll_ready(&mut cx) {
             return None;
         }
-        Some(Http2Request::new(sender, self.used.replace(true), self.tap.open_stream()))
+        let within_mesh = self.counterpart.is_some();
+        Some(Http2Request::new(sender, self.used.replace(true), within_mesh, self.tap.open_stream()))
     }
 }
 

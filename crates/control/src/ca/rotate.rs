@@ -1,0 +1,224 @@
+//! How one root takes the place of another without anybody being turned away.
+//!
+//! First everybody learns to trust the new root, then it signs, then everybody's certificate is renewed under it, and
+//! only then the old one goes. Each step waits for what proxies report, not for a time; a time is only the least that a
+//! step takes, because a report may be a moment old. Pure: what is known comes in, what is wanted goes out.
+
+use std::time::{Duration, SystemTime};
+
+use super::root::Root;
+use super::state::{ROOTS_MAX, Rotation, Stage, State};
+
+/// What is known of the proxies when a step is judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Live proxies that do not run on the newest bundle yet.
+    pub without_bundle: Vec<String>,
+    /// Live members, and the key identifier of the issuer of the certificate that each shows.
+    pub holders: Vec<(String, String)>,
+}
+
+/// How long a stage takes at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The first one: until every proxy that is alive has reported once more.
+    pub spreading_min: Duration,
+    /// The second one. When other control planes have proxies that this one cannot see, a whole lifetime of a
+    /// certificate: after it none of the old root is left, whoever has seen it.
+    pub moving_min: Duration,
+}
+
+/// Why a change of roots does not begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// One at a time.
+    #[error(
+        "a rotation is under way already, to root `{0}`; `selvedge mesh rotate --status` shows how far it is"
+    )]
+    UnderWay(String),
+    /// There are too many.
+    #[error("{ROOTS_MAX} roots are trusted already; distrust one that nobody needs")]
+    TooMany,
+    /// There is no such root.
+    #[error("no trusted root is called `{0}`; `selvedge get trustbundle -o yaml` lists them")]
+    Unknown(String),
+    /// Nobody would be trusted any more.
+    #[error("`{0}` is the only root: begin a rotation first, or say that every workload shall join anew")]
+    Only(String),
+}
+
+impl State {
+    /// Begins to replace all roots by this one.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn begin(&mut self, root: Root, now: SystemTime) -> Result<(), Refused> {
+        if let Some(rotation) = &self.rotation {
+            return Err(Refused::UnderWay(rotation.to.clone()));
+        }
+        if self.roots.len() >= ROOTS_MAX {
+            return Err(Refused::TooMany);
+        }
+        self.rotation = Some(Rotation { to: root.id.clone(), stage: Stage::Spreading, since: seconds(now) });
+        if self.root(&root.id).is_none() {
+            self.roots.push(root);
+        }
+        Ok(())
+    }
+
+    /// Takes the step that is due, if one is. Says whether it did.
+    pub fn advance(&mut self, seen: &Seen, pace: Pace, now: SystemTime) -> bool {
+        let Some(rotation) = self.rotation.clone() else { return false };
+        let Rotation { to, stage, since } = rotation;
+        let least = match stage {
+            Stage::Spreading => pace.spreading_min,
+            Stage::Moving => pace.moving_min,
+        };
+        let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
+        if seconds(now) < since.saturating_add(least) || !self.waits_for(seen).is_empty() {
+            return false;
+        }
+        match stage {
+            Stage::Spreading => {
+                self.signing.clone_from(&to);
+                self.rotation = Some(Rotation { to, stage: Stage::Moving, since: seconds(now) });
+            }
+            Stage::Moving => {
+                self.roots.retain(|root| root.id == to);
+                self.rotation = None;
+            }
+        }
+        true
+    }
+
+    /// The proxies that the present stage waits for.
+    #[must_use]
+    pub fn waits_for(&self, seen: &Seen) -> Vec<String> {
+        match &self.rotation {
+            None => Vec::new(),
+            Some(Rotation { stage: Stage::Spreading, .. }) => seen.without_bundle.clone(),
+            Some(Rotation { stage: Stage::Moving, to, .. }) => {
+                let left =
+                    seen.holders.iter().filter(|(_, issuer)| issuer != to && self.root(issuer).is_some());
+                left.map(|(name, _)| name.clone()).collect()
+            }
+        }
+    }
+
+    /// Ends the trust in a root at once. When it is the one that signs, another takes over: the one that was to follow
+    /// it, any other that is trusted, or `next`.
+    ///
+    /// # Errors
+    /// See [`Refused`]; without `next` the only root stays.
+    pub fn distrust(&mut self, id: &str, next: Option<Root>) -> Result<(), Refused> {
+        let root = self.root(id).ok_or_else(|| Refused::Unknown(id.to_owned()))?;
+        if self.roots.len() == 1 {
+            let next = next.ok_or_else(|| Refused::Only(root.id.clone()))?;
+            *self = State::of(&self.trust_domain, next);
+            return Ok(());
+        }
+        self.roots.retain(|root| root.id != id);
+        let rotation = self.rotation.take();
+        let to = rotation.as_ref().map(|rotation| rotation.to.clone()).filter(|to| self.root(to).is_some());
+        if self.signing == id {
+            let left = self.roots.last().map(|root| root.id.clone());
+            self.signing = to.clone().or(left).unwrap_or_default();
+        }
+        // What was under way goes on, unless it has come to its end or lost its goal.
+        self.rotation = rotation.filter(|_| to.is_some() && self.roots.len() > 1).map(|rotation| Rotation {
+            stage: if self.signing == rotation.to { Stage::Moving } else { rotation.stage },
+            ..rotation
+        });
+        Ok(())
+    }
+}
+
+fn seconds(now: SystemTime) -> i64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { spreading_min: Duration::from_secs(4), moving_min: Duration::from_secs(4) };
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+    }
+
+    fn root() -> Root {
+        Root::make("bank.example", at(0), Duration::from_secs(1_000_000)).expect("made")
+    }
+
+    fn begun() -> (State, String, String) {
+        let mut state = State::of("bank.example", root());
+        let old = state.signing.clone();
+        let new = root();
+        let to = new.id.clone();
+        state.begin(new, at(0)).expect("nothing is under way");
+        (state, old, to)
+    }
+
+    #[test]
+    fn the_new_root_signs_only_when_everybody_knows_it_and_the_old_one_goes_only_when_nobody_needs_it() {
+        let (mut state, old, new) = begun();
+        let holders = vec![("cart-1".to_owned(), old.clone())];
+        let mut seen = Seen { without_bundle: vec!["cart-1".to_owned()], holders };
+
+        assert!(!state.advance(&seen, PACE, at(1_000)), "cart-1 has not got the bundle");
+        assert_eq!((state.signing.as_str(), state.roots.len()), (old.as_str(), 2));
+
+        seen.without_bundle.clear();
+        assert!(!state.advance(&seen, PACE, at(3)), "somebody may report in a moment");
+        assert!(state.advance(&seen, PACE, at(4)));
+        assert_eq!((state.signing.as_str(), state.roots.len()), (new.as_str(), 2));
+
+        assert!(!state.advance(&seen, PACE, at(1_000)), "cart-1 still shows a certificate of the old root");
+        assert_eq!(state.waits_for(&seen), ["cart-1"]);
+
+        seen.holders = vec![("cart-1".to_owned(), new.clone())];
+        assert!(state.advance(&seen, PACE, at(1_000)));
+        assert_eq!((state.roots.len(), &state.rotation), (1, &None));
+        assert_eq!(state.signer().map(|root| &root.id), Some(&new));
+    }
+
+    #[test]
+    fn one_rotation_is_under_way_at_a_time() {
+        let (mut state, _, new) = begun();
+
+        assert_eq!(state.begin(root(), at(1)), Err(Refused::UnderWay(new)));
+        assert_eq!(state.roots.len(), 2);
+    }
+
+    #[test]
+    fn a_root_that_is_distrusted_is_gone_at_once_and_another_signs() {
+        let (mut state, old, new) = begun();
+
+        state.distrust(&old, None).expect("another one is there");
+
+        assert_eq!((state.signing.as_str(), state.roots.len(), &state.rotation), (new.as_str(), 1, &None));
+        assert_eq!(state.distrust("nobody", None), Err(Refused::Unknown("nobody".to_owned())));
+    }
+
+    #[test]
+    fn a_new_root_that_is_distrusted_ends_its_rotation() {
+        let (mut state, old, new) = begun();
+
+        state.distrust(&new, None).expect("the old one is there");
+
+        assert_eq!((state.signing.as_str(), state.roots.len(), &state.rotation), (old.as_str(), 1, &None));
+    }
+
+    #[test]
+    fn the_only_root_goes_only_when_another_one_is_given() {
+        let mut state = State::of("bank.example", root());
+        let (only, next) = (state.signing.clone(), root());
+
+        assert_eq!(state.distrust(&only, None), Err(Refused::Only(only.clone())));
+        state.distrust(&only, Some(next.clone())).expect("another one was given");
+
+        assert_eq!((state.roots, state.signing), (vec![next.clone()], next.id));
+    }
+}

@@ -1,0 +1,119 @@
+//! What is told about AuthorizationPolicies: one entry a target, because that is where a policy has its effect.
+
+use std::sync::Arc;
+
+use model::Resources;
+use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
+use model::kinds::backend_tls_policy::PolicyTargetRef;
+use model::kinds::references::ParentRef;
+use model::kinds::{CORE_GROUP, Gateway, HttpRoute, Kind, KindName, Scope, Service, TcpRoute};
+use model::resources::Typed;
+use model::{Resource, ResourceKey};
+
+use crate::status::{AncestorStatus, Condition, ConditionType, PolicyStatus, Reason};
+
+/// The status of every policy.
+pub(super) fn statuses(controller: &Arc<str>, resources: &Resources) -> Vec<(Arc<Resource>, PolicyStatus)> {
+    let policies = resources.all::<AuthorizationPolicy>();
+    policies.map(|policy| (policy.resource.clone(), status(controller, policy, resources))).collect()
+}
+
+fn status(
+    controller: &Arc<str>,
+    policy: Typed<'_, AuthorizationPolicy>,
+    resources: &Resources,
+) -> PolicyStatus {
+    let generation = policy.resource.meta.generation;
+    let namespace: Arc<str> = policy.resource.namespace().into();
+    let entry = |ancestor_ref: ParentRef, judged: Result<(), (Reason, String)>| AncestorStatus {
+        ancestor_ref,
+        controller_name: controller.clone(),
+        conditions: vec![match judged {
+            Ok(()) => Condition::yes(ConditionType::Accepted, Reason::Accepted, generation),
+            Err((reason, text)) => Condition::no(ConditionType::Accepted, reason, text, generation),
+        }],
+    };
+    let targets = &policy.content.spec.target_refs;
+    if targets.is_empty() {
+        let whole = ParentRef {
+            group: CORE_GROUP.into(),
+            kind: "Namespace".into(),
+            namespace: None,
+            name: namespace,
+            section_name: None,
+            port: None,
+        };
+        return PolicyStatus { ancestors: vec![entry(whole, Ok(()))] };
+    }
+    let ancestors = targets.iter().map(|target| {
+        let judged = judge(target, &namespace, resources);
+        let reference = ParentRef {
+            group: target.group.clone(),
+            kind: target.kind.clone(),
+            namespace: (*target.kind != *"Mesh").then(|| namespace.clone()),
+            name: target.name.clone(),
+            section_name: target.section_name.clone(),
+            port: None,
+        };
+        entry(reference, judged)
+    });
+    PolicyStatus { ancestors: ancestors.collect() }
+}
+
+fn judge(target: &PolicyTargetRef, namespace: &str, resources: &Resources) -> Result<(), (Reason, String)> {
+    let PolicyTargetRef { group, kind, name, section_name } = target;
+    let missing = |text: String| Err((Reason::TargetNotFound, text));
+    let Some(known) = KindName::find(group, kind) else {
+        return missing(format!("objects of kind `{kind}` are not known here"));
+    };
+    let within = match known.scope() {
+        Scope::Namespaced => namespace,
+        Scope::Cluster if namespace != ROOT_NAMESPACE => {
+            let text = format!("only policies of namespace `{ROOT_NAMESPACE}` may be for a whole {kind}");
+            return Err((Reason::RefNotPermitted, text));
+        }
+        Scope::Cluster => "",
+    };
+    let place = if within.is_empty() { name.to_string() } else { format!("{within}/{name}") };
+    let Some(object) = resources.get(&key(known, within, name)).filter(|_| !name.is_empty()) else {
+        return missing(format!("no {kind} `{place}` exists; nothing is protected by this"));
+    };
+    match (section_name, sections(object)) {
+        (Some(section), Some(names)) if !names.contains(section) => {
+            let names = names.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+            let there =
+                if names.is_empty() { "none has a name".to_owned() } else { format!("there are: {names}") };
+            missing(format!("{kind} `{place}` has no section `{section}`; {there}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn key(kind: KindName, namespace: &str, name: &str) -> ResourceKey {
+    ResourceKey {
+        group: kind.group().into(),
+        kind: kind.as_str().into(),
+        namespace: namespace.parse().ok(),
+        // A name that no object can have finds none.
+        name: name.parse().unwrap_or_else(|_| "no-such-name".parse().expect("a name")),
+    }
+}
+
+/// Names of the sections of an object: listeners, rules, ports.
+fn sections(object: &Resource) -> Option<Vec<Arc<str>>> {
+    match &object.kind {
+        Kind::Gateway(Gateway { spec, .. }) => {
+            Some(spec.listeners.iter().map(|listener| listener.name.clone()).collect())
+        }
+        Kind::HttpRoute(HttpRoute { spec, .. }) => {
+            Some(spec.rules.iter().filter_map(|rule| rule.name.clone()).collect())
+        }
+        Kind::TcpRoute(TcpRoute { spec }) => {
+            Some(spec.rules.iter().filter_map(|rule| rule.name.clone()).collect())
+        }
+        Kind::Service(Service { spec }) => {
+            Some(spec.ports.iter().filter_map(|port| port.name.clone()).collect())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,272 @@
+//! AuthorizationPolicies by what they protect, merged for each place that asks.
+//!
+//! A policy is compiled once and shared by pointer; equal lists of policies make the same value by pointer, so a change
+//! of one policy is felt by the routes it protects and by nothing else.
+//!
+//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one for a
+//! route wherever the route is served; one for a Service or its namespace at the door that is nearest to it, which is the
+//! Gateway in front when nobody stands beside its workloads.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
+use model::kinds::{KindName, Service};
+use model::resources::Typed;
+use model::{Resource, ResourceKey, Resources};
+
+use super::clusters::ClusterBook;
+use super::listeners::ListenerView;
+use super::references::ClusterKey;
+use super::slots::Slots;
+use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
+use crate::config::{Action, Backend, Rule, Target};
+
+/// What a policy is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Protected {
+    Mesh,
+    Namespace(Arc<str>),
+    /// An object, or a section of it: a listener, a rule or a port by name.
+    Object {
+        kind: KindName,
+        namespace: Arc<str>,
+        name: Arc<str>,
+        section: Option<Arc<str>>,
+    },
+}
+
+/// Policies that hold for all that comes in by one listener; `None` when there are none. Equal lists are the same by
+/// pointer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Door(Option<Arc<[Arc<Policy>]>>);
+
+impl PartialEq for Door {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+}
+
+impl Eq for Door {}
+
+/// All policies.
+#[derive(Debug, Default)]
+pub(super) struct PolicyBook {
+    by_key: BTreeMap<ResourceKey, Held>,
+    by_protected: HashMap<Protected, Vec<Arc<Policy>>>,
+    slots: Slots<(Arc<str>, Option<Arc<str>>)>,
+    doors: HashMap<Vec<usize>, Door>,
+    made: HashMap<(Vec<Vec<usize>>, DefaultAction), Arc<Authorization>>,
+    mesh: MeshDefaults,
+    all: Arc<[Arc<Policy>]>,
+}
+
+/// What the mesh says of all policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct MeshDefaults {
+    pub(super) trust_domain: Option<Arc<str>>,
+    pub(super) default: DefaultAction,
+}
+
+#[derive(Debug)]
+struct Held {
+    resource: Arc<Resource>,
+    policy: Arc<Policy>,
+}
+
+/// A route, as policies see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoutePlace<'a> {
+    pub(super) kind: KindName,
+    pub(super) namespace: &'a Arc<str>,
+    pub(super) name: &'a Arc<str>,
+}
+
+impl PolicyBook {
+    /// Takes all policies in as they are now.
+    pub(super) fn update(&mut self, resources: &Resources, mesh: MeshDefaults) {
+        let mut before = std::mem::take(&mut self.by_key);
+        let same_mesh = self.mesh == mesh;
+        self.mesh = mesh;
+        self.by_protected.clear();
+        for typed in resources.all::<AuthorizationPolicy>() {
+            let old = before.remove(&typed.resource.key).filter(|_| same_mesh);
+            let kept = old.filter(|held| {
+                Arc::ptr_eq(&held.resource, typed.resource)
+                    || held.resource.content::<AuthorizationPolicy>() == Some(typed.content)
+            });
+            let policy = match kept {
+                Some(held) => held.policy,
+                None => Arc::new(self.compile(typed)),
+            };
+            for protected in protected(typed) {
+                self.by_protected.entry(protected).or_default().push(policy.clone());
+            }
+            let held = Held { resource: typed.resource.clone(), policy };
+            self.by_key.insert(typed.resource.key.clone(), held);
+        }
+        self.all = self.by_key.values().map(|held| held.policy.clone()).collect();
+        // What is remembered holds the policies whose addresses are its key, so no address is used again meanwhile.
+        let current: HashSet<usize> = self.all.iter().map(address).collect();
+        self.doors.retain(|list, _| list.iter().all(|policy| current.contains(policy)));
+        self.made.retain(|_, made| Arc::strong_count(made) > 1);
+    }
+
+    fn compile(&mut self, typed: Typed<'_, AuthorizationPolicy>) -> Policy {
+        let place: Arc<str> = typed.resource.key.place().into();
+        let slots = &mut self.slots;
+        let slot = |rule: Option<&Arc<str>>| PolicySlot(slots.of((place.clone(), rule.cloned())) + 1);
+        Policy::new(typed.resource, &typed.content.spec, self.mesh.trust_domain.as_ref(), slot)
+    }
+
+    /// Every policy.
+    pub(super) fn all(&self) -> Arc<[Arc<Policy>]> {
+        self.all.clone()
+    }
+
+    /// Whether nothing is asked anywhere.
+    pub(super) fn is_idle(&self) -> bool {
+        self.by_key.is_empty() && self.mesh.default == DefaultAction::Allow
+    }
+
+    /// The door that a listener of a Gateway is.
+    pub(super) fn door(&mut self, view: &ListenerView) -> Door {
+        if self.by_key.is_empty() {
+            return Door::default();
+        }
+        let mut list = self.of(&Protected::Mesh).to_vec();
+        list.extend_from_slice(self.of(&Protected::Namespace(view.namespace.clone())));
+        list.extend(self.of_object(KindName::Gateway, &view.namespace, &view.gateway, Some(&view.name)));
+        if list.is_empty() {
+            return Door::default();
+        }
+        let key = list.iter().map(address).collect();
+        self.doors.entry(key).or_insert_with(|| Door(Some(list.into()))).clone()
+    }
+
+    /// What may pass to a rule of a route that is served at a door.
+    pub(super) fn of_rule(
+        &mut self,
+        door: &Door,
+        route: RoutePlace<'_>,
+        rule: &Rule,
+        book: &ClusterBook,
+        resources: &Resources,
+    ) -> Option<Arc<Authorization>> {
+        let choices = match &rule.action {
+            Action::Forward(backends) => &backends.choices[..],
+            Action::Redirect(_) | Action::Refuse { .. } => &[],
+        };
+        self.of_backends(door, route, rule.origin.name.as_ref(), choices, book, resources)
+    }
+
+    /// What may pass to backends of a route that is served at a door.
+    pub(super) fn of_backends(
+        &mut self,
+        door: &Door,
+        route: RoutePlace<'_>,
+        rule: Option<&Arc<str>>,
+        choices: &[Backend],
+        book: &ClusterBook,
+        resources: &Resources,
+    ) -> Option<Arc<Authorization>> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut common: Vec<Arc<Policy>> = door.0.iter().flat_map(|list| list.iter().cloned()).collect();
+        common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
+        let targets = choices.iter().map(|backend| &backend.target);
+        let mut lists: Vec<Vec<Arc<Policy>>> =
+            targets.map(|target| self.of_target(target, book, resources)).collect();
+        if lists.is_empty() {
+            lists.push(Vec::new());
+        }
+        lists.iter_mut().for_each(|list| list.extend(common.iter().cloned()));
+        self.merged(lists)
+    }
+
+    /// Policies of what a backend leads to.
+    fn of_target(&self, target: &Target, book: &ClusterBook, resources: &Resources) -> Vec<Arc<Policy>> {
+        let Target::Cluster(slot) = target else { return Vec::new() };
+        match book.key(*slot) {
+            ClusterKey::Service { namespace, name, port } => {
+                let service = resources.find::<Service>(namespace, name);
+                let named = service.and_then(|service| {
+                    let port = service.content.spec.ports.iter().find(|known| known.port == *port)?;
+                    port.name.clone()
+                });
+                let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
+                list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
+                list
+            }
+            ClusterKey::Backend { namespace, .. } => {
+                self.of(&Protected::Namespace(namespace.clone())).to_vec()
+            }
+        }
+    }
+
+    /// One value for lists of which all must agree. Equal ones are the same by pointer.
+    fn merged(&mut self, lists: Vec<Vec<Arc<Policy>>>) -> Option<Arc<Authorization>> {
+        let sets = lists.iter().map(|list| {
+            let list: Vec<&Arc<Policy>> = list.iter().collect();
+            PolicySet::new(&list, self.mesh.default)
+        });
+        let authorization = Authorization::new(sets.collect())?;
+        let key = (authorization.identity(), self.mesh.default);
+        let made = self.made.entry(key).or_insert_with(|| Arc::new(authorization));
+        Some(made.clone())
+    }
+
+    fn of(&self, protected: &Protected) -> &[Arc<Policy>] {
+        self.by_protected.get(protected).map_or(&[], Vec::as_slice)
+    }
+
+    /// Policies of an object as a whole and of one of its sections.
+    fn of_object(
+        &self,
+        kind: KindName,
+        namespace: &Arc<str>,
+        name: &Arc<str>,
+        section: Option<&Arc<str>>,
+    ) -> Vec<Arc<Policy>> {
+        let object = |section: Option<&Arc<str>>| Protected::Object {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            section: section.cloned(),
+        };
+        let mut list = self.of(&object(None)).to_vec();
+        if section.is_some() {
+            list.extend_from_slice(self.of(&object(section)));
+        }
+        list
+    }
+}
+
+fn address(policy: &Arc<Policy>) -> usize {
+    Arc::as_ptr(policy) as usize
+}
+
+/// What a policy protects, whether it exists or not. A target that the policy may not have protects nothing.
+pub(super) fn protected(policy: Typed<'_, AuthorizationPolicy>) -> Vec<Protected> {
+    let namespace = policy.resource.namespace();
+    let is_root = namespace == ROOT_NAMESPACE;
+    let targets = &policy.content.spec.target_refs;
+    if targets.is_empty() {
+        return vec![if is_root { Protected::Mesh } else { Protected::Namespace(namespace.into()) }];
+    }
+    let one = |target: &model::kinds::backend_tls_policy::PolicyTargetRef| match &*target.kind {
+        "Mesh" => is_root.then_some(Protected::Mesh),
+        kind => Some(Protected::Object {
+            kind: KindName::find(&target.group, kind)?,
+            namespace: namespace.into(),
+            name: target.name.clone(),
+            section: target.section_name.clone(),
+        }),
+    };
+    targets.iter().filter_map(one).collect()
+}

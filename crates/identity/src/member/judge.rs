@@ -1,0 +1,111 @@
+//! Whether a chain that was shown is believed, and what it proves.
+//!
+//! Signatures, validity and usage are verified by rustls-webpki; ours are the choice of the roots, which are those of
+//! the trust domain that the certificate names and no others, and the identity. Name constraints are never relied
+//! upon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use model::spiffe::SpiffeId;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::bundles::{AnchorId, Bundles};
+use super::leaf::Leaf;
+use super::refusal::Refusal;
+use super::{CHAIN_CERTIFICATES_MAX, CLOCK_LEEWAY_SECONDS};
+
+/// Which part of a connection shows a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that called.
+    Caller,
+    /// The one that was called.
+    Called,
+}
+
+/// What a chain has proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Who its holder is.
+    pub identity: SpiffeId,
+    /// Which replica, `namespace/workload`.
+    pub replica: Option<Arc<str>>,
+    /// The root that it ends at.
+    pub anchor: AnchorId,
+    /// Until when the leaf is valid, in seconds since the Unix epoch.
+    pub not_after: u64,
+    /// SHA-256 of the leaf.
+    pub digest: [u8; 32],
+}
+
+impl Verified {
+    /// Whether the root that it ends at is still one of its trust domain.
+    #[must_use]
+    pub fn is_trusted_by(&self, bundles: &Bundles) -> bool {
+        bundles.of(self.identity.trust_domain()).is_some_and(|bundle| bundle.holds(self.anchor))
+    }
+
+    /// Whether a new connection could still be opened with it at a time, counted since the Unix epoch.
+    #[must_use]
+    pub fn is_valid_at(&self, unix: Duration) -> bool {
+        unix.as_secs() <= self.not_after + CLOCK_LEEWAY_SECONDS
+    }
+}
+
+/// Judges a chain, leaf first.
+///
+/// # Errors
+/// The first reason not to believe it.
+pub fn judge(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    side: Side,
+    bundles: &Bundles,
+    now: UnixTime,
+) -> Result<Verified, Refusal> {
+    if intermediates.len() >= CHAIN_CERTIFICATES_MAX {
+        return Err(Refusal::ChainTooLong);
+    }
+    let read = Leaf::read(leaf)?;
+    let bundle = bundles.of(read.identity.trust_domain()).ok_or(Refusal::TrustDomainUnknown)?;
+    let parsed = EndEntityCert::try_from(leaf).map_err(|_| Refusal::NotX509)?;
+    let usage = match side {
+        Side::Caller => KeyUsage::client_auth(),
+        Side::Called => KeyUsage::server_auth(),
+    };
+    let algorithms = crate::provider().signature_verification_algorithms.all;
+    let when = forgiving(now, &read);
+    let path = parsed
+        .verify_for_usage(algorithms, bundle.anchors(), intermediates, when, usage, None, None)
+        .map_err(|error| reason(&error))?;
+    let mut shown = [0; 32];
+    shown.copy_from_slice(digest::digest(&digest::SHA256, leaf).as_ref());
+    let anchor = AnchorId::of(path.anchor());
+    let Leaf { identity, replica, not_after, .. } = read;
+    Ok(Verified { identity, replica, anchor, not_after, digest: shown })
+}
+
+/// The time to judge by: clocks of two hosts differ a little, so a leaf that is valid within the leeway is judged at
+/// the nearest second at which it is.
+fn forgiving(now: UnixTime, leaf: &Leaf) -> UnixTime {
+    let seconds = now.as_secs();
+    let nearest = seconds.max(leaf.not_before).min(leaf.not_after);
+    let within = nearest.abs_diff(seconds) <= CLOCK_LEEWAY_SECONDS;
+    UnixTime::since_unix_epoch(Duration::from_secs(if within { nearest } else { seconds }))
+}
+
+fn reason(error: &webpki::Error) -> Refusal {
+    match error {
+        webpki::Error::CertExpired { .. } => Refusal::Expired,
+        webpki::Error::CertNotValidYet { .. } => Refusal::NotYetValid,
+        webpki::Error::CaUsedAsEndEntity => Refusal::IsAuthority,
+        webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::EmptyEkuExtension => {
+            Refusal::WrongUsage
+        }
+        // The library names dozens more; to us they are all one: there is no path.
+        _ => Refusal::Untrusted,
+    }
+}

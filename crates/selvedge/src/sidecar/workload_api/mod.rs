@@ -1,0 +1,124 @@
+//! The SPIFFE Workload API on a Unix socket: an application that speaks mutual TLS itself gets its identity here.
+//!
+//! The key leaves the process for this one reader: an application under the same user, or root. The socket's folder is
+//! closed to everybody else, and who connects is asked of the kernel, not of them.
+
+pub mod messages;
+mod service;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use model::spiffe::SpiffeId;
+use rustls::pki_types::CertificateDer;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+use service::Calls;
+
+/// Longest path of a Unix socket in bytes (unix(7)).
+pub const PATH_BYTES_MAX: usize = 107;
+/// Most connections at once. Past it a connection is closed at once.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// What the workload is, as it is told.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub id: SpiffeId,
+    /// Its certificate and what connects it to a root, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key: PKCS#8, DER.
+    pub key: Vec<u8>,
+    /// The roots of its trust domain.
+    pub roots: Vec<CertificateDer<'static>>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A socket at which nobody is answered yet.
+#[derive(Debug)]
+pub struct WorkloadApi {
+    listener: UnixListener,
+    path: PathBuf,
+    /// The user that we run as.
+    user: u32,
+    calls: Calls,
+}
+
+impl WorkloadApi {
+    /// Makes the socket, and its folder if there is none. A socket that nobody serves any more is replaced.
+    ///
+    /// # Errors
+    /// The path is too long, somebody else serves it, or the folder cannot be written.
+    pub fn bind(path: &Path, identity: watch::Receiver<Option<Arc<Identity>>>) -> io::Result<WorkloadApi> {
+        if path.as_os_str().len() > PATH_BYTES_MAX {
+            let told = format!("`{}` is longer than {PATH_BYTES_MAX} bytes", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let user = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(path)?);
+        Ok(WorkloadApi { listener, path: path.to_owned(), user, calls: Calls::new(identity) })
+    }
+
+    /// Answers for as long as it is polled.
+    pub async fn run(self) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok((stream, _)) = self.listener.accept().await else {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
+            let Ok(room) = room.clone().try_acquire_owned() else { continue };
+            if !self.lets_in(&stream) {
+                continue;
+            }
+            let calls = self.calls.clone();
+            tokio::task::spawn(async move {
+                let service = service_fn(move |request| calls.clone().answer(request));
+                let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service);
+                let _ended = connection.await; // A client that breaks off concerns nobody else.
+                drop(room);
+            });
+        }
+    }
+
+    /// Only ourselves and root: the mode of the socket says the same, but a folder may be opened up by accident.
+    fn lets_in(&self, stream: &UnixStream) -> bool {
+        stream.peer_cred().is_ok_and(|peer| peer.uid() == self.user || peer.uid() == 0)
+    }
+}
+
+impl Drop for WorkloadApi {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path); // Somebody may have tidied up before us.
+    }
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            let told = format!("`{}` is there and is no socket", path.display());
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, told))
+        }
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(_) => std::fs::remove_file(path),
+        },
+    }
+}
