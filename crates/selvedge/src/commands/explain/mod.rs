@@ -27,12 +27,13 @@ use spelling::Spelling;
 /// control plane holds; nothing is sent to any gateway. With KIND.field: what the field may hold.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "selvedge explain [OPTIONS] METHOD URL\n       selvedge explain KIND[.FIELD…]",
+    override_usage = "selvedge explain [OPTIONS] METHOD URL\n       selvedge explain [OPTIONS] tcp://HOST:PORT\n       selvedge explain KIND[.FIELD…]",
     after_help = "Examples:
   selvedge explain GET http://shop.example/cart                       what the control plane holds
   selvedge explain -f gateway.yaml GET http://shop.example/cart       what stands in files
   selvedge explain -f gateway.yaml GET https://shop.example/cart -H 'x-beta: 1'
   selvedge explain -f gateways/ -f routes/ -o json POST http://shop.example:8080/orders?dry=1
+  selvedge explain -f gateway.yaml tcp://127.0.0.1:5432               a connection; tls:// behind TLS
   selvedge explain httproute.spec.rules.timeouts                      a field
 Without a port in the URL, the port of its scheme is meant; when nobody listens there, any port
 that speaks the scheme is asked."
@@ -47,7 +48,7 @@ pub struct Arguments {
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
-    /// Method of the request, or KIND[.FIELD…]
+    /// Method of the request, or a tcp:// or tls:// URL, or KIND[.FIELD…]
     #[arg(value_name = "METHOD")]
     subject: String,
     /// Where the request goes
