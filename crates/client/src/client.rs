@@ -97,6 +97,15 @@ impl Client {
         self.ask(Question::get(path)).await
     }
 
+    /// Posts a document to any path that takes one, and takes the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal.
+    pub async fn post(&self, path: &str, document: &Value) -> Result<Value, Error> {
+        let body = Some((JSON, document));
+        self.ask(Question { method: Method::POST, path, accept: JSON, body }).await
+    }
+
     /// Every object of a collection, page by page.
     ///
     /// # Errors

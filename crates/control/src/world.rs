@@ -3,7 +3,7 @@
 //! The store is the truth and this is a reading of it, advanced only by what the store said happened. Reading costs
 //! no database and no lock that a writer holds for long; a moment is a cheap clone that never changes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -75,13 +75,17 @@ struct State {
     now: Moment,
     events: VecDeque<Event>,
     forgotten: Revision,
+    /// What the store holds and nobody here understands, and why.
+    unreadable: BTreeMap<ResourceKey, String>,
 }
 
 impl World {
     /// Reads all that a store holds.
     ///
+    /// An object that cannot be read is left out, see [`World::unreadable`].
+    ///
     /// # Errors
-    /// What the store says, or that it holds an object which cannot be read.
+    /// What the store says.
     pub async fn open(store: Arc<dyn Store>) -> Result<Arc<World>, StoreError> {
         let complete = Instant::now();
         let state = State::read(&*store).await?;
@@ -153,7 +157,7 @@ impl World {
     /// What the store says; nothing has changed then.
     pub async fn commit(&self, set: ChangeSet) -> Result<Vec<Change>, StoreError> {
         let changes = self.store.commit(set).await?;
-        if !self.fold(&changes)? {
+        if !self.fold(&changes) {
             self.catch_up().await?;
         }
         Ok(changes)
@@ -169,12 +173,19 @@ impl World {
             match self.store.changes(after, CHANGES_READ_MAX).await {
                 Ok(changes) if changes.is_empty() => return Ok(()),
                 Ok(changes) => {
-                    self.fold(&changes)?;
+                    self.fold(&changes);
                 }
                 Err(StoreError::Compacted { .. }) => return self.reload().await,
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Objects that the store holds and that cannot be read, mostly because another version wrote them, each with its
+    /// problem. Everything else lives on without them; one that could be read before stays as it was then.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<String> {
+        self.lock().unreadable.iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
     }
 
     /// The store behind it.
@@ -208,7 +219,7 @@ impl World {
 
     /// Takes in changes that follow on what is known; says whether they did. Changes that are known already are passed
     /// over, those behind a gap are left for [`World::catch_up`].
-    fn fold(&self, changes: &[Change]) -> Result<bool, StoreError> {
+    fn fold(&self, changes: &[Change]) -> bool {
         let mut state = self.lock();
         for change in changes {
             if change.revision() <= state.now.revision {
@@ -216,12 +227,12 @@ impl World {
             }
             if change.revision() != state.now.revision + 1 {
                 self.tell(&state);
-                return Ok(false);
+                return false;
             }
-            state.take(change)?;
+            state.take(change);
         }
         self.tell(&state);
-        Ok(true)
+        true
     }
 
     fn tell(&self, state: &State) {
@@ -241,44 +252,111 @@ impl World {
 impl State {
     async fn read(store: &dyn Store) -> Result<State, StoreError> {
         let (revision, objects) = store.load().await?;
-        let mut resources = Resources::new();
+        let (mut resources, mut unreadable) = (Resources::new(), BTreeMap::new());
         for object in &objects {
-            resources.put(resource(object)?);
+            match resource(object) {
+                Ok(resource) => {
+                    resources.put(resource);
+                }
+                Err(problem) => {
+                    unreadable.insert(object.key.clone(), problem);
+                }
+            }
         }
         let now = Moment { revision, resources };
-        Ok(State { now, events: VecDeque::new(), forgotten: revision })
+        Ok(State { now, events: VecDeque::new(), forgotten: revision, unreadable })
     }
 
-    fn take(&mut self, change: &Change) -> Result<(), StoreError> {
-        let (before, after) = match change {
-            Change::Put(object) => {
-                let before = self.now.resources.get(&object.key).cloned();
-                (before, Some(self.now.resources.put(resource(object)?)))
-            }
-            Change::Deleted { key, .. } => (self.now.resources.remove(key), None),
-        };
+    fn take(&mut self, change: &Change) {
         self.now.revision = change.revision();
+        self.unreadable.remove(change.key());
+        let (before, after) = match change {
+            Change::Put(object) => match resource(object) {
+                Ok(resource) => {
+                    let before = self.now.resources.get(&object.key).cloned();
+                    (before, Some(self.now.resources.put(resource)))
+                }
+                // For those who watch, nothing has happened.
+                Err(problem) => {
+                    self.unreadable.insert(object.key.clone(), problem);
+                    return;
+                }
+            },
+            Change::Deleted { key, .. } => match self.now.resources.remove(key) {
+                Some(before) => (Some(before), None),
+                None => return,
+            },
+        };
         self.events.push_back(Event { revision: change.revision(), before, after });
         if self.events.len() > CHANGES_KEPT_MAX {
             self.forgotten = self.events.pop_front().map_or(self.forgotten, |event| event.revision);
         }
-        Ok(())
     }
 }
 
-/// A stored object as the program understands it, its revision written into its metadata.
-fn resource(object: &Object) -> Result<Resource, StoreError> {
-    let unreadable = |problem: String| unreadable(&object.key, &problem);
-    let mut value: Value =
-        serde_json::from_str(&object.json).map_err(|fault| unreadable(fault.to_string()))?;
+/// A stored object as the program understands it, its revision written into its metadata; or why it does not.
+fn resource(object: &Object) -> Result<Resource, String> {
+    let mut value: Value = serde_json::from_str(&object.json).map_err(|fault| fault.to_string())?;
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         metadata.insert("resourceVersion".to_owned(), object.revision.to_string().into());
     }
-    let mut resource = yaml::read_value(value).map_err(|violations| unreadable(violations.to_string()))?;
+    let mut resource = yaml::read_value(value).map_err(|violations| violations.to_string())?;
     resource.source.clone_from(&object.source);
     Ok(resource)
 }
 
-fn unreadable(key: &ResourceKey, problem: &str) -> StoreError {
-    StoreError::Broken(format!("it holds {key}, which cannot be read: {problem}"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::keys::Keys;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::{Expect, Write};
+
+    fn put(name: &str, json: &str) -> ChangeSet {
+        let key = ResourceKey {
+            group: "".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".parse().expect("a namespace")),
+            name: name.parse().expect("a name"),
+        };
+        let object = Object { key, uid: name.into(), revision: 0, json: json.into(), source: None };
+        ChangeSet { writes: vec![Write::Put { object, expect: Expect::Whatever }], ..ChangeSet::default() }
+    }
+
+    fn map(name: &str) -> String {
+        let metadata = format!(r#"{{"name":"{name}","namespace":"shop"}}"#);
+        format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata}}}"#)
+    }
+
+    fn names(world: &World) -> Vec<String> {
+        world.now().resources.iter().map(|object| object.key.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_is_set_aside_and_the_rest_lives() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Keys::open(&folder.path().join("keys")).expect("keys");
+        let store = Sqlite::open(&folder.path().join("store"), keys).await.expect("a store").store;
+        let world = World::open(store.clone()).await.expect("a world");
+        for name in ["a", "b"] {
+            world.commit(put(name, &map(name))).await.expect("committed");
+        }
+
+        world.commit(put("a", "from the future")).await.expect("committed");
+        world.commit(put("c", &map("c"))).await.expect("committed");
+
+        assert_eq!(names(&world), ["a", "b", "c"], "what could be read before stays as it was then");
+        let unreadable = world.unreadable();
+        assert!(unreadable.len() == 1 && unreadable[0].contains("ConfigMap/shop/a"), "{unreadable:?}");
+        assert_eq!(
+            world.events(2, 10).expect("known").len(),
+            1,
+            "nothing happened to it for those who watch"
+        );
+        let again = World::open(store).await.expect("a world");
+        assert_eq!((names(&again), again.now().revision), (vec!["b".to_owned(), "c".to_owned()], 4));
+        assert_eq!(again.unreadable(), unreadable);
+        again.commit(put("a", &map("a"))).await.expect("committed");
+        assert_eq!((names(&again).len(), again.unreadable().len()), (3, 0));
+    }
 }

@@ -130,7 +130,14 @@ fn existing(kind: KindName) -> Value {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}],
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
+        KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
+        KindName::ResiliencePolicy => json!({"spec": {
+            "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "retries": {"retryOn": [503]},
+        }}),
+        KindName::FaultPolicy => json!({"spec": {
+            "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "delay": {"fixed": "1s"},
+        }}),
         KindName::Mesh => json!({"spec": {"mtls": {"mode": "Strict"}}}),
         KindName::Workload => json!({"spec": {
             "address": "10.0.0.1", "sidecar": {}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}],

@@ -58,6 +58,9 @@ pub struct Report {
     /// The certificate by which it is known in the mesh, if it is a member.
     #[prost(message, optional, tag = "14")]
     pub certificate: Option<Certificate>,
+    /// Whether the application beside the proxy can serve; absent where there is none, or none is asked.
+    #[prost(bool, optional, tag = "15")]
+    pub application_ready: Option<bool>,
 }
 
 /// The certificate that a member shows.

@@ -101,6 +101,8 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             filters: Vec::new(),
             action,
             timeouts: Timeouts::default(),
+            retry: None,
+            fault: None,
             authorization: None,
         }),
     }

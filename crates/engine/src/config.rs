@@ -9,9 +9,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod resilience;
 mod settings;
 mod sources;
 
+pub use resilience::{
+    Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
+    RetryBudget, RetryMethods, RetryOn, UpstreamLimits,
+};
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
@@ -290,6 +295,10 @@ pub struct Rule {
     pub action: Action,
     /// Bounds of time.
     pub timeouts: Timeouts,
+    /// When a request is sent again; what the cluster says where this says nothing.
+    pub retry: Option<Arc<Retry>>,
+    /// Failures made on purpose.
+    pub fault: Option<Arc<Fault>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
 }
@@ -369,10 +378,30 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// One attempt at the upstream, from connect to the end of its response.
     pub backend_request: Option<Duration>,
+    /// Connecting, TLS handshake included; as the cluster says when absent.
+    pub connect: Option<Duration>,
+    /// Silence of an upstream that owes an answer; zero is no bound, and as the Gateway says when absent.
+    pub upstream_idle: Option<Duration>,
     /// Silence of the client within its request is left to the bounds above: `request` is written.
     pub client_may_pause: bool,
     /// Silence of the upstream is left to the bounds above: one of them is written.
     pub upstream_may_pause: bool,
+}
+
+impl Timeouts {
+    /// These bounds, and where they say nothing those of `other`.
+    #[must_use]
+    pub fn or(self, other: &Timeouts) -> Timeouts {
+        let request = if self.client_may_pause { self.request } else { self.request.or(other.request) };
+        Timeouts {
+            request,
+            backend_request: self.backend_request.or(other.backend_request),
+            connect: self.connect.or(other.connect),
+            upstream_idle: self.upstream_idle.or(other.upstream_idle),
+            client_may_pause: self.client_may_pause || other.client_may_pause,
+            upstream_may_pause: self.upstream_may_pause || other.upstream_may_pause,
+        }
+    }
 }
 
 /// Everything that may be done to a request or response on its way, one variant a kind. The order of the
@@ -529,6 +558,8 @@ pub struct Cluster {
     pub refuse: Option<&'static str>,
     /// Longest time to connect, TLS handshake included.
     pub connect_timeout: Duration,
+    /// What policies say of it; `None` where there are none.
+    pub resilience: Option<Arc<Resilience>>,
 }
 
 /// One address of a cluster.
@@ -540,6 +571,8 @@ pub struct Endpoint {
     pub address: std::net::SocketAddr,
     /// Who must answer there, when it is a member of the mesh; it is then asked as the mesh asks.
     pub mesh: Option<Arc<MeshPeer>>,
+    /// Where it runs, as far as that is known.
+    pub locality: Option<Arc<Locality>>,
 }
 
 /// A member of the mesh that is asked for one of its services.

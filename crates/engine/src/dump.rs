@@ -4,6 +4,8 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod resilience;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +14,7 @@ use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
     Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
     HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
-    Sources, Target, TcpAction, TcpLimits, TcpRule, Timeouts, TlsPort, UnderscorePolicy, UpstreamProtocol,
+    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -183,7 +185,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts, authorization } = rule;
+    let Rule { slot, origin, filters, action, timeouts, retry, fault, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -198,17 +200,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     if !filters.is_empty() {
         object.insert("filters".into(), filters.iter().map(filter).collect());
     }
-    let Timeouts { request, backend_request, client_may_pause, upstream_may_pause } = timeouts;
-    for (name, may) in [("client_may_pause", client_may_pause), ("upstream_may_pause", upstream_may_pause)] {
-        if *may {
-            object.insert(name.into(), json!(true));
-        }
-    }
-    for (name, bound) in [("request_timeout_ms", request), ("backend_request_timeout_ms", backend_request)] {
-        if let Some(bound) = bound {
-            object.insert(name.into(), json!(millis(*bound)));
-        }
-    }
+    resilience::timeouts(timeouts, &mut object);
+    object.extend(retry.as_ref().map(|retry| ("retry".to_owned(), resilience::retry(retry))));
+    object.extend(fault.as_ref().map(|fault| ("fault".to_owned(), resilience::fault(fault))));
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
     }
@@ -331,7 +325,8 @@ fn cors(cors: &Cors) -> Value {
 
 /// One cluster.
 pub(crate) fn cluster(cluster: &Cluster) -> Value {
-    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout } = cluster;
+    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout, resilience: said } =
+        cluster;
     let protocol = match protocol {
         UpstreamProtocol::Http1 => "http1",
         UpstreamProtocol::Http2 => "http2",
@@ -346,7 +341,7 @@ pub(crate) fn cluster(cluster: &Cluster) -> Value {
         })
     });
     let names = names.iter().map(|endpoint| format!("{}:{}", endpoint.name, endpoint.port));
-    json!({
+    let mut object = json!({
         "slot": slot.0,
         "name": name,
         "protocol": protocol,
@@ -355,7 +350,11 @@ pub(crate) fn cluster(cluster: &Cluster) -> Value {
         "names": names.collect::<Vec<_>>(),
         "refuse": refuse,
         "connect_timeout_ms": millis(*connect_timeout),
-    })
+    });
+    if let Some(said) = said {
+        object["resilience"] = resilience::cluster(said);
+    }
+    object
 }
 
 fn text(bytes: &[u8]) -> String {

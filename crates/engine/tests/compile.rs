@@ -68,6 +68,34 @@ fn an_edit_of_one_route_leaves_all_other_hosts_as_they_are() {
 }
 
 #[test]
+fn a_policy_for_one_route_leaves_all_other_hosts_as_they_are() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&route("a", "a.example", "/")).apply(&route("b", "b.example", "/"));
+    let before = world.compile().config;
+
+    let after = world.apply(RESILIENCE).compile().config;
+    let edited = world.apply(&RESILIENCE.replace("attempts: 4", "attempts: 5")).compile().config;
+
+    let attempts = |config: &Config, host: &str| {
+        ask(config, host, "/").expect("a rule").retry.as_ref().map(|retry| retry.attempts)
+    };
+    assert_eq!((attempts(&before, "a.example"), attempts(&after, "a.example")), (None, Some(4)));
+    assert_eq!(attempts(&edited, "a.example"), Some(5));
+    assert!(Arc::ptr_eq(&host(&before, "b.example"), &host(&after, "b.example")));
+    assert!(Arc::ptr_eq(&host(&before, "b.example"), &host(&edited, "b.example")));
+    assert!(Arc::ptr_eq(before.clusters[0].as_ref().unwrap(), after.clusters[0].as_ref().unwrap()));
+}
+
+const RESILIENCE: &str = "
+apiVersion: policy.selvedge.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: { name: again }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: a }]
+  retries: { attempts: 4 }
+";
+
+#[test]
 fn a_change_of_endpoints_touches_no_route() {
     let mut world = World::new();
     let before = world.apply(BASE).apply(&route("a", "a.example", "/")).compile().config;

@@ -37,7 +37,11 @@ spec:
 
 fn world() -> World {
     let mut world = World::new();
-    world.apply(BASE).apply(EDGE).apply(&route("orders", "database", "cart")).apply(&route("hot", "cache", "cart"));
+    world
+        .apply(BASE)
+        .apply(EDGE)
+        .apply(&route("orders", "database", "cart"))
+        .apply(&route("hot", "cache", "cart"));
     world
 }
 
@@ -80,7 +84,9 @@ fn a_route_that_goes_leaves_the_listener_to_the_next_oldest() {
     assert_eq!(*rule(&both.config, 5432).origin.route, *"default/orders");
     let conflicted = |compiled: &engine::Compiled| {
         let objects = compiled.conditions.iter();
-        let told = objects.flat_map(|object| object.status.conditions().map(|(_, told)| told.message.clone()).collect::<Vec<_>>());
+        let told = objects.flat_map(|object| {
+            object.status.conditions().map(|(_, told)| told.message.clone()).collect::<Vec<_>>()
+        });
         told.filter(|message| message.contains("older TCPRoute")).count()
     };
     assert_eq!(conflicted(&both), 1);
@@ -95,9 +101,11 @@ fn a_route_that_goes_leaves_the_listener_to_the_next_oldest() {
 
 #[test]
 fn a_policy_for_a_tcp_route_or_its_gateway_holds_for_its_connections() {
-    for (kind, name, section) in
-        [("TCPRoute", "orders", ""), ("TCPRoute", "orders", ", sectionName: all"), ("Gateway", "edge", ", sectionName: database")]
-    {
+    for (kind, name, section) in [
+        ("TCPRoute", "orders", ""),
+        ("TCPRoute", "orders", ", sectionName: all"),
+        ("Gateway", "edge", ", sectionName: database"),
+    ] {
         let mut world = world();
         let open = world.compile().config;
         assert!(rule(&open, 5432).authorization.is_none());
@@ -128,7 +136,8 @@ spec:
 fn a_connection_is_explained_by_its_route_and_its_endpoints() {
     let mut world = world();
     let config = world.remove("TCPRoute", "default/hot").compile().config;
-    let told = |url| explain(&config, &Question { method: "CONNECT", url, headers: &[] }).unwrap().to_string();
+    let told =
+        |url| explain(&config, &Question { method: "CONNECT", url, headers: &[] }).unwrap().to_string();
 
     assert_eq!(
         told("tcp://127.0.0.1:5432"),

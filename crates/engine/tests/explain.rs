@@ -10,7 +10,12 @@ fn told(world: &mut World, method: &str, url: &str, headers: &[(&str, &str)]) ->
     let config = world.compile().config;
     let headers: Vec<(String, String)> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    explain(&config, &Question { method, url, headers: &headers }).unwrap().to_string()
+    explain(
+        &config,
+        &Question { method, url, headers: &headers, source: engine::authorization::Source::default() },
+    )
+    .unwrap()
+    .to_string()
 }
 
 fn shop() -> World {
@@ -76,7 +81,12 @@ fn a_socket_nobody_listens_on_is_told() {
 #[test]
 fn an_explanation_is_data_as_well() {
     let config = shop().compile().config;
-    let question = Question { method: "GET", url: "http://shop.example:8080/pay", headers: &[] };
+    let question = Question {
+        method: "GET",
+        url: "http://shop.example:8080/pay",
+        headers: &[],
+        source: engine::authorization::Source::default(),
+    };
 
     let explanation = explain(&config, &question).unwrap();
 

@@ -211,6 +211,8 @@ fn rule(slot: u32) -> Arc<Rule> {
         filters: Vec::new(),
         action: Action::Refuse { status: 500, reason: "test" },
         timeouts: Timeouts::default(),
+        retry: None,
+        fault: None,
         authorization: None,
     })
 }

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod clients;
+pub mod file;
 pub mod keyring;
 pub mod member;
 pub mod pair;

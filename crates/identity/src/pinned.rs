@@ -8,14 +8,19 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::client::{
+    ResolvesClientCert, Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name,
+};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
     SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+use crate::member::Member;
 
 /// What both ends speak.
 const ALPN: &[u8] = b"h2";
@@ -35,6 +40,29 @@ pub fn client_config(authority: [u8; 32]) -> Arc<ClientConfig> {
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![ALPN.to_vec()];
     Arc::new(config)
+}
+
+/// The same for a proxy that shows who it is in its mesh, with the certificate that it has at the moment of each
+/// handshake; without one it shows nothing.
+#[must_use]
+pub fn member_config(authority: [u8; 32], member: Arc<Member>) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::clone(&client_config(authority));
+    config.client_auth_cert_resolver = Arc::new(Shown(member));
+    Arc::new(config)
+}
+
+/// Shows a member's certificate.
+#[derive(Debug)]
+struct Shown(Arc<Member>);
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.standing().svid.as_ref().map(|svid| svid.certified())
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.standing().svid.is_some()
+    }
 }
 
 /// Settings of a control plane. `chain` begins with its own certificate and ends with the authority's.

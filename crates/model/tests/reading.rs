@@ -209,6 +209,10 @@ fn least(kind: KindName) -> &'static str {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}"
         }
         KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
+        KindName::ResiliencePolicy => "spec: {targetRefs: [{group: '', kind: Service, name: a}]}",
+        KindName::FaultPolicy => {
+            "spec: {targetRefs: [{group: '', kind: Service, name: a}], abort: {status: 503}}"
+        }
         KindName::AuthorizationPolicy => "spec: {}",
         KindName::Workload => "spec: {address: 10.0.0.1}",
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
@@ -256,6 +260,8 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::Backend(backend) => serde_json::to_value(backend),
             model::kinds::Kind::GatewayParameters(parameters) => serde_json::to_value(parameters),
             model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::ResiliencePolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::FaultPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::Service(service) => serde_json::to_value(service),
             model::kinds::Kind::Pod(pod) => serde_json::to_value(pod),

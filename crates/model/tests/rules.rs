@@ -172,3 +172,49 @@ fn a_policy_has_anchors_of_exactly_one_sort() {
         "must not contain both CACertificateRefs and WellKnownCACertificates",
     );
 }
+
+#[test]
+fn a_policy_says_only_what_its_targets_can_do() {
+    let policy = |kind: &str, spec: &str| {
+        problems(&format!(
+            "apiVersion: policy.selvedge.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{{spec}}}\n"
+        ))
+    };
+    let service = "targetRefs: [{group: '', kind: Service, name: a, sectionName: http}]";
+    let route = "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: a}]";
+    let resilience = |spec: &str| policy("ResiliencePolicy", spec);
+    let fault = |spec: &str| policy("FaultPolicy", spec);
+
+    assert_eq!(resilience(&format!("{service}, limits: {{requests: 1}}")), [""; 0]);
+    assert_eq!(resilience(&format!("{route}, retries: {{retryOn: [503, '504', reset]}}")), [""; 0]);
+    assert_eq!(fault(&format!("{route}, delay: {{fixed: 5m}}")), [""; 0]);
+    for (found, words) in [
+        (resilience(&format!("{route}, limits: {{requests: 1}}")), "are about a destination"),
+        (resilience("targetRefs: [{group: a, kind: Service, name: a}]"), "group must be"),
+        (
+            resilience("targetRefs: [{group: mesh.selvedge.dev, kind: Backend, name: a, sectionName: b}]"),
+            "sectionName names a rule",
+        ),
+        (resilience(&format!("{route}, retries: {{retryOn: [sometimes]}}")), "nothing that a request can be"),
+        (resilience(&format!("{route}, retries: {{retryOn: [200]}}")), "400"),
+        (resilience(&format!("{route}, retries: {{attempts: 11}}")), "10"),
+        (resilience(&format!("{route}, timeouts: {{request: 1s, attempt: 2s}}")), "attempt cannot be longer"),
+        (
+            resilience(&format!("{route}, retries: {{backoff: {{base: 2s, max: 1s}}}}")),
+            "base cannot be longer",
+        ),
+        (
+            resilience(&format!("{service}, healthChecks: {{tcp: {{}}, http: {{path: /}}}}")),
+            "exactly one of http and tcp",
+        ),
+        (resilience(&format!("{service}, healthChecks: {{tcp: {{}}, interval: 1ms}}")), "at least 100ms"),
+        (fault(route), "set delay, abort or both"),
+        (fault(&format!("{route}, delay: {{fixed: 6m}}")), "at most 5m"),
+        (
+            fault(&format!("{route}, abort: {{status: 503, grpcStatus: 14}}")),
+            "exactly one of status and grpcStatus",
+        ),
+    ] {
+        breaks(&found, words);
+    }
+}

@@ -128,6 +128,13 @@ impl Application {
     }
 }
 
+/// Whether we are in the foreground of a terminal, with whoever else is of our group: what is typed there goes to all.
+#[must_use]
+pub fn shares_terminal() -> bool {
+    // Fails where standard input is no terminal, or not the one that controls us.
+    rustix::termios::tcgetpgrp(rustix::stdio::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
 /// Asks the kernel to kill us when the thread that forked us ends, and sees whether it has already.
 fn die_with(parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -11,7 +11,7 @@ mod pipe;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
-pub use application::{Application, Ended, InPlaceOf};
+pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use pipe::Pipe;

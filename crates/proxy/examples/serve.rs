@@ -35,6 +35,7 @@ fn main() {
         admin: None,
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
+        locality: None,
         member: None,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");

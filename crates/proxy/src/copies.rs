@@ -18,7 +18,7 @@ use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRROR_SECONDS, MIRRORS_IN_FLIGHT_MAX
 use crate::message::{Framing, ResponseHead};
 use crate::state::clusters::ClusterState;
 use crate::stream::{Copy, Next, Source, Transfer, Whole};
-use crate::upstream::{Upstream, acquire};
+use crate::upstream::{Upstream, Wish, acquire};
 
 thread_local! {
     static IN_FLIGHT: Cell<usize> = const { Cell::new(0) };
@@ -84,7 +84,8 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
 }
 
 async fn carry(copy: &mut Exchange<'_>, cluster: &Rc<ClusterState>, body: Whole) -> Result<(), Failure> {
-    let (in_flight, mut upstream) = acquire(copy, cluster, false).await?;
+    let (in_flight, mut upstream) =
+        acquire(copy, cluster, Wish::default()).await.map_err(|unreached| unreached.failure)?;
     upstream.begin(copy, cluster)?;
     let mut upload = match copy.request.head.framing {
         Framing::None => Transfer::ended(),

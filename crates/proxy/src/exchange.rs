@@ -5,15 +5,17 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use engine::authorization::Decision;
-use engine::config::{Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings};
+use engine::config::{Abort, Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings, Timeouts};
 use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
 use crate::request_id::RequestId;
+use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
 use crate::vouched::Vouched;
@@ -94,6 +96,14 @@ pub struct Exchange<'c> {
     pub cors: Option<&'c Cors>,
     /// Where copies of it go.
     pub mirrors: Vec<&'c Mirror>,
+    /// Bounds of time, once it is known where it goes.
+    pub timeouts: Timeouts,
+    /// What the proxies on its way tell each other.
+    pub hop: Hop,
+    /// Whether its body is kept to be sent again, and so handed on as content.
+    pub keeps_body: bool,
+    /// With what it is answered on purpose.
+    pub abort: Option<Abort>,
     /// Whether it is a copy itself, of which nothing is told.
     pub is_copy: bool,
     /// The policy that refused it.
@@ -115,6 +125,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
+    /// The same, where a member of the mesh had to answer.
+    pub member: Option<Rc<EndpointState>>,
     /// Times an endpoint was asked.
     pub attempts: u32,
     /// Bytes received from the client: head and body.
@@ -148,6 +160,10 @@ impl<'c> Exchange<'c> {
             rewrite: None,
             cors: None,
             mirrors: Vec::new(),
+            timeouts: Timeouts::default(),
+            hop: Hop::default(),
+            keeps_body: false,
+            abort: None,
             is_copy: false,
             denied_by: None,
             audits: Vec::new(),
@@ -159,8 +175,7 @@ impl<'c> Exchange<'c> {
     /// How long it waits for either side to go on.
     #[must_use]
     pub fn waits(&self) -> Waits {
-        let waits = Waits::of(&self.settings().limits);
-        self.rule.map_or(waits, |rule| waits.under(&rule.timeouts))
+        Waits::of(&self.settings().limits).under(&self.timeouts)
     }
 
     /// Its id as text.

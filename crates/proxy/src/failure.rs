@@ -112,6 +112,10 @@ failures! {
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";
     NoEndpoint           => "no_endpoint",              503, 14, Upstream, Never,        "the backend has no ready endpoint";
+    UpstreamLimitRequests => "upstream_limit_requests", 503, 14, Upstream, Never,       "as many requests are under way at the backend as its policy allows";
+    UpstreamLimitPending => "upstream_limit_pending",  503, 14, Upstream, Never,        "all connections that the policy of the backend allows are busy, and too many requests wait or waited too long";
+    UpstreamLimitEndpoint => "upstream_limit_endpoint", 503, 14, Upstream, Never,       "every endpoint of the backend has as many requests under way as its policy allows";
+    FaultInjected        => "fault_injected",          503, 14, Config,   Never,        "a policy lets this request fail on purpose";
     ConnectRefused       => "connect_refused",          503, 14, Upstream, Always,       "no endpoint of the backend accepted a connection";
     ConnectTimeout       => "connect_timeout",          504, 14, Upstream, Always,       "no endpoint of the backend accepted a connection in time";
     UpstreamTls          => "upstream_tls",             502, 14, Upstream, Always,       "the TLS handshake with the upstream failed or its certificate does not verify";

@@ -7,6 +7,7 @@
 mod admin;
 pub mod buffer;
 mod caller;
+mod checks;
 mod clock;
 pub mod codec;
 mod config;
@@ -19,7 +20,9 @@ mod exchanges;
 pub mod failure;
 mod filters;
 mod forwarded;
+mod hop;
 mod io;
+mod keeper;
 pub mod limits;
 mod listener;
 mod log;
@@ -47,8 +50,10 @@ mod wire;
 mod worker;
 
 pub use config::{
-    ControlAddress, Event, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken, Tell,
-    Wire,
+    ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken,
+    Tell, Wire,
 };
+pub use engine::config::Locality;
+pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -164,6 +164,10 @@ pub enum Known {
     Origin,
     /// `http2-settings`
     Http2Settings,
+    /// What proxies tell each other of a request, hop by hop: `selvedge-timeout-ms`, `selvedge-attempt`.
+    Hop,
+    /// `grpc-timeout`
+    GrpcTimeout,
 }
 
 /// Methods by what a proxy must know of them; the token itself is kept as a span.

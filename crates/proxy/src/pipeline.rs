@@ -3,35 +3,36 @@
 //! A request passes: route → filters → upstream → response filters → client. Every way it can end goes through
 //! one place, and the log line and the counters are written when the exchange is dropped, exactly once.
 
+mod forward;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
-use engine::config::{Action, Backends, Rule, Target};
+use engine::config::{Action, Backends, Rule, Target, Timeouts};
 
-use crate::buffer::Buffer;
-use crate::copies;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
-use crate::failure::{Failure, Retry};
+use crate::failure::Failure;
 use crate::filters::{self, Flow, redirect};
-use crate::message::{Framing, ResponseHead};
+use crate::hop::{self, Hop};
+use crate::message::Framing;
 use crate::respond::Answer;
-use crate::revocation;
 use crate::route;
-use crate::state::clusters::{ClusterState, InFlight};
-use crate::stream::{Copy, Sink, Tee, Transfer};
-use crate::tunnel;
-use crate::upstream::{Upstream, acquire, draw};
+use crate::state::clusters::ClusterState;
+use crate::stream::Sink;
+use crate::upstream::draw;
+
+use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     let done = match decide(exchange) {
         Ok(Decision::Forward(cluster, rule)) => {
+            let limit = open_hop(exchange);
             let work = pin!(forward(downstream, exchange, &cluster, rule));
-            within(rule.timeouts.request, work).await.unwrap_or(Err(Failure::RequestTimeout))
+            within(limit, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
@@ -120,7 +121,28 @@ fn choose_backend<'c>(
     if cluster.cluster.refuse.is_some() {
         return Err(Failure::BackendTlsInvalid);
     }
+    exchange.timeouts = bounds(rule, &cluster);
     Ok(Decision::Forward(cluster, rule))
+}
+
+/// The rule's bounds of time, and where it has none those of the destination.
+fn bounds(rule: &Rule, cluster: &ClusterState) -> Timeouts {
+    match cluster.resilience() {
+        Some(said) => rule.timeouts.or(&said.timeouts),
+        None => rule.timeouts,
+    }
+}
+
+/// Takes in what the caller has said of the hop, and returns how long all of it may take.
+fn open_hop(exchange: &mut Exchange<'_>) -> Option<Duration> {
+    let said = hop::said(exchange);
+    let limit = match (exchange.timeouts.request, said.timeout) {
+        (Some(own), Some(said)) => Some(own.min(said)),
+        (own, said) => own.or(said),
+    };
+    let deadline = limit.and_then(|limit| exchange.worker.clock.now().checked_add(limit));
+    exchange.hop = Hop { deadline, caller_retries: said.attempt > 0, attempt: said.attempt };
+    limit
 }
 
 /// Bounds work by a timeout, if there is one; `None` when it was exceeded. The work is pinned by the caller,
@@ -130,178 +152,4 @@ async fn within<T>(limit: Option<Duration>, work: Pin<&mut impl Future<Output = 
         None => Some(work.await),
         Some(limit) => tokio::time::timeout(limit, work).await.ok(),
     }
-}
-
-/// Asks the upstream and relays its answer.
-async fn forward(
-    downstream: &mut Downstream,
-    exchange: &mut Exchange<'_>,
-    cluster: &Rc<ClusterState>,
-    rule: &Rule,
-) -> Result<(), Failure> {
-    if rule.timeouts.client_may_pause {
-        downstream.set_body_wait(exchange);
-    }
-    downstream.invite_body(exchange);
-    let mut copy = copies::prepare(exchange);
-    let mut fresh = false;
-    loop {
-        let done = {
-            let work = pin!(attempt(downstream, exchange, cluster, &mut copy, fresh));
-            let late = Err(Stopped::at(Failure::UpstreamTimeout));
-            within(rule.timeouts.backend_request, work).await.unwrap_or(late)
-        };
-        match done {
-            Ok(()) => return Ok(()),
-            Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, &stopped) => {
-                exchange.worker.metrics.upstream_repeats.add(1);
-                fresh = true;
-            }
-            Err(stopped) => return Err(stopped.failure),
-        }
-    }
-}
-
-/// Why an attempt ended, and whether a dead kept connection may have been the reason.
-struct Stopped {
-    failure: Failure,
-    stale: bool,
-    /// The upstream said that it has not processed the request.
-    unseen: bool,
-}
-
-impl Stopped {
-    fn at(failure: Failure) -> Stopped {
-        Stopped { failure, stale: false, unseen: false }
-    }
-}
-
-fn may_repeat(exchange: &Exchange<'_>, stopped: &Stopped) -> bool {
-    let head = &exchange.request.head;
-    stopped.failure.facts().retry != Retry::Never
-        && head.framing == Framing::None
-        && (stopped.unseen || head.method.is_idempotent())
-}
-
-async fn attempt(
-    downstream: &mut Downstream,
-    exchange: &mut Exchange<'_>,
-    cluster: &Rc<ClusterState>,
-    copy: &mut Option<Box<Copy>>,
-    fresh: bool,
-) -> Result<(), Stopped> {
-    let (in_flight, mut upstream) = acquire(exchange, cluster, fresh).await.map_err(Stopped::at)?;
-    upstream.begin(exchange, cluster).map_err(Stopped::at)?;
-    let form = downstream.set_form(upstream.takes());
-    if let Some(copy) = copy {
-        copy.expect(form, exchange.request.head.framing);
-    }
-    let mut upload = match exchange.request.head.framing {
-        Framing::None => Transfer::ended(),
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
-    };
-    let mut head = ResponseHead::default();
-    let received = match await_head(downstream, &mut upstream, &mut upload, &mut head, copy, exchange).await {
-        Ok(received) => received,
-        Err(failure) => {
-            let (stale, unseen) = (upstream.may_be_stale(), upstream.was_never_seen());
-            return Err(Stopped { failure, stale, unseen });
-        }
-    };
-    if head.status == 101 {
-        return tunnel::run(downstream, exchange, upstream, &head, received).await.map_err(Stopped::at);
-    }
-    let request = (upload, copy.take());
-    relay(downstream, exchange, upstream, request, &head, received, &in_flight).await.map_err(Stopped::at)
-}
-
-/// Sends the request until the head of the answer has come, which may be before all of the body was sent.
-async fn await_head(
-    downstream: &mut Downstream,
-    upstream: &mut Upstream,
-    upload: &mut Transfer,
-    head: &mut ResponseHead,
-    copy: &mut Option<Box<Copy>>,
-    exchange: &Exchange<'_>,
-) -> Result<Buffer, Failure> {
-    let method = exchange.request.head.method;
-    let mut broken = None;
-    poll_fn(|cx| {
-        if broken.is_none()
-            && !upload.is_done()
-            && let Poll::Ready(Err(failure)) =
-                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_deref_mut() }, upstream)
-        {
-            // An upstream that stops reading may have answered already: its answer is worth more than the error.
-            if failure.facts().blame == crate::failure::Blame::Client {
-                return Poll::Ready(Err(failure));
-            }
-            broken = Some(failure);
-        }
-        if exchange.request.head.expects_continue
-            && let Poll::Ready(Err(failure)) = downstream.poll_flush(cx)
-        {
-            return Poll::Ready(Err(failure));
-        }
-        let response = upstream.poll_response(cx, head, method);
-        if response.is_pending() {
-            if downstream.poll_given_up(cx).is_ready() {
-                return Poll::Ready(Err(Failure::ClientClosed));
-            }
-            if revocation::poll(exchange, cx).is_ready() {
-                return Poll::Ready(Err(Failure::DeniedByPolicy));
-            }
-        }
-        response
-    })
-    .await
-}
-
-/// Relays the answer while what is left of the request still moves.
-async fn relay(
-    downstream: &mut Downstream,
-    exchange: &mut Exchange<'_>,
-    mut upstream: Upstream,
-    (mut upload, mut copy): (Transfer, Option<Box<Copy>>),
-    head: &ResponseHead,
-    mut received: Buffer,
-    in_flight: &InFlight,
-) -> Result<(), Failure> {
-    let form = downstream.begin(exchange, head, received.filled(), upstream.takes());
-    exchange.outcome.status = head.status;
-    received.start += head.head_bytes;
-    upstream.begin_reading(head.framing, form, received);
-    let mut download = match head.framing {
-        Framing::None => Transfer::ended(),
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
-    };
-    let moved = poll_fn(|cx| {
-        if !upload.is_done() {
-            // Whatever becomes of the rest of the request, the answer decides.
-            let _ =
-                upload.poll(cx, &mut Tee { source: downstream, copy: copy.as_deref_mut() }, &mut upstream);
-        }
-        if upload.is_done()
-            && let Some(copy) = copy.take()
-        {
-            copies::send(exchange, *copy);
-        }
-        let moved = download.poll(cx, &mut upstream, downstream);
-        if moved.is_pending() {
-            if downstream.poll_given_up(cx).is_ready() {
-                return Poll::Ready(Err(Failure::ClientClosed));
-            }
-            if revocation::poll(exchange, cx).is_ready() {
-                return Poll::Ready(Err(Failure::DeniedByPolicy));
-            }
-        }
-        moved
-    })
-    .await;
-    if let Some(copy) = copy {
-        copies::send(exchange, *copy);
-    }
-    let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
-    upstream.finish(in_flight.endpoint(), moved.is_ok() && reusable && head.framing != Framing::UntilClose);
-    moved
 }

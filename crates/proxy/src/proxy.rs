@@ -12,18 +12,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
-use engine::config::BindAddress;
+use engine::config::{BindAddress, Locality, Port};
 use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
+use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
+use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
 use crate::worker::{self, Order, Worker};
 
@@ -38,6 +40,8 @@ pub struct Options {
     pub access_log: LogSink,
     /// How long a drain may take before what is left is closed.
     pub drain: Duration,
+    /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
+    pub locality: Option<Locality>,
     /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
     pub member: Option<Arc<Member>>,
 }
@@ -49,6 +53,7 @@ pub struct Proxy {
     state: Mutex<Applying>,
     admin: Option<Admin>,
     resolver: Resolver,
+    checks: Checks,
     shown: Arc<Shown>,
     writer: Writer,
     settling: Arc<Notify>,
@@ -92,22 +97,28 @@ impl Proxy {
         let clock = Clock::start();
         let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
-        let metrics: Vec<Arc<Metrics>> = (0..options.workers.max(1)).map(|_| Arc::default()).collect();
+        let count = options.workers.max(1);
+        let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
+        let around = Around {
+            workers: u32::try_from(count).unwrap_or(u32::MAX),
+            locality: options.locality.map(Arc::new),
+        };
         let workers = metrics
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, options.drain)
+                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
-        let orders = workers.iter().map(|worker| worker.orders.clone()).collect();
-        let resolver = Resolver::start(orders)?;
+        let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
+        let resolver = Resolver::start(orders.clone())?;
+        let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
         let settling = Arc::<Notify>::default();
         resolver.beside(settled::let_go_of_code(settling.clone()));
-        Ok(Proxy { workers, state, admin, resolver, shown, writer, settling, drain: options.drain })
+        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, settling, drain: options.drain })
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is
@@ -135,6 +146,7 @@ impl Proxy {
             .collect();
         drop(retired);
         self.resolver.follow(&config);
+        self.checks.follow(&prepared);
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
@@ -180,6 +192,43 @@ impl Proxy {
         self.admin.as_ref().map(Admin::address)
     }
 
+    /// What is in use; `None` before the first config.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<Config>> {
+        self.shown.config()
+    }
+
+    /// Readiness says from now on that this proxy is going away.
+    pub fn goes_away(&self) {
+        self.shown.draining();
+    }
+
+    /// Takes some ports out of service while the others go on: they stop accepting, and what is under way on them may
+    /// finish for at most the drain time. A config that is applied afterwards would open them again. Must not be
+    /// called from an asynchronous task.
+    pub fn retire(&self, which: impl Fn(&Port) -> bool) {
+        let Some(config) = self.config() else { return };
+        let ports = config.ports.iter().filter(|port| which(port));
+        let addresses: Arc<[BindAddress]> = ports.map(|port| port.address).collect();
+        let mut waiting = Vec::new();
+        for worker in &self.workers {
+            let (done, answered) = oneshot::channel::<()>();
+            if worker.orders.blocking_send(Order::Retire { addresses: addresses.clone(), done }).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        self.wait_for(waiting);
+    }
+
+    /// Waits until every worker has dropped its end, at most for the drain time.
+    fn wait_for(&self, waiting: Vec<oneshot::Receiver<()>>) {
+        self.resolver.wait(self.drain, async {
+            for answered in waiting {
+                let _ = answered.await; // The sender is dropped when the worker is empty: that is the answer.
+            }
+        });
+    }
+
     /// From now on readiness and metrics tell how far this proxy is with its control plane.
     pub(crate) fn shows(&self, progress: Arc<Progress>) {
         self.shown.follows(progress);
@@ -206,11 +255,7 @@ impl Proxy {
                 waiting.push(answered);
             }
         }
-        self.resolver.wait(self.drain, async {
-            for answered in waiting {
-                let _ = answered.await; // The sender is dropped when the worker is empty: that is the answer.
-            }
-        });
+        self.wait_for(waiting);
         self.resolver.stop();
         for worker in &self.workers {
             let _ = worker.orders.blocking_send(Order::Stop);
@@ -230,7 +275,7 @@ fn spawn_worker(
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
-    drain: Duration,
+    (around, drain): (Around, Duration),
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -240,10 +285,8 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                runtime.block_on(worker::run(
-                    Rc::new(Worker::new(clock, member, metrics, log, drain)),
-                    received,
-                ));
+                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }

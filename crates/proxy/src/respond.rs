@@ -5,10 +5,12 @@
 
 use std::fmt::Write as _;
 
+use engine::config::Abort;
+
 use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
-use crate::failure::Failure;
+use crate::failure::{Facts, Failure};
 use crate::filters::cors;
 use crate::message::{Known, ResponseHead};
 
@@ -65,6 +67,8 @@ fn passes(known: Known) -> bool {
         | Known::Trace
         | Known::ContentType
         | Known::UserAgent
+        | Known::Hop
+        | Known::GrpcTimeout
         | Known::Origin => true,
     }
 }
@@ -84,7 +88,12 @@ impl Answer {
     /// The answer to a failure, in the terms of who asked.
     #[must_use]
     pub fn to_failure(exchange: &Exchange<'_>, failure: Failure) -> Answer {
-        let facts = failure.facts();
+        let mut facts = failure.facts();
+        match exchange.abort.filter(|_| failure == Failure::FaultInjected) {
+            Some(Abort::Status(status)) => facts.status = status,
+            Some(Abort::Grpc(status)) => facts.grpc = status,
+            None => {}
+        }
         if exchange.is_grpc() {
             return Answer {
                 status: 200,
@@ -100,7 +109,7 @@ impl Answer {
         Answer {
             status: facts.status,
             fields: vec![("content-type", b"application/problem+json".to_vec())],
-            content: problem(failure, Some(id)).into_bytes(),
+            content: problem(facts, Some(id)).into_bytes(),
         }
     }
 
@@ -116,8 +125,7 @@ impl Answer {
 /// Problem details for a failure (RFC 9457). The type is a stable name, not an address: nothing needs to be
 /// reachable to understand it.
 #[must_use]
-pub fn problem(failure: Failure, request_id: Option<&str>) -> String {
-    let facts = failure.facts();
+pub fn problem(facts: Facts, request_id: Option<&str>) -> String {
     let mut text = String::with_capacity(256);
     // Codes and sentences are our own and need no escaping; ids hold neither quotation marks nor backslashes.
     let _ = write!(
@@ -158,7 +166,8 @@ mod tests {
     #[test]
     fn every_failure_makes_a_problem_document_that_parses() {
         for failure in Failure::ALL {
-            let document: serde_json::Value = serde_json::from_str(&problem(*failure, Some("id"))).unwrap();
+            let document: serde_json::Value =
+                serde_json::from_str(&problem(failure.facts(), Some("id"))).unwrap();
 
             assert_eq!(document["code"], failure.facts().code);
             assert_eq!(document["status"], failure.facts().status);

@@ -38,10 +38,10 @@ pub async fn run(
     client.begin(exchange, head, received.filled(), crate::stream::Form::Raw);
     exchange.outcome.status = head.status;
     received.start += head.head_bytes;
+    let (mut upstream, _open) = upstream.into_stream();
     let client = client.stream();
     poll_fn(|cx| client.poll_flush(cx)).await?;
     client.rest();
-    let mut upstream = upstream.into_stream();
     // From here on the relay bounds their silence.
     client.deadline.none();
     upstream.deadline.none();

@@ -42,7 +42,11 @@ impl Waits {
     pub fn under(self, timeouts: &Timeouts) -> Waits {
         Waits {
             body: if timeouts.client_may_pause { FOREVER } else { self.body },
-            upstream: if timeouts.upstream_may_pause { FOREVER } else { self.upstream },
+            upstream: match timeouts.upstream_idle {
+                Some(idle) => bound(idle),
+                None if timeouts.upstream_may_pause => FOREVER,
+                None => self.upstream,
+            },
             stall: self.stall,
         }
     }

@@ -15,9 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Prepared;
+use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
-use crate::state::clusters::Clusters;
+use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::metrics::Metrics;
@@ -68,6 +69,20 @@ pub enum Order {
         /// All addresses of all its names.
         addresses: Arc<[SocketAddr]>,
     },
+    /// Health checks of a cluster found these addresses unwell, and no others.
+    Checked {
+        /// The cluster.
+        cluster: ClusterSlot,
+        /// All of them.
+        unwell: Arc<[SocketAddr]>,
+    },
+    /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
+    Retire {
+        /// The addresses.
+        addresses: Arc<[BindAddress]>,
+        /// Dropped when all their connections are gone.
+        done: oneshot::Sender<()>,
+    },
     /// Stop accepting, finish what is under way, answer when no connection is left.
     Drain {
         /// Dropped when all connections are gone.
@@ -80,25 +95,25 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        member: Arc<Member>,
-        metrics: Arc<Metrics>,
-        log: Log,
-        drain: Duration,
-    ) -> Worker {
+    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
         Worker {
             clock,
             random: Random::new(),
             deadlines: Rc::default(),
-            clusters: Clusters::default(),
+            clusters: Clusters::new(around),
             member,
             counterparts: Rc::default(),
             metrics,
             log,
-            drain,
+            drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
         }
+    }
+
+    /// The same, with another bound on what is still open when its port drains.
+    #[must_use]
+    pub fn draining_for(self, drain: Duration) -> Worker {
+        Worker { drain, ..self }
     }
 }
 
@@ -124,6 +139,13 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
+            Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Retire { addresses, done } => {
+                let gone = addresses.iter().filter_map(|address| serving.remove(address));
+                let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();
+                retiring.extend(gone.iter().cloned());
+                tokio::task::spawn_local(empty(worker.clone(), gone, done));
+            }
             Order::Drain { done } => {
                 retiring.extend(serving.drain().map(|(_, port)| retire(&worker, port)));
                 tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
@@ -172,7 +194,7 @@ fn retire(worker: &Rc<Worker>, port: Rc<PortState>) -> Rc<PortState> {
 /// Waits until the last connection has ended.
 async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sender<()>) {
     while ports.iter().any(|port| port.connections.get() > 0) {
-        worker.deadlines.end_idle();
+        ports.iter().for_each(|port| worker.deadlines.end_idle_of(port));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     worker.log.flush();
@@ -187,8 +209,9 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         seconds.tick().await;
         worker.deadlines.tick();
-        worker.counterparts.tick(&worker.member.standing(), worker.clock.wall());
+        worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
+        worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
     }
 }

@@ -1,12 +1,14 @@
 //! The command line: one definition that is parser, help and reference.
 
+use std::process::ExitCode;
+
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, status, top, up,
-    validate, version,
+    apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh,
+    sidecar, status, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -20,10 +22,11 @@ const STYLES: Styles = Styles::styled()
 
 /// Commands by what one wants to do. Every command stands in exactly one group, which a test holds.
 const TASKS: &[(&str, &[&str])] = &[
-    ("Run", &["up", "control", "gateway", "echo"]),
+    ("Run", &["up", "control", "gateway", "sidecar", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
+    ("Let workloads into the mesh", &["token", "mesh"]),
     ("See what is", &["get", "describe", "status", "top"]),
-    ("Know before it happens", &["validate", "diff", "explain"]),
+    ("Know before it happens", &["validate", "diff", "explain", "authz"]),
     ("This program", &["completion", "version"]),
 ];
 
@@ -34,6 +37,8 @@ A first walk:
   selvedge control --data /var/lib/selvedge     a control plane for kubectl and for gateways
   selvedge gateway --control https://control.example:19443 --token-file gateway.token
                                                 a gateway whose configuration comes from a control plane
+  selvedge sidecar --workload shop/cart-1 --control https://control.example:19443 --token-file cart.token -- ./cart
+                                                an application as a member of the mesh
   selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart
                                                 which rule answers this request, and why
@@ -64,14 +69,18 @@ enum Command {
     Up(up::Arguments),
     Control(control::Arguments),
     Gateway(gateway::Arguments),
+    Sidecar(sidecar::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
+    Authz(authz::Arguments),
     Apply(apply::Arguments),
     Get(get::Arguments),
     Describe(describe::Arguments),
     Delete(delete::Arguments),
     Edit(edit::Arguments),
     Diff(diff::Arguments),
+    Token(token::Arguments),
+    Mesh(mesh::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Echo(echo::Arguments),
@@ -105,40 +114,43 @@ fn definition() -> clap::Command {
 
 /// Runs the command line of this process.
 #[must_use]
-pub fn main() -> Exit {
+pub fn main() -> ExitCode {
     let parsed = definition().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     let result = match parsed {
         Ok(cli) => run(cli.command),
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).into(),
     };
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => {
-            output::error(&failure);
-            failure.exit()
-        }
-    }
+    result.unwrap_or_else(|failure| {
+        output::error(&failure);
+        failure.exit().into()
+    })
 }
 
-fn run(command: Command) -> Result<Exit, Failure> {
-    match command {
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    let exit = match command {
+        // How an application ends is said in its own words.
+        Command::Sidecar(arguments) => return sidecar::run(arguments),
         Command::Up(arguments) => up::run(arguments),
         Command::Control(arguments) => control::run(arguments),
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Authz(arguments) => authz::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments),
         Command::Delete(arguments) => delete::run(&arguments),
         Command::Edit(arguments) => edit::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Mesh(arguments) => mesh::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Echo(arguments) => echo::run(arguments),
         Command::Completion(arguments) => completion::run::<Cli>(&arguments),
         Command::Version(arguments) => version::run(&arguments),
-    }
+    }?;
+    Ok(exit.into())
 }
 
 /// Help and version are what was asked for; anything else is a mistake and ends in a hint, like all of ours.

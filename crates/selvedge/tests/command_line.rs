@@ -52,12 +52,24 @@ fn golden(name: &str, arguments: &[&str]) {
 fn help_teaches_with_examples() {
     golden("help", &["--help"]);
     golden("help-up", &["up", "--help"]);
+    golden("help-sidecar", &["sidecar", "--help"]);
     golden("help-validate", &["validate", "--help"]);
     golden("help-explain", &["explain", "--help"]);
     golden("help-echo", &["echo", "--help"]);
-    for verb in
-        ["apply", "get", "describe", "delete", "edit", "diff", "status", "top", "completion", "version"]
-    {
+    for verb in [
+        "apply",
+        "get",
+        "describe",
+        "delete",
+        "edit",
+        "diff",
+        "status",
+        "top",
+        "token",
+        "mesh",
+        "completion",
+        "version",
+    ] {
         golden(&format!("help-{verb}"), &[verb, "--help"]);
     }
 }
@@ -192,6 +204,41 @@ fn colours_only_appear_when_they_are_forced() {
         .output()
         .expect("the binary runs");
     assert!(forced.stderr.contains(&0x1b));
+}
+
+#[test]
+fn a_sidecar_that_cannot_start_says_what_to_do() {
+    let sidecar = |name: &str, words: &[&str]| {
+        let control = ["--control", "https://127.0.0.1:1", "--admin", "off", "--dns", "off"];
+        let words = [&["sidecar"], &control[..], words].concat();
+        golden(name, &words);
+    };
+    sidecar("sidecar-no-workload", &[]);
+    sidecar("sidecar-no-token", &["--workload", "shop/cart-1", "--token-file", "missing.token"]);
+    sidecar("sidecar-no-token-file", &["--workload", "shop/cart-1"]);
+    sidecar("sidecar-bad-workload", &["--workload", "cart", "--token-file", "cart.token"]);
+    sidecar(
+        "sidecar-bad-port",
+        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--port", "http:8080:udp"],
+    );
+    sidecar(
+        "sidecar-clash",
+        &[
+            "--workload",
+            "shop/cart-1",
+            "--token-file",
+            "cart.token",
+            "--port",
+            "http:8080",
+            "--port",
+            "http:8080:15443",
+        ],
+    );
+    sidecar(
+        "sidecar-bad-health",
+        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--health", "exec:true"],
+    );
+    sidecar("sidecar-unknown-flag", &["--workload", "shop/cart-1", "--tokenfile", "cart.token"]);
 }
 
 #[test]

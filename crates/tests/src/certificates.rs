@@ -1,6 +1,6 @@
 //! Certificates made for one spec and thrown away after it.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A certificate authority.
@@ -68,6 +68,18 @@ impl Authority {
         self.made(names, |params| {
             params.not_before = rcgen::date_time_ymd(2001, 1, 1);
             params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    /// A certificate that names these URIs, as SPIFFE writes identities.
+    ///
+    /// # Panics
+    /// When a URI is not ASCII.
+    #[must_use]
+    pub fn naming(&self, uris: &[&str]) -> Pair {
+        self.made(&[], |params| {
+            let uri = |uri: &&str| SanType::URI((*uri).try_into().expect("specs use ASCII"));
+            params.subject_alt_names = uris.iter().map(uri).collect();
         })
     }
 

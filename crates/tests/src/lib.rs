@@ -24,6 +24,7 @@ pub mod newer;
 pub mod process;
 pub mod reader;
 pub mod recorded;
+pub mod relay;
 pub mod scene;
 pub mod script;
 pub mod servers;

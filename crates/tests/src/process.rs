@@ -1,9 +1,10 @@
-//! The door from outside: `selvedge up` as a process of its own.
+//! The door from outside: `selvedge up` or `selvedge gateway` as a process of its own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use discovery::TokenFile;
 use tokio::process::{Child, Command};
 
 use crate::binary;
@@ -33,8 +34,37 @@ impl Process {
         let folder = tempfile::tempdir().map_err(|failure| failure.to_string())?;
         let file = folder.path().join("gateway.yaml");
         std::fs::write(&file, yaml).map_err(|failure| failure.to_string())?;
+        let file = file.display().to_string();
+        let arguments = [&["up", "-f", &file, "--admin", "127.0.0.1:0"], flags].concat();
+        let is_ready = |line: &str| line.starts_with("selvedge") && line.contains(" ready ");
+        Process::run(folder, &arguments, is_ready).await
+    }
+
+    /// Starts a gateway that follows the control plane at a URL, with these flags, and waits until it runs; tells the
+    /// admin address. What is larger than its limit on files is refused to it, and does not kill it.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn gateway(
+        control: &str,
+        token: &TokenFile,
+        flags: &[&str],
+    ) -> Result<(Process, SocketAddr), String> {
+        let folder = tempfile::tempdir().map_err(|failure| failure.to_string())?;
+        let file = folder.path().join("gateway.token");
+        std::fs::write(&file, token.to_string()).map_err(|failure| failure.to_string())?;
+        let file = file.display().to_string();
+        let own = ["gateway", "--control", control, "--token-file", &file, "--admin", "127.0.0.1:0"];
+        Process::run(folder, &[&own, flags].concat(), |line| line.starts_with("selvedge gateway")).await
+    }
+
+    async fn run(
+        folder: tempfile::TempDir,
+        arguments: &[&str],
+        is_ready: impl Fn(&str) -> bool,
+    ) -> Result<(Process, SocketAddr), String> {
         let built = tokio::task::spawn_blocking(binary::selvedge).await;
-        let mut child = spawn(built.map_err(|failure| failure.to_string())?, &file, flags)?;
+        let mut child = spawn(built.map_err(|failure| failure.to_string())?, arguments)?;
         let stdout = Lines::reading(child.stdout.take().expect("stdout is piped"));
         let stderr = Lines::reading(child.stderr.take().expect("stderr is piped"));
         let ended = async {
@@ -42,7 +72,7 @@ impl Process {
             format!("it ended ({status:?}):\n    {}", stderr.all().join("\n    "))
         };
         let admin = tokio::select! {
-            admin = ready(&stderr) => admin?,
+            admin = ready(&stderr, is_ready) => admin?,
             problem = ended => return Err(problem),
         };
         Ok((Process { stdout, stderr, child, folder }, admin))
@@ -71,6 +101,17 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id().expect("the gateway still runs")
+    }
+
+    /// Refuses the process every file that would grow larger than so many bytes; `None` refuses none.
+    ///
+    /// # Panics
+    /// When the system does not allow it.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let id = rustix::process::Pid::from_raw(self.id().cast_signed());
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(id, rustix::process::Resource::Fsize, limit)
+            .expect("limits of a child are ours");
     }
 
     /// Sends SIGTERM.
@@ -117,12 +158,14 @@ impl Process {
     }
 }
 
-fn spawn(binary: &Path, file: &Path, flags: &[&str]) -> Result<Child, String> {
-    let child = Command::new(binary)
-        .args(["up", "-f"])
-        .arg(file)
-        .args(["--admin", "127.0.0.1:0"])
-        .args(flags)
+/// Ignored signals stay ignored in what a shell becomes.
+const WITHOUT_FILE_SIZE_SIGNAL: &str = "trap '' XFSZ; exec \"$@\"";
+
+fn spawn(binary: &Path, arguments: &[&str]) -> Result<Child, String> {
+    let child = Command::new("sh")
+        .args(["-c", WITHOUT_FILE_SIZE_SIGNAL, "sh"])
+        .arg(binary)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -132,9 +175,8 @@ fn spawn(binary: &Path, file: &Path, flags: &[&str]) -> Result<Child, String> {
 }
 
 /// Waits for the line that says ready, then for the address in the line about admin.
-async fn ready(stderr: &Lines) -> Result<SocketAddr, String> {
-    let is_ready = |line: &str| (line.starts_with("selvedge") && line.contains(" ready ")).then_some(());
-    stderr.find("the gateway to say it is ready", is_ready).await?;
+async fn ready(stderr: &Lines, is_ready: impl Fn(&str) -> bool) -> Result<SocketAddr, String> {
+    stderr.find("the gateway to say it is ready", |line| is_ready(line).then_some(())).await?;
     let admin = |line: &str| {
         let words = line.contains("admin").then(|| line.split([' ', '/', ',', '`']))?;
         words.filter_map(|word| word.parse().ok()).next()

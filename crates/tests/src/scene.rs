@@ -210,6 +210,14 @@ impl Scene {
         self.parameters = Some(spec);
     }
 
+    /// Adds an AuthorizationPolicy in namespace `default`.
+    pub fn policy(&mut self, name: &str, spec: Value) {
+        self.document(json!({
+            "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthorizationPolicy",
+            "metadata": { "name": name, "namespace": "default" }, "spec": spec,
+        }));
+    }
+
     /// Adds any document.
     pub fn document(&mut self, document: Value) {
         self.documents.push(document);

@@ -64,6 +64,8 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
+        | Kind::ResiliencePolicy(_)
+        | Kind::FaultPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::objects::documents::TYPED;
 use crate::objects::status::Status;
 
 /// The parameters of a request, in their order.
@@ -11,13 +12,22 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads them; what is not UTF-8 after decoding is refused.
+    /// Reads them; what is not UTF-8 after decoding is refused, and so is a number or a flag that is none.
     pub fn parse(text: &str) -> Result<Query, Status> {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((decode(name)?, decode(value)?))
         });
-        Ok(Query { pairs: pairs.collect::<Result<_, Status>>()? })
+        let query = Query { pairs: pairs.collect::<Result<_, Status>>()? };
+        for parameter in TYPED {
+            for value in query.all(parameter.name) {
+                match parameter.of {
+                    "boolean" => drop(flag(parameter.name, value)?),
+                    _ => drop(number(parameter.name, value)?),
+                }
+            }
+        }
+        Ok(query)
     }
 
     /// The first value of a parameter; an empty one is as good as none.
@@ -34,20 +44,12 @@ impl Query {
 
     /// A parameter that is true or false.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Status> {
-        match self.text(name) {
-            None => Ok(None),
-            Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(Some(true)),
-            Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(Some(false)),
-            Some(other) => Err(Status::bad_request(format!("`{name}={other}`: use `true` or `false`"))),
-        }
+        self.text(name).map(|text| flag(name, text)).transpose()
     }
 
     /// A parameter that is a number.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Status> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let number =
-            text.parse().map_err(|_| Status::bad_request(format!("`{name}={text}`: use a number")))?;
-        Ok(Some(number))
+        self.text(name).map(|text| number(name, text)).transpose()
     }
 
     /// Whether nothing may be kept. `All` is the only word for it.
@@ -58,6 +60,18 @@ impl Query {
             None => Ok(!words.is_empty()),
         }
     }
+}
+
+fn flag(name: &str, text: &str) -> Result<bool, Status> {
+    match text {
+        "true" | "True" | "TRUE" | "t" | "T" | "1" => Ok(true),
+        "false" | "False" | "FALSE" | "f" | "F" | "0" => Ok(false),
+        other => Err(Status::bad_request(format!("`{name}={other}`: use `true` or `false`"))),
+    }
+}
+
+fn number(name: &str, text: &str) -> Result<u64, Status> {
+    text.parse().map_err(|_| Status::bad_request(format!("`{name}={text}`: use a number")))
 }
 
 fn decode(text: &str) -> Result<String, Status> {

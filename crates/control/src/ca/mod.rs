@@ -29,7 +29,7 @@ use model::kinds::{Secret, TrustBundle};
 use model::{Resource, Resources};
 
 pub use certify::Certifier;
-pub use door::Door;
+pub use door::{CERTIFICATES, Door, MESHES};
 pub use keep::Keep;
 pub use trust::Trust;
 

@@ -130,8 +130,8 @@ impl Root {
         let anchor = anchor.ok_or(RootProblem::NoRoot)?;
         chain.retain(|certificate| *certificate != anchor);
         let key = String::from_utf8_lossy(key).into_owned();
-        let between = chain.iter().map(pem).collect();
-        let root = Root { id, origin: Origin::Supplied, anchor: pem(&anchor), between, key };
+        let between = chain.iter().map(|one| x509::pem(one)).collect();
+        let root = Root { id, origin: Origin::Supplied, anchor: x509::pem(&anchor), between, key };
         super::sign::probe(&root, now)?;
         Ok(root)
     }
@@ -182,19 +182,6 @@ fn is_root(certificate: &CertificateDer<'_>) -> bool {
 
 fn certificate(text: &str) -> Option<CertificateDer<'static>> {
     identity::pem::certificates(text.as_bytes()).ok()?.into_iter().next()
-}
-
-/// A certificate as PEM (RFC 7468).
-pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
-    use base64::Engine as _;
-    let coded = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in coded.as_bytes().chunks(64) {
-        text.push_str(&String::from_utf8_lossy(line));
-        text.push('\n');
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
 }
 
 /// A serial number that nobody can guess.

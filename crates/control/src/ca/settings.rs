@@ -3,13 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Resources;
-use model::kinds::KindName;
-
-/// How long a certificate lasts unless a Mesh says otherwise; also the longest that it may last.
-pub const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// How long a root that we make lasts unless a Mesh says otherwise.
-pub const ROOT_LIFETIME: Duration = Duration::from_secs(8_760 * 3_600);
+use model::kinds::mesh::LIFETIME_DEFAULT;
+use model::kinds::{KindName, Mesh};
+use model::{Resources, spiffe};
 
 /// The settings of one mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +14,7 @@ pub struct Settings {
     pub mesh: Arc<str>,
     /// Whose identities are made here.
     pub trust_domain: Arc<str>,
-    /// How long a certificate lasts, at most [`LIFETIME_MAX`].
+    /// How long a certificate lasts: never longer than a day.
     pub lifetime: Duration,
     /// How long a root that we make lasts.
     pub root_lifetime: Duration,
@@ -27,29 +23,39 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What holds for a mesh that says nothing.
+    /// What a Mesh says.
     #[must_use]
-    pub fn new(mesh: &str) -> Settings {
+    pub fn of(name: &str, mesh: &Mesh) -> Settings {
+        let certificates = &mesh.spec.certificates;
+        let supplied = certificates.ca.as_ref().map(|ca| &ca.secret_ref);
         Settings {
-            mesh: mesh.into(),
-            trust_domain: format!("{mesh}.mesh.local").into(),
-            lifetime: LIFETIME_MAX,
-            root_lifetime: ROOT_LIFETIME,
-            supplied: None,
+            mesh: name.into(),
+            trust_domain: mesh.trust_domain(name),
+            lifetime: certificates.lifetime().min(LIFETIME_DEFAULT),
+            root_lifetime: certificates.root_lifetime(),
+            supplied: supplied.map(|place| (Arc::clone(&place.namespace), Arc::clone(&place.name))),
         }
     }
 }
 
-/// The meshes there are.
+/// The meshes there are, those of one trust domain only once: two could not be told apart.
 #[must_use]
-pub fn meshes(_resources: &Resources) -> Vec<Settings> {
-    vec![Settings::new("default")]
+pub fn meshes(resources: &Resources) -> Vec<Settings> {
+    let mut found: Vec<Settings> = Vec::new();
+    for mesh in resources.all::<Mesh>() {
+        let settings = Settings::of(mesh.resource.key.name.as_str(), mesh.content);
+        let is_taken = found.iter().any(|known| known.trust_domain == settings.trust_domain);
+        if !is_taken && spiffe::is_trust_domain(&settings.trust_domain) {
+            found.push(settings);
+        }
+    }
+    found
 }
 
 /// Whether objects of a kind say something that is read here.
 #[must_use]
-pub fn is_about_meshes(_kind: KindName) -> bool {
-    false
+pub fn is_about_meshes(kind: KindName) -> bool {
+    kind == KindName::Mesh
 }
 
 /// The mesh that is meant when none is named: the only one, or the one called `default`.

@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::root::{BACKDATE, Root, RootProblem, pem, serial};
+use super::root::{BACKDATE, Root, RootProblem, serial};
 use identity::x509;
 
 /// An authority that ends sooner than this signs nothing any more.
@@ -62,7 +62,7 @@ pub fn sign(
     params.not_before = (now - BACKDATE).into();
     params.not_after = not_after.into();
     let leaf = params.signed_by(key, &root.issuer()?)?.der().clone();
-    let chain = std::iter::once(pem(&leaf)).chain(root.between.iter().cloned()).collect();
+    let chain = std::iter::once(x509::pem(&leaf)).chain(root.between.iter().cloned()).collect();
     // Certificates count whole seconds.
     let not_after = x509::parse(&leaf).map_or(not_after, |parsed| x509::ends(&parsed));
     Ok(Issued { leaf, chain, not_after, serial: shown })

@@ -194,6 +194,8 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

@@ -214,6 +214,20 @@ impl Server {
         self.set_aside.as_deref()
     }
 
+    /// What people must be told about objects that are in the store and cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        let unreadable = self.world.unreadable();
+        (!unreadable.is_empty()).then(|| {
+            format!(
+                "{} of the store cannot be read and live on in it only; another version may have written them\n  {}\n\
+                 hint: run the version that wrote them, or write them anew with `selvedge apply`",
+                if unreadable.len() == 1 { "1 object" } else { "some objects" },
+                unreadable.join("\n  ").trim_end(),
+            )
+        })
+    }
+
     /// Lets what is under way end, gives the lease back, and closes the store: its files are whole and nobody's then.
     pub async fn stop(self) {
         let Server { world, api, loops, mut tasks, .. } = self;

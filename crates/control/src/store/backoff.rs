@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Pauses between tries.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
@@ -20,7 +20,9 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The next pause: between half of a length that doubles and all of it.
+    /// The next pause: between half of a length that doubles and all of it, at most five seconds.
+    #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "pauses are no sequence that somebody would collect")]
     pub fn next(&mut self) -> Duration {
         let longest = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);

@@ -38,6 +38,7 @@ macro_rules! keeps_its_promises {
             the_audit_log_is_kept_with_the_writes_or_not_at_all,
             who_waits_is_woken_by_a_write,
             random_change_sets_do_what_a_plain_model_does,
+            the_audit_log_forgets_its_oldest_entries_only_and_only_when_it_is_told_to,
             closing_does_what_waits_and_afterwards_nothing_is_available,
         );
     };
@@ -365,6 +366,24 @@ pub async fn the_audit_log_is_kept_with_the_writes_or_not_at_all(store: Arc<dyn 
     assert_eq!(store.epoch().await, Ok(1), "the audit log has no revisions");
 }
 
+pub async fn the_audit_log_forgets_its_oldest_entries_only_and_only_when_it_is_told_to(
+    store: Arc<dyn Store>,
+) {
+    let entries: Vec<AuditEntry> = (0..6_000).map(|number| entry(&number.to_string())).collect();
+    assert_eq!(store.shorten_audit(0).await, Ok(false), "an empty log");
+    store.audit(entries.clone()).await.unwrap();
+
+    assert_eq!(store.shorten_audit(6_000).await, Ok(false));
+    assert_eq!(store.audited(10_000).await.unwrap().len(), 6_000);
+    assert_eq!(store.shorten_audit(10).await, Ok(true), "a step at a time");
+    assert_eq!(store.shorten_audit(10).await, Ok(false));
+
+    let newest: Vec<AuditEntry> = entries.into_iter().rev().take(10).collect();
+    assert_eq!(store.audited(10_000).await.unwrap(), newest);
+    store.audit(vec![entry("next")]).await.unwrap();
+    assert_eq!(store.audited(1).await.unwrap(), [entry("next")]);
+}
+
 pub async fn who_waits_is_woken_by_a_write(store: Arc<dyn Store>) {
     store.commit(set(vec![put("a", 1, Expect::Absent)])).await.unwrap();
     store.wait(0).await.unwrap();
@@ -412,6 +431,7 @@ pub async fn closing_does_what_waits_and_afterwards_nothing_is_available(store: 
         ("lease", store.lease("leader", "me", LONG).await.map(drop)),
         ("release", store.release(&fence).await),
         ("audit", store.audit(vec![entry("late")]).await),
+        ("shorten_audit", store.shorten_audit(1).await.map(drop)),
         ("audited", store.audited(1).await.map(drop)),
     ] {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{asked}: {answer:?}");

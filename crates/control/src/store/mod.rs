@@ -5,7 +5,7 @@
 //! can ask for exactly what came after it. The trait is small because every engine must keep all of its promises,
 //! which one suite of tests (`contract`) shows for each of them.
 
-pub(crate) mod backoff;
+pub mod backoff;
 #[cfg(test)]
 mod contract;
 mod decide;
@@ -230,6 +230,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The newest entries of the audit log, newest first.
     fn audited(&self, limit: usize) -> Answer<'_, Vec<AuditEntry>>;
+
+    /// Forgets the oldest entries of the audit log beyond so many, in steps that are short; says whether more are to be
+    /// forgotten. Nothing else ever takes an entry out of it.
+    fn shorten_audit(&self, kept: u64) -> Answer<'_, bool>;
 
     /// Does what waits to be written, then lets go of everything: connections, files, locks. Whatever is asked of it
     /// afterwards is [`StoreError::Unavailable`]; closing it again does nothing.

@@ -36,6 +36,9 @@ pub(super) trait Engine: Send + 'static {
     /// Forgets changes.
     fn compact(&mut self, up_to: Revision) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Forgets some of the oldest entries of the audit log beyond so many; says whether there are more.
+    fn shorten_audit(&mut self, kept: u64) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Called when everything that was waiting is done, with the last epoch that was written.
     fn wrote(&self, epoch: Revision);
 
@@ -68,6 +71,7 @@ enum Job {
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
+    ShortenAudit(u64, Reply<bool>),
     Close,
 }
 
@@ -99,6 +103,10 @@ impl Writer {
 
     pub async fn compact(&self, up_to: Revision) -> Result<(), StoreError> {
         self.ask(|reply| Job::Compact(up_to, reply)).await
+    }
+
+    pub async fn shorten_audit(&self, kept: u64) -> Result<bool, StoreError> {
+        self.ask(|reply| Job::ShortenAudit(kept, reply)).await
     }
 
     /// Ends the task after what waits, and is back when it has let go of the database.
@@ -155,6 +163,9 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
             }
             Job::Compact(up_to, reply) => {
                 let _ = reply.send(engine.compact(up_to).await);
+            }
+            Job::ShortenAudit(kept, reply) => {
+                let _ = reply.send(engine.shorten_audit(kept).await);
             }
             Job::Close => return,
         }

@@ -37,6 +37,7 @@ pub fn tell(told: &Told, now: Instant) -> List {
         "leader": *told.leading.borrow(),
         "followedSeconds": seconds(now.saturating_duration_since(following.complete)),
         "storeError": following.failure.map(|failure| failure.to_string()).unwrap_or_default(),
+        "unreadable": told.world.unreadable(),
         "proxies": programmed.live,
         "programmed": programmed.current,
         "unmatched": routes::numbers(&unmatched),

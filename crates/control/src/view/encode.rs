@@ -6,6 +6,7 @@
 
 use discovery::messages::Content;
 use discovery::object::{Object, ObjectName, TypeName};
+use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::secret::{CA_CRT, TLS_CRT, TLS_KEY};
 use model::kinds::{Kind, OnRejection};
 use model::labels::SERVICE_NAME;
@@ -67,6 +68,8 @@ fn json(resource: &Resource) -> Value {
         | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
+        | Kind::ResiliencePolicy(_)
+        | Kind::FaultPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthorizationPolicy(_)
@@ -104,6 +107,8 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
+        | Kind::ResiliencePolicy(_)
+        | Kind::FaultPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthorizationPolicy(_)
@@ -146,14 +151,10 @@ fn parents(resource: &Resource) -> Vec<String> {
             let service = resource.meta.labels.get(SERVICE_NAME);
             service.map(|service| format!("Service/{namespace}/{service}")).into_iter().collect()
         }
-        Kind::BackendTlsPolicy(policy) => {
-            let targets = policy.spec.target_refs.iter();
-            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
-        }
-        Kind::AuthorizationPolicy(policy) => {
-            let targets = policy.spec.target_refs.iter();
-            targets.map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
-        }
+        Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)
         | Kind::Secret(_)
         | Kind::ConfigMap(_)
@@ -174,6 +175,10 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::JoinToken(_)
         | Kind::TrustBundle(_) => Vec::new(),
     }
+}
+
+fn targets(namespace: &str, references: &[PolicyTargetRef]) -> Vec<String> {
+    references.iter().map(|target| format!("{}/{namespace}/{}", target.kind, target.name)).collect()
 }
 
 #[cfg(test)]

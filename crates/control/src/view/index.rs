@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::kinds::authorization_policy::ROOT_NAMESPACE;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, Kind, KindName};
+use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, Kind, KindName, Scope};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
@@ -26,11 +26,16 @@ pub(super) enum Guarded {
 
 type Children = HashMap<Place, BTreeSet<ResourceKey>>;
 
+/// An object by kind, namespace and name.
+pub(super) type Target = (KindName, Arc<str>, Arc<str>);
+
 /// Children by parent.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     routes: Children,
     policies: Children,
+    /// Policies that name what they are about, whatever its kind.
+    attached: HashMap<Target, BTreeSet<ResourceKey>>,
     /// AuthorizationPolicies by what they protect.
     guards: HashMap<Guarded, BTreeSet<ResourceKey>>,
 }
@@ -46,9 +51,13 @@ impl Index {
     pub(super) fn change(&mut self, before: Option<&Resource>, after: Option<&Arc<Resource>>) {
         if let Some(before) = before {
             self.remove(before);
+            self.detach(before);
         }
         if let Some(after) = after {
             self.insert(after);
+            for target in targets_of(after) {
+                self.attached.entry(target).or_default().insert(after.key.clone());
+            }
         }
     }
 
@@ -78,6 +87,24 @@ impl Index {
 
     pub(super) fn policies_of(&self, namespace: &str, service: &str) -> impl Iterator<Item = &ResourceKey> {
         self.policies.get(&(namespace.into(), service.into())).into_iter().flatten()
+    }
+
+    /// Policies that name an object as their target.
+    pub(super) fn attached_to(&self, resource: &Resource) -> impl Iterator<Item = &ResourceKey> {
+        let name = resource.key.name.to_arc();
+        let target = (resource.kind_name(), resource.namespace().into(), name);
+        self.attached.get(&target).into_iter().flatten()
+    }
+
+    fn detach(&mut self, policy: &Resource) {
+        for target in targets_of(policy) {
+            if let Some(known) = self.attached.get_mut(&target) {
+                known.remove(&policy.key);
+                if known.is_empty() {
+                    self.attached.remove(&target);
+                }
+            }
+        }
     }
 
     fn insert(&mut self, resource: &Resource) {
@@ -116,6 +143,8 @@ impl Index {
             | Kind::ReferenceGrant(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -158,6 +187,21 @@ pub(super) fn gateways_of(resource: &Resource) -> Vec<Place> {
             (parent.namespace.clone().unwrap_or_else(|| resource.namespace().into()), parent.name.clone())
         })
         .collect()
+}
+
+/// What a policy names as its targets.
+pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
+    let references: &[PolicyTargetRef] = match &resource.kind {
+        Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
+        Kind::FaultPolicy(policy) => &policy.spec.target_refs,
+        _ => &[],
+    };
+    let target = |reference: &PolicyTargetRef| {
+        let kind = KindName::find(&reference.group, &reference.kind)?;
+        let namespace = if kind.scope() == Scope::Cluster { "" } else { resource.namespace() };
+        Some((kind, namespace.into(), reference.name.clone()))
+    };
+    references.iter().filter_map(target).collect()
 }
 
 /// The Services a policy is about.

@@ -104,6 +104,8 @@ struct Needs<'a> {
 
 impl Needs<'_> {
     fn of_object(&mut self, resource: &Arc<Resource>) {
+        let policies = self.index.attached_to(resource);
+        self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
         match &resource.kind {
             Kind::Gateway(gateway) => self.of_gateway(resource, gateway),
             Kind::GatewayClass(class) => self.of_class(class),
@@ -119,6 +121,8 @@ impl Needs<'_> {
             | Kind::EndpointSlice(_)
             | Kind::ReferenceGrant(_)
             | Kind::GatewayParameters(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)

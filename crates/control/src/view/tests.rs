@@ -199,6 +199,47 @@ fn a_view_holds_what_its_gateway_needs_and_nothing_of_anybody_else() {
     assert_eq!(found, wanted.map(str::to_owned).into());
 }
 
+/// A ResiliencePolicy.
+fn patience(namespace: &str, name: &str, group: &str, kind: &str, target: &str) -> Value {
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "ResiliencePolicy",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "targetRefs": [{ "group": group, "kind": kind, "name": target }],
+            "timeouts": { "connect": "1s" },
+        },
+    })
+}
+
+#[test]
+fn a_policy_is_in_the_views_that_hold_one_of_its_targets_and_in_no_others() {
+    const API: &str = "gateway.networking.k8s.io";
+    let mut scene = Scene::new(&two_tenants());
+    let policies = |scene: &mut Scene| -> Vec<String> {
+        scene.of("a/edge").into_iter().filter(|name| name.starts_with("ResiliencePolicy")).collect()
+    };
+    assert!(policies(&mut scene).is_empty());
+
+    scene.edit(
+        &[
+            patience("a", "of-gateway", API, "Gateway", "edge"),
+            patience("a", "of-route", API, "HTTPRoute", "shop"),
+            patience("a", "of-service", "", "Service", "cart"),
+            patience("a", "of-idle", "", "Service", "idle"),
+            patience("b", "of-other", "", "Service", "cart"),
+        ],
+        &[],
+    );
+    let wanted = ["of-gateway", "of-route", "of-service"].map(|name| format!("ResiliencePolicy a/{name}"));
+    assert_eq!(policies(&mut scene), wanted);
+
+    scene.edit(
+        &[patience("a", "of-service", "", "Service", "idle")],
+        &[&patience("a", "of-route", API, "HTTPRoute", "shop")],
+    );
+    assert_eq!(policies(&mut scene), wanted[..1]);
+}
+
 #[test]
 fn all_gateways_are_those_of_our_class() {
     let mut foreign = gateway("c", "foreign", "pair", json!({ "from": "Same" }));
@@ -361,6 +402,8 @@ fn pool() -> Vec<Value> {
         service("c", "cart"),
         slice("c", "cart", 1),
         slice("a", "cart", 2),
+        patience("a", "of-gateway", "gateway.networking.k8s.io", "Gateway", "edge"),
+        patience("a", "of-service", "", "Service", "cart"),
         pod("c", "cart-x", "cart"),
         pod("a", "cart-x", "cart"),
         grant("b", "lets", "a", "Service"),

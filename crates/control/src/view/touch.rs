@@ -10,7 +10,7 @@ use model::kinds::{Kind, KindName, Service};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{gateways_of, guarded_by, services_of};
+use super::index::{gateways_of, guarded_by, services_of, targets_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
 
@@ -50,6 +50,11 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::BackendTlsPolicy(policy) => {
                 let services = services_of(side, policy);
                 found.extend(services.iter().filter_map(|(namespace, name)| service(namespace, name)));
+            }
+            Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) => {
+                let targets = targets_of(side).into_iter();
+                let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
+                found.extend(nodes.map(Touch::Refresh));
             }
             Kind::AuthorizationPolicy(policy) => {
                 let guarded = guarded_by(side, policy).into_iter();

@@ -113,3 +113,40 @@ async fn a_connection_that_says_nothing_or_speaks_no_tls_is_closed() {
     let _closed_or_reset = plain.read_to_end(&mut said).await;
     assert!(!String::from_utf8_lossy(&said).contains("200"), "{said:?}");
 }
+
+#[tokio::test]
+async fn a_watcher_that_takes_nothing_is_cut_off_and_its_place_is_free_again() {
+    let limits = Limits {
+        write_stall_timeout: Duration::from_millis(300),
+        watches_per_user_max: 1,
+        ..Limits::default()
+    };
+    let server = Server::with(limits).await;
+    let admin = server.admin();
+    let taking_nothing = admin.watch(&format!("{MAPS}?watch=true")).await;
+    let again = format!(
+        "{MAPS}?watch=true&timeoutSeconds=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+    );
+    assert_eq!(admin.get(&again).await.code, 429, "it holds the only place");
+
+    // What the two kernels and the client's library hold on their own is some megabytes.
+    let text = "x".repeat(1 << 20);
+    let mut cut = false;
+    for number in 0..200 {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("m-{}", number % 4) },
+            "data": { "number": number.to_string(), "text": text },
+        });
+        match number {
+            0..4 => admin.post(MAPS, &map).await.fine(),
+            _ => admin.put(&format!("{MAPS}/m-{}", number % 4), &map).await.fine(),
+        };
+        cut = cut || admin.get(&again).await.code == 200;
+        if cut {
+            break;
+        }
+    }
+
+    assert!(cut, "its place was never free");
+    drop(taking_nothing);
+}

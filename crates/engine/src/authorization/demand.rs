@@ -125,6 +125,22 @@ impl Demands {
         }
     }
 
+    /// Whether a caller is meant, whatever is asked.
+    pub(super) fn concern(&self, source: &Source<'_>, doubt: Doubt) -> bool {
+        self.from.is_empty() || self.from.iter().any(|from| from.met(source, doubt))
+    }
+
+    /// Whether nothing is demanded of what is asked.
+    pub(super) fn are_of_callers_only(&self) -> bool {
+        self.to.is_empty() && self.when.is_empty() && self.condition.is_none()
+    }
+
+    /// Identities that are named letter by letter.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let lists = self.from.iter().filter_map(|from| from.identities.among.as_ref());
+        lists.flat_map(|list| list.iter()).filter_map(Matcher::literal)
+    }
+
     /// Whether it looks at the client's address.
     pub(super) fn ask_address(&self) -> bool {
         self.from.iter().any(|from| from.addresses.is_written())

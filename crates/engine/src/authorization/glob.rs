@@ -54,6 +54,14 @@ impl Matcher {
         }
     }
 
+    /// The one text that it matches, if there is one.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match (&*self.pieces, self.any_before, self.any_after) {
+            ([piece], false, false) => std::str::from_utf8(piece).ok(),
+            _ => None,
+        }
+    }
+
     /// Whether all of a text matches.
     #[inline]
     pub(super) fn matches(&self, text: &[u8]) -> bool {

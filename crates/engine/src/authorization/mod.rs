@@ -11,6 +11,7 @@ mod condition;
 mod demand;
 mod glob;
 mod policy;
+mod reach;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use model::kinds::authorization_policy::PolicyAction;
 use model::spiffe::SpiffeId;
 
 pub use policy::{Policy, PolicyRule, PolicySlot};
+pub use reach::{Extent, Reach};
 
 use crate::request::{HeaderView, RequestView};
 

@@ -97,6 +97,23 @@ impl Policy {
     }
 }
 
+impl PolicyRule {
+    /// Whether it speaks of a caller, whatever is asked.
+    pub(super) fn concerns<H>(&self, asked: &Asked<'_, H>, denies: bool) -> bool {
+        self.demands.concern(asked.source, if denies { Doubt::Holds } else { Doubt::Fails })
+    }
+
+    /// Whether it speaks of everything that its callers ask.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.demands.are_of_callers_only()
+    }
+
+    /// Identities that it names letter by letter.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.demands.named()
+    }
+}
+
 /// What a policy makes of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {

@@ -17,6 +17,7 @@ use super::certificates::{Certificates, Remembered};
 use super::endpoints::Draft;
 use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
 use super::references::{ClusterKey, Destination, Reached};
+use super::resilience::{Part, ResilienceBook};
 use super::selection::Selection;
 use super::slots::Slots;
 use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, UpstreamTls};
@@ -45,6 +46,7 @@ pub(super) struct Sources<'a> {
     pub(super) resources: &'a Resources,
     pub(super) selection: &'a Selection,
     pub(super) policies: &'a PolicyTable,
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) shown: &'a Shown,
     pub(super) remembered: &'a mut Remembered,
     pub(super) certificates: &'a mut dyn Certificates,
@@ -157,18 +159,26 @@ impl ClusterBook {
                 let pods = sources.selection.pods(namespace, &service.spec.selector);
                 draft.service(service, port, slices, pods);
                 draft.tls = sources.policies.find(namespace, name, port.name.as_deref()).cloned();
+                let port = port.name.as_deref();
+                draft.resilience = sources.resilience.cluster(Part::Service { namespace, name, port });
             }
             ClusterKey::Backend { namespace, name } => {
                 let backend = sources.resources.backend(namespace, name)?;
                 draft.backend(backend.content);
                 draft.tls = validate_backend(backend, sources).map(|validated| validated.tls);
+                draft.resilience = sources.resilience.cluster(Part::Backend { namespace, name });
             }
         }
         draft.addresses.sort_unstable();
         draft.addresses.dedup();
         let slots = &mut self.endpoint_slots;
-        let endpoint =
-            |address| Endpoint { slot: EndpointSlot(slots.of((slot.0, address))), address, mesh: None };
+        let localities = &draft.localities;
+        let endpoint = |address| Endpoint {
+            slot: EndpointSlot(slots.of((slot.0, address))),
+            address,
+            mesh: None,
+            locality: localities.get(&address).cloned(),
+        };
         if let Some(caller) = &key.by {
             draft.tls = draft.tls.map(|tls| shown_by(sources.shown.get(caller), tls));
         }
@@ -177,6 +187,7 @@ impl ClusterBook {
             Some(Tls::Speak(tls)) => (Some(tls), None),
             Some(Tls::Refuse(reason)) => (None, Some(reason)),
         };
+        let connect = draft.resilience.as_ref().and_then(|said| said.timeouts.connect);
         Some(Cluster {
             slot,
             name: key.to_string().into(),
@@ -185,7 +196,8 @@ impl ClusterBook {
             endpoints: draft.addresses.into_iter().map(endpoint).collect(),
             names: draft.names,
             refuse,
-            connect_timeout: draft.connect_timeout,
+            connect_timeout: connect.unwrap_or(draft.connect_timeout),
+            resilience: draft.resilience,
         })
     }
 }
@@ -208,7 +220,7 @@ fn shown_by(own: Option<&Option<Arc<KeyPair>>>, tls: Tls) -> Tls {
 }
 
 fn equal(old: &Cluster, new: &Cluster) -> bool {
-    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout } = old;
+    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout, resilience } = old;
     *slot == new.slot
         && *name == new.name
         && *protocol == new.protocol
@@ -217,6 +229,7 @@ fn equal(old: &Cluster, new: &Cluster) -> bool {
         && *names == new.names
         && *refuse == new.refuse
         && *connect_timeout == new.connect_timeout
+        && *resilience == new.resilience
 }
 
 fn validate_backend(backend: Typed<'_, Backend>, sources: &mut Sources<'_>) -> Option<Validated> {

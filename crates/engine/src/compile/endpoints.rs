@@ -3,6 +3,7 @@
 //! For Pods the decisions are those of Kubernetes' endpoint slice controller, so that a file means here what it
 //! means in a cluster where that controller writes the slices.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use model::kinds::service::{PortRef, Service, ServicePort, ServiceType, Transpor
 use model::resources::Typed;
 
 use super::policies::Tls;
-use crate::config::{DnsEndpoint, UpstreamProtocol};
+use crate::config::{DnsEndpoint, Locality, Resilience, UpstreamProtocol};
 
 /// Longest time to connect to an endpoint, TLS handshake included, unless a Backend says otherwise.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
@@ -26,6 +27,9 @@ pub(super) struct Draft {
     pub(super) names: Vec<DnsEndpoint>,
     pub(super) tls: Option<Tls>,
     pub(super) connect_timeout: Duration,
+    /// Where addresses are, as far as that is known.
+    pub(super) localities: HashMap<SocketAddr, Arc<Locality>>,
+    pub(super) resilience: Option<Arc<Resilience>>,
 }
 
 impl Default for Draft {
@@ -36,6 +40,8 @@ impl Default for Draft {
             names: Vec::new(),
             tls: None,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            localities: HashMap::new(),
+            resilience: None,
         }
     }
 }
@@ -96,7 +102,11 @@ impl Draft {
                 let Some(address) = endpoint.addresses.first() else { continue };
                 match (slice.address_type, address.parse::<IpAddr>()) {
                     (AddressType::IPv4 | AddressType::IPv6, Ok(ip)) => {
-                        self.addresses.push(SocketAddr::new(ip, number))
+                        let address = SocketAddr::new(ip, number);
+                        self.addresses.push(address);
+                        let zone = endpoint.zone.clone();
+                        let place = zone.map(|zone| Locality { region: Arc::default(), zone });
+                        self.localities.extend(place.map(|place| (address, Arc::new(place))));
                     }
                     (AddressType::Fqdn, _) => self.host(address, number),
                     (AddressType::IPv4 | AddressType::IPv6, Err(_)) => {}

@@ -12,6 +12,7 @@ use model::resources::{Referred, Referrer, Typed};
 use super::callers::{self, Caller};
 use super::certificates::{Certificates, Remembered};
 use super::frontend;
+use super::resilience::GatewaySide;
 use crate::config::{ClientValidation, KeyPair};
 use crate::matching::HostPattern;
 use crate::status::{GroupKind, Reason};
@@ -38,6 +39,8 @@ pub(super) struct ListenerView {
     pub(super) caller: Option<Caller>,
     /// Whether traffic is taken.
     pub(super) served: bool,
+    /// What policies for the Gateway say of its requests.
+    pub(super) says: GatewaySide,
 }
 
 /// From which namespaces routes may come.
@@ -116,6 +119,7 @@ impl Judged {
                 from: source(&listener.allowed_routes.namespaces),
                 caller: callers::caller(gateway),
                 served: false,
+                says: GatewaySide::default(),
             },
             family,
             supported_kinds,

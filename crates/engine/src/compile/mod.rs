@@ -5,6 +5,7 @@
 //! a sequence of phases, each of which looks only at what the kinds it reads have changed.
 
 mod attach;
+mod attached;
 mod callers;
 mod certificates;
 mod changes;
@@ -19,6 +20,7 @@ mod policy_status;
 mod ports;
 mod protection;
 mod references;
+mod resilience;
 mod routes;
 mod rules;
 mod selection;
@@ -36,11 +38,13 @@ use model::kinds::{
     AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
     HttpRoute, KindType, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute,
 };
+use model::kinds::{FaultPolicy, ResiliencePolicy};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
+pub use protection::{Inbound, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
@@ -52,6 +56,7 @@ use policies::{PolicyTable, ServicePlace};
 use ports::{Content, Ports};
 use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
+use resilience::{Concerned, ResilienceBook};
 use routes::{Around, Routes, Workshop};
 use selection::Selection;
 use tables::Tables;
@@ -108,6 +113,7 @@ pub struct Compiler {
     classes: Vec<(Arc<Resource>, ObjectStatus)>,
     views: Vec<ListenerView>,
     policies: PolicyTable,
+    resilience: ResilienceBook,
     protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
@@ -125,6 +131,7 @@ struct Watch {
     backend: Watched,
     config_map: Watched,
     endpoint_slice: Watched,
+    fault: Watched,
     gateway: Watched,
     gateway_class: Watched,
     gateway_parameters: Watched,
@@ -133,6 +140,7 @@ struct Watch {
     pod: Watched,
     policy: Watched,
     reference_grant: Watched,
+    resilience: Watched,
     secret: Watched,
     service: Watched,
     tcp_route: Watched,
@@ -148,6 +156,8 @@ struct Differences {
     namespaces: bool,
     policies: bool,
     anchors: bool,
+    /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
+    resilience: Option<Concerned>,
     routes: Vec<Change>,
     tcp_routes: Vec<Change>,
     /// Services and Backends that came, went or were edited.
@@ -171,6 +181,7 @@ impl Compiler {
             classes: Vec::new(),
             views: Vec::new(),
             policies: PolicyTable::default(),
+            resilience: ResilienceBook::default(),
             protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
@@ -186,16 +197,18 @@ impl Compiler {
     pub fn compile(&mut self, resources: &Resources, certificates: &mut dyn Certificates) -> Compiled {
         self.epoch += 1;
         let differences = self.watched.differences(resources, &mut self.selection);
+        self.judge_resilience(&differences, resources);
         let listeners_changed = self.plan_gateways(&differences, resources, certificates);
         self.judge_policies(&differences, resources, certificates);
         if differences.authorization {
-            self.protection.update(resources, MeshDefaults::default());
+            self.protection.update(resources, MeshDefaults::of(resources));
         }
         self.compile_routes(differences, listeners_changed, resources);
         let mut sources = Sources {
             resources,
             selection: &self.selection,
             policies: &self.policies,
+            resilience: &self.resilience,
             shown: &self.shown,
             remembered: &mut self.remembered,
             certificates,
@@ -222,7 +235,8 @@ impl Compiler {
         resources: &Resources,
         certificates: &mut dyn Certificates,
     ) -> bool {
-        if !differences.gateways && !differences.grants {
+        let spoken_of = differences.resilience.as_ref().is_some_and(|concerned| concerned.gateways);
+        if !differences.gateways && !differences.grants && !spoken_of {
             return differences.namespaces;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
@@ -235,7 +249,10 @@ impl Compiler {
             self.book.touch_callers();
         }
         let listeners = self.plans.iter().flat_map(|plan| &plan.listeners);
-        let views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
+        let mut views: Vec<ListenerView> = listeners.map(|listener| listener.view.clone()).collect();
+        for view in &mut views {
+            view.says = self.resilience.gateway(&view.namespace, &view.gateway);
+        }
         let changed = views != self.views;
         self.views = views;
         changed || differences.namespaces
@@ -253,6 +270,15 @@ impl Compiler {
         }
     }
 
+    fn judge_resilience(&mut self, differences: &Differences, resources: &Resources) {
+        let Some(concerned) = &differences.resilience else { return };
+        self.resilience = ResilienceBook::new(resources);
+        match concerned.meshes {
+            true => self.book.touch_all(),
+            false => self.book.touch(&concerned.destinations),
+        }
+    }
+
     fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
@@ -260,12 +286,14 @@ impl Compiler {
             listeners,
             grants: differences.grants,
             destinations: differences.destinations,
+            spoken_of: differences.resilience.map(|concerned| concerned.routes).unwrap_or_default(),
             authorization: differences.authorization,
         };
         let mut shop = Workshop {
             controller: &self.controller,
             resources,
             views: &self.views,
+            resilience: &self.resilience,
             book: &mut self.book,
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
@@ -309,7 +337,8 @@ impl Compiler {
                 status: status.clone(),
             });
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
-        let after = policies.chain(backends).map(fresh);
+        let attached = self.resilience.statuses(&self.controller, resources);
+        let after = policies.chain(backends).chain(attached).map(fresh);
         Conditions::new(before.chain(routes).chain(after).collect())
     }
 
@@ -380,6 +409,14 @@ impl Watch {
             | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
+        let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
+        let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
+        let concerned = (!resilience.is_empty() || !faults.is_empty()).then(|| {
+            let mut concerned = Concerned::default();
+            concerned.note::<ResiliencePolicy>(&resilience);
+            concerned.note::<FaultPolicy>(&faults);
+            concerned
+        });
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
         Differences {
@@ -389,6 +426,7 @@ impl Watch {
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
+            resilience: concerned,
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations

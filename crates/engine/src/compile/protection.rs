@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
-use model::kinds::{KindName, Service};
+use model::kinds::{KindName, MESH_GROUP, Service};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -72,10 +72,36 @@ pub(super) struct MeshDefaults {
     pub(super) default: DefaultAction,
 }
 
+impl MeshDefaults {
+    /// What the Mesh among some resources says; nothing without one.
+    pub(super) fn of(_resources: &Resources) -> MeshDefaults {
+        MeshDefaults::default()
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     resource: Arc<Resource>,
     policy: Arc<Policy>,
+}
+
+/// A way in to a workload, as policies see it.
+#[derive(Clone, Debug)]
+pub struct Inbound<'a> {
+    /// Namespace of Service and workload.
+    pub namespace: &'a Arc<str>,
+    /// The Service, with the name of its port.
+    pub service: Option<(Arc<str>, Option<Arc<str>>)>,
+    /// The workload.
+    pub workload: Option<&'a Arc<str>>,
+}
+
+/// What the policies of a set of resources make of a way in, for those who ask once.
+#[must_use]
+pub fn inbound(resources: &Resources, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+    let mut book = PolicyBook::default();
+    book.update(resources, MeshDefaults::of(resources));
+    book.inbound(place)
 }
 
 /// A route, as policies see it.
@@ -207,6 +233,22 @@ impl PolicyBook {
                 self.of(&Protected::Namespace(namespace.clone())).to_vec()
             }
         }
+    }
+
+    /// What may come in to a port of a Service at one of its workloads, where a proxy stands beside it.
+    pub(super) fn inbound(&mut self, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut list = self.of(&Protected::Mesh).to_vec();
+        list.extend_from_slice(self.of(&Protected::Namespace(place.namespace.clone())));
+        if let Some((service, port)) = &place.service {
+            list.extend(self.of_object(KindName::Service, place.namespace, service, port.as_ref()));
+        }
+        if let (Some(workload), Some(kind)) = (place.workload, KindName::find(MESH_GROUP, "Workload")) {
+            list.extend(self.of_object(kind, place.namespace, workload, None));
+        }
+        self.merged(vec![list])
     }
 
     /// One value for lists of which all must agree. Equal ones are the same by pointer.

@@ -20,6 +20,7 @@ use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::protection::{Door, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved, of_http_route, referrer};
+use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
@@ -60,6 +61,8 @@ struct Depends {
     side: Option<ListenerSide>,
     /// The Gateway, where it shows backends a certificate of its own.
     caller: Option<Caller>,
+    /// What policies for the Gateway say of its requests.
+    says: GatewaySide,
     /// Who may come in there at all.
     door: Door,
 }
@@ -69,6 +72,7 @@ pub(super) struct Workshop<'a> {
     pub(super) controller: &'a Arc<str>,
     pub(super) resources: &'a Resources,
     pub(super) views: &'a [ListenerView],
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) book: &'a mut ClusterBook,
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
@@ -84,6 +88,8 @@ pub(super) struct Around {
     pub(super) grants: bool,
     /// Services and Backends that are different.
     pub(super) destinations: HashSet<Destination>,
+    /// Routes, by namespace and name, of which policies say something else.
+    pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
     /// AuthorizationPolicies are different.
     pub(super) authorization: bool,
 }
@@ -91,7 +97,8 @@ pub(super) struct Around {
 impl Around {
     /// Whether routes that did not change may have to be looked at.
     pub(super) fn concerns_routes(&self) -> bool {
-        self.listeners || self.grants || self.authorization || !self.destinations.is_empty()
+        let quiet = self.destinations.is_empty() && self.spoken_of.is_empty();
+        self.listeners || self.grants || self.authorization || !quiet
     }
 
     /// Whether references of a route of this namespace may lead elsewhere now.
@@ -196,9 +203,11 @@ impl RouteState {
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
     fn judge(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let plain = ListenerSide { port: 80, https: false };
-        let mut judged = rules::compile(self.typed(), &self.resolved, plain, slots);
+        let says = GatewaySide::default();
+        let told = rules::Told { resilience: shop.resilience, gateway: &says };
+        let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
-        let depends = Depends { side, caller: None, door: Door::default() };
+        let depends = Depends { side, caller: None, says, door: Door::default() };
         self.protect(&mut judged.templates, &depends.door, shop);
         self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
         self.judged = judged;
@@ -213,7 +222,11 @@ impl RouteState {
 
     /// Looks again at what may be different because of changes elsewhere.
     fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
-        let mut rules_changed = false;
+        let place = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let mut rules_changed = around.spoken_of.contains(&place);
+        if rules_changed {
+            self.judge(slots, shop);
+        }
         if around.concerns(&self.resolved, self.resource.namespace()) {
             let resolved = resolve(&self.resource, self.typed().content, shop);
             if resolved != self.resolved {
@@ -241,6 +254,7 @@ impl RouteState {
     /// Takes its places in the tables and writes its status.
     fn enter(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let mut callers: Vec<Option<Caller>> = Vec::new();
+        let mut said: Vec<GatewaySide> = vec![GatewaySide::default()];
         let mut doors: Vec<Door> = Vec::new();
         for at in 0..self.attachment.places.len() {
             let place = self.attachment.places[at].clone();
@@ -248,6 +262,9 @@ impl RouteState {
             let view = view.expect("routes attach to listeners there are");
             if !callers.contains(&view.caller) {
                 callers.push(view.caller.clone());
+            }
+            if !said.contains(&view.says) {
+                said.push(view.says.clone());
             }
             let door = shop.protection.door(view);
             if !doors.contains(&door) {
@@ -262,6 +279,7 @@ impl RouteState {
             );
         }
         self.hold(&callers, &doors, shop.book);
+        self.variants.retain(|(depends, _)| said.contains(&depends.says));
         let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
@@ -278,13 +296,15 @@ impl RouteState {
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),
+            says: view.says.clone(),
             door: shop.protection.door(view),
         };
         if let Some((_, templates)) = self.variants.iter().find(|(known, _)| *known == depends) {
             return templates.clone();
         }
         let resolved = self.reached_by(view.caller.as_ref(), shop.book);
-        let mut compiled = rules::compile(self.typed(), &resolved, side, slots);
+        let told = rules::Told { resilience: shop.resilience, gateway: &view.says };
+        let mut compiled = rules::compile(self.typed(), &resolved, side, told, slots);
         self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
         self.variants.push((depends, templates.clone()));

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use model::kinds::http_route::{
-    HttpBackendRef, HttpMatch, HttpRoute, HttpRule, HttpTimeouts, PathMatchType, ValueMatchType,
+    HttpBackendRef, HttpMatch, HttpRoute, HttpRule, PathMatchType, ValueMatchType,
 };
 use model::resource::Source;
 use model::resources::Typed;
-use model::units::GatewayDuration;
 use model::{FieldPath, Resource};
 
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
+use super::resilience::{GatewaySide, ResilienceBook, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target, Timeouts};
+use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -60,11 +60,20 @@ pub(super) fn depend_on_listener(route: &HttpRoute) -> bool {
     })
 }
 
+/// Policies that have something to say of rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub(super) resilience: &'a ResilienceBook,
+    /// What those for the Gateway say.
+    pub(super) gateway: &'a GatewaySide,
+}
+
 /// Compiles the rules of a route.
 pub(super) fn compile(
     route: Typed<'_, HttpRoute>,
     resolved: &Resolved,
     side: ListenerSide,
+    told: Told<'_>,
     slots: &mut RuleSlots,
 ) -> Compiled {
     let mut compiler = RuleCompiler {
@@ -72,6 +81,7 @@ pub(super) fn compile(
         place: route.resource.key.place().into(),
         resolved,
         side,
+        told,
         slots,
         compiled: Compiled::default(),
     };
@@ -113,6 +123,7 @@ struct RuleCompiler<'a> {
     place: Arc<str>,
     resolved: &'a Resolved,
     side: ListenerSide,
+    told: Told<'a>,
     slots: &'a mut RuleSlots,
     compiled: Compiled,
 }
@@ -120,18 +131,17 @@ struct RuleCompiler<'a> {
 impl RuleCompiler<'_> {
     fn rule(&mut self, position: u16, rule: &HttpRule) {
         let slot = slot(&self.place, position, rule, self.slots);
-        for (field, written) in
-            [("retry", rule.retry.is_some()), ("sessionPersistence", rule.session_persistence.is_some())]
-        {
-            if written {
-                self.compiled.ignored.push(format!("`rules[{position}].{field}` has no effect yet"));
-            }
+        if rule.session_persistence.is_some() {
+            let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
+            self.compiled.ignored.push(text);
         }
+        let route = (self.route.resource.namespace(), self.route.resource.key.name.as_str());
+        let side = self.told.resilience.rule(route, rule, self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
             let Ok(matched) = u16::try_from(matched) else { break };
-            self.one_match(slot, (position, matched), rule, wanted);
+            self.one_match(slot, (position, matched), rule, wanted, &side);
         }
     }
 
@@ -141,6 +151,7 @@ impl RuleCompiler<'_> {
         (position, matched): (u16, u16),
         rule: &HttpRule,
         wanted: &HttpMatch,
+        policies: &RuleSide,
     ) {
         let at = format!("rules[{position}].matches[{matched}]");
         let path = match path(wanted) {
@@ -172,8 +183,10 @@ impl RuleCompiler<'_> {
         };
         let name = rule.name.clone();
         let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
-        let timeouts = timeouts(rule.timeouts.unwrap_or_default());
-        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, authorization: None });
+        let RuleSide { timeouts, retry, fault } = policies;
+        let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
+        let authorization = None;
+        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, retry, fault, authorization });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }
@@ -283,16 +296,4 @@ fn forward(references: &[HttpBackendRef], around: Surroundings<'_>) -> Result<Ac
         return Ok(Action::Refuse { status: 500, reason: "no_backends" });
     }
     Ok(Action::Forward(Backends { choices, weight_total }))
-}
-
-fn timeouts(written: HttpTimeouts) -> Timeouts {
-    let bound = |duration: Option<GatewayDuration>| {
-        duration.map(GatewayDuration::get).filter(|duration| !duration.is_zero())
-    };
-    Timeouts {
-        request: bound(written.request),
-        backend_request: bound(written.backend_request),
-        client_may_pause: written.request.is_some(),
-        upstream_may_pause: written.request.is_some() || written.backend_request.is_some(),
-    }
 }

@@ -4,11 +4,13 @@
 //! matches, what came nearest is told: a 404 without a reason is the most common question about a gateway.
 
 mod changes;
+mod judgement;
 mod nearest;
 mod question;
 mod text;
 
 pub use changes::{Change, Changes, REQUESTS_MAX, changes};
+pub use judgement::{Judgement, Said};
 pub use question::{Question, QuestionError};
 
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::authorization::Destination;
 use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction};
 use crate::dump;
 use crate::matching::{HostPattern, Listener, Verdict};
@@ -92,6 +95,8 @@ pub struct Answer {
     pub because: Value,
     /// Filters in the order they run.
     pub filters: Vec<Value>,
+    /// Whether it may be asked at all; `None` when no policy speaks of it.
+    pub authorization: Option<Judgement>,
     /// What answers.
     pub action: Verb,
 }
@@ -178,7 +183,7 @@ pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, 
         explanation.host = covering(listener.hosts.sorted(), &url.host).map(|(host, _)| host.to_string());
     }
     explanation.outcome = match ask(port, question, &url) {
-        Verdict::Rule(rule) => Outcome::Rule(Box::new(answer(config, port, rule, &url))),
+        Verdict::Rule(rule) => Outcome::Rule(Box::new(answer(config, port, rule, question, &url))),
         Verdict::Misdirected => {
             Outcome::Misdirected { handshake: handshake(port, &url).unwrap_or_default().to_owned() }
         }
@@ -256,7 +261,7 @@ fn covering<'v, T>(patterns: Vec<(HostPattern, &'v T)>, host: &str) -> Option<(H
     covering.max_by_key(|(pattern, _)| pattern.specificity())
 }
 
-fn answer(config: &Config, port: &Port, rule: &Rule, url: &Url) -> Answer {
+fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, url: &Url) -> Answer {
     let entries = listener(port, url).and_then(|(_, listener)| covering(listener.hosts.sorted(), &url.host));
     let entry = entries.and_then(|(_, table)| table.entries().find(|entry| std::ptr::eq(&*entry.rule, rule)));
     Answer {
@@ -267,6 +272,11 @@ fn answer(config: &Config, port: &Port, rule: &Rule, url: &Url) -> Answer {
         source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
+        authorization: rule.authorization.as_deref().map(|authorization| {
+            let server_name = url.https.then_some(url.host.as_str());
+            let destination = Destination { port: port.address.port, server_name };
+            Judgement::new(&authorization.request(&question.source, &destination, &view(question, url)))
+        }),
         action: match &rule.action {
             Action::Forward(backends) => Verb::Forward(choices(config, backends)),
             Action::Redirect(_) => Verb::Redirect(dump::rule(rule, &config.sources)["redirect"].take()),

@@ -1,5 +1,7 @@
 //! The request somebody asks about.
 
+use crate::authorization::Source;
+
 /// A request to explain.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -9,6 +11,8 @@ pub struct Question<'a> {
     pub url: &'a str,
     /// Header fields in order.
     pub headers: &'a [(String, String)],
+    /// Who asks.
+    pub source: Source<'a>,
 }
 
 /// Why a URL cannot be explained.

@@ -56,7 +56,7 @@ impl fmt::Display for Connection {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answer { route, rule, matched, name, source, because, filters, action } = self;
+        let Answer { route, rule, matched, name, source, because, filters, authorization, action } = self;
         let mut place = format!("{route} rules[{rule}].matches[{matched}]");
         for (open, text, close) in [(" `", name, "`"), (" (", source, ")")] {
             if let Some(text) = text {
@@ -65,6 +65,10 @@ impl fmt::Display for Answer {
         }
         line(f, "rule", &place)?;
         line(f, "because", &sentence(because))?;
+        authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
+        if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
+            return line(f, "answer", "403 denied_by_policy");
+        }
         filters.iter().try_for_each(|filter| line(f, "filter", &filter.to_string()))?;
         match action {
             Verb::Forward(choices) => choices.iter().try_for_each(|choice| choice.write(f)),

@@ -129,7 +129,7 @@ pub struct ParentStatus {
 /// `status` of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PolicyStatus {
-    /// One entry a Gateway through which the policy has an effect.
+    /// One entry a Gateway through which the policy has an effect, or a target of a policy that says more of it there.
     pub ancestors: Vec<AncestorStatus>,
 }
 
@@ -137,7 +137,7 @@ pub struct PolicyStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AncestorStatus {
-    /// The Gateway.
+    /// The Gateway or target.
     pub ancestor_ref: model::kinds::references::ParentRef,
     /// Who says so.
     pub controller_name: Arc<str>,

@@ -74,7 +74,10 @@ fn summary(status: &ObjectStatus) -> String {
             )
         }
         ObjectStatus::Route(route) => format!("  {}", count(route.parents.len(), "parent")),
-        ObjectStatus::Policy(policy) => format!("  {}", count(policy.ancestors.len(), "gateway")),
+        ObjectStatus::Policy(policy) => {
+            let gateways = policy.ancestors.iter().all(|ancestor| *ancestor.ancestor_ref.kind == *"Gateway");
+            format!("  {}", count(policy.ancestors.len(), if gateways { "gateway" } else { "target" }))
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Svid {
     }
 
     /// As rustls wants it.
-    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+    pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
     }
 }

@@ -5,6 +5,7 @@ use identity::member::{Bundle, Bundles, Member, Svid};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// The trust domain of the tests.
 pub const DOMAIN: &str = "bank.example";
@@ -108,9 +109,19 @@ pub fn of_the_past(params: &mut CertificateParams) {
     params.not_after = rcgen::date_time_ymd(2002, 1, 1);
 }
 
+/// Valid from the epoch until a few seconds from now.
+#[expect(clippy::disallowed_methods, reason = "tests make certificates that expire while they watch")]
+pub fn expires_in_seconds(seconds: u64) -> impl FnOnce(&mut CertificateParams) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    move |params| params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + Duration::from_secs(seconds)
+}
+
 fn params(names: &[SanType]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.subject_alt_names = names.to_vec();
+    // Another name than the root's: one that named itself its issuer would pass for self-signed.
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "member");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

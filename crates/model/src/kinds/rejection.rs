@@ -33,6 +33,8 @@ impl KindName {
             | KindName::ReferenceGrant
             | KindName::Backend
             | KindName::GatewayParameters
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy
             // Roots that were trusted stay trusted; whom a newer bundle would let in is not let in.
             | KindName::TrustBundle
             | KindName::Workload => OnRejection::KeepLastGood,

@@ -7,6 +7,7 @@ use crate::condition::Condition;
 use crate::glob::{HostGlob, IdentityGlob, PathGlob, TextGlob};
 use crate::ip_block::IpBlock;
 use crate::kinds::backend::HostPort;
+use crate::kinds::resilience_policy::RetryCondition;
 use crate::kinds::secret;
 use crate::units::{ByteQuantity, GatewayDuration, Moment};
 use crate::violation::Problem;
@@ -30,6 +31,8 @@ pub enum Format {
     ByteQuantity,
     /// `host:port`.
     HostPort,
+    /// Something upon which a request is retried.
+    RetryCondition,
     /// A pattern of SPIFFE IDs.
     IdentityPattern,
     /// A pattern of paths.
@@ -57,6 +60,7 @@ impl Format {
             "gateway-duration" => Format::GatewayDuration,
             "byte-quantity" => Format::ByteQuantity,
             "host-port" => Format::HostPort,
+            "retry-condition" => Format::RetryCondition,
             "identity-pattern" => Format::IdentityPattern,
             "path-pattern" => Format::PathPattern,
             "host-pattern" => Format::HostPattern,
@@ -83,6 +87,7 @@ impl Format {
             Format::GatewayDuration => GatewayDuration::from_str(text).err(),
             Format::ByteQuantity => ByteQuantity::from_str(text).err(),
             Format::HostPort => HostPort::from_str(text).err(),
+            Format::RetryCondition => RetryCondition::from_str(text).err(),
             Format::IdentityPattern => IdentityGlob::from_str(text).err(),
             Format::PathPattern => PathGlob::from_str(text).err(),
             Format::HostPattern => HostGlob::from_str(text).err(),

@@ -248,6 +248,8 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
+        KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
+        KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
         KindName::Workload => include_str!("../../schemas/workload.json"),
@@ -278,7 +280,10 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::Gateway => Some(include_str!("../../schemas/gateway.status.json")),
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::TcpRoute => Some(include_str!("../../schemas/tcproute.status.json")),
-        KindName::BackendTlsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        // The shape of every policy's status (GEP-713).
+        KindName::BackendTlsPolicy | KindName::ResiliencePolicy | KindName::FaultPolicy => {
+            Some(include_str!("../../schemas/backendtlspolicy.status.json"))
+        }
         KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
         KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),

@@ -26,11 +26,13 @@ pub const TRAFFIC: &str = "/apis/status.selvedge.dev/v1alpha1/routes";
 /// The control plane.
 pub const PLANE: &str = "/apis/status.selvedge.dev/v1alpha1/controlplanes/this";
 /// Other kinds whose conditions are looked at.
-pub const JUDGED: [&str; 4] = [
+pub const JUDGED: [&str; 6] = [
     "/apis/gateway.networking.k8s.io/v1/gatewayclasses",
     "/apis/gateway.networking.k8s.io/v1/backendtlspolicies",
     "/apis/policy.selvedge.dev/v1alpha1/authorizationpolicies",
     "/apis/mesh.selvedge.dev/v1alpha1/backends",
+    "/apis/policy.selvedge.dev/v1alpha1/resiliencepolicies",
+    "/apis/policy.selvedge.dev/v1alpha1/faultpolicies",
 ];
 
 /// The token is nobody's any more.

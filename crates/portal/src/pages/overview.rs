@@ -67,6 +67,8 @@ fn kind_of(path: &str) -> String {
     match path.rsplit('/').next().unwrap_or_default() {
         "gatewayclasses" => "GatewayClass",
         "backendtlspolicies" => "BackendTLSPolicy",
+        "resiliencepolicies" => "ResiliencePolicy",
+        "faultpolicies" => "FaultPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",
         _ => "Backend",
     }

@@ -2,6 +2,8 @@
 //!
 //! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
 
+mod clusters;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use engine::Config;
 use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
+use identity::member::Refusal;
 
 use super::{Shown, connections};
 use crate::config::RouteCount;
@@ -21,7 +24,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 10] = [
+const SINGLES: [Single; 12] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -29,6 +32,8 @@ const SINGLES: [Single; 10] = [
     ("selvedge_upstream_connect_failures_total","counter", "Connections to upstreams that failed to open.",          |m| &m.upstream_connect_failures),
     ("selvedge_upstream_reuses_total",          "counter", "Requests sent on a kept upstream connection.",           |m| &m.upstream_reuses),
     ("selvedge_upstream_repeats_total",         "counter", "Requests sent again because a kept connection was dead.",|m| &m.upstream_repeats),
+    ("selvedge_faults_delayed_total",           "counter", "Requests held back by a FaultPolicy.",                   |m| &m.faults_delayed),
+    ("selvedge_faults_aborted_total",           "counter", "Requests answered by a FaultPolicy.",                    |m| &m.faults_aborted),
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
     ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
@@ -43,6 +48,7 @@ pub fn render(shown: &Shown) -> String {
         line(&mut out, name, "", sum);
     }
     failures(&mut out, shown);
+    refusals(&mut out, shown);
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
     control(&mut out, shown);
@@ -61,6 +67,7 @@ pub fn render(shown: &Shown) -> String {
     line(&mut out, "selvedge_config_age_seconds", "", age);
     routes(&mut out, shown, &current.config);
     connections::render(&mut out, shown, &current.config);
+    clusters::render(&mut out, shown, &current.config);
     policies(&mut out, shown, &current.config);
     out
 }
@@ -154,6 +161,22 @@ fn failures(out: &mut String, shown: &Shown) {
         let sum: u64 = shown.workers.iter().map(|worker| worker.failures[index].get()).sum();
         if sum > 0 {
             line(out, name, &format!("code=\"{}\"", failure.facts().code), sum);
+        }
+    }
+}
+
+fn refusals(out: &mut String, shown: &Shown) {
+    let name = "selvedge_mesh_refusals_total";
+    head(
+        out,
+        name,
+        "counter",
+        "Certificates of the mesh that were refused, by reason; see docs/mesh-tls.md.",
+    );
+    for (index, refusal) in Refusal::ALL.iter().enumerate() {
+        let sum: u64 = shown.workers.iter().map(|worker| worker.refusals[index].get()).sum();
+        if sum > 0 {
+            line(out, name, &format!("reason=\"{refusal}\""), sum);
         }
     }
 }

@@ -78,6 +78,11 @@ impl Shown {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// What is in use; `None` before the first config.
+    pub fn config(&self) -> Option<Arc<Config>> {
+        Some(self.current()?.config)
+    }
+
     fn current(&self) -> Option<Current> {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -75,6 +75,8 @@ pub struct Cache {
     /// Bytes in the file, and bytes in it just after it was last written anew.
     bytes: u64,
     bytes_fresh: u64,
+    /// What is in use and could not be written. The next update is a difference to it, and means nothing without it.
+    missed: Option<Update>,
 }
 
 /// What a cache held.
@@ -127,28 +129,36 @@ impl Cache {
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
         let interest = interest.clone();
-        let mut cache =
-            Cache { directory: directory.to_owned(), file, interest, bytes: end, bytes_fresh: end };
+        let mut cache = Cache {
+            directory: directory.to_owned(),
+            file,
+            interest,
+            bytes: end,
+            bytes_fresh: end,
+            missed: None,
+        };
         if end == 0 {
             cache.begin()?;
         }
         Ok((cache, contents))
     }
 
-    /// Keeps an update that is in use. Returns when it is on the disk.
+    /// Keeps an update that is in use, with what could not be kept before. Returns when it is on the disk.
     ///
     /// # Errors
-    /// The disk is full or broken; the file then ends with the epoch before.
-    pub fn keep(&mut self, update: &Update, saved_at: u64) -> io::Result<()> {
+    /// The disk is full or broken; the file then ends with the last epoch that could be kept.
+    pub fn keep(&mut self, update: Update, saved_at: u64) -> io::Result<()> {
+        let update = match self.missed.take() {
+            Some(missed) => one_after_another(missed, update),
+            None => update,
+        };
         let before = self.bytes;
-        match self.append(&record(update, saved_at)) {
-            Ok(()) => {}
-            Err(error) => {
-                // As far as the disk lets us: a half record at the end does no harm when the file is read.
-                let _ = self.file.set_len(before).and_then(|()| self.file.seek(SeekFrom::End(0)));
-                self.bytes = before;
-                return Err(error);
-            }
+        if let Err(error) = self.append(&record(&update, saved_at)) {
+            // As far as the disk lets us: a half record at the end does no harm when the file is read.
+            let _ = self.file.set_len(before).and_then(|()| self.file.seek(SeekFrom::End(0)));
+            self.bytes = before;
+            self.missed = Some(update);
+            return Err(error);
         }
         if self.bytes > 2 * self.bytes_fresh + CACHE_GARBAGE_BYTES_MAX {
             self.write_anew()?;
@@ -201,6 +211,20 @@ impl Cache {
         self.file = file;
         Ok(())
     }
+}
+
+/// Two updates as one.
+fn one_after_another(mut first: Update, second: Update) -> Update {
+    for removed in second.removed {
+        first.put.remove(&removed);
+        first.removed.push(removed);
+    }
+    first.removed.retain(|removed| !second.put.contains_key(removed));
+    first.put.extend(second.put);
+    first.removed.sort_unstable();
+    first.removed.dedup();
+    first.epoch = second.epoch;
+    first
 }
 
 /// Opens a file for us alone.
@@ -336,8 +360,8 @@ mod tests {
     fn two_epochs(directory: &Path) -> PathBuf {
         let (mut cache, contents) = Cache::open(directory, &Interest::All).expect("a usable directory");
         assert_eq!(contents.update, None);
-        cache.keep(&update(3, &[("a", "1"), ("b", "1")], &[]), 30).expect("room");
-        cache.keep(&update(5, &[("a", "2")], &["b"]), 50).expect("room");
+        cache.keep(update(3, &[("a", "1"), ("b", "1")], &[]), 30).expect("room");
+        cache.keep(update(5, &[("a", "2")], &["b"]), 50).expect("room");
         directory.join(FILE)
     }
 
@@ -353,6 +377,23 @@ mod tests {
         assert_eq!((contents.saved_at, contents.told), (50, None));
         let mode = |path: &Path| std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&inner)), (0o600, 0o700));
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_written_with_the_next_update() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = two_epochs(directory.path());
+        let (mut cache, _) = Cache::open(directory.path(), &Interest::All).expect("usable");
+        let writable = std::mem::replace(&mut cache.file, File::open(&path).expect("readable"));
+
+        cache.keep(update(7, &[("c", "1"), ("d", "1")], &["a"]), 70).expect_err("it takes nothing");
+        cache.keep(update(8, &[("a", "3")], &["d"]), 80).expect_err("it takes nothing");
+        cache.file = writable;
+        cache.keep(update(9, &[("e", "1")], &[]), 90).expect("room");
+
+        drop(cache);
+        let all = update(9, &[("a", "3"), ("c", "1"), ("e", "1")], &[]);
+        assert_eq!(reopened(directory.path()).update, Some(all));
     }
 
     #[test]
@@ -372,7 +413,7 @@ mod tests {
             let (mut cache, contents) = Cache::open(directory.path(), &Interest::All).expect("usable");
 
             assert_eq!(contents.update, Some(update(3, &[("a", "1"), ("b", "1")], &[])), "cut at {cut}");
-            cache.keep(&update(6, &[], &["a"]), 60).expect("room");
+            cache.keep(update(6, &[], &["a"]), 60).expect("room");
             drop(cache);
             assert_eq!(
                 reopened(directory.path()).update,
@@ -433,7 +474,7 @@ mod tests {
         let text = "x".repeat(1 << 20);
 
         for epoch in 1..=20 {
-            cache.keep(&update(epoch, &[("a", &text)], &[]), epoch).expect("room");
+            cache.keep(update(epoch, &[("a", &text)], &[]), epoch).expect("room");
         }
         let bytes = cache.file.metadata().expect("it exists").len();
         drop(cache);

@@ -128,6 +128,8 @@ pub fn without<'d>(
             | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
+            | KindName::ResiliencePolicy
+            | KindName::FaultPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use discovery::client::{Held, Update};
-use discovery::{Rejection, Version};
+use discovery::{ObjectName, Rejection, Version};
+use model::kinds::KindName;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cache::{Cache, Contents};
@@ -17,6 +18,7 @@ use super::progress::Progress;
 use super::replica::{Replica, Taken};
 use super::subscribe::{Event, Tell};
 use crate::clock::Clock;
+use crate::keeper::Keeper;
 use crate::limits::UPDATES_WAITING_MAX;
 use crate::proxy::Proxy;
 
@@ -34,6 +36,7 @@ pub struct Following {
     pub progress: Arc<Progress>,
     pub clock: Clock,
     pub tell: Tell,
+    pub keeper: Option<Arc<Keeper>>,
 }
 
 impl Following {
@@ -72,6 +75,7 @@ impl Following {
     fn follow(&mut self, update: &Update, cached_age: Option<Duration>) -> Vec<Rejection> {
         let began = self.clock.now();
         let Taken { config, rejections } = self.replica.take(update);
+        self.trust(update);
         let is_new = config.is_some();
         let bound = config.map(|config| self.proxy.apply(config).bound);
         let now = self.clock.now();
@@ -100,6 +104,15 @@ impl Following {
         rejections
     }
 
+    /// Whom to believe, when that is not what it was.
+    fn trust(&self, update: &Update) {
+        let Some(keeper) = &self.keeper else { return };
+        let is_bundle = |name: &ObjectName| name.of.as_str() == KindName::TrustBundle.as_str();
+        if update.put.keys().chain(&update.removed).any(is_bundle) {
+            keeper.trust(self.replica.trust_bundles());
+        }
+    }
+
     /// Writes what is in use to the disk. What was rejected is left out, except what denies: a proxy that starts again
     /// must deny again.
     fn keep(&mut self, mut update: Update, rejections: &[Rejection]) {
@@ -110,8 +123,9 @@ impl Following {
             }
         }
         let saved_at = self.clock.unix(self.clock.now()).as_millis();
-        if let Err(error) = cache.keep(&update, u64::try_from(saved_at).unwrap_or(u64::MAX)) {
-            (self.tell)(Event::CacheUnusable(format!("epoch {} could not be cached: {error}", update.epoch)));
+        let epoch = update.epoch;
+        if let Err(error) = cache.keep(update, u64::try_from(saved_at).unwrap_or(u64::MAX)) {
+            (self.tell)(Event::CacheUnusable(format!("epoch {epoch} could not be cached: {error}")));
         }
     }
 }

@@ -15,4 +15,4 @@ pub use prepare::{Prepared, Preparer};
 pub use progress::{Progress, State as ProgressState};
 pub use replica::{Replica, Taken};
 pub use report::RouteCount;
-pub use subscribe::{Event, SubscribeOptions, Subscription, Tell};
+pub use subscribe::{Event, OnStream, SubscribeOptions, Subscription, Tell};

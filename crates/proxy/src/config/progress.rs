@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use discovery::Rejection;
+use tokio::sync::Notify;
 
 use crate::proxy::Bound;
 
@@ -11,6 +12,8 @@ use crate::proxy::Bound;
 #[derive(Debug, Default)]
 pub struct Progress {
     state: Mutex<State>,
+    /// Something that the control plane should hear at once.
+    urgent: Notify,
 }
 
 /// What is known.
@@ -32,6 +35,8 @@ pub struct State {
     pub rejected: Vec<Rejection>,
     /// Certificates that are in use although expired or not yet valid.
     pub warnings: Vec<String>,
+    /// Whether the application beside this proxy can serve; `None` where there is none, or none is asked.
+    pub application_ready: Option<bool>,
 }
 
 impl Progress {
@@ -44,6 +49,17 @@ impl Progress {
     /// Changes it.
     pub fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
+    }
+
+    /// Says whether the application beside this proxy can serve. The control plane is told at once.
+    pub fn application(&self, is_ready: bool) {
+        self.change(|state| state.application_ready = Some(is_ready));
+        self.urgent.notify_one();
+    }
+
+    /// Waits for something that the control plane should hear at once.
+    pub async fn urgent(&self) {
+        self.urgent.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

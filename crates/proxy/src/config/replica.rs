@@ -17,7 +17,7 @@ use engine::Config;
 use engine::compile::{CompileOptions, Compiler, Perspective};
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
-use model::kinds::{KindName, OnRejection, Scope, Secret};
+use model::kinds::{KindName, OnRejection, Scope, Secret, TrustBundle};
 use model::{Resource, ResourceKey, Resources, Violations, yaml};
 use prost::Message as _;
 
@@ -119,6 +119,11 @@ impl Replica {
                 Err(problem)
             }
         }
+    }
+
+    /// Whom members of meshes believe.
+    pub fn trust_bundles(&self) -> impl Iterator<Item = &TrustBundle> {
+        self.held.all::<TrustBundle>().map(|bundle| bundle.content)
     }
 
     /// What is denied now, for whoever shows it.

@@ -18,6 +18,7 @@ use super::connect::Wire;
 use super::progress::Progress;
 use super::subscribe::SubscribeOptions;
 use crate::clock::Clock;
+use crate::keeper::Keeper;
 use crate::proxy::Proxy;
 
 /// Makes reports.
@@ -30,6 +31,7 @@ pub struct Reporter {
     progress: Arc<Progress>,
     clock: Clock,
     started: Instant,
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// What was counted when the last report was made.
@@ -59,21 +61,24 @@ impl Reporter {
         progress: Arc<Progress>,
         clock: Clock,
     ) -> Reporter {
-        let SubscribeOptions { name, version, serve, .. } = options;
+        let SubscribeOptions { name, version, serve, keeper, .. } = options;
         let (name, version, serves) = (name.clone(), version.clone(), serve.names());
-        Reporter { name, version, serves, proxy, progress, clock, started: clock.now() }
+        let keeper = keeper.clone();
+        Reporter { name, version, serves, proxy, progress, clock, started: clock.now(), keeper }
     }
 
     /// Reports until the connection ends: as time goes by, and at once when another epoch is in use.
     pub async fn run(
         self,
         mut caller: Grpc<Wire>,
-        bearer: MetadataValue<Ascii>,
+        bearer: Option<MetadataValue<Ascii>>,
         mut applied: watch::Receiver<u64>,
     ) {
         let (outgoing, reports) = mpsc::channel(1);
         let mut request = Request::new(ReceiverStream::new(reports));
-        request.metadata_mut().insert("authorization", bearer);
+        if let Some(bearer) = bearer {
+            request.metadata_mut().insert("authorization", bearer);
+        }
         let path = http::uri::PathAndQuery::from_static(REPORTS_PATH);
         let call = async {
             if caller.ready().await.is_err() {
@@ -90,6 +95,7 @@ impl Reporter {
             while outgoing.send(self.report(&mut counted)).await.is_ok() {
                 tokio::select! {
                     () = tokio::time::sleep(REPORT_EVERY) => {}
+                    () = self.progress.urgent() => {}
                     changed = applied.changed() => if changed.is_err() { return },
                 }
             }
@@ -125,7 +131,8 @@ impl Reporter {
             uptime_ms: since(self.started),
             connections: self.proxy.connections_open(),
             warnings: state.warnings,
-            certificate: None,
+            application_ready: state.application_ready,
+            certificate: self.keeper.as_ref().and_then(|keeper| keeper.certificate()),
             routes: counted.routes_since(self.proxy.route_counts(), now),
         }
     }

@@ -29,6 +29,7 @@ use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
 use crate::clock::Clock;
+use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
 use crate::state::random::Random;
@@ -61,6 +62,20 @@ pub struct SubscribeOptions {
     pub cache: Option<PathBuf>,
     /// Where Gateways listen that name no address.
     pub bind: IpAddr,
+    /// Who keeps this proxy a member of its mesh, if it is to be one.
+    pub keeper: Option<Arc<Keeper>>,
+    /// What the stream shows of who we are.
+    pub shows: OnStream,
+}
+
+/// What the stream shows of who we are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStream {
+    /// The token.
+    #[default]
+    Token,
+    /// The certificate of the mesh, which the keeper keeps. Before there is one nothing is shown, and we are refused.
+    Certificate,
 }
 
 /// Something that happened.
@@ -126,6 +141,7 @@ impl Subscription {
             progress: progress.clone(),
             clock,
             tell: tell.clone(),
+            keeper: options.keeper.clone(),
         };
         let (held, epoch) = following.begin(contents);
         let (orders, config) = following.start()?;
@@ -136,7 +152,14 @@ impl Subscription {
         };
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
-        let tls = identity::pinned::client_config(options.token.authority);
+        let tls = match (options.shows, &options.keeper) {
+            (OnStream::Certificate, Some(keeper)) => {
+                identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
+            }
+            (OnStream::Certificate, None) | (OnStream::Token, _) => {
+                identity::pinned::client_config(options.token.authority)
+            }
+        };
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
         let mut subscriber = Subscriber {
@@ -166,7 +189,7 @@ impl Subscription {
 
     /// How far it is.
     #[must_use]
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
@@ -315,7 +338,9 @@ impl Subscriber {
             let _ = answers.try_send(request);
         }
         let mut request = Request::new(ReceiverStream::new(requests));
-        request.metadata_mut().insert("authorization", self.bearer()?);
+        if let Some(bearer) = self.bearer()? {
+            request.metadata_mut().insert("authorization", bearer);
+        }
         let mut caller =
             self.options.control.caller(wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let path = http::uri::PathAndQuery::from_static(STREAM_PATH);
@@ -328,13 +353,18 @@ impl Subscriber {
         Ok((answers, response.into_inner()))
     }
 
-    fn bearer(&self) -> Result<MetadataValue<Ascii>, Ended> {
+    /// What is shown beside the connection; nothing where that shows who we are.
+    fn bearer(&self) -> Result<Option<MetadataValue<Ascii>>, Ended> {
+        match self.options.shows {
+            OnStream::Token => {}
+            OnStream::Certificate => return Ok(None),
+        }
         let text = format!("Bearer {}", self.options.token.token);
         let unsendable =
             |_| Ended { problem: "the token cannot be sent".to_owned(), is_final: true, after: None };
         let mut value: MetadataValue<Ascii> = text.parse().map_err(unsendable)?;
         value.set_sensitive(true);
-        Ok(value)
+        Ok(Some(value))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod authorization;
 pub mod cors;
+pub mod fault;
 pub mod mirror;
 pub mod redirect;
 

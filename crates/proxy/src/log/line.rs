@@ -64,6 +64,9 @@ pub fn write(
         string(out, b",\"route\":", rule.origin.route.as_bytes());
         number(out, b",\"rule\":", u64::from(rule.origin.rule));
     }
+    if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
+        string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
+    }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");

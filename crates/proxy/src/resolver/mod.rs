@@ -91,6 +91,11 @@ impl Resolver {
         });
     }
 
+    /// Where work runs that belongs to no worker.
+    pub fn runtime(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
+    }
+
     /// Blocks until something is done or a time has passed.
     pub fn wait(&self, limit: Duration, work: impl Future<Output = ()>) {
         let _elapsed = self.runtime.block_on(async { tokio::time::timeout(limit, work).await });
@@ -195,7 +200,7 @@ fn ask_all<Q: Future<Output = Option<Vec<SocketAddr>>>>(
 }
 
 /// The addresses of a name; `None` when nobody answers in time.
-async fn ask(name: DnsEndpoint) -> Option<Vec<SocketAddr>> {
+pub(crate) async fn ask(name: DnsEndpoint) -> Option<Vec<SocketAddr>> {
     let question = tokio::net::lookup_host((&*name.name, name.port));
     let found = tokio::time::timeout(ANSWER_WITHIN, question).await.ok()?.ok()?;
     Some(found.collect())

@@ -2,21 +2,39 @@
 //!
 //! Kept by cluster slot and endpoint address, so an edited route or a new neighbour costs no open connection.
 
+mod judge;
+
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::config::{Cluster, ClusterSlot, MeshPeer};
+use engine::config::{Cluster, ClusterSlot, Locality, MeshPeer, Resilience, UpstreamLimits};
 
 use crate::config::Prepared;
 use crate::limits::POOL_CONNECTIONS_MAX;
+use crate::state::breakers::Breakers;
+use crate::state::health::Health;
+use crate::state::metrics::Metrics;
+use crate::state::random::Random;
 use crate::upstream::{Http1Upstream, Http2Upstream};
 
+use judge::shared_out;
+
 /// All destinations of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clusters {
     by_slot: RefCell<Vec<Option<Rc<ClusterState>>>>,
+    around: Around,
+}
+
+/// What all destinations of a worker have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// How many workers there are, among whom limits are shared out.
+    pub workers: u32,
+    /// Where this proxy runs.
+    pub locality: Option<Arc<Locality>>,
 }
 
 /// One destination.
@@ -26,9 +44,32 @@ pub struct ClusterState {
     pub cluster: Arc<Cluster>,
     /// TLS settings towards it.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// What policies allow this worker.
+    pub limits: UpstreamLimits,
+    /// What is under way there.
+    pub breakers: Rc<Breakers>,
     endpoints: RefCell<Rc<[Rc<EndpointState>]>>,
+    asked: RefCell<Asked>,
     resolved: RefCell<Vec<SocketAddr>>,
+    /// Addresses that health checks found unwell.
+    unwell: RefCell<Arc<[SocketAddr]>>,
+    around: Around,
+    /// Set when the metrics do not tell what is so.
+    untold: Cell<bool>,
+    panics: Cell<bool>,
 }
+
+/// Who is asked.
+#[derive(Debug, Default)]
+struct Asked {
+    near: Endpoints,
+    /// Those that get the rest.
+    far: Endpoints,
+    near_percent: u32,
+}
+
+/// Some endpoints.
+pub type Endpoints = Rc<[Rc<EndpointState>]>;
 
 /// One address of a destination.
 #[derive(Debug)]
@@ -39,6 +80,8 @@ pub struct EndpointState {
     pub mesh: Option<Arc<MeshPeer>>,
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
+    /// How it is.
+    pub health: Health,
     /// Connections that wait for a request, newest last.
     #[allow(
         clippy::vec_box,
@@ -52,6 +95,12 @@ pub struct EndpointState {
 }
 
 impl Clusters {
+    /// None yet.
+    #[must_use]
+    pub fn new(around: Around) -> Clusters {
+        Clusters { by_slot: RefCell::default(), around }
+    }
+
     /// The destination in a slot.
     #[must_use]
     pub fn get(&self, slot: ClusterSlot) -> Option<Rc<ClusterState>> {
@@ -69,7 +118,7 @@ impl Clusters {
                 known => {
                     let first = prepared.resolved.get(&cluster.slot).map_or(&[][..], |first| first);
                     let tls = prepared.client_tls[index].clone();
-                    Rc::new(ClusterState::new(cluster, tls, first, known.as_deref()))
+                    Rc::new(ClusterState::new(cluster, tls, first, known.as_deref(), &self.around))
                 }
             });
         }
@@ -83,6 +132,20 @@ impl Clusters {
         }
         state.resolved.replace(addresses.to_vec());
         state.rebuild(&state.endpoints());
+    }
+
+    /// Takes over what health checks found.
+    pub fn checked(&self, slot: ClusterSlot, unwell: &Arc<[SocketAddr]>) {
+        let Some(state) = self.get(slot).filter(|state| state.health_checked()) else { return };
+        state.unwell.replace(unwell.clone());
+        state.judge();
+    }
+
+    /// A second has passed.
+    pub fn tick(&self, now: u32, metrics: &Metrics) {
+        for state in self.by_slot.borrow().iter().flatten() {
+            state.tick(now, metrics);
+        }
     }
 
     /// Closes pooled connections that the other side has closed or that have waited too long.
@@ -103,6 +166,7 @@ impl ClusterState {
         tls: Option<Arc<rustls::ClientConfig>>,
         first: &[SocketAddr],
         known: Option<&ClusterState>,
+        around: &Around,
     ) -> Self {
         let same_manner = known
             .filter(|known| known.cluster.protocol == cluster.protocol && known.cluster.tls == cluster.tls);
@@ -111,20 +175,58 @@ impl ClusterState {
             .map(|known| known.resolved.borrow().clone())
             .filter(|known| !known.is_empty())
             .unwrap_or_else(|| first.to_vec());
+        let said = cluster.resilience.as_ref();
+        let checks = said.and_then(|said| said.health.as_ref());
+        let unwell = known
+            .filter(|known| {
+                checks.is_some() && known.resilience().and_then(|said| said.health.as_ref()) == checks
+            })
+            .map(|known| known.unwell.borrow().clone());
         let state = ClusterState {
             cluster: cluster.clone(),
             tls,
-            endpoints: RefCell::new(Rc::from([])),
+            limits: said.map(|said| shared_out(&said.limits, around.workers)).unwrap_or_default(),
+            breakers: known.map(|known| known.breakers.clone()).unwrap_or_default(),
+            endpoints: RefCell::default(),
+            asked: RefCell::default(),
             resolved: RefCell::new(resolved),
+            unwell: RefCell::new(unwell.unwrap_or_default()),
+            around: around.clone(),
+            untold: Cell::new(true),
+            panics: Cell::new(false),
         };
-        state.rebuild(&same_manner.map_or_else(|| Rc::from([]), ClusterState::endpoints));
+        state.rebuild(&same_manner.map(ClusterState::endpoints).unwrap_or_default());
         state
     }
 
-    /// The addresses that may be asked now.
+    /// What policies say of it.
+    #[inline]
     #[must_use]
-    pub fn endpoints(&self) -> Rc<[Rc<EndpointState>]> {
+    pub fn resilience(&self) -> Option<&Resilience> {
+        self.cluster.resilience.as_deref()
+    }
+
+    /// Every address.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
         self.endpoints.borrow().clone()
+    }
+
+    /// Addresses to choose from for one request.
+    #[inline]
+    #[must_use]
+    pub fn candidates(&self, random: &Random) -> Endpoints {
+        let asked = self.asked.borrow();
+        if asked.near_percent < 100 && random.below(100) >= asked.near_percent {
+            return asked.far.clone();
+        }
+        asked.near.clone()
+    }
+
+    /// Addresses that are asked when none of the first choice can be.
+    #[must_use]
+    pub fn others(&self) -> Endpoints {
+        self.asked.borrow().far.clone()
     }
 
     fn rebuild(&self, known: &[Rc<EndpointState>]) {
@@ -151,6 +253,7 @@ impl ClusterState {
             })
             .collect();
         self.endpoints.replace(endpoints);
+        self.judge();
     }
 }
 
@@ -162,6 +265,7 @@ impl EndpointState {
             address,
             mesh,
             in_flight: Cell::new(0),
+            health: Health::default(),
             idle: RefCell::default(),
             http2: RefCell::default(),
             http2_turn: tokio::sync::Mutex::default(),
@@ -177,6 +281,14 @@ impl EndpointState {
             }
         }
         None
+    }
+
+    /// Closes the connection that has been idle for longest, to make room; `false` when none is idle.
+    pub fn give_up_idle(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let oldest = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        oldest.is_some()
     }
 
     /// Keeps a connection for the next request.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity::member::Standing;
+use identity::Member;
 
 use crate::counterpart::Counterpart;
 use crate::limits::MESH_DISTRUST_SECONDS;
@@ -75,7 +75,11 @@ impl Counterparts {
     }
 
     /// A second has passed; it is `unix` since the Unix epoch.
-    pub fn tick(&self, standing: &Standing, unix: Duration) {
+    pub fn tick(&self, member: &Member, unix: Duration) {
+        if self.slots.borrow().is_empty() {
+            return; // Whoever has nothing to do with a mesh pays nothing for it.
+        }
+        let standing = member.standing();
         let own = standing.svid_at(unix);
         for slot in self.slots.borrow_mut().iter_mut() {
             let Some(counterpart) = &slot.counterpart else { continue };

@@ -81,11 +81,6 @@ impl Deadlines {
         super::alarms::tick();
     }
 
-    /// Ends every connection that waits for a new request.
-    pub fn end_idle(&self) {
-        self.end_where(|slot| slot.idle != 0);
-    }
-
     /// Ends every connection of one port that waits for a new request.
     pub fn end_idle_of(&self, port: &Rc<PortState>) {
         let port = Rc::as_ptr(port) as usize;

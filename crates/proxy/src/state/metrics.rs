@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use engine::authorization::PolicySlot;
-use engine::config::RuleSlot;
+use engine::config::{ClusterSlot, RuleSlot};
 use identity::member::Refusal;
 
 use crate::failure::Failure;
-use crate::limits::{POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
+use crate::limits::{CLUSTER_COUNTERS_MAX, POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -33,6 +33,12 @@ impl Cell {
     #[inline]
     pub fn take(&self, amount: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_sub(amount), Relaxed);
+    }
+
+    /// Says something else from now on (gauges). Only the owning worker may call this.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
     }
 
     /// What it says now.
@@ -122,6 +128,7 @@ impl ConnectionCells {
 }
 
 const RULES_PER_CHUNK: usize = 256;
+const CLUSTERS_PER_CHUNK: usize = 64;
 const POLICIES_PER_CHUNK: usize = 256;
 
 /// Cells by slot; those of neighbours come together, when the first of them is asked for.
@@ -131,11 +138,44 @@ fn chunks<T>() -> Chunks<T> {
     (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect()
 }
 
+/// Counters of one cluster of which policies say something.
+#[derive(Debug, Default)]
+pub struct ClusterCells {
+    /// Requests sent again because a policy says so.
+    pub retries: Cell,
+    /// Requests not sent again because the budget was spent.
+    pub retries_denied: Cell,
+    /// Times an endpoint was ejected.
+    pub ejections: Cell,
+    /// Requests refused because of a limit: on requests, on waiting for a connection, on requests at an endpoint.
+    pub overflows: [Cell; 3],
+    /// Endpoints there are.
+    pub endpoints: Cell,
+    /// Endpoints that are ejected now.
+    pub ejected: Cell,
+    /// Endpoints that health checks find unwell now.
+    pub unwell: Cell,
+    /// 1 while all endpoints are asked because too few are healthy.
+    pub panics: Cell,
+}
+
+/// A limit that requests ran into, in the order of [`ClusterCells::overflows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Requests under way.
+    Requests,
+    /// Waiting for a connection.
+    Pending,
+    /// Requests under way at each endpoint.
+    Endpoint,
+}
+
 /// Everything one worker counts.
 #[derive(Debug)]
 pub struct Metrics {
     rules: Chunks<RuleCells>,
     connection_rules: Chunks<ConnectionCells>,
+    clusters: Box<[OnceLock<Box<[ClusterCells; CLUSTERS_PER_CHUNK]>>]>,
     /// Requests that no rule matched or that were refused before routing, by status class and duration.
     pub unrouted: RuleCells,
     /// Connections that carry bytes by rules past the last counter.
@@ -158,6 +198,10 @@ pub struct Metrics {
     pub upstream_reuses: Cell,
     /// Requests sent again after a stale connection or a failed connect.
     pub upstream_repeats: Cell,
+    /// Requests held back on purpose.
+    pub faults_delayed: Cell,
+    /// Requests failed on purpose.
+    pub faults_aborted: Cell,
     /// Copies sent to mirrors.
     pub mirrored: Cell,
     /// Copies not sent because of a limit.
@@ -173,6 +217,7 @@ impl Default for Metrics {
         Metrics {
             rules: chunks(),
             connection_rules: chunks(),
+            clusters: (0..CLUSTER_COUNTERS_MAX / CLUSTERS_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
             uncounted: ConnectionCells::default(),
             failures: [const { Cell::new() }; Failure::ALL.len()],
@@ -184,6 +229,8 @@ impl Default for Metrics {
             upstream_connect_failures: Cell::default(),
             upstream_reuses: Cell::default(),
             upstream_repeats: Cell::default(),
+            faults_delayed: Cell::default(),
+            faults_aborted: Cell::default(),
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
@@ -216,6 +263,21 @@ impl Metrics {
     pub fn peek_connections_of(&self, slot: RuleSlot) -> Option<&ConnectionCells> {
         let index = slot.0 as usize;
         Some(&self.connection_rules.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
+    }
+
+    /// The cells of a cluster; `None` past the last one that is counted.
+    pub fn cluster(&self, slot: ClusterSlot) -> Option<&ClusterCells> {
+        let index = slot.0 as usize;
+        let chunk = self.clusters.get(index / CLUSTERS_PER_CHUNK)?;
+        let chunk = chunk.get_or_init(|| Box::new(std::array::from_fn(|_| ClusterCells::default())));
+        Some(&chunk[index % CLUSTERS_PER_CHUNK])
+    }
+
+    /// The cells of a cluster, if something was counted near it.
+    #[must_use]
+    pub fn peek_cluster(&self, slot: ClusterSlot) -> Option<&ClusterCells> {
+        let index = slot.0 as usize;
+        Some(&self.clusters.get(index / CLUSTERS_PER_CHUNK)?.get()?[index % CLUSTERS_PER_CHUNK])
     }
 
     /// The counter of a policy's decisions. Policies past the last chunk share that of the default action.

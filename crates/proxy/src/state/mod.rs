@@ -4,9 +4,12 @@
 //! thread only; the metrics are the one thing another thread may read.
 
 pub mod alarms;
+pub mod breakers;
+pub mod budget;
 pub mod clusters;
 pub mod counterparts;
 pub mod deadlines;
+pub mod health;
 pub mod metrics;
 pub mod open;
 pub mod ports;

@@ -6,6 +6,7 @@
 
 mod http1;
 mod http2;
+mod replay;
 mod tee;
 
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,7 @@ use bytes::{Buf, Bytes};
 
 pub use http1::{Form, Frames, Http1Stream};
 pub use http2::{Http2Receiver, Http2Sender};
+pub use replay::{Again, Replay};
 pub use tee::{Copy, Tee, Whole};
 
 use crate::buffer::{Buffer, Text};

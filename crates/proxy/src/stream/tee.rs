@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::buffer::Text;
 use crate::codec::http1::Body;
 use crate::failure::Failure;
-use crate::limits::MIRRORS_HELD_BYTES_MAX;
+use crate::limits::BODIES_HELD_BYTES_MAX;
 use crate::message::Framing;
 use crate::stream::{Form, Next, Piece, Source, Trailers};
 
@@ -78,7 +78,23 @@ impl Copy {
         Some(Whole { content: self.bytes.into(), trailers, _held: Rc::new(self.held) })
     }
 
-    fn note(&mut self, next: &Next) {
+    /// Whether there was more than the bound, so that nothing is kept.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// What has come so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The end of a body all of which is here, with its trailers.
+    pub(super) fn end_of_whole(&self) -> Option<Option<&Trailers>> {
+        (self.state == State::Whole).then_some(self.trailers.as_deref())
+    }
+
+    /// Takes in what passes.
+    pub(super) fn note(&mut self, next: &Next) {
         match next {
             Next::Piece(piece) => self.take(piece.bytes()),
             Next::Last(piece) => {
@@ -112,7 +128,7 @@ impl Copy {
     }
 }
 
-fn copied(trailers: &Trailers) -> Box<Trailers> {
+pub(super) fn copied(trailers: &Trailers) -> Box<Trailers> {
     let mut text = Text::new();
     text.extend_from_slice(&trailers.text);
     Box::new(Trailers { text, fields: trailers.fields.clone() })
@@ -137,7 +153,7 @@ impl Held {
     /// Takes more room, if there is some.
     fn takes(&mut self, count: usize) -> bool {
         let held = HELD.get() + count;
-        if held > MIRRORS_HELD_BYTES_MAX {
+        if held > BODIES_HELD_BYTES_MAX {
             return false;
         }
         HELD.set(held);
@@ -209,7 +225,7 @@ mod tests {
     #[test]
     fn copies_share_the_room_of_their_worker() {
         let mut hog = Held(0);
-        assert!(hog.takes(MIRRORS_HELD_BYTES_MAX - 1));
+        assert!(hog.takes(BODIES_HELD_BYTES_MAX - 1));
         let mut copy = Copy::bounded(100, false);
 
         copy.note(&Next::Last(piece(b"12")));

@@ -18,9 +18,9 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::relay::{self, Bounds, End, Relay};
 use crate::session::Session;
-use crate::state::clusters::{ClusterState, InFlight};
+use crate::state::clusters::ClusterState;
 use crate::state::ports::PortState;
-use crate::upstream::{draw, reach};
+use crate::upstream::{Held, draw, reach};
 use crate::worker::Worker;
 
 /// Serves one connection until it is over.
@@ -36,7 +36,7 @@ pub async fn serve(mut client: Io, peer: Peer, rule: Arc<TcpRule>, worker: Rc<Wo
 async fn carry(session: &mut Session, client: &mut Io, port: &PortState) -> Result<(), Failure> {
     let cluster = choose(session)?;
     permit::permit(session)?;
-    let (_in_flight, mut upstream) = connect(session, &cluster).await?;
+    let (_held, mut upstream) = connect(session, &cluster).await?;
     drop(cluster); // A tunnel may last for days; it must not keep what a change has retired.
     let tcp = session.settings.tcp;
     let bounds = Bounds {
@@ -86,7 +86,7 @@ fn choose(session: &Session) -> Result<Rc<ClusterState>, Failure> {
 }
 
 /// Connects to an endpoint, within the time that all attempts have together.
-async fn connect(session: &mut Session, cluster: &ClusterState) -> Result<(InFlight, Io), Failure> {
+async fn connect(session: &mut Session, cluster: &ClusterState) -> Result<(Held, Io), Failure> {
     let worker = session.worker.clone();
     let limit = session.settings.tcp.connect_timeout;
     let reaching = reach(&worker, cluster, |endpoint| {

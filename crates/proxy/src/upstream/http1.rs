@@ -9,6 +9,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS};
 use crate::message::{Framing, Method, ResponseHead, Version};
+use crate::state::breakers::OpenConnection;
 use crate::state::clusters::EndpointState;
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
 use crate::upstream::send;
@@ -25,12 +26,14 @@ pub struct Http1Upstream {
     /// Bytes behind an interim response.
     unparsed: Option<Buffer>,
     resume: Resume,
+    /// Its place under a limit; declared last, so that it is given back when the connection is closed.
+    open: Option<OpenConnection>,
 }
 
 impl Http1Upstream {
     /// A connection that was just opened.
     #[must_use]
-    pub fn new(stream: Http1Stream) -> Http1Upstream {
+    pub fn new(stream: Http1Stream, open: Option<OpenConnection>) -> Http1Upstream {
         Http1Upstream {
             stream,
             reused: false,
@@ -39,6 +42,7 @@ impl Http1Upstream {
             partial: None,
             unparsed: None,
             resume: Resume::default(),
+            open,
         }
     }
 
@@ -70,13 +74,16 @@ impl Http1Upstream {
         self.reused = true;
         self.stream.rest();
         self.stream.deadline.moving(POOL_IDLE_SECONDS);
+        if let Some(open) = &self.open {
+            open.rests();
+        }
         endpoint.keep(self);
     }
 
-    /// Gives the bare connection away, for a tunnel, with what arrived behind the head.
+    /// Gives the bare connection away, for a tunnel, with its place under a limit.
     #[must_use]
-    pub fn into_stream(self) -> Http1Stream {
-        self.stream
+    pub fn into_stream(self) -> (Http1Stream, Option<OpenConnection>) {
+        (self.stream, self.open)
     }
 
     /// Writes the request's head.
@@ -89,7 +96,8 @@ impl Http1Upstream {
         send::write_head(exchange, &mut head);
         let request = &exchange.request.head;
         let frames = match (request.framing, request.version) {
-            (Framing::Chunked, _) if exchange.is_copy => Frames::Chunked, // What was copied is content.
+            // What was kept or copied is content.
+            (Framing::Chunked, _) if exchange.is_copy || exchange.keeps_body => Frames::Chunked,
             (Framing::Chunked, Version::Http2) => Frames::Chunked,
             (Framing::Chunked, Version::Http11 | Version::Http10) => Frames::Raw,
             (Framing::None | Framing::Length(_) | Framing::UntilClose, _) => Frames::Plain,

@@ -7,15 +7,17 @@ mod balance;
 mod connect;
 mod http1;
 mod http2;
+mod retry;
 pub mod send;
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 pub use balance::{choose, draw};
-pub use connect::{acquire, reach};
+pub use connect::{Held, Wish, acquire, reach};
 pub use http1::Http1Upstream;
 pub use http2::{Http2Request, Http2Upstream};
+pub use retry::{Tries, Why};
 
 use crate::buffer::Buffer;
 use crate::exchange::Exchange;

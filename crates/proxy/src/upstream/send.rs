@@ -13,6 +13,7 @@ use crate::emit::{emit_edits, is_replaced, put, write_decimal};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
+use crate::hop;
 use crate::message::{Framing, Known};
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
@@ -112,17 +113,18 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
     let edited = exchange.request_edits.iter().any(Option::is_some);
     for field in request.fields.iter() {
         let name = field.name.of(text);
-        if !passes(field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
+        if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
         emit(name, field.value.of(text));
     }
     emit_edits(&exchange.request_edits, &mut emit);
     emit_vouched(exchange, trusted, &mut emit);
+    hop::emit(exchange, &mut emit);
 }
 
 /// Whether a field of the client's goes on.
-fn passes(known: Known, vouched: bool) -> bool {
+fn passes(exchange: &Exchange<'_>, known: Known, vouched: bool) -> bool {
     match known {
         Known::Other
         | Known::ContentLength
@@ -132,6 +134,8 @@ fn passes(known: Known, vouched: bool) -> bool {
         | Known::Origin => true,
         // Only a proxy in front of us may vouch for a client, and only if we were told that there is one.
         Known::Vouched => vouched,
+        // Less is left of it by now, if anything bounds this request.
+        Known::GrpcTimeout => exchange.hop.deadline.is_none(),
         Known::Host
         | Known::Connection
         | Known::TransferEncoding
@@ -145,6 +149,7 @@ fn passes(known: Known, vouched: bool) -> bool {
         | Known::ForwardedProto
         | Known::ForwardedHost
         | Known::RequestId
+        | Known::Hop
         | Known::Http2Settings => false,
     }
 }

@@ -38,6 +38,7 @@ impl Gateway {
             admin,
             access_log: LogSink::Off,
             drain: Duration::from_secs(20),
+            locality: None,
             member: None,
         };
         let config = Arc::new(config(address, upstream, protocol, limits));

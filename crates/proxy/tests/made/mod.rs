@@ -7,7 +7,8 @@ use std::time::Duration;
 use engine::Config;
 use engine::config::{
     Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter,
-    Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts, UpstreamProtocol,
+    InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts,
+    UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -29,10 +30,11 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         name: "Backend/bench/upstream".into(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
-        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None }],
+        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None, locality: None }],
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
+        resilience: None,
     };
     let tables: HostMap<Arc<HostTable>> = (0..hosts).map(|number| host(number, filters)).collect();
     let listener = Arc::new(Listener { name: "bench/bench/http".into(), hosts: tables });
@@ -49,6 +51,42 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         sources: Arc::default(),
         policies: Arc::default(),
     }
+}
+
+/// The same, where a member of the mesh must answer at the upstream's address.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn outbound(
+    listen: SocketAddr,
+    upstream: SocketAddr,
+    peer: MeshPeer,
+    protocol: UpstreamProtocol,
+) -> Config {
+    let mut config = config(listen, upstream, 20);
+    let cluster = config.clusters[0].as_mut().and_then(Arc::get_mut).expect("the only owner");
+    cluster.protocol = protocol;
+    cluster.endpoints[0].mesh = Some(Arc::new(peer));
+    config
+}
+
+/// The same, behind the door of the mesh: one service, which goes by this server name. Where cleartext is let in, it
+/// gets the same routes.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn inbound(listen: SocketAddr, application: SocketAddr, server_name: &str, cleartext: bool) -> Config {
+    let mut config = config(listen, application, 20);
+    let carries = config_carries(listen, application);
+    let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
+    if !cleartext {
+        port.carries = Carries::Http(ListenerTable::default());
+    }
+    let service = InboundService { name: "shop/cart:8080".into(), carries };
+    let services = [(Arc::from(server_name), service)].into();
+    port.security = Security::Mesh(MeshPort { services, cleartext });
+    config
+}
+
+fn config_carries(listen: SocketAddr, application: SocketAddr) -> Carries {
+    let port = config(listen, application, 20).ports.remove(0);
+    Arc::into_inner(port).expect("the only owner").carries
 }
 
 fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {
@@ -88,6 +126,8 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        retry: None,
+        fault: None,
         authorization: None,
     }
 }

@@ -54,8 +54,23 @@ pub fn free_address() -> SocketAddr {
 
 /// A proxy of one worker with this config.
 pub fn proxy(config: Config, access_log: LogSink) -> Proxy {
-    let options =
-        Options { workers: 1, admin: None, access_log, drain: Duration::from_secs(1), member: None };
+    started(config, access_log, None)
+}
+
+/// The same as a member of a mesh.
+pub fn member(config: Config, access_log: LogSink, member: Arc<identity::Member>) -> Proxy {
+    started(config, access_log, Some(member))
+}
+
+fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Member>>) -> Proxy {
+    let options = Options {
+        workers: 1,
+        admin: None,
+        access_log,
+        drain: Duration::from_secs(1),
+        member,
+        locality: None,
+    };
     let proxy = Proxy::start(options).expect("the proxy starts");
     proxy.apply(Arc::new(config));
     proxy

@@ -95,6 +95,9 @@ fn announce(server: &Server, data: &Path) {
         server.address(),
         server.gateway_token().display()
     ));
+    if let Some(said) = server.unreadable() {
+        output::note(format_args!("warning: {said}"));
+    }
     if let Some(said) = server.set_aside() {
         output::note(format_args!("warning: {said}"));
     }

@@ -59,6 +59,9 @@ pub struct Arguments {
     /// Longest time for requests to end after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where this proxy runs, so that endpoints nearby can come first: a zone, or region/zone
+    #[arg(long, value_name = "ZONE")]
+    locality: Option<proxy::Locality>,
 }
 
 fn gateway_name(text: &str) -> Result<String, String> {
@@ -119,6 +122,8 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
         },
         access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+        locality: arguments.locality.clone(),
+        tell_identity: Arc::new(tell_identity),
     }
 }
 
@@ -129,12 +134,13 @@ fn own_name() -> String {
     format!("{machine}-{}", std::process::id())
 }
 
-fn token(path: &Path) -> Result<TokenFile, Failure> {
+/// Reads a token file.
+pub(super) fn token(path: &Path) -> Result<TokenFile, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::machine(
             format!("cannot read the token file `{shown}`: {error}"),
-            "name the file that the control plane made for this gateway with --token-file",
+            "name the file that was made for this proxy with --token-file",
         )
     })?;
     text.parse().map_err(|problem| {
@@ -160,6 +166,10 @@ fn failure(error: StartError, arguments: &Arguments) -> Failure {
             "the directory of --cache must be writable and belong to this gateway alone",
         ),
     }
+}
+
+fn tell_identity(event: proxy::IdentityEvent) {
+    output::error(event::identity(&event));
 }
 
 fn tell(event: proxy::Event) {

@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and what it does with them.
 
 pub mod apply;
+pub mod authz;
 pub mod completion;
 pub mod control;
 pub mod delete;
@@ -11,7 +12,10 @@ pub mod edit;
 pub mod explain;
 pub mod gateway;
 pub mod get;
+pub mod mesh;
+pub mod sidecar;
 pub mod status;
+pub mod token;
 pub mod top;
 pub mod up;
 pub mod validate;

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 7] = [
+const JUDGED: [KindName; 9] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -40,6 +40,8 @@ const JUDGED: [KindName; 7] = [
     KindName::BackendTlsPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
+    KindName::ResiliencePolicy,
+    KindName::FaultPolicy,
 ];
 
 /// Everything that is told.

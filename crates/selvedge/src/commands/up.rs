@@ -58,6 +58,9 @@ pub struct Arguments {
     /// Longest time for requests to end after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where this proxy runs, so that endpoints nearby can come first: a zone, or region/zone
+    #[arg(long, value_name = "ZONE")]
+    locality: Option<proxy::Locality>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +140,9 @@ fn run_kept(
         server.kubeconfig().display()
     ));
     output::note(format_args!("  data     {}", data.display()));
+    if let Some(said) = server.unreadable() {
+        output::note(format_args!("warning: {said}"));
+    }
     if let Some(said) = server.set_aside() {
         output::note(format_args!("warning: {said}"));
     }
@@ -161,6 +167,13 @@ fn tell_kept(event: KeptEvent) {
             output::error(why);
             output::note("the last good configuration stays in use");
         }
+        KeptEvent::Delayed(why) => {
+            output::error(why);
+            output::note(
+                "the last good configuration stays in use; the edit is tried again until it can be applied",
+            );
+        }
+        KeptEvent::Landed => output::note("the edit that had to wait is applied"),
     }
 }
 
@@ -192,6 +205,7 @@ fn options(arguments: &Arguments, example: Option<String>) -> UpOptions {
         },
         access_log: access_log(&arguments.access_log),
         drain: Duration::from_secs(arguments.drain),
+        locality: arguments.locality.clone(),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use control::status::BindResult;
-use proxy::Event;
+use model::units::Moment;
+use proxy::{Event, IdentityEvent};
 
 use crate::up::event::cannot_listen;
 
@@ -40,6 +41,24 @@ pub fn sentence(event: &Event) -> Option<String> {
         Event::CacheUnusable(problem) => {
             Some(format!("warning: {problem}\nhint: a start without the control plane needs a usable cache"))
         }
+    }
+}
+
+/// What happened to the identity of a proxy, as people read it.
+#[must_use]
+pub fn identity(event: &IdentityEvent) -> String {
+    match event {
+        IdentityEvent::Certified { identity, until, is_kept } => {
+            let until = Moment(i64::try_from(until.as_secs()).unwrap_or(i64::MAX));
+            let kept = if *is_kept { ", from the disk" } else { "" };
+            format!("a member of the mesh as {identity} until {until}{kept}")
+        }
+        IdentityEvent::Failed(problem) => {
+            format!("no certificate of the mesh could be had: {problem}; it is tried again")
+        }
+        IdentityEvent::Unkept(problem) => format!(
+            "warning: {problem}\nhint: a start without the control plane needs an identity on the disk"
+        ),
     }
 }
 

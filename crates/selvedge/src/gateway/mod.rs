@@ -4,16 +4,20 @@
 
 pub mod event;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::{Interest, TokenFile};
-use proxy::{ControlAddress, LogSink, ProgressState, Proxy, SubscribeOptions, Subscription, Tell};
+use identity::member::Member;
+use proxy::{
+    ControlAddress, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy, SubscribeOptions,
+    Subscription, Tell, TellIdentity,
+};
 
 /// What to run.
-#[derive(Debug)]
 pub struct GatewayOptions {
     /// The name of this proxy, which no other proxy may have.
     pub name: String,
@@ -35,6 +39,16 @@ pub struct GatewayOptions {
     pub access_log: LogSink,
     /// How long requests may take to end after a stop was asked for.
     pub drain: Duration,
+    /// Where the proxy runs, so that endpoints nearby can come first.
+    pub locality: Option<proxy::Locality>,
+    /// Told of what happens to its identity in the mesh.
+    pub tell_identity: TellIdentity,
+}
+
+impl fmt::Debug for GatewayOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayOptions").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl GatewayOptions {
@@ -52,6 +66,8 @@ impl GatewayOptions {
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             access_log: LogSink::Off,
             drain: Duration::from_secs(5),
+            locality: None,
+            tell_identity: Arc::new(|_| {}),
         }
     }
 }
@@ -66,6 +82,28 @@ pub enum StartError {
     #[error("cannot follow the control plane: {0}")]
     Subscription(std::io::Error),
 }
+
+/// Who a gateway is in a mesh: the Gateway, and the workload `namespace/name`. One that serves several Gateways would
+/// have to be several, and is nobody.
+fn membership(name: &str, serve: &Interest) -> Option<(String, String)> {
+    let Interest::Gateways(names) = serve else { return None };
+    let gateway = names.first().filter(|_| names.len() == 1)?;
+    let (namespace, _) = gateway.split_once('/')?;
+    Some((gateway.to_string(), format!("{namespace}/{}", label(name))))
+}
+
+/// A name of a proxy as one label of a DNS name.
+fn label(name: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = name.chars().map(fits).collect();
+    // The end of a long name tells more: it is the number of the process.
+    let start = text.len().saturating_sub(LABEL_BYTES_MAX);
+    let text = text[start..].trim_matches('-');
+    if text.is_empty() { "gateway".to_owned() } else { text.to_owned() }
+}
+
+/// Longest label of a DNS name (RFC 1035, section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
 
 /// A running proxy.
 ///
@@ -82,12 +120,22 @@ impl RunningGateway {
     /// See [`StartError`].
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
-        let GatewayOptions { admin, access_log, drain, .. } = options;
-        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain, member: None })
-            .map_err(StartError::Proxy)?;
+        let GatewayOptions { admin, access_log, drain, locality, tell_identity, .. } = options;
+        let member = Member::new();
+        let in_mesh = Some(Arc::clone(&member));
+        let proxy = proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh };
+        let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind };
+        let keeper = membership(&name, &serve).map(|(gateway, workload)| {
+            let (controls, folder) = (vec![control.clone()], cache.clone());
+            let keeper =
+                KeeperOptions { controls, token: token.clone(), workload, gateway: Some(gateway), folder };
+            Keeper::start(keeper, member, tell_identity).map(Arc::new)
+        });
+        let keeper = keeper.transpose().map_err(StartError::Subscription)?;
+        let shows = OnStream::Token;
+        let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind, keeper, shows };
         match Subscription::start(&proxy, subscribe, tell) {
             Ok(subscription) => Ok(RunningGateway { proxy, subscription }),
             Err(error) => Err(StartError::Subscription(error)),
@@ -113,5 +161,24 @@ impl RunningGateway {
         if let Some(proxy) = Arc::into_inner(proxy) {
             proxy.drain();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_is_a_member_as_the_one_gateway_that_it_serves() {
+        let some = |names: &[&str]| Interest::Gateways(names.iter().map(|name| (*name).into()).collect());
+
+        assert_eq!(
+            membership("Edge_1.example-42", &some(&["shop/edge"])),
+            Some(("shop/edge".to_owned(), "shop/edge-1-example-42".to_owned()))
+        );
+        assert_eq!(membership("a", &some(&["shop/edge", "shop/other"])), None);
+        assert_eq!(membership("a", &Interest::All), None);
+        assert_eq!(label(&"x".repeat(80)).len(), LABEL_BYTES_MAX);
+        assert_eq!(label("___"), "gateway");
     }
 }

@@ -58,6 +58,8 @@ pub fn rank(kind: KindName) -> u8 {
         KindName::EndpointSlice
         | KindName::Workload
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,

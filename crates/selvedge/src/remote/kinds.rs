@@ -55,6 +55,8 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],
+        KindName::ResiliencePolicy => &["rp"],
+        KindName::FaultPolicy => &["fp"],
         KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::Mesh

@@ -39,6 +39,22 @@ pub struct Proxy {
     pub rejections: Vec<Rejection>,
     /// Addresses it listens on, or cannot.
     pub addresses: Vec<Address>,
+    /// The certificate by which it is known in the mesh, if it is a member.
+    pub certificate: Option<Certificate>,
+}
+
+/// The certificate of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Certificate {
+    /// Who it says the proxy is.
+    pub identity: String,
+    /// Key identifier of its issuer.
+    pub issuer: String,
+    /// Its last moment, RFC 3339.
+    pub not_after: String,
+    /// Why the last attempt to renew it failed; empty when it did not.
+    pub problem: String,
 }
 
 /// An object that a proxy could not use.

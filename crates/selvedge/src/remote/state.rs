@@ -102,6 +102,8 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

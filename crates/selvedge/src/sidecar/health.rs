@@ -134,6 +134,17 @@ pub enum Health {
     Unready(String),
 }
 
+impl Health {
+    /// What is known before anything was asked.
+    #[must_use]
+    pub fn before(check: &Check) -> Health {
+        match check {
+            Check::Off => Health::Ready,
+            Check::Http { .. } | Check::Tcp(_) => Health::Unready("it was not asked yet".to_owned()),
+        }
+    }
+}
+
 /// What a row of answers means.
 #[derive(Debug)]
 struct Judge {

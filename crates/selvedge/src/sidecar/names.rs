@@ -6,6 +6,10 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use engine::Config;
+use identity::Member;
+use tokio::sync::watch;
+
 /// All Services that can be reached, as one workload sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -68,6 +72,12 @@ impl Names {
         Names { trust_domain: "mesh.local".into(), namespace: namespace.into(), services: Vec::new() }
     }
 
+    /// What a config lets a workload of this namespace reach.
+    #[must_use]
+    pub fn of(_config: &Config, namespace: &str, trust_domain: &str) -> Names {
+        Names { trust_domain: trust_domain.into(), namespace: namespace.into(), services: Vec::new() }
+    }
+
     /// The zone that holds every Service: `svc.<trust domain>`.
     #[must_use]
     pub fn zone(&self) -> String {
@@ -96,6 +106,44 @@ impl Reachable {
     #[must_use]
     pub fn full_name(&self, names: &Names) -> String {
         format!("{}.{}.{}", self.service, self.namespace, names.zone())
+    }
+}
+
+/// Says what can be reached, to whoever wants to know, whenever that changes.
+#[derive(Clone, Debug)]
+pub struct Saying {
+    namespace: Arc<str>,
+    /// Knows the trust domain, once it is one.
+    member: Arc<Member>,
+    said: watch::Sender<Arc<Names>>,
+}
+
+impl Saying {
+    /// Nothing can be reached yet.
+    #[must_use]
+    pub fn of(namespace: &str, member: &Arc<Member>) -> Saying {
+        let said = watch::Sender::new(Arc::new(Names::none(namespace)));
+        Saying { namespace: namespace.into(), member: member.clone(), said }
+    }
+
+    /// What is said.
+    #[must_use]
+    pub fn names(&self) -> watch::Receiver<Arc<Names>> {
+        self.said.subscribe()
+    }
+
+    /// Says what a config lets us reach.
+    pub fn say(&self, config: &Config) {
+        let standing = self.member.standing();
+        let Some(svid) = &standing.svid else { return };
+        let names = Names::of(config, &self.namespace, svid.identity().trust_domain());
+        self.said.send_if_modified(|said| {
+            let differs = **said != names;
+            if differs {
+                *said = Arc::new(names);
+            }
+            differs
+        });
     }
 }
 

@@ -16,10 +16,12 @@ use control::declare::{DeclareError, Declared};
 use control::server::{self, Server, ServerOptions};
 use control::sources::{Read, Sources};
 use control::status::BindResult;
+use control::store::StoreError;
+use control::store::backoff::Backoff;
 use control::watch::Watch;
 use discovery::{Interest, TokenFile};
 use model::{Resources, Violations};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use super::{Source, UpOptions, text_file};
 use crate::clock::Stopwatch;
@@ -49,6 +51,10 @@ pub enum KeptEvent {
     Gateway(proxy::Event),
     /// Files were not applied; the last good state stays.
     Refused(String),
+    /// Files could not be applied now; that is tried again until it can be done, or the files change.
+    Delayed(String),
+    /// What was delayed is done.
+    Landed,
 }
 
 /// Told of everything that happens after the start, from several threads.
@@ -86,6 +92,10 @@ struct Files {
     applier: Applier,
     asked: Resources,
     declared: Declared,
+    /// What the files ask for and the store could not take.
+    waiting: Option<Resources>,
+    /// Whether somebody tries that again.
+    is_retried: bool,
 }
 
 impl Kept {
@@ -114,7 +124,7 @@ impl Kept {
         };
         lock(&files).take(first, &runtime).map_err(|error| match error {
             Untaken::Mistakes(violations) => KeptError::Refused(violations),
-            Untaken::Undeclared(error) => KeptError::Declare(error),
+            Untaken::Undeclared(error) | Untaken::Away(error) => KeptError::Declare(error),
         })?;
         let (gateway, epochs) = gateway(&options, &server, Arc::clone(&listener))?;
         wait_for_first_epoch(&server, &epochs);
@@ -157,6 +167,8 @@ impl Kept {
 enum Untaken {
     Mistakes(Violations),
     Undeclared(DeclareError),
+    /// The store is away; later it may be there.
+    Away(DeclareError),
 }
 
 impl Files {
@@ -165,19 +177,69 @@ impl Files {
             Source::Files(paths) => paths.clone(),
             Source::Text(_) => Vec::new(),
         };
-        Files { sources: Sources::new(paths), applier: Applier::default(), asked: Resources::new(), declared }
+        Files {
+            sources: Sources::new(paths),
+            applier: Applier::default(),
+            asked: Resources::new(),
+            declared,
+            waiting: None,
+            is_retried: false,
+        }
     }
 
     fn take(&mut self, read: Read, runtime: &Runtime) -> Result<(), Untaken> {
         self.take_on(read, runtime.handle())
     }
 
-    fn take_on(&mut self, read: Read, runtime: &tokio::runtime::Handle) -> Result<(), Untaken> {
+    fn take_on(&mut self, read: Read, runtime: &Handle) -> Result<(), Untaken> {
+        // What waited is what the files no longer say.
+        self.waiting = None;
         let files = read.map_err(Untaken::Mistakes)?;
         let asked = self.applier.apply(&self.asked, &files).map_err(Untaken::Mistakes)?;
-        runtime.block_on(self.declared.apply(&asked)).map_err(Untaken::Undeclared)?;
-        self.asked = asked;
-        Ok(())
+        self.declare(asked, runtime)
+    }
+
+    fn declare(&mut self, asked: Resources, runtime: &Handle) -> Result<(), Untaken> {
+        match runtime.block_on(self.declared.apply(&asked)) {
+            Ok(_) => {
+                self.asked = asked;
+                Ok(())
+            }
+            Err(error @ DeclareError::Store(StoreError::Unavailable(_))) => {
+                self.waiting = Some(asked);
+                Err(Untaken::Away(error))
+            }
+            Err(error) => Err(Untaken::Undeclared(error)),
+        }
+    }
+
+    /// Tries again what waits; `None` when nothing does any more.
+    fn again(&mut self, runtime: &Handle) -> Option<Result<(), Untaken>> {
+        let tried = self.waiting.take().map(|asked| self.declare(asked, runtime));
+        self.is_retried = self.waiting.is_some();
+        tried
+    }
+}
+
+/// Tries what waits again, with growing pauses, until it is done, refused, or no longer asked for.
+async fn retry(files: Arc<Mutex<Files>>, runtime: Handle, listener: Listener) {
+    let mut backoff = Backoff::default();
+    loop {
+        backoff.pause().await;
+        let (files, handle) = (Arc::clone(&files), runtime.clone());
+        let tried = tokio::task::spawn_blocking(move || lock(&files).again(&handle)).await;
+        match tried {
+            Ok(Some(Err(Untaken::Away(_)))) => {}
+            Ok(Some(Ok(()))) => return listener(KeptEvent::Landed),
+            Ok(Some(Err(Untaken::Undeclared(error)))) => {
+                return listener(KeptEvent::Refused(format!("error: {error}")));
+            }
+            Ok(Some(Err(Untaken::Mistakes(violations)))) => {
+                return listener(KeptEvent::Refused(violations.to_string()));
+            }
+            // The files have changed, or the process ends.
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
@@ -214,6 +276,7 @@ fn gateway(
         admin: options.admin,
         access_log: options.access_log.clone(),
         drain: options.drain,
+        locality: options.locality.clone(),
         ..GatewayOptions::new(NAME, control, token)
     };
     let (tell, epochs) = mpsc::sync_channel(EPOCHS_WAITING_MAX);
@@ -242,17 +305,23 @@ fn wait_for_first_epoch(server: &Server, epochs: &Receiver<u64>) {
 fn watch(
     paths: Vec<PathBuf>,
     files: &Arc<Mutex<Files>>,
-    runtime: tokio::runtime::Handle,
+    runtime: Handle,
     listener: Listener,
 ) -> Result<Watch, KeptError> {
-    let files = Arc::clone(files);
+    let shared = Arc::clone(files);
     let look = move || {
-        let mut files = lock(&files);
+        let mut files = lock(&shared);
         let Some(read) = files.sources.look() else { return };
         match files.take_on(read, &runtime) {
             Ok(()) => {}
             Err(Untaken::Mistakes(violations)) => listener(KeptEvent::Refused(violations.to_string())),
             Err(Untaken::Undeclared(error)) => listener(KeptEvent::Refused(format!("error: {error}"))),
+            Err(Untaken::Away(error)) => {
+                listener(KeptEvent::Delayed(format!("error: {error}")));
+                if !std::mem::replace(&mut files.is_retried, true) {
+                    runtime.spawn(retry(Arc::clone(&shared), runtime.clone(), Arc::clone(&listener)));
+                }
+            }
         }
     };
     Watch::start(paths, look)

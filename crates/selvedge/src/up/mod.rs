@@ -45,6 +45,8 @@ pub struct UpOptions {
     pub access_log: LogSink,
     /// How long requests may take to end after a stop was asked for.
     pub drain: Duration,
+    /// Where the proxy runs, so that endpoints nearby can come first.
+    pub locality: Option<proxy::Locality>,
 }
 
 impl Default for UpOptions {
@@ -57,6 +59,7 @@ impl Default for UpOptions {
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             access_log: LogSink::Off,
             drain: Duration::from_secs(5),
+            locality: None,
         }
     }
 }
@@ -138,7 +141,7 @@ impl Running {
     /// # Errors
     /// See [`Running::start`].
     pub fn start_with(options: UpOptions, listener: Listener) -> Result<Running, StartError> {
-        let UpOptions { source, workers, bind, admin, access_log, drain } = options;
+        let UpOptions { source, workers, bind, admin, access_log, drain, locality } = options;
         let mut control = ControlPlane::new(control::Options { bind });
         let mut sources = Sources::new(match &source {
             Source::Files(paths) => paths.clone(),
@@ -149,8 +152,9 @@ impl Running {
             Source::Text(text) => Ok(vec![text_file(text)]),
         };
         let snapshot = first.and_then(|files| control.apply(&files)).map_err(StartError::Refused)?;
-        let proxy = Proxy::start(proxy::Options { workers, admin, access_log, drain, member: None })
-            .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
+        let proxy =
+            Proxy::start(proxy::Options { workers, admin, access_log, drain, locality, member: None })
+                .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =
             State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };

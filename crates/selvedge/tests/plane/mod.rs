@@ -1,4 +1,5 @@
 //! A real control plane for one test, with its store in a folder of its own, and the real binary as its client.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -12,9 +13,9 @@ use tokio::runtime::Runtime;
 /// A control plane.
 pub struct Plane {
     folder: TempDir,
-    _server: Server,
+    server: Server,
     // Dropped last: the server's tasks run on it.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// How a command ended.
@@ -35,7 +36,24 @@ impl Plane {
             .expect("threads");
         std::fs::create_dir(folder.path().join("files")).expect("a folder");
         let server = runtime.block_on(serve(&folder.path().join("data")));
-        Plane { folder, _server: server, _runtime: runtime }
+        Plane { folder, server, runtime }
+    }
+
+    /// Where proxies reach it.
+    pub fn control(&self) -> String {
+        format!("https://{}", self.server.address())
+    }
+
+    /// Its data folder, as commands are given it.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Ends it, and leaves its files.
+    pub fn stop(self) -> TempDir {
+        let Plane { folder, server, runtime } = self;
+        runtime.block_on(server.stop());
+        folder
     }
 
     /// Writes a file and names it.

@@ -15,6 +15,11 @@ mod framing_responses;
 mod framing_trailers;
 mod framing_upgrade;
 
+mod authorization;
+mod authorization_identity;
+mod authorization_live;
+mod authorization_spellings;
+
 mod canonical_hosts;
 mod canonical_paths;
 mod canonical_targets;
@@ -29,6 +34,8 @@ mod exhaustion_headers;
 mod exhaustion_resets;
 mod exhaustion_sizes;
 mod exhaustion_slow;
+
+mod resilience;
 
 mod routing_cors;
 mod routing_filters;
@@ -50,8 +57,11 @@ mod tls_upstreams;
 
 mod planes_away;
 mod planes_herd;
+mod planes_process;
 mod planes_rejections;
+mod planes_silent;
 mod planes_stream;
+mod planes_verbs;
 
 mod bytes;
 mod bytes_clients;

@@ -15,7 +15,7 @@ use tests::scene::Scene;
 use tests::until::eventually_some;
 use tests::upstream::Upstream;
 
-fn marked(scene: &Scene, mark: &str) -> String {
+pub fn marked(scene: &Scene, mark: &str) -> String {
     let mut next = scene.clone();
     next.remove("HTTPRoute", "all");
     next.route("all", json!({ "rules": [{
@@ -25,7 +25,7 @@ fn marked(scene: &Scene, mark: &str) -> String {
     next.yaml()
 }
 
-async fn mark(follower: &Follower) -> Option<String> {
+pub async fn mark(follower: &Follower) -> Option<String> {
     let answer = exchange(follower.entry, get(HOST, "/mark", "")).await.ok()?;
     answer.header("x-mark").map(str::to_owned)
 }

@@ -4,14 +4,14 @@
 //! and renewal. So a file that cannot be read stops the start and is never quietly replaced: a new authority would
 //! lock out every client that there is.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use engine::config::KeyPair as Pair;
+pub use identity::file::write_private;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType,
@@ -208,24 +208,6 @@ fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(file("read", path, fault)),
     }
-}
-
-/// Writes a file that only its owner may read: whole or not at all, and durable.
-///
-/// # Errors
-/// What the system says.
-pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
-        Ok(()) | Err(_) => {}
-    }
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    fs::rename(&beside, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }
 
 fn file(what: &'static str, path: &Path, fault: io::Error) -> AuthorityError {

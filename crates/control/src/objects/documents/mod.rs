@@ -17,4 +17,5 @@ pub(crate) use names::is_built_in;
 pub use names::{GroupVersion, find, group_versions, list_kind};
 pub use openapi_v2::openapi_v2;
 pub use openapi_v3::{openapi_v3, openapi_v3_index};
+pub use operations::TYPED;
 pub use protobuf::{OPENAPI_V2_PROTOBUF, OPENAPI_V2_PROTOBUF_ASKED, openapi_v2_protobuf};

@@ -95,6 +95,8 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Gateway => &["gtw"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::ResiliencePolicy => &["rp"],
+        KindName::FaultPolicy => &["fp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
@@ -126,6 +128,8 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::BackendTlsPolicy => &["gateway-api"],
         KindName::Backend
         | KindName::GatewayParameters
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
@@ -172,6 +176,10 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
+        KindName::ResiliencePolicy => {
+            "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
+        }
+        KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::Mesh => {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
         }
@@ -230,6 +238,7 @@ mod tests {
                 "gateway.networking.k8s.io/v1",
                 "gateway.networking.k8s.io/v1beta1",
                 "mesh.selvedge.dev/v1alpha1",
+                "policy.selvedge.dev/v1alpha1",
                 "rbac.authorization.k8s.io/v1",
                 "access.selvedge.dev/v1alpha1"
             ]

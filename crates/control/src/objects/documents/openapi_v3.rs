@@ -97,7 +97,7 @@ fn operation(path: &Path, action: Action) -> Value {
     let parameters: Vec<Value> = action
         .parameters()
         .into_iter()
-        .map(|one| json!({"name": one.name, "in": "query", "schema": {"type": one.of}, "description": one.words}))
+        .map(|one| json!({"name": one.name, "in": "query", "schema": one.schema(), "description": one.words}))
         .collect();
     let (kind, version) = (path.kind, path.version);
     let mut responses = Map::new();

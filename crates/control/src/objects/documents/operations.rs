@@ -2,6 +2,7 @@
 
 use model::kinds::{KindName, Scope};
 use model::schema;
+use serde_json::{Value, json};
 
 use super::names::{GroupVersion, is_built_in};
 
@@ -208,6 +209,21 @@ mod table {
     pub const WATCH: Parameter = parameter("watch", "boolean", "Whether changes are to follow.");
 }
 use table::*;
+
+/// Parameters that are no words. What they are sent with is looked at wherever they stand, also where they do nothing:
+/// a slip must not be taken for a wish.
+pub const TYPED: [Parameter; 8] =
+    [FORCE, GRACE_PERIOD, ORPHAN, LIMIT, ALLOW_BOOKMARKS, SEND_INITIAL, TIMEOUT, WATCH];
+
+impl Parameter {
+    /// Its schema.
+    pub fn schema(self) -> Value {
+        match self.of {
+            "integer" => json!({"type": "integer", "minimum": 0}),
+            of => json!({"type": of}),
+        }
+    }
+}
 
 /// Media types of the patches of a kind.
 pub fn patch_types(kind: KindName) -> Vec<&'static str> {

@@ -12,6 +12,7 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::watching::Hint;
 use crate::store::decide::{self, Decision, Known, decide};
+use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
@@ -69,6 +70,16 @@ impl Engine for PostgresEngine {
             compact(&mut connection, up_to).await?;
             self.line.keep(connection);
             Ok(())
+        })
+        .await
+    }
+
+    async fn shorten_audit(&mut self, kept: u64) -> Result<bool, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let more = shorten_audit(&mut connection, kept).await?;
+            self.line.keep(connection);
+            Ok(more)
         })
         .await
     }
@@ -271,4 +282,21 @@ async fn compact(connection: &mut PgConnection, up_to: Revision) -> Result<(), S
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// What is to be forgotten is written down first: the log lets go of nothing else.
+async fn shorten_audit(connection: &mut PgConnection, kept: u64) -> Result<bool, StoreError> {
+    let mut transaction = connection.begin_with(TURN).await?;
+    let (first, last): (i64, i64) =
+        sqlx::query_as("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM audit")
+            .fetch_one(&mut *transaction)
+            .await?;
+    let Some((up_to, more)) = audit_step(first, last, kept) else {
+        transaction.rollback().await?;
+        return Ok(false);
+    };
+    sqlx::query("UPDATE meta SET audit_forgotten = $1").bind(up_to).execute(&mut *transaction).await?;
+    sqlx::query("DELETE FROM audit WHERE id <= $1").bind(up_to).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(more)
 }

@@ -246,6 +246,10 @@ impl Store for Postgres {
         )
     }
 
+    fn shorten_audit(&self, kept: u64) -> Answer<'_, bool> {
+        self.answer(self.turn(), self.writer.shorten_audit(kept))
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         self.listening.abort();
         self.answer(self.turn() + self.patience.read, async {

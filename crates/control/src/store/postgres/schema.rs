@@ -9,7 +9,7 @@ use crate::store::keys::Keys;
 pub(super) const SCHEMA: &str = "selvedge";
 
 /// What to do to get from one version to the next. The version is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT];
 
 const FIRST: &str = r#"
 CREATE TABLE meta (
@@ -44,6 +44,23 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE OR DELETE ON audit
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"#;
+
+/// The oldest entries of the audit log may go once it is written down how far it was forgotten.
+const SHORT_AUDIT: &str = r#"
+ALTER TABLE meta ADD COLUMN audit_forgotten BIGINT NOT NULL DEFAULT 0;
+DROP TRIGGER audit_is_not_changed ON audit;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE FUNCTION refuse_deletion() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        IF OLD.id > (SELECT audit_forgotten FROM selvedge.meta) THEN
+            RAISE EXCEPTION 'the audit log is append-only';
+        END IF;
+        RETURN OLD;
+    END $$;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+    FOR EACH ROW EXECUTE FUNCTION refuse_deletion();
 "#;
 
 /// Brings the tables up to date, and checks that the database is fit and the keys are those of the store. Control

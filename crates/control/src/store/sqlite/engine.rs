@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::file::Lock;
 use crate::store::decide::{self, Decision, Known, decide};
+use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::Line;
@@ -59,6 +60,13 @@ impl Engine for SqliteEngine {
         compact(&mut connection, up_to).await?;
         self.line.keep(connection);
         Ok(())
+    }
+
+    async fn shorten_audit(&mut self, kept: u64) -> Result<bool, StoreError> {
+        let mut connection = self.line.take().await?;
+        let more = shorten_audit(&mut connection, kept).await?;
+        self.line.keep(connection);
+        Ok(more)
     }
 
     fn wrote(&self, epoch: Revision) {
@@ -123,6 +131,23 @@ async fn compact(connection: &mut SqliteConnection, up_to: Revision) -> Result<(
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// What is to be forgotten is written down first: the log lets go of nothing else.
+async fn shorten_audit(connection: &mut SqliteConnection, kept: u64) -> Result<bool, StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (first, last): (i64, i64) =
+        sqlx::query_as("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM audit")
+            .fetch_one(&mut *transaction)
+            .await?;
+    let Some((up_to, more)) = audit_step(first, last, kept) else {
+        transaction.rollback().await?;
+        return Ok(false);
+    };
+    sqlx::query("UPDATE meta SET audit_forgotten = ?").bind(up_to).execute(&mut *transaction).await?;
+    sqlx::query("DELETE FROM audit WHERE id <= ?").bind(up_to).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(more)
 }
 
 /// Reads what some sets depend on.

@@ -223,6 +223,10 @@ impl Store for Sqlite {
         self.answer(self.read_audit(limit))
     }
 
+    fn shorten_audit(&self, kept: u64) -> Answer<'_, bool> {
+        self.answer(self.writer.shorten_audit(kept))
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         self.answer(async {
             self.writer.close().await;

@@ -9,7 +9,7 @@ use crate::store::keys::Keys;
 pub(super) const APPLICATION: i64 = 0x536c_7667;
 
 /// What to do to get from one version to the next. The version of a file is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -43,6 +43,15 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 -- INSERT OR REPLACE deletes without asking triggers for deletion.
 CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
     WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+";
+
+/// The oldest entries of the audit log may go once it is written down how far it was forgotten.
+const SHORT_AUDIT: &str = "
+ALTER TABLE meta ADD COLUMN audit_forgotten INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER audit_is_not_deleted;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+    WHEN OLD.id > (SELECT audit_forgotten FROM meta)
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 ";
 

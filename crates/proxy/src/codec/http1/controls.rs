@@ -63,6 +63,8 @@ impl Controls {
             | Known::Vouched
             | Known::RequestId
             | Known::Trace
+            | Known::Hop
+            | Known::GrpcTimeout
             | Known::ContentType
             | Known::UserAgent
             | Known::Origin

@@ -23,14 +23,17 @@ pub fn classify(name: &[u8]) -> Known {
         10 if name == b"tracestate" => Known::Trace,
         11 if name == b"traceparent" => Known::Trace,
         12 if name == b"content-type" => Known::ContentType,
+        12 if name == b"grpc-timeout" => Known::GrpcTimeout,
         12 if name == b"x-request-id" => Known::RequestId,
         14 if name == b"content-length" => Known::ContentLength,
         14 if name == b"http2-settings" => Known::Http2Settings,
         15 if name == b"x-forwarded-for" => Known::ForwardedFor,
         16 if name == b"x-forwarded-host" => Known::ForwardedHost,
+        16 if name == b"selvedge-attempt" => Known::Hop,
         16 if name == b"proxy-connection" => Known::HopByHop,
         17 if name == b"transfer-encoding" => Known::TransferEncoding,
         17 if name == b"x-forwarded-proto" => Known::ForwardedProto,
+        19 if name == b"selvedge-timeout-ms" => Known::Hop,
         _ => Known::Other,
     };
     if known == Known::Other && name.starts_with(b"x-") && is_vouched(&name[2..]) {
@@ -65,7 +68,7 @@ pub(crate) fn reads_as_trusted(name: &[u8]) -> bool {
         *to = if *from == b'_' { b'-' } else { *from };
     }
     match classify(&dashed[..length]) {
-        Known::Other | Known::ContentType | Known::UserAgent | Known::Origin => false,
+        Known::Other | Known::ContentType | Known::UserAgent | Known::Origin | Known::GrpcTimeout => false,
         Known::Host
         | Known::Connection
         | Known::ContentLength
@@ -82,6 +85,7 @@ pub(crate) fn reads_as_trusted(name: &[u8]) -> bool {
         | Known::Vouched
         | Known::RequestId
         | Known::Trace
+        | Known::Hop
         | Known::Http2Settings => true,
     }
 }
@@ -102,6 +106,8 @@ mod tests {
             ("content-length", Known::ContentLength), ("http2-settings", Known::Http2Settings),
             ("x-forwarded-for", Known::ForwardedFor), ("x-forwarded-host", Known::ForwardedHost),
             ("x-forwarded-proto", Known::ForwardedProto), ("transfer-encoding", Known::TransferEncoding),
+            ("selvedge-timeout-ms", Known::Hop), ("selvedge-attempt", Known::Hop),
+            ("grpc-timeout", Known::GrpcTimeout),
             ("x-forwarded-port", Known::Vouched), ("x-forwarded-client-cert", Known::Vouched),
             ("x-forwarded-prefix", Known::Vouched), ("x-real-ip", Known::Vouched),
             ("x-envoy-original-path", Known::Vouched), ("x-consumer-id", Known::Vouched),

@@ -277,6 +277,8 @@ fn take_known_field(
         | Known::Vouched
         | Known::RequestId
         | Known::Trace
+        | Known::Hop
+        | Known::GrpcTimeout
         | Known::Http2Settings => Ok(()),
     }
 }

@@ -108,6 +108,8 @@ pub fn is_carried(lower_case_name: &[u8], known: Known, sender: Sender) -> bool 
             | Known::Vouched
             | Known::RequestId
             | Known::Trace
+            | Known::Hop
+            | Known::GrpcTimeout
             | Known::ContentType
             | Known::UserAgent
             | Known::Origin

@@ -17,6 +17,7 @@ use crate::limits::{
     HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STALL_SECONDS, HTTP2_STREAMS_MAX,
     HTTP2_WINDOW_BYTES, POOL_IDLE_SECONDS,
 };
+use crate::state::breakers::OpenConnection;
 use crate::state::deadlines::Deadlines;
 use crate::wire::{self, Patience, Tap, Wire};
 
@@ -27,6 +28,8 @@ pub struct Http2Upstream {
     tap: Tap,
     closed: Rc<Cell<bool>>,
     used: Cell<bool>,
+    /// Its place under a limit.
+    _open: Option<OpenConnection>,
     /// Who is at the other end, on a connection of the mesh.
     counterpart: Option<Rc<Counterpart>>,
 }
@@ -36,7 +39,11 @@ impl Http2Upstream {
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn open(io: Io, deadlines: &Rc<Deadlines>) -> Result<Http2Upstream, Failure> {
+    pub async fn open(
+        io: Io,
+        deadlines: &Rc<Deadlines>,
+        place: Option<OpenConnection>,
+    ) -> Result<Http2Upstream, Failure> {
         let mut builder = h2::client::Builder::new();
         builder
             .enable_push(false)
@@ -51,7 +58,7 @@ impl Http2Upstream {
         let (sender, connection) = builder.handshake(wire).await.map_err(|_| Failure::UpstreamProtocol)?;
         let closed = Rc::new(Cell::new(false));
         tokio::task::spawn_local(carry(connection, tap.clone(), closed.clone()));
-        Ok(Http2Upstream { sender, tap, closed, used: Cell::new(false), counterpart })
+        Ok(Http2Upstream { sender, tap, closed, used: Cell::new(false), _open: place, counterpart })
     }
 
     /// Whether it takes no further request.

@@ -15,6 +15,7 @@ use engine::explain::{Explanation, Question, explain};
 use serde_json::json;
 
 use crate::commands::OutputForm;
+use crate::commands::authz::Caller;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::state::{State, compiler};
@@ -45,6 +46,9 @@ pub struct Arguments {
     /// A header field of the request; may be given more than once
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// Who asks: namespace/name, a SPIFFE ID, or ip:ADDRESS; without it somebody without an identity
+    #[arg(long, value_name = "FROM")]
+    from: Option<Caller>,
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
@@ -64,7 +68,8 @@ fn method(text: &str) -> Result<String, String> {
         .map_err(|_| "a method is a word, such as GET".to_owned())
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// Reads `name: value`.
+pub fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write `name: value`, such as 'x-beta: 1'")?;
     let name = http::HeaderName::from_bytes(name.trim().as_bytes())
         .map_err(|_| format!("`{}` is not a header name", name.trim()))?;
@@ -74,7 +79,8 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// Asks the schema, or compiles the resources and asks the engine. A request that nobody would answer is an answer,
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Arguments { files, headers, output: form, subject, url, connection } = arguments;
+    let Arguments { files, headers, from, output: form, subject, url, connection } = arguments;
+    let from = from.clone().unwrap_or_else(Caller::nobody);
     let connection_to = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
     let Some(url) = url.as_ref().or(connection_to) else {
         output::data(field::explain(subject)?);
@@ -93,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     };
     let ask = |url: &str| {
-        explain(config, &Question { method, url, headers }).map_err(|error| {
+        explain(config, &Question { method, url, headers, source: from.source() }).map_err(|error| {
             Failure::new(
                 Exit::Usage,
                 error.to_string(),

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 /// Path of each call.
 pub mod path {
+    /// Identities, again whenever they are replaced.
     pub const FETCH_X509_SVID: &str = "/SpiffeWorkloadAPI/FetchX509SVID";
+    /// Roots, again whenever they are replaced.
     pub const FETCH_X509_BUNDLES: &str = "/SpiffeWorkloadAPI/FetchX509Bundles";
     /// The calls of JWT-SVIDs, which exist and are not served.
     pub const JWT: [&str; 3] = [

@@ -36,6 +36,8 @@ pub struct Identity {
     pub key: Vec<u8>,
     /// The roots of its trust domain.
     pub roots: Vec<CertificateDer<'static>>,
+    /// The roots of other trust domains that it believes.
+    pub others: Vec<(String, Vec<CertificateDer<'static>>)>,
 }
 
 impl std::fmt::Debug for Identity {

@@ -1,5 +1,6 @@
 //! The calls: each is a stream that says what is, and again whenever it is something else.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -89,13 +90,22 @@ fn svids(identity: &Identity) -> X509SvidResponse {
         bundle: concatenated(&identity.roots),
         hint: String::new(),
     };
-    X509SvidResponse { svids: vec![svid], ..X509SvidResponse::default() }
+    X509SvidResponse { svids: vec![svid], crl: Vec::new(), federated_bundles: of_others(identity) }
 }
 
 fn bundles(identity: &Identity) -> X509BundlesResponse {
-    let trust_domain = format!("spiffe://{}", identity.id.trust_domain());
-    let bundles = [(trust_domain, concatenated(&identity.roots))].into();
-    X509BundlesResponse { bundles, ..X509BundlesResponse::default() }
+    let mut bundles = of_others(identity);
+    bundles.insert(named(identity.id.trust_domain()), concatenated(&identity.roots));
+    X509BundlesResponse { crl: Vec::new(), bundles }
+}
+
+fn of_others(identity: &Identity) -> BTreeMap<String, Bytes> {
+    identity.others.iter().map(|(name, roots)| (named(name), concatenated(roots))).collect()
+}
+
+/// A trust domain as bundles are called by: its ID.
+fn named(trust_domain: &str) -> String {
+    format!("spiffe://{trust_domain}")
 }
 
 fn concatenated(certificates: &[rustls::pki_types::CertificateDer<'static>]) -> Bytes {

@@ -8,9 +8,9 @@ use rcgen::{
     KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SanType,
 };
 
-use super::attest::{CSR_BYTES_MAX, Refused, attest};
-use super::root::Root;
-use super::sign::sign;
+use crate::ca::attest::{CSR_BYTES_MAX, Refused, attest};
+use crate::ca::root::Root;
+use crate::ca::sign::sign;
 
 const REPLICA: &str = "cart-1.shop.bank.example";
 
