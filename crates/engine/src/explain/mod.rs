@@ -273,7 +273,7 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
         authorization: rule.authorization.as_deref().map(|authorization| {
-            let server_name = url.https.then_some(url.host.as_str());
+            let server_name = url.tls.then_some(url.host.as_str());
             let destination = Destination { port: port.address.port, server_name };
             Judgement::new(&authorization.request(&question.source, &destination, &view(question, url)))
         }),
