@@ -62,7 +62,15 @@ impl Server {
         command.arg("-D").arg(&data).args(["-p", &address.port().to_string(), "-k"]).arg(folder.path());
         command.args(["-c", &format!("listen_addresses={}", address.ip())]).current_dir(folder.path());
         command.args(["-c", "shared_buffers=16MB", "-c", "fsync=off"]);
-        Server::started(command, address, folder).await
+        let server = Server::started(command, address, folder).await;
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        // It listens before it lets anybody in.
+        crate::until::eventually_some("PostgreSQL to be ready", || async {
+            let ready = tools::run(&postgres_program("pg_isready"), &["-h", &host, "-p", &port]).await;
+            ready.success.then_some(())
+        })
+        .await;
+        server
     }
 
     /// MariaDB with the user `selvedge`, who needs no password.

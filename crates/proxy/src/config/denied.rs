@@ -1,9 +1,9 @@
 //! What must refuse because something that was to protect it cannot be read.
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
-//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would have
-//! been. No rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be read is
-//! stood in for by one that denies.
+//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would
+//! have been. No rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be
+//! read is stood in for by one that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
