@@ -190,6 +190,7 @@ impl Needs<'_> {
     fn of_tcp_route(&mut self, resource: &Resource, route: &TcpRoute) {
         let namespace = resource.namespace();
         self.add(KindName::Namespace, "", namespace);
+        self.guards(KindName::TcpRoute, resource);
         let from = Referrer { group: GATEWAY_GROUP, kind: KindName::TcpRoute.as_str(), namespace };
         for backend in route.spec.rules.iter().flat_map(|rule| &rule.backend_refs) {
             self.destination(from, &backend.target);

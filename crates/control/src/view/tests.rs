@@ -94,6 +94,17 @@ fn tcp_route(namespace: &str, name: &str, gateway: (&str, &str), service: (&str,
     route
 }
 
+fn guard(namespace: &str, name: &str, kind: &str, target: &str) -> Value {
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthorizationPolicy",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": kind, "name": target }],
+            "action": "Deny", "rules": [{ "name": "all", "from": [{ "ipBlocks": ["10.0.0.0/8"] }] }],
+        },
+    })
+}
+
 fn service(namespace: &str, name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": namespace },
@@ -491,9 +502,10 @@ fn a_tcp_route_is_seen_by_its_gateway_with_what_it_leads_to_as_long_as_it_names_
         tcp_route("a", "database", ("a", "edge"), ("a", "postgres")),
         service("a", "postgres"),
         slice("a", "postgres", 1),
+        guard("a", "closed", "TCPRoute", "database"),
     ];
     let mut scene = Scene::new(&before);
-    for name in ["a/database", "a/postgres", "a/postgres-1"] {
+    for name in ["a/database", "a/postgres", "a/postgres-1", "a/closed"] {
         assert!(scene.of("a/edge").contains(name), "{name}: {:?}", scene.of("a/edge"));
     }
 
