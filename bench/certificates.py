@@ -1,4 +1,4 @@
-"""One authority and one ECDSA P-256 server certificate, made with openssl once per work folder."""
+"""One authority, one ECDSA P-256 server certificate and two members of a mesh, made with openssl once per work folder."""
 
 import subprocess
 
@@ -27,3 +27,23 @@ def make() -> None:
             "-out", "server.pem", "-days", "3650", "-extfile", "extensions")
     both = (CERTIFICATES / "server.pem").read_text() + (CERTIFICATES / "server.key").read_text()
     (CERTIFICATES / "server.combined.pem").write_text(both)
+
+
+MEMBER = """subjectAltName=URI:spiffe://bench.example/ns/shop/sa/{account},DNS:{account}-1.shop.bench.example
+keyUsage=critical,digitalSignature
+extendedKeyUsage=serverAuth,clientAuth
+basicConstraints=critical,CA:FALSE
+"""
+
+
+def make_members() -> None:
+    """`web` calls `cart`."""
+    make()
+    for account in ("web", "cart"):
+        if (CERTIFICATES / f"{account}.pem").exists():
+            continue
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{account}.key",
+                "-out", f"{account}.csr", "-subj", f"/CN={account}")
+        (CERTIFICATES / f"{account}.extensions").write_text(MEMBER.format(account=account))
+        openssl("x509", "-req", "-in", f"{account}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", f"{account}.pem", "-days", "3650", "-extfile", f"{account}.extensions")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import mesh
 import places
 import workloads
 
@@ -63,6 +64,8 @@ GOALS = [
     Goal("HTTP/2 client to HTTP/1 upstream ÷ HAProxy", 1.0, 0.8, ratio("h2", "selvedge", "haproxy")),
     Goal("gRPC unary ÷ Envoy", 0.40, 0.30, ratio("grpc", "selvedge", "envoy")),
     Goal("a plain TCP tunnel, CPU per GB ÷ nginx", 0.60, 0.50, ratio("l4", "selvedge", "nginx")),
+    Goal("two hops with mutual TLS ÷ an Envoy pair", 0.25, 0.17, ratio("mesh", "selvedge", "envoy")),
+    Goal("two hops with mutual TLS ÷ an nginx pair", 0.60, 0.46, ratio("mesh", "selvedge", "nginx")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),
@@ -125,7 +128,8 @@ def verdict(goal: Goal, value: float | None) -> str:
 def costs(results: dict) -> list[str]:
     names = ["selvedge", "nginx", "haproxy", "envoy"]
     lines = ["| work | Selvedge | nginx | HAProxy | Envoy | errors |", "|---|---:|---:|---:|---:|---:|"]
-    for name, workload in workloads.ALL.items():
+    sentences = {name: workload.sentence for name, workload in workloads.ALL.items()} | {"mesh": mesh.SENTENCE}
+    for name, sentence in sentences.items():
         rows = results.get(name, {}).get("rows")
         if rows is None:
             continue
@@ -133,7 +137,7 @@ def costs(results: dict) -> list[str]:
         of = {key.removesuffix("-log"): row for key, row in rows.items()}
         cells = [cost(of[peer]["total"]) if peer in of else "–" for peer in names]
         errors = sum(row["errors"] for row in rows.values())
-        lines.append(f"| {workload.sentence} | {' | '.join(cells)} | {errors} |")
+        lines.append(f"| {sentence} | {' | '.join(cells)} | {errors} |")
     return lines
 
 

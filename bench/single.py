@@ -13,6 +13,7 @@ from pathlib import Path
 import instructions
 import l4
 import load
+import mesh
 import peers as peer_files
 import places
 from peers import Peer
@@ -203,4 +204,5 @@ ALL: dict[str, tuple[list[str], Callable]] = {
     "edit": ([], edit),
     "instructions": ([], instructions.measure),
     "l4": ([], l4.measure),
+    "mesh": ([], mesh.measure),
 }

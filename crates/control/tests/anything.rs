@@ -148,7 +148,6 @@ fn existing(kind: KindName) -> Value {
         KindName::RoleBinding | KindName::ClusterRoleBinding => json!({
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"},
         }),
-        KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
         KindName::JoinToken => json!({"spec": {"serviceAccount": "a", "digest": "0".repeat(64)}}),
         KindName::TrustBundle => json!({"spec": {"trustDomain": "a", "roots": []}}),
         KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),

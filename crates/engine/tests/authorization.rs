@@ -671,3 +671,34 @@ fn a_target_that_is_not_there_is_told_and_a_listener_is_a_part_of_its_gateway() 
         .collect();
     assert_eq!(names, ["default/there"]);
 }
+
+#[test]
+fn deciding_allocates_nothing_without_a_condition() {
+    let rule = rule(&[
+        json!({ "action": "Deny", "rules": [{ "from": [{ "notIpBlocks": ["10.0.0.0/8"] }] }, { "to": [{ "paths": ["/admin", "/a/*/b"] }] }] }),
+        json!({ "action": "Allow", "rules": [
+            { "from": [{ "identities": ["*/sa/web"], "namespaces": ["shop"] }], "when": [{ "header": "x-a", "values": ["a*"] }],
+              "to": [{ "methods": ["GET"], "hosts": ["*.example"], "paths": ["/items/*"] }] }] }),
+    ]);
+    let authorization = rule.authorization.as_deref().expect("policies");
+    let identity: SpiffeId = "spiffe://a.example/ns/shop/sa/web".parse().expect("an id");
+    let source =
+        Source { address: Some(IpAddr::from([10, 0, 0, 1])), identity: Some(&identity), replica: None };
+    let destination = Destination { port: 80, server_name: None };
+    let headers = [("x-a".to_owned(), "a, ab".to_owned()), ("x-a".to_owned(), "ac".to_owned())];
+    let request = RequestView {
+        method: b"GET",
+        host: b"shop.example",
+        path: b"/items/7;x=1",
+        query: None,
+        headers: headers.as_slice(),
+    };
+
+    let mut allowed = false;
+    let counted = allocation_counter::measure(|| {
+        allowed = authorization.request(&source, &destination, &request).allowed;
+    });
+
+    assert!(allowed);
+    assert_eq!(counted.count_total, 0);
+}

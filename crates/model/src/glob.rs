@@ -1,8 +1,8 @@
 //! Text with stars, as policies write identities, paths, hosts and values.
 //!
 //! No regular expression stands behind it: names hold dots and brackets, and whoever forgets to escape one has let
-//! somebody in. A star at the beginning or at the end stands for anything; elsewhere it stands for one whole segment, so
-//! that a match needs one walk over the text and no going back.
+//! somebody in. A star at the beginning or at the end stands for anything; elsewhere it stands for one whole segment,
+//! so that a match needs one walk over the text and no going back.
 
 use std::fmt;
 use std::str::FromStr;

@@ -83,3 +83,17 @@ fn two_rules_have_two_names() {
     assert_eq!(problems("rules: [{name: a}, {name: b}, {}, {}]"), [""; 0]);
     refused("rules: [{name: a}, {name: a}]", &["no two rules have the same name"]);
 }
+
+#[test]
+fn every_example_of_the_page_is_a_policy() {
+    let page = include_str!("../../../docs/authorization.md");
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 4, "examples are missing");
+
+    for example in examples {
+        let read = yaml::read(example, "docs/authorization.md");
+        assert!(read.violations.is_empty(), "{}\n{example}", read.violations);
+        assert!(read.resources.iter().all(|resource| &*resource.key.kind == "AuthorizationPolicy"));
+    }
+}

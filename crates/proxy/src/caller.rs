@@ -1,59 +1,56 @@
 //! Who asks and what is asked, in the words of authorization policies.
 //!
-//! One place decides what is believed of a caller, so the filter that asks before a request goes on and the one that asks
-//! again when a change wants it cannot see different people.
+//! One place decides what is believed of a caller, so the filter that asks before a request goes on and the one that
+//! asks again when a change wants it cannot see different people.
+
+use std::net::IpAddr;
+use std::time::Duration;
 
 use engine::authorization::{Authorization, Destination, Source, Verdict};
+use engine::config::Port;
 
 use crate::exchange::{Exchange, Peer};
 use crate::forwarded;
 use crate::mesh;
-use crate::session::Session;
 
 /// What policies make of a request.
 #[must_use]
 pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> Verdict<'p> {
-    let source = source(exchange, authorization.asks_address());
-    authorization.request(&source, &destination(exchange), &exchange.view())
-}
-
-/// What policies make of a connection that carries bytes.
-#[must_use]
-pub fn judge_connection<'p>(session: &Session, authorization: &'p Authorization) -> Verdict<'p> {
-    let (peer, clock) = (&session.peer, session.worker.clock);
-    let counterpart = peer.counterpart.as_deref();
-    let vouched = peer.vouched.as_deref();
-    let source = Source {
-        address: Some(peer.address.ip().to_canonical()),
-        identity: match counterpart {
-            Some(caller) => Some(&caller.verified.identity),
-            None => vouched.and_then(|vouched| vouched.identity(|| clock.unix(clock.now()))),
-        },
-        replica: counterpart.and_then(|caller| caller.verified.replica.as_deref()),
-    };
-    authorization.connection(&source, &destination_of(peer, session.bound))
-}
-
-/// Who asks. The address is worked out for those who look at it only: trusted proxies may have written a long chain.
-fn source<'e>(exchange: &'e Exchange<'_>, with_address: bool) -> Source<'e> {
-    let vouched = exchange.peer.vouched.as_deref();
-    let counterpart = exchange.peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
+    // Worked out for those who look at it only: trusted proxies may have written a long chain.
+    let asked = authorization.asks_address();
+    let address = if asked { forwarded::vouched_address(exchange) } else { None };
     let clock = exchange.worker.clock;
+    let source = source(exchange.peer, address, || clock.unix(clock.now()));
+    authorization.request(&source, &destination(exchange.peer, exchange.pinned.port()), &exchange.view())
+}
+
+/// What policies make of a connection that carries bytes. Nobody vouches for another address there than its own.
+#[must_use]
+pub fn judge_connection<'p>(
+    peer: &Peer,
+    port: &Port,
+    unix: impl FnOnce() -> Duration,
+    authorization: &'p Authorization,
+) -> Verdict<'p> {
+    let source = source(peer, Some(peer.address.ip()), unix);
+    authorization.connection(&source, &destination(peer, port))
+}
+
+/// Who asks. `unix` tells the time since the Unix epoch.
+fn source(peer: &Peer, address: Option<IpAddr>, unix: impl FnOnce() -> Duration) -> Source<'_> {
+    let member = peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
     Source {
-        address: if with_address { forwarded::vouched_address(exchange) } else { None },
-        identity: match counterpart {
+        address,
+        identity: match member {
             Some(verified) => Some(&verified.identity),
-            None => vouched.and_then(|vouched| vouched.identity(|| clock.unix(clock.now()))),
+            None => peer.vouched.as_deref().and_then(|vouched| vouched.identity(unix)),
         },
-        replica: counterpart.and_then(|verified| verified.replica.as_deref()),
+        replica: member.and_then(|verified| verified.replica.as_deref()),
     }
 }
 
-fn destination<'e>(exchange: &'e Exchange<'_>) -> Destination<'e> {
-    destination_of(exchange.peer, exchange.pinned.port().address.port)
-}
-
-fn destination_of(peer: &Peer, bound: u16) -> Destination<'_> {
+fn destination<'e>(peer: &'e Peer, port: &Port) -> Destination<'e> {
+    let bound = port.address.port;
     match peer.counterpart.as_deref() {
         None => Destination { port: bound, server_name: peer.server_name.as_deref() },
         Some(caller) => Destination {

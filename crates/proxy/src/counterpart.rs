@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use identity::member::{Svid, Verified};
 
+use crate::state::sources::SourceCells;
+
 /// The other end of a connection of the mesh.
 #[derive(Debug)]
 pub struct Counterpart {
@@ -20,15 +22,23 @@ pub struct Counterpart {
     pub shown: Arc<Svid>,
     /// The application's `x-forwarded-client-cert` for requests of this connection (Envoy's format).
     pub forwarded: Box<str>,
+    /// Its counters, if it is the one that called.
+    pub counted: Option<Arc<SourceCells>>,
     retires: Cell<bool>,
 }
 
 impl Counterpart {
     /// The other end, after a handshake in which we have shown `shown`.
     #[must_use]
-    pub fn new(verified: Verified, server_name: &str, shown: Arc<Svid>) -> Counterpart {
+    pub fn new(
+        verified: Verified,
+        server_name: &str,
+        shown: Arc<Svid>,
+        counted: Option<Arc<SourceCells>>,
+    ) -> Counterpart {
         let forwarded = forwarded(&verified, &shown);
-        Counterpart { verified, server_name: server_name.into(), shown, forwarded, retires: Cell::new(false) }
+        let (server_name, retires) = (server_name.into(), Cell::new(false));
+        Counterpart { verified, server_name, shown, forwarded, counted, retires }
     }
 
     /// From now on the connection ends when nothing is under way on it.

@@ -38,8 +38,8 @@ pub fn trusted_chain(exchange: &Exchange<'_>) -> Option<Text> {
     Some(chain)
 }
 
-/// The client's address for those who decide by it: what trusted proxies wrote when they wrote something, else where the
-/// connection comes from; `None` when what they wrote is no address, because then nobody knows.
+/// The client's address for those who decide by it: what trusted proxies wrote when they wrote something, else where
+/// the connection comes from; `None` when what they wrote is no address, because then nobody knows.
 #[must_use]
 pub fn vouched_address(exchange: &Exchange<'_>) -> Option<IpAddr> {
     let Some(chain) = trusted_chain(exchange) else { return Some(exchange.peer.address.ip()) };

@@ -162,7 +162,9 @@ fn known(
         return Err(Failure::PeerUnverified);
     };
     let verified: Verified = verified.clone();
-    let counterpart = Rc::new(Counterpart::new(verified, server_name, shown.clone()));
+    let called_us = direction == Direction::Inbound;
+    let counted = called_us.then(|| worker.metrics.sources.of(&verified.identity));
+    let counterpart = Rc::new(Counterpart::new(verified, server_name, shown.clone(), counted));
     let socket = stream.get_ref().0.as_raw_fd();
     let known = worker.counterparts.register(counterpart, socket, direction);
     Ok(Io::Mesh(Box::new(MeshStream { known, stream })))

@@ -1,7 +1,7 @@
 //! Ends what is under way when a policy with `live: Enforce` forbids it by now.
 //!
-//! A change closes nothing by itself. Where a policy asks for it, every request that waits is woken once by the change and
-//! asks the new configuration what it would be told if it came now.
+//! A change closes nothing by itself. Where a policy asks for it, every request that waits is woken once by the
+//! change and asks the new configuration what it would be told if it came now.
 
 use std::task::{Context, Poll};
 

@@ -21,8 +21,6 @@ pub struct Session {
     pub settings: Arc<Settings>,
     /// The rule of its listener when it began.
     pub rule: Arc<TcpRule>,
-    /// The port that it came to.
-    pub bound: u16,
     /// What policies said of it, as members of its log line.
     pub decided: Vec<u8>,
     /// Who opened it.
@@ -53,7 +51,6 @@ impl Session {
             worker,
             settings: port.settings.clone(),
             rule,
-            bound: port.address.port,
             decided: Vec::new(),
             peer,
             started,

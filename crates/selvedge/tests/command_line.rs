@@ -249,3 +249,22 @@ fn every_example_applies_cleanly() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("ok  HTTPRoute default/hello") && !said.contains("!!"), "{said}");
 }
+
+#[test]
+fn authz_names_the_rule_that_decides_and_everybody_who_may() {
+    let can = |name: &str, question: &[&str]| {
+        golden(&format!("authz-{name}"), &[&["authz", "can", "-f", "guarded.yaml"], question].concat());
+    };
+    can("can", &["shop/web-1", "GET", "shop/cart:/items/7"]);
+    can("can-not", &["shop/report-1", "GET", "shop/cart:/items/7"]);
+    can("can-not-write", &["spiffe://bank.example/ns/shop/sa/web", "POST", "shop/cart:/items/7"]);
+    can("can-at-gateway", &["ip:10.1.2.3", "GET", "http://shop.example:8080/items"]);
+    can("can-json", &["ip:192.0.2.1", "GET", "http://shop.example:8080/items", "-o", "json"]);
+    can("can-no-service", &["shop/web-1", "GET", "shop/crt:/items"]);
+    golden("authz-who", &["authz", "who", "-f", "guarded.yaml", "shop/cart"]);
+    golden("authz-who-all", &["authz", "who", "-f", "guarded.yaml", "shop/cart", "--all", "-o", "json"]);
+    golden("explain-denied", &["explain", "-f", "guarded.yaml", "GET", "http://shop.example:8080/items"]);
+    for help in [&["authz", "--help"][..], &["authz", "can", "--help"], &["authz", "who", "--help"]] {
+        golden(&format!("help-{}", help[..help.len() - 1].join("-")), help);
+    }
+}

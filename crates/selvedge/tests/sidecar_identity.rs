@@ -76,6 +76,7 @@ impl Issuer {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(ID.try_into().expect("a name"))];
+        params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.serial_number = Some(serial.into());
         let leaf = params.signed_by(&key, &self.0).expect("a leaf");

@@ -38,13 +38,16 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(bytes, ("127.0.0.1", port))
     query = dns.message.make_query("cart.shop", "A")
     sock.sendto(query.to_wire(), ("127.0.0.1", port))
-    told = []
-    while not told or told[-1] != query.id:
-        told.append(struct.unpack(">H", sock.recv(4096)[:2])[0])
-    print(7 in told)
+    told = set()
+    while not {7, query.id} <= told:
+        told.add(struct.unpack(">H", sock.recv(4096)[:2])[0])
+    print(True)
 with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
     sock.sendall(struct.pack(">H", 65535) + b"x" * 100)
-    print(sock.recv(1) == b"")
+    try:
+        print(sock.recv(1) == b"")
+    except ConnectionResetError:
+        print(True)
 "#;
 
 fn names(services: &[(&str, &str, [u8; 4], usize)]) -> Arc<Names> {

@@ -4,6 +4,7 @@
 //! with what is there, so running again is free.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use discovery::limits::REPORT_EVERY;
@@ -11,6 +12,7 @@ use model::kinds::secret::TYPE_AUTHORITY;
 use model::kinds::{KindName, Secret, TrustBundle};
 use model::units::Moment;
 use model::{Resource, Resources};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::root::{Origin, Root};
@@ -43,6 +45,10 @@ pub struct Keep {
     clock: Clock,
     /// Whether other control planes may serve proxies that are not seen here.
     is_shared: bool,
+    /// Wakes the loop.
+    poke: Arc<Notify>,
+    /// Whether somebody sleeps who is going to wake it.
+    sleeps: Arc<AtomicBool>,
 }
 
 impl Keep {
@@ -54,8 +60,22 @@ impl Keep {
         views: Arc<Views>,
         clock: Clock,
         is_shared: bool,
+        poke: Arc<Notify>,
     ) -> Keep {
-        Keep { authorities, proxies, views, clock, is_shared }
+        Keep { authorities, proxies, views, clock, is_shared, poke, sleeps: Arc::default() }
+    }
+
+    /// A stage takes its time even if nothing happens meanwhile.
+    fn look_again_soon(&self) {
+        if self.sleeps.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (poke, sleeps) = (Arc::clone(&self.poke), Arc::clone(&self.sleeps));
+        tokio::spawn(async move {
+            tokio::time::sleep(REPORT_EVERY).await;
+            sleeps.store(false, Ordering::Relaxed);
+            poke.notify_one();
+        });
     }
 
     async fn sweep(&self, fence: &Fence) -> Result<Summary, StoreError> {
@@ -134,11 +154,14 @@ impl Keep {
             }
             Ok(Some(opened)) => {
                 let Opened { secret, state, .. } = opened;
-                let seen = self.seen(&state, bundle.as_ref().map(|bundle| (bundle.content, bundle.resource)));
+                let seen = self.seen(&state, bundle.as_ref().map(|bundle| bundle.content));
                 let mut next = (*state).clone();
                 if self.moves(&mut next, settings, wanted, &seen) {
                     set.writes.push(next.write(&settings.mesh, Some(&secret), self.authorities.keys(), now));
                     set.audit.push(self.entry("update", &settings.mesh, &next));
+                }
+                if next.rotation.is_some() {
+                    self.look_again_soon();
                 }
                 let waits = next.waits_for(&seen);
                 let problem = problem.as_deref();
@@ -186,13 +209,11 @@ impl Keep {
         made.map_err(|problem| problem.to_string())
     }
 
-    fn seen(&self, state: &State, bundle: Option<(&TrustBundle, &Arc<Resource>)>) -> Seen {
+    fn seen(&self, state: &State, bundle: Option<&TrustBundle>) -> Seen {
         let live = self.proxies.live(Instant::now());
-        let is_written = bundle.is_some_and(|(bundle, resource)| {
-            let revision = resource.meta.resource_version.as_ref().and_then(|version| version.parse().ok());
-            bundle::is_current(bundle, state)
-                && revision.is_some_and(|revision: u64| *self.views.revision().borrow() >= revision)
-        });
+        // Before the views are asked who runs on the bundle, they must have it.
+        self.views.catch_up();
+        let is_written = bundle.is_some_and(|bundle| bundle::is_current(bundle, state));
         let has_it = |proxy: &&Proxy| {
             let took_it =
                 !proxy.rejected.iter().any(|one| one.object.of.as_str() == KindName::TrustBundle.as_str());
@@ -203,7 +224,9 @@ impl Keep {
         // Before the bundle is written nobody has it, not even if nobody is there to be asked.
         let unwritten = (!is_written).then(|| "the control plane".to_owned());
         let holders = live.iter().filter_map(|proxy| {
-            let held = proxy.certificate.as_ref()?;
+            // What has ended is needed by nobody.
+            let held =
+                proxy.certificate.as_ref().filter(|held| held.not_after > Moment(self.clock.seconds()))?;
             Some((proxy.name.to_string(), held.issuer.to_string()))
         });
         Seen { without_bundle: without_bundle.chain(unwritten).collect(), holders: holders.collect() }

@@ -134,7 +134,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(audit_writer.run());
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
-    let keep = Keep::new(authorities, proxies.clone(), views.clone(), clock.clone(), opened.is_shared);
+    let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
+    let keep = Keep::new(authorities, seen, shown, clock.clone(), opened.is_shared, woken);
     let loops = reconcile::start(&world, &clock, judging.conditions, vec![(Arc::new(keep), poke)]);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;

@@ -57,6 +57,11 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
         Node::Guards(guarded) => {
             let policies = index.guards_of(guarded);
             found.nodes.extend(policies.map(|key| Node::Object(key.clone())));
+            if *guarded == Guarded::Mesh {
+                // It says what holds where no policy speaks, and whose names are our own.
+                let meshes = resources.of(KindName::Mesh);
+                found.nodes.extend(meshes.map(|mesh| Node::Object(mesh.key.clone())));
+            }
         }
         Node::GrantsOf(_) | Node::NamespaceLabels => {}
     }

@@ -10,7 +10,7 @@ use model::kinds::{Kind, KindName, Service};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{gateways_of, guarded_by, services_of, targets_of};
+use super::index::{Guarded, gateways_of, guarded_by, services_of, targets_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
 
@@ -60,6 +60,9 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let guarded = guarded_by(side, policy).into_iter();
                 found.extend(guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))));
             }
+            Kind::Mesh(_) => {
+                found.insert(Touch::Refresh(Node::Guards(Guarded::Mesh)));
+            }
             Kind::EndpointSlice(_) => {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
@@ -84,7 +87,6 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::Service(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
-            | Kind::Mesh(_)
             | Kind::Workload(_)
             | Kind::Role(_)
             | Kind::ClusterRole(_)

@@ -1,8 +1,8 @@
 //! Who may do what: the policies of a place, merged into one value that answers for it.
 //!
-//! Everything is asked in one order: what a Deny matches is refused; else, where Allow policies apply, one of them must
-//! match; else the mesh's default decides. Audit policies are told and decide nothing. Gateways, sidecars, `explain` and
-//! `selvedge authz` ask here, so they cannot answer differently.
+//! Everything is asked in one order: what a Deny matches is refused; else, where Allow policies apply, one of them
+//! must match; else the mesh's default decides. Audit policies are told and decide nothing. Gateways, sidecars,
+//! `explain` and `selvedge authz` ask here, so they cannot answer differently.
 //!
 //! Evaluating is pure and allocates nothing, but for conditions and for what an Audit policy has to tell.
 

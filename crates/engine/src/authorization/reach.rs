@@ -1,7 +1,7 @@
 //! What a caller may do at all, for those who ask about people and not about one request.
 //!
-//! A rule that allows some requests lets its callers in as far as it goes; a rule that denies some leaves the others. So
-//! the answer is one of three, and the rules that made it.
+//! A rule that allows some requests lets its callers in as far as it goes; a rule that denies some leaves the others.
+//! So the answer is one of three, and the rules that made it.
 
 use super::{Asked, Authorization, Decision, DefaultAction, Destination, PolicySet, Source};
 use model::kinds::authorization_policy::PolicyAction;

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, KindType, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute,
+    HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute, Workload,
 };
 use model::kinds::{FaultPolicy, ResiliencePolicy};
 use model::labels::SERVICE_NAME;
@@ -136,6 +136,7 @@ struct Watch {
     gateway_class: Watched,
     gateway_parameters: Watched,
     http_route: Watched,
+    mesh: Watched,
     namespace: Watched,
     pod: Watched,
     policy: Watched,
@@ -144,6 +145,7 @@ struct Watch {
     secret: Watched,
     service: Watched,
     tcp_route: Watched,
+    workload: Watched,
 }
 
 /// What is different since the last compile, as the phases ask for it.
@@ -418,9 +420,14 @@ impl Watch {
             concerned
         });
         let destinations = sides(&backends).map(|resource| destination(false, resource));
-        let authorization = real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)));
+        // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
+        let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
+            .is_empty()
+            | !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty()
+            | (!real(self.workload.update(shelf::<Workload>(resources))).is_empty()
+                && resources.all::<AuthorizationPolicy>().next().is_some());
         Differences {
-            authorization: !authorization.is_empty(),
+            authorization,
             gateways,
             grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),

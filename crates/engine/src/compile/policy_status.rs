@@ -6,7 +6,7 @@ use model::Resources;
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::references::ParentRef;
-use model::kinds::{CORE_GROUP, Gateway, HttpRoute, Kind, KindName, Scope, Service, TcpRoute};
+use model::kinds::{CORE_GROUP, Gateway, HttpRoute, KindName, Scope, Service, TcpRoute};
 use model::resources::Typed;
 use model::{Resource, ResourceKey};
 
@@ -99,21 +99,13 @@ fn key(kind: KindName, namespace: &str, name: &str) -> ResourceKey {
     }
 }
 
-/// Names of the sections of an object: listeners, rules, ports.
+/// Names of the sections of an object: listeners, rules, ports. `None` for one that has none.
 fn sections(object: &Resource) -> Option<Vec<Arc<str>>> {
-    match &object.kind {
-        Kind::Gateway(Gateway { spec, .. }) => {
-            Some(spec.listeners.iter().map(|listener| listener.name.clone()).collect())
-        }
-        Kind::HttpRoute(HttpRoute { spec, .. }) => {
-            Some(spec.rules.iter().filter_map(|rule| rule.name.clone()).collect())
-        }
-        Kind::TcpRoute(TcpRoute { spec }) => {
-            Some(spec.rules.iter().filter_map(|rule| rule.name.clone()).collect())
-        }
-        Kind::Service(Service { spec }) => {
-            Some(spec.ports.iter().filter_map(|port| port.name.clone()).collect())
-        }
-        _ => None,
-    }
+    let listeners = |gateway: &Gateway| gateway.spec.listeners.iter().map(|each| each.name.clone()).collect();
+    let rules = |route: &HttpRoute| route.spec.rules.iter().filter_map(|each| each.name.clone()).collect();
+    let tcp_rules = |route: &TcpRoute| route.spec.rules.iter().filter_map(|each| each.name.clone()).collect();
+    let ports = |service: &Service| service.spec.ports.iter().filter_map(|each| each.name.clone()).collect();
+    let of_gateway = object.content::<Gateway>().map(listeners);
+    let of_route = || object.content().map(rules).or_else(|| object.content().map(tcp_rules));
+    of_gateway.or_else(of_route).or_else(|| object.content().map(ports))
 }

@@ -3,15 +3,15 @@
 //! A policy is compiled once and shared by pointer; equal lists of policies make the same value by pointer, so a change
 //! of one policy is felt by the routes it protects and by nothing else.
 //!
-//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one for a
-//! route wherever the route is served; one for a Service or its namespace at the door that is nearest to it, which is the
-//! Gateway in front when nobody stands beside its workloads.
+//! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one
+//! for a route wherever the route is served; one for a Service or its namespace at the door that is nearest to it,
+//! which is the Gateway in front when nobody stands beside its workloads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
-use model::kinds::{KindName, MESH_GROUP, Service};
+use model::kinds::{KindName, Mesh, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -20,7 +20,7 @@ use super::listeners::ListenerView;
 use super::references::ClusterKey;
 use super::slots::Slots;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
-use crate::config::{Action, Backend, Rule, Target};
+use crate::config::{Action, Backends, Rule, Target};
 
 /// What a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,9 +73,16 @@ pub(super) struct MeshDefaults {
 }
 
 impl MeshDefaults {
-    /// What the Mesh among some resources says; nothing without one.
-    pub(super) fn of(_resources: &Resources) -> MeshDefaults {
-        MeshDefaults::default()
+    /// What the Mesh among some resources says; of several, the first by name.
+    pub(super) fn of(resources: &Resources) -> MeshDefaults {
+        let Some(mesh) = resources.all::<Mesh>().next() else { return MeshDefaults::default() };
+        MeshDefaults {
+            trust_domain: Some(mesh.content.trust_domain(mesh.resource.key.name.as_str())),
+            default: match mesh.content.spec.default_action {
+                mesh::DefaultAction::Allow => DefaultAction::Allow,
+                mesh::DefaultAction::Deny => DefaultAction::Deny,
+            },
+        }
     }
 }
 
@@ -183,20 +190,19 @@ impl PolicyBook {
         book: &ClusterBook,
         resources: &Resources,
     ) -> Option<Arc<Authorization>> {
-        let choices = match &rule.action {
-            Action::Forward(backends) => &backends.choices[..],
-            Action::Redirect(_) | Action::Refuse { .. } => &[],
+        let backends = match &rule.action {
+            Action::Forward(backends) => Some(backends),
+            Action::Redirect(_) | Action::Refuse { .. } => None,
         };
-        self.of_backends(door, route, rule.origin.name.as_ref(), choices, book, resources)
+        self.of_backends(door, (route, rule.origin.name.as_ref()), backends, book, resources)
     }
 
-    /// What may pass to backends of a route that is served at a door.
+    /// What may pass to the backends of a rule of a route, whatever is carried.
     pub(super) fn of_backends(
         &mut self,
         door: &Door,
-        route: RoutePlace<'_>,
-        rule: Option<&Arc<str>>,
-        choices: &[Backend],
+        (route, rule): (RoutePlace<'_>, Option<&Arc<str>>),
+        backends: Option<&Backends>,
         book: &ClusterBook,
         resources: &Resources,
     ) -> Option<Arc<Authorization>> {
@@ -205,7 +211,8 @@ impl PolicyBook {
         }
         let mut common: Vec<Arc<Policy>> = door.0.iter().flat_map(|list| list.iter().cloned()).collect();
         common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
-        let targets = choices.iter().map(|backend| &backend.target);
+        let targets =
+            backends.iter().flat_map(|backends| backends.choices.iter().map(|backend| &backend.target));
         let mut lists: Vec<Vec<Arc<Policy>>> =
             targets.map(|target| self.of_target(target, book, resources)).collect();
         if lists.is_empty() {
@@ -227,6 +234,10 @@ impl PolicyBook {
                 });
                 let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
                 list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
+                // Those who stand beside its workloads ask the same policies, and see who really calls.
+                if !list.is_empty() && service.is_some_and(|service| has_sidecars(service, resources)) {
+                    list.clear();
+                }
                 list
             }
             ClusterKey::Backend { namespace, .. } => {
@@ -245,8 +256,8 @@ impl PolicyBook {
         if let Some((service, port)) = &place.service {
             list.extend(self.of_object(KindName::Service, place.namespace, service, port.as_ref()));
         }
-        if let (Some(workload), Some(kind)) = (place.workload, KindName::find(MESH_GROUP, "Workload")) {
-            list.extend(self.of_object(kind, place.namespace, workload, None));
+        if let Some(workload) = place.workload {
+            list.extend(self.of_object(KindName::Workload, place.namespace, workload, None));
         }
         self.merged(vec![list])
     }
@@ -287,6 +298,18 @@ impl PolicyBook {
         }
         list
     }
+}
+
+/// Whether some workload behind a Service has a proxy beside it.
+fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
+    let selector = &service.content.spec.selector;
+    let mut workloads = resources.within::<Workload>(service.resource.namespace());
+    !selector.is_empty()
+        && workloads.any(|workload| {
+            let labels = &workload.resource.meta.labels;
+            workload.content.spec.sidecar.is_some()
+                && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+        })
 }
 
 fn address(policy: &Arc<Policy>) -> usize {

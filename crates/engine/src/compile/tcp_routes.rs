@@ -240,13 +240,13 @@ impl TcpRouteState {
     ) -> Option<Arc<Authorization>> {
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let place = RoutePlace { kind: KindName::TcpRoute, namespace: &namespace, name: &name };
-        let choices = match &rule.action {
-            TcpAction::Forward(backends) => &backends.choices[..],
-            TcpAction::Refuse { .. } => &[],
+        let backends = match &rule.action {
+            TcpAction::Forward(backends) => Some(backends),
+            TcpAction::Refuse { .. } => None,
         };
         let door = shop.protection.door(view);
-        let section = rule.origin.name.as_ref();
-        shop.protection.of_backends(&door, place, section, choices, shop.book, shop.resources)
+        let place = (place, rule.origin.name.as_ref());
+        shop.protection.of_backends(&door, place, backends, shop.book, shop.resources)
     }
 
     fn compile(&self, resolved: &Resolved) -> TcpRule {

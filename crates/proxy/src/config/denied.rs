@@ -147,8 +147,8 @@ pub fn without<'d>(
     seen
 }
 
-/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is told
-/// so as by any other policy. A target that cannot be named stands for all of the namespace.
+/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is
+/// told so as by any other policy. A target that cannot be named stands for all of the namespace.
 fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     let (namespace, called) = name.name.split_once('/')?;
     let mut spec = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });

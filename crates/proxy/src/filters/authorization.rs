@@ -1,8 +1,8 @@
 //! Asks the policies of the rule whether a request may pass: before anything else is done for it.
 //!
-//! A CORS preflight that the rule answers itself is let by. It carries no credentials by design (Fetch standard, section
-//! "CORS protocol and credentials"), so it could satisfy no policy that asks who somebody is; it reaches no backend, and
-//! the request that it asks for is judged when it comes.
+//! A CORS preflight that the rule answers itself is let by. It carries no credentials by design (Fetch standard,
+//! section "CORS protocol and credentials"), so it could satisfy no policy that asks who somebody is; it reaches no
+//! backend, and the request that it asks for is judged when it comes.
 
 use engine::HeaderView;
 use engine::authorization::Decision;

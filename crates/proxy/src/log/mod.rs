@@ -177,6 +177,9 @@ impl Drop for Exchange<'_> {
         }
         let micros = duration.as_micros() as u64;
         cells.observe(self.outcome.status, micros, self.outcome.request_bytes, self.outcome.response_bytes);
+        if let Some(counted) = self.peer.counterpart.as_ref().and_then(|caller| caller.counted.as_ref()) {
+            counted[usize::from((self.outcome.status / 100).clamp(1, 5) - 1)].add(1);
+        }
         if self.settings().access_log {
             let began = worker.clock.unix(self.request.started);
             worker.log.write(|out, moment| line::write(out, moment, began, duration, self));

@@ -13,6 +13,7 @@ use identity::member::Refusal;
 
 use crate::failure::Failure;
 use crate::limits::{CLUSTER_COUNTERS_MAX, POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
+use crate::state::sources::Sources;
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -184,6 +185,8 @@ pub struct Metrics {
     pub failures: [Cell; Failure::ALL.len()],
     /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
     pub refusals: [Cell; Refusal::ALL.len()],
+    /// Requests by the member of the mesh that sent them.
+    pub sources: Sources,
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -222,6 +225,7 @@ impl Default for Metrics {
             uncounted: ConnectionCells::default(),
             failures: [const { Cell::new() }; Failure::ALL.len()],
             refusals: [const { Cell::new() }; Refusal::ALL.len()],
+            sources: Sources::default(),
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),

@@ -14,3 +14,4 @@ pub mod metrics;
 pub mod open;
 pub mod ports;
 pub mod random;
+pub mod sources;

@@ -35,7 +35,7 @@ pub async fn serve(mut client: Io, peer: Peer, rule: Arc<TcpRule>, worker: Rc<Wo
 
 async fn carry(session: &mut Session, client: &mut Io, port: &PortState) -> Result<(), Failure> {
     let cluster = choose(session)?;
-    permit::permit(session)?;
+    permit::permit(session, port)?;
     let (_held, mut upstream) = connect(session, &cluster).await?;
     drop(cluster); // A tunnel may last for days; it must not keep what a change has retired.
     let tcp = session.settings.tcp;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use engine::authorization::{Decision, PolicySlot};
-use engine::config::{Security, TcpRule};
+use engine::authorization::{Authorization, Decision, PolicySlot, Verdict};
+use engine::config::{Port, Security, TcpRule};
 
 use crate::caller;
 use crate::failure::Failure;
@@ -15,10 +15,10 @@ use crate::state::ports::PortState;
 ///
 /// # Errors
 /// It may not be.
-pub fn permit(session: &mut Session) -> Result<(), Failure> {
+pub fn permit(session: &mut Session, port: &PortState) -> Result<(), Failure> {
     let rule = session.rule.clone();
     let Some(authorization) = &rule.authorization else { return Ok(()) };
-    let verdict = caller::judge_connection(session, authorization);
+    let verdict = judge(session, port.pin().port(), authorization);
     let count = |decision: &Decision<'_>| session.worker.metrics.policy(decision.slot()).add(1);
     verdict.audits.iter().for_each(count);
     if !verdict.allowed {
@@ -35,17 +35,22 @@ pub fn permit(session: &mut Session) -> Result<(), Failure> {
 /// Whether a policy that wants it forbids an open connection by now. A route that is gone forbids nothing.
 #[cold]
 pub fn is_revoked(session: &Session, port: &PortState) -> bool {
-    let Some(rule) = rule_now(session, port) else { return false };
+    let pinned = port.pin();
+    let Some(rule) = rule_now(session, pinned.port()) else { return false };
     rule.authorization.as_deref().is_some_and(|authorization| {
-        let verdict = caller::judge_connection(session, authorization);
+        let verdict = judge(session, pinned.port(), authorization);
         !verdict.allowed && verdict.enforced
     })
 }
 
+fn judge<'p>(session: &Session, port: &Port, authorization: &'p Authorization) -> Verdict<'p> {
+    let clock = session.worker.clock;
+    caller::judge_connection(&session.peer, port, || clock.unix(clock.now()), authorization)
+}
+
 /// The rule that the connection would get if it came now.
-fn rule_now(session: &Session, port: &PortState) -> Option<Arc<TcpRule>> {
-    let pinned = port.pin();
-    let (port, peer) = (pinned.port(), &session.peer);
+fn rule_now<'c>(session: &Session, port: &'c Port) -> Option<&'c Arc<TcpRule>> {
+    let peer = &session.peer;
     let own = match &port.security {
         Security::Plain => None,
         Security::Tls(tls) => tls.select(peer.server_name.as_deref())?.carries.as_ref(),
@@ -54,5 +59,5 @@ fn rule_now(session: &Session, port: &PortState) -> Option<Arc<TcpRule>> {
             None => None,
         },
     };
-    own.unwrap_or(&port.carries).rule().cloned()
+    own.unwrap_or(&port.carries).rule()
 }

@@ -16,7 +16,7 @@ use h2::client::SendRequest;
 use proxy::{LogSink, Options, Proxy};
 
 #[path = "../made/mod.rs"]
-mod made;
+pub mod made;
 
 /// The host that every test asks for.
 pub const HOST: &str = "svc7.example.com";

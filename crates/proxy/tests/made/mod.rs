@@ -61,7 +61,19 @@ pub fn outbound(
     peer: MeshPeer,
     protocol: UpstreamProtocol,
 ) -> Config {
-    let mut config = config(listen, upstream, 20);
+    outbound_with(listen, upstream, 20, peer, protocol)
+}
+
+/// The same for so many hosts.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn outbound_with(
+    listen: SocketAddr,
+    upstream: SocketAddr,
+    hosts: u32,
+    peer: MeshPeer,
+    protocol: UpstreamProtocol,
+) -> Config {
+    let mut config = config(listen, upstream, hosts);
     let cluster = config.clusters[0].as_mut().and_then(Arc::get_mut).expect("the only owner");
     cluster.protocol = protocol;
     cluster.endpoints[0].mesh = Some(Arc::new(peer));
@@ -72,21 +84,29 @@ pub fn outbound(
 /// gets the same routes.
 #[allow(dead_code, reason = "tests of the mesh ask for this")]
 pub fn inbound(listen: SocketAddr, application: SocketAddr, server_name: &str, cleartext: bool) -> Config {
-    let mut config = config(listen, application, 20);
-    let carries = config_carries(listen, application);
+    inbound_with(listen, application, 20, server_name, cleartext)
+}
+
+/// The same for so many hosts.
+#[allow(dead_code, reason = "tests of the mesh ask for this")]
+pub fn inbound_with(
+    listen: SocketAddr,
+    application: SocketAddr,
+    hosts: u32,
+    server_name: &str,
+    cleartext: bool,
+) -> Config {
+    let carried = || {
+        let port = config(listen, application, hosts).ports.remove(0);
+        Arc::into_inner(port).expect("the only owner").carries
+    };
+    let mut config = config(listen, application, hosts);
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
-    if !cleartext {
-        port.carries = Carries::Http(ListenerTable::default());
-    }
-    let service = InboundService { name: "shop/cart:8080".into(), carries };
+    port.carries = if cleartext { carried() } else { Carries::Http(ListenerTable::default()) };
+    let service = InboundService { name: "shop/cart:8080".into(), carries: carried() };
     let services = [(Arc::from(server_name), service)].into();
     port.security = Security::Mesh(MeshPort { services, cleartext });
     config
-}
-
-fn config_carries(listen: SocketAddr, application: SocketAddr) -> Carries {
-    let port = config(listen, application, 20).ports.remove(0);
-    Arc::into_inner(port).expect("the only owner").carries
 }
 
 fn host(number: u32, filters: &[Filter]) -> (HostPattern, Arc<HostTable>) {

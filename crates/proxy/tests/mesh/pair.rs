@@ -39,6 +39,7 @@ impl Side {
             access_log: LogSink::File(log.clone()),
             drain: Duration::from_secs(1),
             member: Some(member.clone()),
+            locality: None,
         };
         // On a thread of its own: the caller may be an asynchronous task.
         let start = move || {

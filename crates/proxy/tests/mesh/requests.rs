@@ -1,7 +1,7 @@
 //! What crosses the mesh, and what is known of who sent it.
 
 use crate::issuer::id;
-use crate::pair::{Client, Pair, Plan};
+use crate::pair::{Client, Pair, Plan, until};
 
 #[test]
 fn requests_cross_the_mesh_on_kept_connections_and_both_logs_know_the_rest() {
@@ -14,6 +14,8 @@ fn requests_cross_the_mesh_on_kept_connections_and_both_logs_know_the_rest() {
 
     assert_eq!(pair.sidecar.count("selvedge_tls_handshakes_total", ""), 1);
     assert_eq!(pair.gateway.count("selvedge_upstream_connections_total", ""), 1);
+    let source = format!("source=\"{}\"", id("web"));
+    until("all are counted", || pair.sidecar.count("selvedge_mesh_requests_total", &source) == 10);
     let line = pair.sidecar.await_line("source_identity");
     assert!(line.contains(&format!("\"source_identity\":\"{}\"", id("web"))), "{line}");
     assert!(line.contains("\"source_workload\":\"shop/web-1\""), "{line}");

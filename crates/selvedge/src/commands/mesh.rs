@@ -87,27 +87,28 @@ impl Rotate {
     fn run(&self) -> Result<Exit, Failure> {
         let client = self.connection.open()?;
         block_on(async {
+            let mut to = None;
             if !self.status {
-                let asked =
-                    client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
-                let to = asked["to"].as_str().unwrap_or_default();
-                output::note(format_args!("root {to} was made; the rotation is under way"));
+                let asked = client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
+                let root = asked["to"].as_str().unwrap_or_default();
+                output::note(format_args!("root {root} was made; the rotation is under way"));
+                to = Some(root.to_owned());
             }
             if self.status || self.no_wait {
-                let progress = Progress::read(&client, &self.mesh).await?;
+                let progress = Progress::read(&client, &self.mesh, to).await?;
                 progress.lines().iter().for_each(output::data);
                 return Ok(progress.exit());
             }
-            self.wait(&client).await
+            self.wait(&client, to).await
         })
     }
 
     /// Shows each step that differs from the one before, to the end of the rotation.
-    async fn wait(&self, client: &Client) -> Result<Exit, Failure> {
+    async fn wait(&self, client: &Client, to: Option<String>) -> Result<Exit, Failure> {
         let mut shown = Vec::new();
         let waiting = async {
             loop {
-                let progress = Progress::read(client, &self.mesh).await?;
+                let progress = Progress::read(client, &self.mesh, to.clone()).await?;
                 let lines = progress.lines();
                 if lines != shown {
                     lines.iter().for_each(output::data);
@@ -143,12 +144,14 @@ impl Distrust {
 /// How far a rotation is.
 struct Progress {
     bundle: Object,
+    /// The root that was made just now: before the bundle shows it, the rotation has not been taken up.
+    to: Option<String>,
     /// Proxies with a certificate of a root that is to go, and until when each has it.
     holders: Vec<(String, String, String)>,
 }
 
 impl Progress {
-    async fn read(client: &Client, mesh: &str) -> Result<Progress, Failure> {
+    async fn read(client: &Client, mesh: &str, to: Option<String>) -> Result<Progress, Failure> {
         let bundles = Collection::everywhere(KindName::TrustBundle);
         let bundle = client.get(&bundles, mesh).await.map_err(failure)?;
         let proxies = Proxies::read_if_told(client).await?.unwrap_or_default();
@@ -159,11 +162,17 @@ impl Progress {
             is_left.then(|| (proxy.name.clone(), held.identity.clone(), held.not_after.clone()))
         });
         let holders = holders.collect();
-        Ok(Progress { bundle, holders })
+        Ok(Progress { bundle, to, holders })
     }
 
     fn is_under_way(&self) -> bool {
+        let is_shown = |to: &String| self.roots().any(|root| root["id"] == **to);
         self.bundle.0.pointer("/status/rotation").is_some_and(Value::is_object)
+            || self.to.as_ref().is_some_and(|to| !is_shown(to))
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &Value> {
+        self.bundle.0.pointer("/status/roots").and_then(Value::as_array).into_iter().flatten()
     }
 
     fn exit(&self) -> Exit {
@@ -173,11 +182,11 @@ impl Progress {
     fn lines(&self) -> Vec<String> {
         let text = |pointer: &str| self.bundle.text(pointer).to_owned();
         let signing = text("/status/signing");
-        let roots = self.bundle.0.pointer("/status/roots").and_then(Value::as_array);
-        let mut lines: Vec<String> = roots.into_iter().flatten().map(|root| line(root, &signing)).collect();
+        let mut lines: Vec<String> = self.roots().map(|root| line(root, &signing)).collect();
         match text("/status/rotation/stage").as_str() {
             "Spreading" => lines.push("proxies learn of the new root".to_owned()),
             "Moving" => lines.push("certificates are renewed under the new root".to_owned()),
+            _ if self.is_under_way() => lines.push("the control plane that leads takes it up".to_owned()),
             _ => lines.push("no rotation is under way".to_owned()),
         }
         let waits = texts(&self.bundle.0, "/status/rotation/waitsFor");

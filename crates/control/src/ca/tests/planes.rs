@@ -60,8 +60,14 @@ impl Ground {
         tokio::spawn(writer.run());
         let users = Arc::new(Rbac::new(Arc::clone(&world), clock.clone()));
         let certifier = Certifier::new(Arc::clone(&authorities), users, clock.clone(), audit);
-        let keep =
-            Keep::new(Arc::clone(&authorities), Arc::<Proxies>::default(), Arc::clone(&views), clock, false);
+        let keep = Keep::new(
+            Arc::clone(&authorities),
+            Arc::<Proxies>::default(),
+            Arc::clone(&views),
+            clock,
+            false,
+            Arc::default(),
+        );
         Plane { world, views, authorities, certifier, keep }
     }
 

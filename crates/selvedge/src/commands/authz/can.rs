@@ -6,7 +6,7 @@ use engine::explain::{Judgement, Outcome, Question, explain};
 use engine::request::RequestView;
 use serde_json::json;
 
-use super::caller::Caller;
+use super::caller::{Caller, Named};
 use super::place::ServicePlace;
 use super::{Read, World};
 use crate::commands::OutputForm;
@@ -26,7 +26,7 @@ connection that carries bytes.")]
 pub struct Arguments {
     /// Who asks
     #[arg(value_name = "FROM")]
-    from: Caller,
+    from: Named,
     /// Method of the request, or CONNECT for bytes
     #[arg(value_name = "METHOD")]
     method: String,
@@ -43,12 +43,13 @@ pub struct Arguments {
 /// Asks and prints.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let world = arguments.read.world()?;
+    let from = arguments.from.among(&world.resources);
     let judgement = if arguments.to.contains("://") {
-        at_gateway(arguments, &world)?
+        at_gateway(arguments, &from, &world)?
     } else {
-        at_service(arguments, &world)?
+        at_service(arguments, &from, &world)?
     };
-    let Arguments { from, method, to, .. } = arguments;
+    let Arguments { method, to, .. } = arguments;
     let source = judgement.by.as_ref().and_then(|said| world.source(said));
     match arguments.read.output {
         OutputForm::Json => output::data(format_args!(
@@ -68,14 +69,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn at_service(arguments: &Arguments, world: &World) -> Result<Judgement, Failure> {
+fn at_service(arguments: &Arguments, from: &Caller, world: &World) -> Result<Judgement, Failure> {
     let place = ServicePlace::parse(&arguments.to)?;
     let (authorization, port) = place.authorization(&world.resources)?;
     let Some(authorization) = authorization else {
         return Ok(Judgement { allowed: true, by: None, audits: Vec::new() });
     };
     let destination = Destination { port, server_name: None };
-    let source = arguments.from.source();
+    let source = from.source();
     if arguments.method == "CONNECT" {
         return Ok(Judgement::new(&authorization.connection(&source, &destination)));
     }
@@ -93,12 +94,12 @@ fn at_service(arguments: &Arguments, world: &World) -> Result<Judgement, Failure
     Ok(Judgement::new(&authorization.request(&source, &destination, &request)))
 }
 
-fn at_gateway(arguments: &Arguments, world: &World) -> Result<Judgement, Failure> {
+fn at_gateway(arguments: &Arguments, from: &Caller, world: &World) -> Result<Judgement, Failure> {
     let question = Question {
         method: &arguments.method,
         url: &arguments.to,
         headers: &arguments.headers,
-        source: arguments.from.source(),
+        source: from.source(),
     };
     let hint = "write a whole URL, such as http://shop.example/cart";
     let explanation = explain(&world.config, &question)

@@ -16,7 +16,7 @@ use engine::explain::Said;
 use model::kinds::KindName;
 use model::{FieldPath, ResourceKey, Resources};
 
-pub use caller::Caller;
+pub use caller::{Caller, Named};
 
 use crate::commands::OutputForm;
 use crate::exit::{Exit, Failure};
@@ -26,8 +26,8 @@ use crate::remote::{Connection, block_on};
 
 /// Show who may do what, and which rule says so
 ///
-/// The same engine decides here as at the gateways and sidecars, on these files, or without -f on what the control plane
-/// holds; nothing is sent to any of them.
+/// The same engine decides here as at the gateways and sidecars, on these files, or without -f on what the control
+/// plane holds; nothing is sent to any of them.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use clap::Args;
 use engine::authorization::Extent;
 use engine::explain::Said;
-use model::kinds::Gateway;
+use model::kinds::{Gateway, Workload};
 use model::spiffe::SpiffeId;
 use serde_json::json;
 
-use super::caller::{Caller, TRUST_DOMAIN};
+use super::caller::{Caller, trust_domain};
 use super::place::ServicePlace;
 use super::{Read, World};
 use crate::commands::OutputForm;
@@ -19,7 +19,8 @@ use crate::show::table::Table;
 
 /// List every known caller of a Service that may come in, and what lets it
 ///
-/// Known are the Gateways, the identities that policies name letter by letter, and whoever has no identity.
+/// Known are the workloads, the Gateways, the identities that policies name letter by letter, and whoever has no
+/// identity.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge authz who shop/db
@@ -68,6 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Everybody who is known, by name.
 fn callers(world: &World) -> Vec<Caller> {
+    let trust_domain = trust_domain(&world.resources);
     let mut known: BTreeMap<String, Caller> = BTreeMap::new();
     let mut add = |identity: SpiffeId| {
         let text = identity.as_str().to_owned();
@@ -75,13 +77,16 @@ fn callers(world: &World) -> Vec<Caller> {
     };
     for gateway in world.resources.all::<Gateway>() {
         let account = format!("gateway-{}", gateway.resource.key.name);
-        SpiffeId::of_service_account(TRUST_DOMAIN, gateway.resource.namespace(), &account)
+        SpiffeId::of_service_account(&trust_domain, gateway.resource.namespace(), &account)
             .into_iter()
             .for_each(&mut add);
     }
     let rules = world.config.policies.iter().flat_map(|policy| policy.rules());
     rules.flat_map(|rule| rule.named()).filter_map(|id| id.parse().ok()).for_each(&mut add);
-    let mut all: Vec<Caller> = known.into_values().collect();
+    let workloads = world.resources.all::<Workload>();
+    let mut all: Vec<Caller> =
+        workloads.map(|workload| Caller::workload(workload, &world.resources)).collect();
+    all.extend(known.into_values());
     all.push(Caller::nobody());
     all
 }

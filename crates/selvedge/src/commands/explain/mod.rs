@@ -12,10 +12,11 @@ use control::{ControlPlane, Options};
 use engine::Config;
 use engine::config::{PathPolicy, Port};
 use engine::explain::{Explanation, Question, explain};
+use model::Resources;
 use serde_json::json;
 
 use crate::commands::OutputForm;
-use crate::commands::authz::Caller;
+use crate::commands::authz::{Caller, Named};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::state::{State, compiler};
@@ -48,7 +49,7 @@ pub struct Arguments {
     headers: Vec<(String, String)>,
     /// Who asks: namespace/name, a SPIFFE ID, or ip:ADDRESS; without it somebody without an identity
     #[arg(long, value_name = "FROM")]
-    from: Option<Caller>,
+    from: Option<Named>,
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
@@ -80,7 +81,6 @@ pub fn header(text: &str) -> Result<(String, String), String> {
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, from, output: form, subject, url, connection } = arguments;
-    let from = from.clone().unwrap_or_else(Caller::nobody);
     let connection_to = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
     let Some(url) = url.as_ref().or(connection_to) else {
         output::data(field::explain(subject)?);
@@ -91,13 +91,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let method = &method(word).map_err(|problem| {
         Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
     })?;
-    let config = &match files.is_empty() {
+    let (config, resources) = &match files.is_empty() {
         true => held(connection)?,
         false => {
             let mut control = ControlPlane::new(Options { bind: IpAddr::V4(Ipv4Addr::LOCALHOST) });
-            Arc::clone(&control.load(files).map_err(Failure::refused)?.config)
+            let snapshot = control.load(files).map_err(Failure::refused)?;
+            (Arc::clone(&snapshot.config), snapshot.resources.clone())
         }
     };
+    let from = from.as_ref().map_or_else(Caller::nobody, |from| from.among(resources));
     let ask = |url: &str| {
         explain(config, &Question { method, url, headers, source: from.source() }).map_err(|error| {
             Failure::new(
@@ -134,13 +136,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What the control plane holds, compiled.
-fn held(connection: &Connection) -> Result<Arc<Config>, Failure> {
+fn held(connection: &Connection) -> Result<(Arc<Config>, Resources), Failure> {
     let client = connection.open()?;
     let state = block_on(State::read(&client, &[client.endpoint().namespace.clone()]))?;
     if !state.unknown.is_empty() {
         output::note(format_args!("not everything could be read: {}", state.unknown.join("; ")));
     }
-    Ok(compiler().compile(&state.resources).config)
+    Ok((compiler().compile(&state.resources).config, state.resources))
 }
 
 fn show(form: OutputForm, explanation: &Explanation) {

@@ -3,6 +3,7 @@
 //! The key leaves the process for this one reader: an application under the same user, or root. The socket's folder is
 //! closed to everybody else, and who connects is asked of the kernel, not of them.
 
+mod authority;
 pub mod messages;
 mod service;
 
@@ -90,9 +91,11 @@ impl WorkloadApi {
             let calls = self.calls.clone();
             tokio::task::spawn(async move {
                 let service = service_fn(move |request| calls.clone().answer(request));
+                let (readable, carried) = authority::readable(stream);
                 let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service);
-                let _ended = connection.await; // A client that breaks off concerns nobody else.
+                    .serve_connection(TokioIo::new(readable), service);
+                // A client that breaks off concerns nobody else.
+                let _ended = tokio::join!(connection, carried);
                 drop(room);
             });
         }
