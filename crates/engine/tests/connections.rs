@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use engine::Config;
+use engine::authorization::Source;
 use engine::config::TcpRule;
 use engine::explain::{Question, changes, explain};
 use support::{BASE, World};
@@ -136,8 +137,11 @@ spec:
 fn a_connection_is_explained_by_its_route_and_its_endpoints() {
     let mut world = world();
     let config = world.remove("TCPRoute", "default/hot").compile().config;
-    let told =
-        |url| explain(&config, &Question { method: "CONNECT", url, headers: &[] }).unwrap().to_string();
+    let told = |url| {
+        explain(&config, &Question { method: "CONNECT", url, headers: &[], source: Source::default() })
+            .unwrap()
+            .to_string()
+    };
 
     assert_eq!(
         told("tcp://127.0.0.1:5432"),

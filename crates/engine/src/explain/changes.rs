@@ -121,7 +121,7 @@ impl Sides<'_> {
             let host = name.as_deref().map(|name| name.replacen('*', ANYTHING, 1));
             let ask = |config: &Config, port: &Option<Arc<Port>>| match port {
                 None => "nobody listens".to_owned(),
-                Some(port) => leads(&connection(config, port, host.as_deref())),
+                Some(port) => leads(&connection(config, port, host.as_deref(), None)),
             };
             let (before, after) = (ask(self.before, &port.before), ask(self.after, &port.after));
             if before != after {
@@ -304,7 +304,7 @@ fn decision(config: &Config, rule: &Rule) -> Decision {
 }
 
 fn leads(connection: &Connection) -> String {
-    let Connection { route, source: _, backends, refused } = connection;
+    let Connection { route, source: _, authorization: _, backends, refused } = connection;
     let backends: Vec<String> = backends.iter().map(|choice| shown(choice, backends.len())).collect();
     format!("{route}: {}", refused.clone().unwrap_or_else(|| backends.join(", ")))
 }

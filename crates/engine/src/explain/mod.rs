@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authorization::Destination;
+use crate::authorization::{Destination, Source};
 use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction};
 use crate::dump;
 use crate::matching::{HostPattern, Listener, Verdict};
@@ -108,6 +108,8 @@ pub struct Connection {
     pub route: String,
     /// `file:line`.
     pub source: Option<String>,
+    /// What policies say of it; `None` when none is asked.
+    pub authorization: Option<Judgement>,
     /// One of these backends; none when it is reset.
     pub backends: Vec<Choice>,
     /// Why it is reset, as in the log.
@@ -174,7 +176,8 @@ pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, 
     explanation.scheme = port.scheme();
     explanation.tls = url.tls;
     if url.bytes {
-        explanation.outcome = Outcome::Connection(Box::new(connection(config, port, Some(&url.host))));
+        explanation.outcome =
+            Outcome::Connection(Box::new(connection(config, port, Some(&url.host), Some(&question.source))));
         return Ok(explanation);
     }
     if let Some((hostname, listener)) = listener(port, &url) {
@@ -204,10 +207,11 @@ fn candidates<'c>(config: &'c Config, url: &Url) -> Vec<&'c Port> {
 }
 
 /// Where a connection to a port that carries bytes leads, given the name that its handshake asks for.
-fn connection(config: &Config, port: &Port, name: Option<&str>) -> Connection {
+fn connection(config: &Config, port: &Port, name: Option<&str>, asks: Option<&Source<'_>>) -> Connection {
     let reset = |route: String, reason: &str| Connection {
         route,
         source: None,
+        authorization: None,
         backends: Vec::new(),
         refused: Some(reason.to_owned()),
     };
@@ -221,9 +225,13 @@ fn connection(config: &Config, port: &Port, name: Option<&str>) -> Connection {
     let Some(rule) = carries.rule() else { return reset("none".to_owned(), "the port carries requests") };
     let route = format!("{} {}", rule.origin.kind, rule.origin.route);
     let source = config.sources.at(rule.slot, &rule.origin);
+    let authorization = rule.authorization.as_deref().zip(asks).map(|(authorization, asks)| {
+        let server_name = name.filter(|_| matches!(port.security, Security::Tls(_)));
+        Judgement::new(&authorization.connection(asks, &Destination { port: port.address.port, server_name }))
+    });
     match &rule.action {
         TcpAction::Forward(backends) => {
-            Connection { route, source, backends: choices(config, backends), refused: None }
+            Connection { route, source, authorization, backends: choices(config, backends), refused: None }
         }
         TcpAction::Refuse { reason } => Connection { source, ..reset(route, reason) },
     }

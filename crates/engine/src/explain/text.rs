@@ -46,9 +46,13 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Connection { route, source, backends, refused } = self;
+        let Connection { route, source, authorization, backends, refused } = self;
         let source = source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
         line(f, "route", &format!("{route}{source}"))?;
+        authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
+        if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
+            return line(f, "answer", "the connection is reset");
+        }
         backends.iter().try_for_each(|choice| choice.write(f))?;
         refused.iter().try_for_each(|reason| line(f, "answer", &format!("the connection is reset, {reason}")))
     }

@@ -89,7 +89,8 @@ impl Rotate {
         block_on(async {
             let mut to = None;
             if !self.status {
-                let asked = client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
+                let asked =
+                    client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
                 let root = asked["to"].as_str().unwrap_or_default();
                 output::note(format_args!("root {root} was made; the rotation is under way"));
                 to = Some(root.to_owned());

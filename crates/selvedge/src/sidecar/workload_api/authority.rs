@@ -48,10 +48,7 @@ where
     (ours, carry)
 }
 
-async fn frames(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
+async fn frames(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let mut preface = [0; PREFACE_BYTES];
     from.read_exact(&mut preface).await?;
     to.write_all(&preface).await?;
@@ -152,7 +149,9 @@ mod tests {
     fn of_grpc(authority: &[u8]) -> Vec<u8> {
         let mut block = b"@\x05:path\x22/SpiffeWorkloadAPI/FetchX509SVID".to_vec();
         block[7] = u8::try_from(block.len() - 8).expect("a short path");
-        block.extend([b"@\x0a:authority", &[u8::try_from(authority.len()).expect("short")][..], authority].concat());
+        block.extend(
+            [b"@\x0a:authority", &[u8::try_from(authority.len()).expect("short")][..], authority].concat(),
+        );
         block.extend(b"\x83\x86@\x02te\x08trailers");
         block
     }
