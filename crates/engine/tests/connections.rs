@@ -147,7 +147,7 @@ fn a_connection_is_explained_by_its_route_and_its_endpoints() {
         told("tcp://127.0.0.1:5432"),
         "tcp://127.0.0.1:5432\n  \
          port      127.0.0.1:5432 (tcp)\n  \
-         route     TCPRoute default/orders (in.yaml:7)\n  \
+         route     TCPRoute default/orders (in.yaml:8)\n  \
          backend   1/1 Service/default/cart:80 at 10.0.0.1:8000"
     );
     assert!(told("tcp://127.0.0.1:6379").contains("the connection is reset, no_route"));

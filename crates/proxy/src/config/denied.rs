@@ -214,11 +214,13 @@ mod tests {
                 .sum::<usize>()
         };
 
+        let whose =
+            ObjectName { of: discovery::object::TypeName::new("BackendTLSPolicy"), name: "a/tls".into() };
         for target in ["Gateway/a/edge", "TCPRoute/a/database"] {
             let denied = Denied::Targets(Target::parse(target).into_iter().collect());
-            assert_eq!(backends(&without(&held, [&denied].into_iter())), 0, "{target}");
+            assert_eq!(backends(&without(&held, [(&whose, &denied)].into_iter())), 0, "{target}");
         }
         let other = Denied::Targets(Target::parse("Gateway/b/edge").into_iter().collect());
-        assert_eq!(backends(&without(&held, [&other].into_iter())), 1);
+        assert_eq!(backends(&without(&held, [(&whose, &other)].into_iter())), 1);
     }
 }
