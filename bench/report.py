@@ -63,6 +63,7 @@ GOALS = [
     Goal("full ECDSA handshakes ÷ nginx", 0.65, 0.57, ratio("hs", "selvedge", "nginx")),
     Goal("HTTP/2 client to HTTP/1 upstream ÷ HAProxy", 1.0, 0.8, ratio("h2", "selvedge", "haproxy")),
     Goal("gRPC unary ÷ Envoy", 0.40, 0.30, ratio("grpc", "selvedge", "envoy")),
+    Goal("a plain TCP tunnel, CPU per GB ÷ nginx", 0.60, 0.50, ratio("l4", "selvedge", "nginx")),
     Goal("two hops with mutual TLS ÷ an Envoy pair", 0.25, 0.17, ratio("mesh", "selvedge", "envoy")),
     Goal("two hops with mutual TLS ÷ an nginx pair", 0.60, 0.46, ratio("mesh", "selvedge", "nginx")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),

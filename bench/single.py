@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import instructions
+import l4
 import load
 import mesh
 import peers as peer_files
@@ -202,5 +203,6 @@ ALL: dict[str, tuple[list[str], Callable]] = {
     "syscalls": (["selvedge", "nginx", "haproxy", "envoy"], syscalls),
     "edit": ([], edit),
     "instructions": ([], instructions.measure),
+    "l4": ([], l4.measure),
     "mesh": ([], mesh.measure),
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use engine::Config;
 use engine::config::BindAddress;
 use engine::status::Conditions;
-use model::kinds::Gateway;
 use model::kinds::gateway::AddressType;
+use model::kinds::{Gateway, TcpRoute};
 use model::{ResourceKey, Resources};
 
 /// One revision.
@@ -63,7 +63,7 @@ impl Snapshot {
     /// `2 routes, 1 gateway`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let routes = self.resources.http_routes().count();
+        let routes = self.resources.http_routes().count() + self.resources.all::<TcpRoute>().count();
         let gateways = self.resources.gateways().count();
         format!("{}, {}", counted(routes, "route"), counted(gateways, "gateway"))
     }

@@ -147,6 +147,7 @@ fn existing(kind: KindName) -> Value {
         KindName::Workload => json!({"spec": {
             "address": "10.0.0.1", "sidecar": {}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}],
         }}),
+        KindName::TcpRoute => json!({"spec": {"rules": [{"backendRefs": [{"name": "a", "port": 1}]}]}}),
         KindName::Role | KindName::ClusterRole => {
             json!({"rules": [{"verbs": ["get"], "resources": ["a"], "apiGroups": [""]}]})
         }

@@ -17,7 +17,7 @@ pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
 };
-pub use settings::{Limits, PathPolicy, Settings, UnderscorePolicy};
+pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 
@@ -107,13 +107,26 @@ impl Port {
         self.carries.table()
     }
 
+    /// What a client speaks here, as the scheme of a URL: `http`, `https`, `tcp` or `tls`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match (&self.carries, &self.security) {
+            (Carries::Http(_), Security::Plain | Security::Mesh(_)) => "http",
+            (Carries::Http(_), Security::Tls(_)) => "https",
+            (Carries::Tcp(_), Security::Plain | Security::Mesh(_)) => "tcp",
+            (Carries::Tcp(_), Security::Tls(_)) => "tls",
+        }
+    }
+
     /// Everything that is carried here, by whatever door it comes in.
     pub fn all_carried(&self) -> impl Iterator<Item = &Carries> {
-        let services = match &self.security {
-            Security::Mesh(mesh) => Some(mesh.services.values().map(|service| &service.carries)),
-            Security::Plain | Security::Tls(_) => None,
+        let (services, hosts) = match &self.security {
+            Security::Mesh(mesh) => (Some(mesh.services.values().map(|service| &service.carries)), None),
+            Security::Tls(tls) => (None, Some(tls.hosts.iter().filter_map(|host| host.carries.as_ref()))),
+            Security::Plain => (None, None),
         };
-        std::iter::once(&self.carries).chain(services.into_iter().flatten())
+        let by_name = services.into_iter().flatten().chain(hosts.into_iter().flatten());
+        std::iter::once(&self.carries).chain(by_name)
     }
 }
 
@@ -133,6 +146,15 @@ impl Carries {
         match self {
             Carries::Http(table) => Some(table),
             Carries::Tcp(_) => None,
+        }
+    }
+
+    /// The rule of connections that carry bytes.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Arc<TcpRule>> {
+        match self {
+            Carries::Http(_) => None,
+            Carries::Tcp(rule) => Some(rule),
         }
     }
 }
@@ -237,6 +259,8 @@ pub struct TlsHost {
     pub listener: Arc<str>,
     /// Certificates in the order given; empty when none is usable (the handshake is then refused).
     pub certificates: Vec<Arc<KeyPair>>,
+    /// What connections that ask for the hostname carry, where that is not what the port carries.
+    pub carries: Option<Carries>,
 }
 
 impl TlsPort {

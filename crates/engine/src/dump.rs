@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 
 use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
-    Action, Backend, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter, HeaderEdits,
-    Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings, Sources, Target,
-    TlsPort, UnderscorePolicy, UpstreamProtocol,
+    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
+    HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
+    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -38,12 +38,15 @@ fn port(port: &Port, sources: &Sources) -> Value {
     let listeners = port.table().map(|table| table.listeners().sorted()).unwrap_or_default();
     let mut object = json!({
         "address": std::net::SocketAddr::new(port.address.ip, port.address.port).to_string(),
-        "tls": tls(&port.security),
+        "tls": tls(&port.security, sources),
         "settings": settings(&port.settings),
         "listeners": listeners.iter().map(|(hostname, found)| listener(hostname.text(), found, sources)).collect::<Vec<_>>(),
     });
     if let Security::Mesh(door) = &port.security {
         object["mesh"] = mesh::door(door);
+    }
+    if let Carries::Tcp(rule) = &port.carries {
+        object["connections"] = tcp_rule(rule, sources);
     }
     if let Security::Tls(TlsPort { hosts: _, client_validation: Some(validation) }) = &port.security {
         object["client_validation"] = client_validation(validation);
@@ -60,7 +63,7 @@ fn client_validation(validation: &ClientValidation) -> Value {
     json!({ "roots": roots.len(), "mode": mode })
 }
 
-fn tls(security: &Security) -> Value {
+fn tls(security: &Security, sources: &Sources) -> Value {
     match security {
         Security::Plain | Security::Mesh(_) => Value::Null,
         Security::Tls(tls) => tls
@@ -68,14 +71,20 @@ fn tls(security: &Security) -> Value {
             .iter()
             .map(|host| {
                 let names: Vec<&str> = host.certificates.iter().map(|pair| &*pair.name).collect();
-                json!({ "hostname": host.hostname, "listener": host.listener, "certificates": names })
+                let mut shown =
+                    json!({ "hostname": host.hostname, "listener": host.listener, "certificates": names });
+                if let Some(Carries::Tcp(rule)) = &host.carries {
+                    shown["connections"] = tcp_rule(rule, sources);
+                }
+                shown
             })
             .collect(),
     }
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits } = settings;
+    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits, tcp } =
+        settings;
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -85,6 +94,7 @@ fn settings(settings: &Settings) -> Value {
         write_stall_timeout,
         connections_max,
     } = limits;
+    let TcpLimits { idle_timeout: tcp_idle, lifetime, connect_timeout } = tcp;
     let path_policy = match path_policy {
         PathPolicy::Reject => "reject",
         PathPolicy::Redirect => "redirect",
@@ -108,6 +118,9 @@ fn settings(settings: &Settings) -> Value {
         "upstream_idle_timeout_ms": millis(*upstream_idle_timeout),
         "write_stall_timeout_ms": millis(*write_stall_timeout),
         "connections_max": connections_max,
+        "tcp_idle_timeout_ms": millis(*tcp_idle),
+        "tcp_lifetime_ms": millis(*lifetime),
+        "tcp_connect_timeout_ms": millis(*connect_timeout),
     });
     if *caller_header {
         object["caller_header"] = true.into();
@@ -204,6 +217,24 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
     object.into()
+}
+
+/// The rule of connections that carry bytes.
+pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
+    let TcpRule { slot, origin, action, authorization } = rule;
+    let (name, value) = match action {
+        TcpAction::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
+        TcpAction::Refuse { reason } => ("refuse", json!({ "reason": reason })),
+    };
+    let mut object = json!({ "slot": slot.0, "route": format!("{}/{}", origin.kind, origin.route) });
+    if let Some(source) = sources.at(*slot, origin) {
+        object["source"] = json!(source);
+    }
+    if let Some(authorization) = authorization {
+        object["authorization"] = self::authorization(authorization);
+    }
+    object[name] = value;
+    object
 }
 
 /// Names of the policies that decide, and what decides when none does.

@@ -24,6 +24,17 @@ pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// verify nothing open none that does, because those read no tickets.
 #[must_use]
 pub fn server_config(port: &TlsPort) -> Arc<ServerConfig> {
+    offering(port, &ALPN)
+}
+
+/// The same for a port that carries bytes: nobody knows what protocol they are in, so whatever a client offers is
+/// passed over.
+#[must_use]
+pub fn server_config_for_bytes(port: &TlsPort) -> Arc<ServerConfig> {
+    offering(port, &[])
+}
+
+fn offering(port: &TlsPort, alpn: &[&[u8]]) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(crate::provider())
         .with_protocol_versions(crate::VERSIONS)
         .expect("the provider has suites for TLS 1.2 and 1.3");
@@ -34,7 +45,7 @@ pub fn server_config(port: &TlsPort) -> Arc<ServerConfig> {
             builder.with_client_cert_verifier(clients::verifier(validation)).with_cert_resolver(resolver)
         }
     };
-    config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     if port.client_validation.is_some() {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -70,6 +81,7 @@ impl ByServerName {
                 hostname: host.hostname.clone(),
                 listener: Arc::clone(&host.listener),
                 certificates: Vec::new(),
+                carries: None,
             })
             .collect();
         ByServerName { port: TlsPort { hosts, client_validation: None }, keys }

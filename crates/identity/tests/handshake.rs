@@ -62,7 +62,7 @@ fn uri(name: &str) -> rcgen::SanType {
 }
 
 fn host(pattern: Option<&str>, certificates: Vec<Arc<KeyPair>>) -> TlsHost {
-    TlsHost { hostname: pattern.map(Arc::from), listener: Arc::from("listener"), certificates }
+    TlsHost { hostname: pattern.map(Arc::from), listener: Arc::from("listener"), certificates, carries: None }
 }
 
 fn server(hosts: Vec<TlsHost>) -> Arc<ServerConfig> {

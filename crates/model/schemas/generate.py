@@ -5,10 +5,10 @@
 
 DIRECTORY is `config/crd` of the module sigs.k8s.io/gateway-api v1.6.0. What is kept of each kind is the
 openAPIV3Schema of its version v1, without words for people. Its status, which controllers write and files do not,
-stands in a file of its own. All come from the standard channel but HTTPRoute: its experimental schema has retries, sessions, parents
-told apart by port, unique rule names and a pattern for header values. Of that, what no issue has built yet is left
-out (LATER), so that it is refused instead of ignored. The schemas of the core kinds and of our own are written by
-hand beside this file.
+stands in a file of its own. All come from the standard channel but HTTPRoute and TCPRoute: the experimental schema of
+the first has retries, sessions, unique rule names and a pattern for header values, those of both tell parents apart by
+port. Of that, what no issue has built yet is left out (LATER), so that it is refused instead of ignored. The schemas of
+the core kinds and of our own are written by hand beside this file.
 """
 
 import json
@@ -23,6 +23,7 @@ KINDS = {
     "gateways": ("gateway", "standard"),
     "httproutes": ("httproute", "experimental"),
     "referencegrants": ("referencegrant", "standard"),
+    "tcproutes": ("tcproute", "experimental"),
 }
 
 # Fields and choices of the experimental channel that mean nothing here yet.

@@ -7,10 +7,12 @@ mod allocations;
 mod application;
 mod code;
 mod listen;
+mod pipe;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
 pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
+pub use pipe::Pipe;
 pub use shutdown::{End, shutdown};

@@ -25,7 +25,6 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
 }
 
 /// What policies make of a connection that carries bytes. Nobody vouches for another address there than its own.
-#[allow(dead_code, reason = "tunnels ask for it")]
 #[must_use]
 pub fn judge_connection<'p>(
     peer: &Peer,

@@ -124,6 +124,12 @@ failures! {
     UpstreamHeadTooLarge => "upstream_head_too_large",  502, 14, Upstream, Never,        "the upstream's response headers are too large";
     UpstreamTruncated    => "upstream_truncated",       502, 14, Upstream, Never,        "the upstream closed the connection inside its response";
     UpstreamTimeout      => "upstream_timeout",         504,  4, Upstream, Never,        "the upstream did not answer in time";
+    ConnectionIdle       => "connection_idle",          504,  4, Client,   Never,        "a connection that carries bytes moved none for too long, either way";
+    ConnectionStalled    => "connection_stalled",       504,  4, Client,   Never,        "one side of a connection that carries bytes took none for too long";
+    ConnectionExpired    => "connection_expired",       504,  4, Config,   Never,        "a connection that carries bytes lasted longer than the Gateway allows";
+    Drained              => "drained",                  503, 14, Proxy,    Never,        "the connection was still open when the drain of its port ended";
+    EncryptionRequired   => "encryption_required",      400, 16, Client,   Never,        "a PostgreSQL client began without TLS on a port that takes nothing else";
+    EncryptionSmuggled   => "encryption_smuggled",      400, 13, Client,   Never,        "bytes followed PostgreSQL's request for TLS before it was answered";
     RequestTimeout       => "request_timeout",          504,  4, Upstream, Never,        "the request took longer than the route allows";
     Panicked             => "panicked",                 500, 13, Proxy,    Never,        "an internal error ended this request";
 }

@@ -62,15 +62,21 @@ macro_rules! each {
 }
 
 impl Io {
+    /// The connection below.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Io::Plain(stream) => stream,
+            Io::Server(stream) => stream.get_ref().0,
+            Io::Client(stream) => stream.get_ref().0,
+            Io::Mesh(mesh) => mesh.stream.get_ref().0,
+        }
+    }
+
     /// The descriptor of the socket below.
     #[must_use]
     pub fn socket(&self) -> RawFd {
-        match self {
-            Io::Plain(stream) => stream.as_raw_fd(),
-            Io::Server(stream) => stream.get_ref().0.as_raw_fd(),
-            Io::Client(stream) => stream.get_ref().0.as_raw_fd(),
-            Io::Mesh(mesh) => mesh.stream.get_ref().0.as_raw_fd(),
-        }
+        self.tcp().as_raw_fd()
     }
 
     /// Who is at the other end, on a connection of the mesh.
@@ -101,14 +107,8 @@ impl Io {
     /// A side that only ended its sending counts as gone, as nginx and Envoy have it: whether it still listens
     /// could only be found out by sending.
     pub fn poll_hangup(&self, cx: &mut Context<'_>) -> Poll<Hangup> {
-        let socket = match self {
-            Io::Plain(stream) => stream,
-            Io::Server(stream) => stream.get_ref().0,
-            Io::Client(stream) => stream.get_ref().0,
-            Io::Mesh(mesh) => mesh.stream.get_ref().0,
-        };
         let mut byte = [0; 1];
-        match ready!(socket.poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
+        match ready!(self.tcp().poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
             Ok(0) | Err(_) => Poll::Ready(Hangup::Gone),
             Ok(_) => Poll::Ready(Hangup::Talking),
         }

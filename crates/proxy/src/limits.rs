@@ -48,6 +48,11 @@ limits! {
     BODY_BUFFER_BYTES: usize = 64 * KIB,             "bytes",        "the body is carried in pieces of at most this size";
     BUFFERS_KEPT_MAX: usize = 256,                   "buffers a worker and size", "returned buffers are freed";
     TUNNEL_IDLE_SECONDS: u32 = 3600,                 "seconds",      "an upgraded connection without a byte either way is closed";
+    TUNNEL_TURN_BYTES: usize = 1024 * KIB,           "bytes each way","a tunnel that has moved this much waits until the others of its worker had their turn";
+    PIPE_BYTES: usize = 256 * KIB,                   "bytes",        "a tunnel moves bytes through a pipe in pieces of at most this size";
+    PIPE_BYTES_MIN: usize = 64 * KIB,                "bytes",        "a pipe that the system makes smaller than this is not used: the tunnel copies";
+    PIPES_LENT_MAX: usize = 256,                     "pipes a worker", "further tunnels copy";
+    PIPES_KEPT_MAX: usize = 32,                      "pipes a worker", "returned pipes are closed";
     TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
     MESH_DISTRUST_SECONDS: u32 = 5,                  "seconds",      "a mesh connection whose other end is no longer believed, or whose own certificate has expired, is cut";
     MESH_SOURCES_MAX: usize = 1000,                  "identities a worker", "the requests of further callers are counted together, without a name";

@@ -20,6 +20,7 @@ use crate::limits::MESH_SNIFF_MILLISECONDS;
 use crate::mesh::{self, Carried};
 use crate::state::deadlines::whole_seconds;
 use crate::state::ports::{Pinned, PortState};
+use crate::tcp;
 use crate::tls;
 use crate::worker::Worker;
 
@@ -97,6 +98,8 @@ async fn serve<F: Future<Output = After>>(
     // Boxed: what happens once must not make every idle connection's future larger.
     let arrived = match door(&port) {
         Door::Cleartext => cleartext(stream, peer, &worker, &port).await,
+        // Nothing is sniffed: on such a port the upstream may be the first to speak.
+        Door::Bytes(rule) => Some(Arrived::Tcp(Io::Plain(stream), peer, rule)),
         Door::Tls(context) => Box::pin(behind_tls(stream, context, peer, &worker, &port)).await,
         Door::Mesh => Box::pin(behind_mesh(stream, peer, &worker, &port)).await,
     };
@@ -108,14 +111,14 @@ async fn serve<F: Future<Output = After>>(
         Some(Arrived::Http2(io, buffer, peer)) => {
             Box::pin(downstream::serve_http2(io, buffer, peer, worker, port)).await;
         }
-        // Nobody leads bytes on yet: closed, as a rule that cannot work is.
-        Some(Arrived::Tcp(..)) => worker.metrics.failures[Failure::RouteRefused as usize].add(1),
+        Some(Arrived::Tcp(io, peer, rule)) => Box::pin(tcp::serve(io, peer, rule, worker, port)).await,
     }
 }
 
 /// How a port's connections begin.
 enum Door {
     Cleartext,
+    Bytes(Arc<TcpRule>),
     Tls(Arc<rustls::ServerConfig>),
     Mesh,
 }
@@ -126,7 +129,10 @@ fn door(port: &Rc<PortState>) -> Door {
     match (&pinned.port().security, pinned.tls()) {
         (Security::Mesh(_), _) => Door::Mesh,
         (Security::Plain | Security::Tls(_), Some(context)) => Door::Tls(context.clone()),
-        (Security::Plain | Security::Tls(_), None) => Door::Cleartext,
+        (Security::Plain | Security::Tls(_), None) => match &pinned.port().carries {
+            Carries::Http(_) => Door::Cleartext,
+            Carries::Tcp(rule) => Door::Bytes(rule.clone()),
+        },
     }
 }
 
@@ -134,7 +140,6 @@ fn door(port: &Rc<PortState>) -> Door {
 enum Arrived {
     Http1(Io, Option<Buffer>, Peer),
     Http2(Io, Option<Buffer>, Peer),
-    #[allow(dead_code, reason = "tunnels take all of it")]
     Tcp(Io, Peer, Arc<TcpRule>),
 }
 
@@ -158,15 +163,21 @@ async fn behind_tls(
     worker: &Rc<Worker>,
     port: &Rc<PortState>,
 ) -> Option<Arrived> {
-    match tls::accept(stream, context, port.pin()).await {
+    let pinned = port.pin();
+    let accepted = match pinned.port().carries {
+        Carries::Http(_) => tls::accept(stream, context, pinned).await,
+        Carries::Tcp(_) => tls::accept_bytes(stream, context, pinned).await,
+    };
+    match accepted {
         Ok(accepted) => {
             worker.metrics.handshakes.add(1);
             let listener = Some(accepted.listener);
             let (server_name, vouched) = (accepted.server_name, accepted.vouched);
             let peer = Peer { listener, server_name, vouched, ..peer };
-            Some(match accepted.http2 {
-                true => Arrived::Http2(accepted.io, None, peer),
-                false => Arrived::Http1(accepted.io, None, peer),
+            Some(match (accepted.rule, accepted.http2) {
+                (Some(rule), _) => Arrived::Tcp(accepted.io, peer, rule),
+                (None, true) => Arrived::Http2(accepted.io, None, peer),
+                (None, false) => Arrived::Http1(accepted.io, None, peer),
             })
         }
         Err(failure) => {

@@ -31,7 +31,6 @@ pub enum Spoken {
     /// HTTP/2.
     Http2,
     /// Bytes of one stream.
-    #[allow(dead_code, reason = "tunnels ask for it")]
     Tcp,
 }
 

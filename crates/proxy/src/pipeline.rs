@@ -22,6 +22,7 @@ use crate::respond::Answer;
 use crate::route;
 use crate::state::clusters::ClusterState;
 use crate::stream::Sink;
+use crate::upstream::draw;
 
 use forward::forward;
 
@@ -107,20 +108,7 @@ fn choose_backend<'c>(
     backends: &'c Backends,
     rule: &'c Rule,
 ) -> Result<Decision<'c>, Failure> {
-    let backend = match backends.choices.as_slice() {
-        [only] => only,
-        choices => {
-            let mut drawn = exchange.worker.random.below(backends.weight_total.max(1));
-            let fits = |backend: &&engine::config::Backend| match drawn.checked_sub(backend.weight) {
-                Some(rest) => {
-                    drawn = rest;
-                    false
-                }
-                None => true,
-            };
-            choices.iter().find(fits).ok_or(Failure::BackendInvalid)?
-        }
-    };
+    let backend = draw(backends, &exchange.worker.random).ok_or(Failure::BackendInvalid)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &backend.filters) {
         return Ok(Decision::Answer(answer));
     }

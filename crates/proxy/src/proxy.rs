@@ -107,7 +107,7 @@ impl Proxy {
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, around.clone())
+                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
@@ -275,7 +275,7 @@ fn spawn_worker(
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
-    around: Around,
+    (around, drain): (Around, Duration),
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -285,8 +285,8 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Rc::new(Worker::new(clock, member, metrics, log, around));
-                runtime.block_on(worker::run(worker, received));
+                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),
         }

@@ -4,18 +4,18 @@
 //! same bytes could have been read as a request of somebody else's.
 
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::AsyncWrite;
+use std::task::Context;
+use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::limits::TUNNEL_IDLE_SECONDS;
 use crate::message::{Known, ResponseHead};
+use crate::relay::{Bounds, End, Relay};
 use crate::revocation;
-use crate::stream::{Http1Stream, Transfer};
+use crate::stream::Sink;
 use crate::upstream::Upstream;
 
 /// Passes the upstream's agreement on and then everything else.
@@ -40,55 +40,29 @@ pub async fn run(
     received.start += head.head_bytes;
     let (mut upstream, _open) = upstream.into_stream();
     let client = client.stream();
-    upstream.begin_tunnel(Some(received));
-    let waiting = client.take_waiting();
-    client.begin_tunnel(waiting);
-    upstream.begin_writing(crate::buffer::Text::empty(), crate::stream::Frames::Plain);
-    let mut there = Direction::default();
-    let mut back = Direction::default();
-    poll_fn(|cx| {
-        let there = there.poll(cx, client, &mut upstream);
-        let back = back.poll(cx, &mut upstream, client);
-        match (there, back) {
-            (Poll::Ready(false), _) | (_, Poll::Ready(false)) => Poll::Ready(Ok(())),
-            (Poll::Ready(true), Poll::Ready(true)) => Poll::Ready(Ok(())),
-            _ => revocation::poll(exchange, cx).map(|()| Err(Failure::DeniedByPolicy)),
-        }
-    })
-    .await
+    poll_fn(|cx| client.poll_flush(cx)).await?;
+    client.rest();
+    // From here on the relay bounds their silence.
+    client.deadline.none();
+    upstream.deadline.none();
+    let worker = exchange.worker;
+    let bounds = Bounds {
+        idle: Duration::from_secs(u64::from(TUNNEL_IDLE_SECONDS)),
+        stall: Duration::from_secs(u64::from(client.stall_seconds())),
+        lifetime: Duration::ZERO,
+        drain: worker.drain,
+    };
+    let mut relay = Relay::new(&worker.deadlines, bounds, client.take_waiting(), Some(received));
+    let exchange = &*exchange;
+    let revoked = |cx: &Context<'_>| revocation::poll(exchange, cx);
+    let end = relay.run(&mut client.io, &mut upstream.io, exchange.port, |_| {}, revoked).await;
+    client.count_tunnelled(relay.to_upstream(), relay.to_client());
+    if end == End::Revoked { Err(Failure::DeniedByPolicy) } else { Ok(()) }
 }
 
 /// Whether one of the protocols asked for is the one agreed to.
 fn offers(asked: &[u8], agreed: &[u8]) -> bool {
     asked.split(|byte| *byte == b',').any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(agreed))
-}
-
-/// One direction: the bytes, then the end of them.
-#[derive(Default)]
-struct Direction {
-    transfer: Transfer,
-    closed: bool,
-}
-
-impl Direction {
-    /// `true` when this direction ended in order, `false` when the connection broke.
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Http1Stream, to: &mut Http1Stream) -> Poll<bool> {
-        if self.closed {
-            return Poll::Ready(true);
-        }
-        match self.transfer.poll(cx, from, to) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(_)) => return Poll::Ready(false),
-            Poll::Ready(Ok(())) => {}
-        }
-        match Pin::new(&mut to.io).poll_shutdown(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                self.closed = true;
-                Poll::Ready(result.is_ok())
-            }
-        }
-    }
 }
 
 #[cfg(test)]

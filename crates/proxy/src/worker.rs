@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Prepared;
+use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
 use crate::state::clusters::{Around, Clusters};
@@ -44,6 +45,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
+    /// How long what is still open may last once its port drains.
+    pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
 }
@@ -102,8 +105,15 @@ impl Worker {
             counterparts: Rc::default(),
             metrics,
             log,
+            drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
         }
+    }
+
+    /// The same, with another bound on what is still open when its port drains.
+    #[must_use]
+    pub fn draining_for(self, drain: Duration) -> Worker {
+        Worker { drain, ..self }
     }
 }
 

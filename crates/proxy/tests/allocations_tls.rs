@@ -52,8 +52,12 @@ fn a_request_over_tls_allocates_no_more_than_it_did() {
     let made = rcgen::generate_simple_self_signed(["svc7.example.com".to_owned()]).expect("a certificate");
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let (pair, _) = identity::pair::parse("test", chain.as_bytes(), key.as_bytes()).expect("a pair");
-    let host =
-        TlsHost { hostname: None, listener: "bench/bench/http".into(), certificates: vec![Arc::new(pair)] };
+    let host = TlsHost {
+        hostname: None,
+        listener: "bench/bench/http".into(),
+        certificates: vec![Arc::new(pair)],
+        carries: None,
+    };
     let listen = still::free_address();
     let mut config = made::config(listen, outside.upstream, 20);
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");

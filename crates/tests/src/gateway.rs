@@ -160,6 +160,18 @@ impl Gateway {
         .await
     }
 
+    /// Waits until a failure with this code was counted.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    pub async fn counts_failure(&self, code: &str) {
+        let line = format!("selvedge_failures_total{{code=\"{code}\"}} ");
+        eventually_some(&format!("{code} to be counted"), || async {
+            self.admin("/metrics").await.text().contains(&line).then_some(())
+        })
+        .await;
+    }
+
     /// The access log so far: every line of standard output that is a JSON object.
     #[must_use]
     pub fn access_log(&self) -> Vec<Value> {

@@ -63,6 +63,22 @@ impl Scene {
         self.listener(json!({ "name": name, "port": port, "protocol": "HTTP" }))
     }
 
+    /// Adds a listener for bytes on a port of its own and returns where it is.
+    pub fn tcp(&mut self) -> SocketAddr {
+        let name = format!("tcp-{}", self.listeners.len());
+        let port = self.port();
+        self.listener(json!({ "name": name, "port": port, "protocol": "TCP" }))
+    }
+
+    /// Adds a listener for bytes behind TLS on a given port and returns where it is.
+    pub fn tls_on(&mut self, port: u16, hostname: &str, secret: &str) -> SocketAddr {
+        let name = format!("tls-{}", self.listeners.len());
+        self.listener(json!({
+            "name": name, "port": port, "protocol": "TLS", "hostname": hostname,
+            "tls": { "certificateRefs": [{ "name": secret }] },
+        }))
+    }
+
     /// Adds a TLS listener on a port of its own and returns where it is.
     pub fn https(&mut self, hostname: &str, secret: &str) -> SocketAddr {
         let port = self.port();
@@ -149,6 +165,21 @@ impl Scene {
         self.document(json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
             "metadata": { "name": name, "namespace": space }, "spec": spec,
+        }));
+    }
+
+    /// Adds a TCPRoute from one listener of the Gateway, or from all of them, to these Services by weight.
+    pub fn tcp_route(&mut self, name: &str, listener: Option<&str>, services: &[(&str, u32)]) {
+        let backends =
+            services.iter().map(|(name, weight)| json!({ "name": name, "port": 80, "weight": weight }));
+        let mut parent = json!({ "name": "edge" });
+        if let Some(listener) = listener {
+            parent["sectionName"] = json!(listener);
+        }
+        self.document(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute",
+            "metadata": { "name": name, "namespace": "default" },
+            "spec": { "parentRefs": [parent], "rules": [{ "backendRefs": backends.collect::<Vec<_>>() }] },
         }));
     }
 

@@ -75,9 +75,18 @@ impl TlsClient {
     /// # Errors
     /// When the handshake fails.
     pub async fn open(&self, address: SocketAddr, name: &str) -> Result<TlsStream<TcpStream>, String> {
+        let connected = within("a connection", TcpStream::connect(address)).await?;
+        let stream = connected.map_err(|failure| failure.to_string())?;
+        stream.set_nodelay(true).map_err(|failure| failure.to_string())?;
+        self.over(stream, name).await
+    }
+
+    /// Shakes hands on a connection that is there, and verifies the certificate for `name`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn over(&self, stream: TcpStream, name: &str) -> Result<TlsStream<TcpStream>, String> {
         let connecting = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
             let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
             TlsConnector::from(self.config.clone()).connect(name, stream).await
         };

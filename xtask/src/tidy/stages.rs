@@ -22,6 +22,7 @@ const JOINERS: &[(&str, &str)] = &[
     ),
     ("copies", "it makes the side calls that mirror filters noted, over the upstream stage"),
     ("tunnel", "it joins both ends of an upgraded connection"),
+    ("tcp", "it is the one file that knows the order of a connection that carries bytes"),
 ];
 
 /// Crossings that are wanted, and why.

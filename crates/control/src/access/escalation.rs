@@ -61,6 +61,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::TrustBundle(_)
         | Kind::Gateway(_)
         | Kind::HttpRoute(_)
+        | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)

@@ -22,6 +22,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
@@ -126,6 +127,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy

@@ -254,6 +254,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy

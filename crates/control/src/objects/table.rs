@@ -191,7 +191,8 @@ fn columns(kind: KindName) -> Vec<Column> {
             wide("Ports", |object, _| none_if_empty(shortened(each(object, "/spec/ports", "port"), ""))),
             wide("Zone", |object, _| word(object, "/spec/locality/zone")),
         ],
-        KindName::ReferenceGrant
+        KindName::TcpRoute
+        | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy

@@ -65,6 +65,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::GatewayClass(_)
         | Kind::Gateway(_)
         | Kind::HttpRoute(_)
+        | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
@@ -103,6 +104,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::GatewayClass(_)
         | Kind::Gateway(_)
         | Kind::HttpRoute(_)
+        | Kind::TcpRoute(_)
         | Kind::ReferenceGrant(_)
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
@@ -134,9 +136,8 @@ fn keep_fields(object: &mut Map<String, Value>, inside: &[&str], keys: &[&str]) 
 fn parents(resource: &Resource) -> Vec<String> {
     let namespace = resource.namespace();
     match &resource.kind {
-        Kind::HttpRoute(route) => {
-            let parents = route.spec.parent_refs.iter();
-            let parents = parents.map(|parent| {
+        Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
+            let parents = resource.kind.parent_refs().iter().map(|parent| {
                 format!(
                     "{}/{}/{}",
                     parent.kind,

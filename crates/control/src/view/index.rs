@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::kinds::authorization_policy::ROOT_NAMESPACE;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, HttpRoute, Kind, KindName, Scope};
+use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, Kind, KindName, Scope};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
@@ -69,8 +69,10 @@ impl Index {
     }
 
     fn stand_before_services(&mut self, resource: &Resource, comes: bool) {
-        let Kind::HttpRoute(route) = &resource.kind else { return };
-        for service in parent_services(resource, route) {
+        if !matches!(resource.kind, Kind::HttpRoute(_)) {
+            return;
+        }
+        for service in parent_services(resource) {
             let key = (service, resource.namespace().into());
             let known = self.service_routes.entry(key.clone()).or_default();
             if comes {
@@ -155,7 +157,7 @@ impl Index {
 
     fn side(&mut self, resource: &Resource) -> Option<(&mut Children, Vec<Place>)> {
         match &resource.kind {
-            Kind::HttpRoute(route) => Some((&mut self.routes, gateways_of(resource, route))),
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) => Some((&mut self.routes, gateways_of(resource))),
             Kind::BackendTlsPolicy(policy) => Some((&mut self.policies, services_of(resource, policy))),
             Kind::Namespace(_)
             | Kind::Secret(_)
@@ -203,17 +205,17 @@ pub(super) fn guarded_by(resource: &Resource, policy: &AuthorizationPolicy) -> V
 }
 
 /// The Services a route names as its parents.
-pub(super) fn parent_services(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
-    parents(resource, route, KindName::Service)
+pub(super) fn parent_services(resource: &Resource) -> Vec<Place> {
+    parents(resource, KindName::Service)
 }
 
 /// The Gateways a route names as its parents.
-pub(super) fn gateways_of(resource: &Resource, route: &HttpRoute) -> Vec<Place> {
-    parents(resource, route, KindName::Gateway)
+pub(super) fn gateways_of(resource: &Resource) -> Vec<Place> {
+    parents(resource, KindName::Gateway)
 }
 
-fn parents(resource: &Resource, route: &HttpRoute, kind: KindName) -> Vec<Place> {
-    let parents = route.spec.parent_refs.iter();
+fn parents(resource: &Resource, kind: KindName) -> Vec<Place> {
+    let parents = resource.kind.parent_refs().iter();
     parents
         .filter(|parent| *parent.group == *kind.group() && *parent.kind == *kind.as_str())
         .map(|parent| {

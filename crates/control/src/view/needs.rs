@@ -13,7 +13,7 @@ use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::workload::Reach;
 use model::kinds::{
-    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName,
+    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TcpRoute,
     TrustBundle,
 };
 use model::resources::{Referred, Referrer};
@@ -146,6 +146,7 @@ impl Needs<'_> {
             Kind::Gateway(gateway) => self.of_gateway(resource, gateway),
             Kind::GatewayClass(class) => self.of_class(class),
             Kind::HttpRoute(route) => self.of_route(resource, route),
+            Kind::TcpRoute(route) => self.of_tcp_route(resource, route),
             Kind::Service(service) => self.of_service(resource, service),
             Kind::Backend(backend) => self.of_backend(resource, backend),
             Kind::BackendTlsPolicy(policy) => self.of_policy(resource, policy),
@@ -253,6 +254,16 @@ impl Needs<'_> {
                 self.destination(from, &backend.target);
                 self.mirrors(from, &backend.filters);
             }
+        }
+    }
+
+    fn of_tcp_route(&mut self, resource: &Resource, route: &TcpRoute) {
+        let namespace = resource.namespace();
+        self.add(KindName::Namespace, "", namespace);
+        self.guards(KindName::TcpRoute, resource);
+        let from = Referrer { group: GATEWAY_GROUP, kind: KindName::TcpRoute.as_str(), namespace };
+        for backend in route.spec.rules.iter().flat_map(|rule| &rule.backend_refs) {
+            self.destination(from, &backend.target);
         }
     }
 

@@ -90,6 +90,23 @@ fn route(namespace: &str, name: &str, gateway: (&str, &str), service: (&str, &st
     })
 }
 
+fn tcp_route(namespace: &str, name: &str, gateway: (&str, &str), service: (&str, &str)) -> Value {
+    let mut route = route(namespace, name, gateway, service);
+    route["kind"] = "TCPRoute".into();
+    route
+}
+
+fn guard(namespace: &str, name: &str, kind: &str, target: &str) -> Value {
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthorizationPolicy",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": kind, "name": target }],
+            "action": "Deny", "rules": [{ "name": "all", "from": [{ "ipBlocks": ["10.0.0.0/8"] }] }],
+        },
+    })
+}
+
 fn service(namespace: &str, name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": namespace },
@@ -477,5 +494,27 @@ proptest! {
                 *before = now;
             }
         }
+    }
+}
+
+#[test]
+fn a_tcp_route_is_seen_by_its_gateway_with_what_it_leads_to_as_long_as_it_names_it() {
+    let before = [
+        class(),
+        gateway("a", "edge", "pair", json!({ "from": "Same" })),
+        tcp_route("a", "database", ("a", "edge"), ("a", "postgres")),
+        service("a", "postgres"),
+        slice("a", "postgres", 1),
+        guard("a", "closed", "TCPRoute", "database"),
+    ];
+    let mut scene = Scene::new(&before);
+    for name in ["a/database", "a/postgres", "a/postgres-1", "a/closed"] {
+        assert!(scene.of("a/edge").contains(name), "{name}: {:?}", scene.of("a/edge"));
+    }
+
+    scene.edit(&[tcp_route("a", "database", ("a", "other"), ("a", "postgres"))], &[]);
+
+    for name in ["a/database", "a/postgres", "a/postgres-1"] {
+        assert!(!scene.of("a/edge").contains(name), "{name}");
     }
 }

@@ -42,12 +42,12 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 found.insert(Touch::Rebuild(own));
                 found.insert(Touch::Rebuild(Node::OurGateways));
             }
-            Kind::HttpRoute(route) => {
-                let parents = gateways_of(side, route);
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
+                let parents = gateways_of(side);
                 found.extend(
                     parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
                 );
-                found.extend(parent_services(side, route).into_iter().map(|service| {
+                found.extend(parent_services(side).into_iter().map(|service| {
                     let of: Arc<str> = side.namespace().into();
                     Touch::Refresh(Node::RoutesBefore { service, of })
                 }));
@@ -135,10 +135,8 @@ fn attached(side: &Resource, namespace: &str, name: &str, resources: &Resources)
     let route = resources.get(&side.key);
     let gateway = resources.gateway(namespace, name);
     let needed = route.zip(gateway).is_some_and(|(route, gateway)| {
-        let Kind::HttpRoute(content) = &route.kind else { return false };
-        let names_it = gateways_of(route, content)
-            .iter()
-            .any(|(within, called)| **within == *namespace && **called == *name);
+        let names_it =
+            gateways_of(route).iter().any(|(within, called)| **within == *namespace && **called == *name);
         names_it && is_ours(gateway.content, resources) && may_attach(route, gateway.resource, resources)
     });
     Some(Touch::Child { parent, child: Node::Object(side.key.clone()), needed })

@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 
-use model::Resources;
-use model::kinds::GATEWAY_GROUP;
-use model::kinds::http_route::HttpRoute;
 use model::kinds::references::ParentRef;
-use model::resources::Typed;
+use model::kinds::{GATEWAY_GROUP, KindName};
+use model::names::Hostname;
+use model::{Resource, Resources};
 
 use super::listeners::{ListenerView, ParentKind, RouteSource};
 use super::rules;
 use super::service_parents;
 use crate::matching::HostPattern;
 use crate::status::{Condition, ConditionType, ParentStatus, Reason, RouteStatus};
+
+/// A route as its parents see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'r> {
+    pub(super) kind: KindName,
+    pub(super) resource: &'r Resource,
+    pub(super) parents: &'r [ParentRef],
+    /// Empty for kinds that know no hosts, too.
+    pub(super) hostnames: &'r [Hostname],
+}
 
 /// A host of a listener that a route serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +50,9 @@ pub(super) struct Attachment {
 }
 
 /// Finds the listeners of a route. Parents that another controller looks after are left out.
-pub(super) fn attach(
-    route: Typed<'_, HttpRoute>,
-    views: &[ListenerView],
-    resources: &Resources,
-) -> Attachment {
+pub(super) fn attach(route: Candidate<'_>, views: &[ListenerView], resources: &Resources) -> Attachment {
     let mut attachment = Attachment::default();
-    for parent in &route.content.spec.parent_refs {
+    for parent in route.parents {
         let namespace = parent.namespace.as_deref().unwrap_or(route.resource.namespace());
         if *parent.group == *GATEWAY_GROUP && *parent.kind == *"Gateway" {
             let mine: Vec<&ListenerView> = views
@@ -62,7 +67,7 @@ pub(super) fn attach(
             let outcome = choose(route, parent, namespace, &mine, resources);
             let taken = outcome.as_ref().map_or(&[][..], |taken| taken.as_slice());
             for view in taken {
-                attachment.places.extend(places(route.content, view));
+                attachment.places.extend(places(route.hostnames, view));
             }
             let outcome = outcome.map(|taken| taken.iter().map(|view| view.unique.clone()).collect());
             attachment.parents.push(Attached { parent: parent.clone(), outcome });
@@ -72,7 +77,7 @@ pub(super) fn attach(
                 Ok(named) => named
                     .iter()
                     .copied()
-                    .filter(|view| allows(view, route.resource.namespace(), resources))
+                    .filter(|view| allows(view, route.kind, route.resource.namespace(), resources))
                     .collect(),
                 Err(_) => Vec::new(),
             };
@@ -90,7 +95,7 @@ pub(super) fn attach(
 }
 
 fn choose<'v>(
-    route: Typed<'_, HttpRoute>,
+    route: Candidate<'_>,
     parent: &ParentRef,
     namespace: &str,
     mine: &[&'v ListenerView],
@@ -113,13 +118,14 @@ fn choose<'v>(
     }
     let from = route.resource.namespace();
     let allowed: Vec<&ListenerView> =
-        named.into_iter().filter(|view| allows(view, from, resources)).collect();
+        named.into_iter().filter(|view| allows(view, route.kind, from, resources)).collect();
     if allowed.is_empty() {
-        let message = format!("no listener of Gateway `{shown}` takes HTTPRoutes from namespace `{from}`");
+        let kind = route.kind;
+        let message = format!("no listener of Gateway `{shown}` takes {kind}s from namespace `{from}`");
         return Err((Reason::NotAllowedByListeners, message));
     }
     let fitting: Vec<&ListenerView> =
-        allowed.into_iter().filter(|view| places(route.content, view).next().is_some()).collect();
+        allowed.into_iter().filter(|view| places(route.hostnames, view).next().is_some()).collect();
     if fitting.is_empty() {
         let message = format!("no hostname of the route fits a listener of Gateway `{shown}`");
         return Err((Reason::NoMatchingListenerHostname, message));
@@ -127,8 +133,8 @@ fn choose<'v>(
     Ok(fitting)
 }
 
-fn allows(view: &ListenerView, from: &str, resources: &Resources) -> bool {
-    view.takes_http_routes
+fn allows(view: &ListenerView, kind: KindName, from: &str, resources: &Resources) -> bool {
+    view.takes == Some(kind)
         && match &view.from {
             RouteSource::All => true,
             RouteSource::Same => *view.namespace == *from,
@@ -138,9 +144,9 @@ fn allows(view: &ListenerView, from: &str, resources: &Resources) -> bool {
         }
 }
 
-fn places<'a>(route: &'a HttpRoute, view: &'a ListenerView) -> impl Iterator<Item = Place> + 'a {
-    let none = route.spec.hostnames.is_empty().then_some(HostPattern::Any);
-    let own = route.spec.hostnames.iter().map(|hostname| HostPattern::new(Some(hostname.as_str())));
+fn places<'a>(hostnames: &'a [Hostname], view: &'a ListenerView) -> impl Iterator<Item = Place> + 'a {
+    let none = hostnames.is_empty().then_some(HostPattern::Any);
+    let own = hostnames.iter().map(|hostname| HostPattern::new(Some(hostname.as_str())));
     own.chain(none).filter_map(|own| {
         let host = own.intersect(&view.hostname)?;
         Some(Place { listener: view.unique.clone(), host, own })

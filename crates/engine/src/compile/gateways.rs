@@ -239,6 +239,10 @@ impl Claims {
             let message = format!("an older Gateway uses port {port} of {ip} with another protocol");
             return Some((Reason::ProtocolConflict, message));
         }
+        if claim.family == Family::Tcp {
+            let message = format!("an older Gateway takes the connections of port {port} of {ip}");
+            return Some((Reason::ProtocolConflict, message));
+        }
         if claim.client_validation != listener.client_validation {
             let message = format!("an older Gateway verifies the clients of port {port} of {ip} differently");
             return Some((Reason::ProtocolConflict, message));
@@ -329,7 +333,7 @@ fn listener_conditions(listener: &Judged, generation: u64) -> Vec<Condition> {
         None => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
         Some((reason, text)) => Condition::no(ConditionType::ResolvedRefs, *reason, text, generation),
     };
-    let useless = listener.view.https && listener.certificates.is_empty();
+    let useless = listener.view.tls && listener.certificates.is_empty();
     let programmed = if !listener.view.served {
         Condition::no(ConditionType::Programmed, Reason::Invalid, "it is not listened on", generation)
     } else if useless {

@@ -32,9 +32,10 @@ pub(super) struct ListenerView {
     pub(super) unique: Arc<str>,
     pub(super) hostname: HostPattern,
     pub(super) port: u16,
-    pub(super) https: bool,
-    /// Whether HTTPRoutes may attach at all.
-    pub(super) takes_http_routes: bool,
+    /// Whether TLS ends here.
+    pub(super) tls: bool,
+    /// The kind of routes that may attach, if any may.
+    pub(super) takes: Option<KindName>,
     pub(super) from: RouteSource,
     /// The Gateway, where it shows backends a certificate of its own.
     pub(super) caller: Option<Caller>,
@@ -85,10 +86,12 @@ pub(super) struct Judged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// HTTP in cleartext.
-    Plain,
-    /// Everything that starts with a TLS handshake.
+    Http,
+    /// HTTP behind a TLS handshake.
+    Https,
+    /// Bytes behind a TLS handshake.
     Tls,
-    /// Plain connections.
+    /// Bytes.
     Tcp,
     /// Datagrams, which share nothing with TCP ports.
     Udp,
@@ -107,15 +110,15 @@ impl Judged {
     pub(super) fn new(gateway: Typed<'_, Gateway>, listener: &Listener, lookup: &mut Lookup<'_>) -> Judged {
         let namespace: Arc<str> = gateway.resource.namespace().into();
         let name: Arc<str> = gateway.resource.key.name.to_arc();
-        let (family, https, speaks_http) = match listener.protocol {
-            Protocol::Http => (Family::Plain, false, true),
-            Protocol::Https => (Family::Tls, true, true),
-            Protocol::Tls => (Family::Tls, false, false),
-            Protocol::Tcp => (Family::Tcp, false, false),
-            Protocol::Udp => (Family::Udp, false, false),
-            Protocol::Other(_) => (Family::Unknown, false, false),
+        let (family, tls, carried) = match listener.protocol {
+            Protocol::Http => (Family::Http, false, Some(KindName::HttpRoute)),
+            Protocol::Https => (Family::Https, true, Some(KindName::HttpRoute)),
+            Protocol::Tls => (Family::Tls, true, Some(KindName::TcpRoute)),
+            Protocol::Tcp => (Family::Tcp, false, Some(KindName::TcpRoute)),
+            Protocol::Udp => (Family::Udp, false, None),
+            Protocol::Other(_) => (Family::Unknown, false, None),
         };
-        let (supported_kinds, invalid_kinds) = kinds(listener, speaks_http);
+        let (supported_kinds, invalid_kinds) = kinds(listener, carried);
         let mut judged = Judged {
             view: ListenerView {
                 parent: ParentKind::Gateway,
@@ -125,8 +128,8 @@ impl Judged {
                 name: listener.name.clone(),
                 hostname: HostPattern::new(listener.hostname.as_ref().map(AsRef::as_ref)),
                 port: listener.port,
-                https,
-                takes_http_routes: !supported_kinds.is_empty(),
+                tls,
+                takes: carried.filter(|_| !supported_kinds.is_empty()),
                 from: source(&listener.allowed_routes.namespaces),
                 caller: callers::caller(gateway),
                 served: false,
@@ -140,26 +143,28 @@ impl Judged {
             certificates: Vec::new(),
             client_validation: None,
         };
-        judged.judge_protocol(listener, speaks_http);
-        if https {
+        judged.judge_protocol(listener, carried.is_some());
+        if tls {
             judged.judge_certificates(gateway, listener, lookup);
             judged.judge_clients(gateway, lookup);
         }
         judged
     }
 
-    fn judge_protocol(&mut self, listener: &Listener, speaks_http: bool) {
+    fn judge_protocol(&mut self, listener: &Listener, served: bool) {
         let protocol = listener.protocol.as_str();
-        if !speaks_http {
-            let message = format!("protocol `{protocol}` is not served; use HTTP or HTTPS");
+        if !served {
+            let message = format!("protocol `{protocol}` is not served; use HTTP, HTTPS, TCP or TLS");
             self.refused = Some((Reason::UnsupportedProtocol, message));
             return;
         }
-        if !self.view.https {
+        if !self.view.tls {
             return;
         }
         if listener.tls.as_ref().is_none_or(|tls| tls.mode == TlsMode::Passthrough) {
-            let message = "HTTPS ends TLS here: `tls.mode` must be Terminate, with certificates".to_owned();
+            let message = format!(
+                "a listener for {protocol} ends TLS: `tls.mode` must be Terminate, with certificates"
+            );
             self.refused = Some((Reason::UnsupportedValue, message));
         }
     }
@@ -256,9 +261,9 @@ fn source(namespaces: &RouteNamespaces) -> RouteSource {
 }
 
 /// Kinds a listener takes, and what is wrong with those it asks for.
-fn kinds(listener: &Listener, speaks_http: bool) -> (Vec<GroupKind>, Option<Problem>) {
-    let http_route = || GroupKind { group: GATEWAY_GROUP.into(), kind: KindName::HttpRoute.as_str().into() };
-    let possible: Vec<GroupKind> = speaks_http.then(http_route).into_iter().collect();
+fn kinds(listener: &Listener, carried: Option<KindName>) -> (Vec<GroupKind>, Option<Problem>) {
+    let kind = |name: KindName| GroupKind { group: name.group().into(), kind: name.as_str().into() };
+    let possible: Vec<GroupKind> = carried.map(kind).into_iter().collect();
     if listener.allowed_routes.kinds.is_empty() {
         return (possible, None);
     }

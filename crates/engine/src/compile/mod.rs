@@ -29,6 +29,7 @@ mod settings;
 mod sidecar;
 mod slots;
 mod tables;
+mod tcp_routes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, Workload,
+    HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute, Workload,
 };
 use model::kinds::{FaultPolicy, ResiliencePolicy};
 use model::labels::SERVICE_NAME;
@@ -54,7 +55,7 @@ use clusters::{ClusterBook, Sources};
 use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
-use ports::Ports;
+use ports::{Content, Ports};
 use protection::{MeshDefaults, PolicyBook};
 use references::{ClusterKey, Destination};
 use resilience::{Concerned, ResilienceBook};
@@ -62,6 +63,7 @@ use routes::{Around, Routes, Workshop};
 use selection::{Selecting, Selection};
 use sidecar::{Sidecar, Ways};
 use tables::Tables;
+use tcp_routes::TcpRoutes;
 
 use crate::config::{Config, Port, Sources as RuleSources};
 use crate::mesh::MeshView;
@@ -121,6 +123,7 @@ pub struct Compiler {
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
+    tcp_routes: TcpRoutes,
     rule_sources: Arc<RuleSources>,
     ports: Ports,
     mesh: Option<MeshView>,
@@ -148,6 +151,7 @@ struct Watch {
     resilience: Watched,
     secret: Watched,
     service: Watched,
+    tcp_route: Watched,
     workload: Watched,
 }
 
@@ -168,6 +172,7 @@ struct Differences {
     /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
     resilience: Option<Concerned>,
     routes: Vec<Change>,
+    tcp_routes: Vec<Change>,
     /// Services and Backends that came, went or were edited.
     destinations: HashSet<Destination>,
     /// Services whose endpoints changed.
@@ -199,6 +204,7 @@ impl Compiler {
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
+            tcp_routes: TcpRoutes::default(),
             rule_sources: Arc::default(),
             ports: Ports::default(),
             mesh: None,
@@ -238,7 +244,12 @@ impl Compiler {
         };
         let clusters = self.book.refresh(&mut sources);
         let backends = clusters::backend_statuses(&mut sources);
-        let ports = of_sidecar.unwrap_or_else(|| self.ports.build(&self.plans, &mut self.tables));
+        let content = Content {
+            tables: &mut self.tables,
+            tcp_routes: &mut self.tcp_routes,
+            slots: &mut self.routes.rule_slots,
+        };
+        let ports = of_sidecar.unwrap_or_else(|| self.ports.build(&self.plans, content));
         let own = self.sidecar.as_ref().and_then(|sidecar| sidecar.status(resources));
         let conditions = self.conditions(backends.into_iter().chain(own).collect(), resources);
         let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
@@ -366,9 +377,12 @@ impl Compiler {
             beside_the_caller: self.sidecar.is_some(),
         };
         self.routes.update(differences.routes, &around, &mut shop);
+        let slots = &mut self.routes.rule_slots;
+        self.tcp_routes.update(differences.tcp_routes, &around, slots, &mut shop);
         if listeners {
             let known: HashSet<&str> = self.views.iter().map(|view| &*view.unique).collect();
             self.tables.retain(|name| known.contains(name));
+            self.tcp_routes.retain(|name| known.contains(name));
         }
     }
 
@@ -391,11 +405,14 @@ impl Compiler {
             .chain(authorization)
             .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
-        let routes = self
-            .routes
-            .iter()
-            .filter(|route| has_parents(&route.status))
-            .map(|route| ObjectConditions { resource: route.resource.clone(), status: route.status.clone() });
+        let routes = self.routes.iter().map(|route| (&route.resource, &route.status));
+        let routes = routes
+            .chain(self.tcp_routes.iter().map(|route| (&route.resource, &route.status)))
+            .filter(|(_, status)| has_parents(status))
+            .map(|(resource, status)| ObjectConditions {
+                resource: resource.clone(),
+                status: status.clone(),
+            });
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
         let attached = self.resilience.statuses(&self.controller, resources);
         let after = policies.chain(backends).chain(attached).map(fresh);
@@ -405,8 +422,9 @@ impl Compiler {
     /// Accepted routes by listener.
     fn attached_routes(&self) -> HashMap<&str, u32> {
         let mut counts = HashMap::new();
-        for route in self.routes.iter().filter(|route| route.is_accepted()) {
-            let listeners: BTreeSet<&str> = route.attachment.listeners().map(|name| &**name).collect();
+        let accepted = self.routes.iter().filter(|route| route.is_accepted()).map(|route| &route.attachment);
+        for attachment in accepted.chain(self.tcp_routes.iter().map(|route| &route.attachment)) {
+            let listeners: BTreeSet<&str> = attachment.listeners().map(|name| &**name).collect();
             for listener in listeners {
                 *counts.entry(listener).or_insert(0) += 1;
             }
@@ -423,15 +441,17 @@ impl Compiler {
         }
         let of_listener: HashMap<&Arc<str>, &ListenerView> =
             self.views.iter().map(|view| (&view.unique, view)).collect();
-        for route in self.routes.iter() {
-            for slot in route.clusters() {
-                let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
-                let service = (namespace.clone(), name.clone());
-                if targets.contains(&service) {
-                    let views = route.attachment.listeners().filter_map(|listener| of_listener.get(listener));
-                    let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
-                    gateways.entry(service).or_default().extend(places);
-                }
+        let of_requests =
+            self.routes.iter().flat_map(|route| route.clusters().map(|slot| (slot, &route.attachment)));
+        let of_bytes =
+            self.tcp_routes.iter().flat_map(|route| route.clusters().map(|slot| (slot, &route.attachment)));
+        for (slot, attachment) in of_requests.chain(of_bytes) {
+            let ClusterKey::Service { namespace, name, port: _ } = self.book.key(slot) else { continue };
+            let service = (namespace.clone(), name.clone());
+            if targets.contains(&service) {
+                let views = attachment.listeners().filter_map(|listener| of_listener.get(listener));
+                let places = views.map(|view| (view.namespace.clone(), view.gateway.clone()));
+                gateways.entry(service).or_default().extend(places);
             }
         }
         gateways
@@ -495,6 +515,7 @@ impl Watch {
             anchors: secrets || config_maps,
             resilience: concerned,
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
+            tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations
                 .chain(sides(&services).map(|resource| destination(true, resource)))
                 .collect(),

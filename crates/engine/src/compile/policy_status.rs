@@ -6,7 +6,7 @@ use model::Resources;
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::references::ParentRef;
-use model::kinds::{CORE_GROUP, Gateway, HttpRoute, KindName, Scope, Service};
+use model::kinds::{CORE_GROUP, Gateway, HttpRoute, KindName, Scope, Service, TcpRoute};
 use model::resources::Typed;
 use model::{Resource, ResourceKey};
 
@@ -103,7 +103,9 @@ fn key(kind: KindName, namespace: &str, name: &str) -> ResourceKey {
 fn sections(object: &Resource) -> Option<Vec<Arc<str>>> {
     let listeners = |gateway: &Gateway| gateway.spec.listeners.iter().map(|each| each.name.clone()).collect();
     let rules = |route: &HttpRoute| route.spec.rules.iter().filter_map(|each| each.name.clone()).collect();
+    let tcp_rules = |route: &TcpRoute| route.spec.rules.iter().filter_map(|each| each.name.clone()).collect();
     let ports = |service: &Service| service.spec.ports.iter().filter_map(|each| each.name.clone()).collect();
     let of_gateway = object.content::<Gateway>().map(listeners);
-    of_gateway.or_else(|| object.content().map(rules)).or_else(|| object.content().map(ports))
+    let of_route = || object.content().map(rules).or_else(|| object.content().map(tcp_rules));
+    of_gateway.or_else(of_route).or_else(|| object.content().map(ports))
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::gateways::GatewayPlan;
-use super::listeners::Judged;
+use super::listeners::{Family, Judged};
+use super::rules::RuleSlots;
 use super::tables::Tables;
+use super::tcp_routes::TcpRoutes;
 use crate::config::{
-    BindAddress, Carries, ClientValidation, KeyPair, Port, Security, Settings, TlsHost, TlsPort,
+    BindAddress, Carries, ClientValidation, KeyPair, Port, Security, Settings, TcpRule, TlsHost, TlsPort,
 };
 use crate::matching::{HostPattern, Listener, ListenerTable};
 
@@ -15,6 +17,13 @@ use crate::matching::{HostPattern, Listener, ListenerTable};
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     last: BTreeMap<BindAddress, (Draft, Arc<Port>)>,
+}
+
+/// Where the content of listeners is to be had.
+pub(super) struct Content<'a> {
+    pub(super) tables: &'a mut Tables,
+    pub(super) tcp_routes: &'a mut TcpRoutes,
+    pub(super) slots: &'a mut RuleSlots,
 }
 
 /// What a port is made of.
@@ -30,21 +39,53 @@ struct Draft {
 #[derive(Debug)]
 struct Part {
     hostname: HostPattern,
-    listener: Arc<Listener>,
+    name: Arc<str>,
+    carries: Carried,
     certificates: Vec<Arc<KeyPair>>,
+}
+
+/// What one listener carries. The listeners of a port all carry requests or all carry bytes, because others were
+/// refused.
+#[derive(Clone, Debug)]
+enum Carried {
+    Requests(Arc<Listener>),
+    Bytes(Arc<TcpRule>),
+}
+
+impl Carried {
+    fn is(&self, other: &Carried) -> bool {
+        match (self, other) {
+            (Carried::Requests(mine), Carried::Requests(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Carried::Bytes(mine), Carried::Bytes(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Carried::Requests(_), Carried::Bytes(_)) | (Carried::Bytes(_), Carried::Requests(_)) => false,
+        }
+    }
+}
+
+impl Content<'_> {
+    fn of(&mut self, judged: &Judged) -> Carried {
+        let name = &judged.view.unique;
+        match judged.family {
+            Family::Tcp | Family::Tls => Carried::Bytes(self.tcp_routes.rule(name, self.slots)),
+            // The last two are never listened on.
+            Family::Http | Family::Https | Family::Udp | Family::Unknown => {
+                Carried::Requests(self.tables.listener(name))
+            }
+        }
+    }
 }
 
 impl Ports {
     /// Puts the ports together. `plans` stand oldest first, so the first to name a port gives its settings.
-    pub(super) fn build(&mut self, plans: &[GatewayPlan], tables: &mut Tables) -> Vec<Arc<Port>> {
+    pub(super) fn build(&mut self, plans: &[GatewayPlan], mut content: Content<'_>) -> Vec<Arc<Port>> {
         let mut drafts: BTreeMap<BindAddress, Draft> = BTreeMap::new();
         for plan in plans {
             for judged in plan.listeners.iter().filter(|listener| listener.view.served) {
-                let listener = tables.listener(&judged.view.unique);
+                let carries = content.of(judged);
                 for ip in &plan.addresses {
                     let address = BindAddress { ip: *ip, port: judged.view.port };
                     let new = || Draft::new(&plan.settings, judged);
-                    drafts.entry(address).or_insert_with(new).listeners.push(Part::new(judged, &listener));
+                    drafts.entry(address).or_insert_with(new).listeners.push(Part::new(judged, &carries));
                 }
             }
         }
@@ -62,7 +103,7 @@ impl Draft {
     fn new(settings: &Arc<Settings>, judged: &Judged) -> Self {
         Draft {
             settings: settings.clone(),
-            tls: judged.view.https,
+            tls: judged.view.tls,
             client_validation: judged.client_validation.clone(),
             listeners: Vec::new(),
         }
@@ -77,35 +118,47 @@ impl Draft {
     }
 
     fn port(&self, address: BindAddress) -> Port {
-        let table =
-            self.listeners.iter().map(|part| (part.hostname.clone(), part.listener.clone())).collect();
+        let carries = self.carries();
         let security = if self.tls {
-            let hosts = self.listeners.iter().map(Part::tls_host).collect();
+            let hosts = self.listeners.iter().map(|part| part.tls_host(&carries)).collect();
             Security::Tls(TlsPort { hosts, client_validation: self.client_validation.clone() })
         } else {
             Security::Plain
         };
-        Port {
-            address,
-            security,
-            carries: Carries::Http(ListenerTable::new(table)),
-            settings: self.settings.clone(),
+        Port { address, security, carries, settings: self.settings.clone() }
+    }
+
+    /// What the port carries; of several listeners with bytes, what the one for the most names does.
+    fn carries(&self) -> Carries {
+        let bytes = self.listeners.iter().filter_map(|part| match &part.carries {
+            Carried::Bytes(rule) => Some((part.hostname.specificity(), rule)),
+            Carried::Requests(_) => None,
+        });
+        if let Some((_, rule)) = bytes.min_by_key(|(specificity, _)| *specificity) {
+            return Carries::Tcp(rule.clone());
         }
+        let tables = self.listeners.iter().filter_map(|part| match &part.carries {
+            Carried::Requests(listener) => Some((part.hostname.clone(), listener.clone())),
+            Carried::Bytes(_) => None,
+        });
+        Carries::Http(ListenerTable::new(tables.collect()))
     }
 }
 
 impl Part {
-    fn new(judged: &Judged, listener: &Arc<Listener>) -> Self {
+    fn new(judged: &Judged, carries: &Carried) -> Self {
         Part {
             hostname: judged.view.hostname.clone(),
-            listener: listener.clone(),
+            name: judged.view.unique.clone(),
+            carries: carries.clone(),
             certificates: judged.certificates.clone(),
         }
     }
 
     fn is(&self, other: &Part) -> bool {
         self.hostname == other.hostname
-            && Arc::ptr_eq(&self.listener, &other.listener)
+            && self.name == other.name
+            && self.carries.is(&other.carries)
             && self.certificates.len() == other.certificates.len()
             && self
                 .certificates
@@ -114,11 +167,18 @@ impl Part {
                 .all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
     }
 
-    fn tls_host(&self) -> TlsHost {
+    fn tls_host(&self, of_port: &Carries) -> TlsHost {
+        let own = match (&self.carries, of_port) {
+            (Carried::Bytes(mine), Carries::Tcp(theirs)) if !Arc::ptr_eq(mine, theirs) => {
+                Some(Carries::Tcp(mine.clone()))
+            }
+            (Carried::Bytes(_) | Carried::Requests(_), _) => None,
+        };
         TlsHost {
             hostname: self.hostname.text().map(Arc::from),
-            listener: self.listener.name.clone(),
+            listener: self.name.clone(),
             certificates: self.certificates.clone(),
+            carries: own,
         }
     }
 }

@@ -10,7 +10,7 @@ use model::Resources;
 use model::kinds::http_route::{HttpRoute, HttpRule};
 use model::kinds::references::BackendObjectRef;
 use model::kinds::service::Transport;
-use model::kinds::{CORE_GROUP, GATEWAY_GROUP, HttpFilter, MESH_GROUP};
+use model::kinds::{CORE_GROUP, HttpFilter, KindName, MESH_GROUP};
 use model::resources::{Referred, Referrer};
 
 use super::callers::Caller;
@@ -90,17 +90,17 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    /// Resolves all references of a route, those of mirrors included.
-    pub(super) fn of(
-        namespace: &str,
-        route: &HttpRoute,
+    /// Resolves all references of a route.
+    pub(super) fn of<'r>(
+        from: Referrer<'_>,
+        references: impl Iterator<Item = &'r BackendObjectRef>,
         resources: &Resources,
         book: &mut ClusterBook,
     ) -> Self {
         let mut resolved = Resolved::default();
-        for reference in route.spec.rules.iter().flat_map(references) {
+        for reference in references {
             if resolved.get(reference).is_none() {
-                let resolution = resolve(namespace, reference, resources, book);
+                let resolution = resolve(from, reference, resources, book);
                 resolved.all.push((reference.clone(), resolution));
             }
         }
@@ -152,7 +152,16 @@ impl Resolved {
     }
 }
 
-/// Every reference of a rule in the order written.
+/// Every reference of an HTTPRoute in the order written, those of mirrors included.
+pub(super) fn of_http_route(route: &HttpRoute) -> impl Iterator<Item = &BackendObjectRef> {
+    route.spec.rules.iter().flat_map(references)
+}
+
+/// Who refers: routes of a kind in a namespace.
+pub(super) fn referrer<'n>(kind: KindName, namespace: &'n str) -> Referrer<'n> {
+    Referrer { group: kind.group(), kind: kind.as_str(), namespace }
+}
+
 fn references(rule: &HttpRule) -> impl Iterator<Item = &BackendObjectRef> {
     let own = rule.filters.iter();
     let of_backends = rule.backend_refs.iter().flat_map(|backend| &backend.filters);
@@ -169,7 +178,7 @@ fn references(rule: &HttpRule) -> impl Iterator<Item = &BackendObjectRef> {
 }
 
 fn resolve(
-    namespace: &str,
+    from: Referrer<'_>,
     reference: &BackendObjectRef,
     resources: &Resources,
     book: &mut ClusterBook,
@@ -181,11 +190,12 @@ fn resolve(
         let shown = if group.is_empty() { kind.to_string() } else { format!("{group}/{kind}") };
         return Resolution::Invalid(Broken::Kind, format!("kind `{shown}` cannot be a backend"));
     }
-    let target = elsewhere.as_deref().unwrap_or(namespace);
-    let from = Referrer { group: GATEWAY_GROUP, kind: "HTTPRoute", namespace };
+    let target = elsewhere.as_deref().unwrap_or(from.namespace);
     if !resources.may_refer(from, Referred { group, kind, namespace: target, name }) {
-        let message =
-            format!("no ReferenceGrant in `{target}` lets HTTPRoutes of `{namespace}` use {kind} `{name}`");
+        let message = format!(
+            "no ReferenceGrant in `{target}` lets {}s of `{}` use {kind} `{name}`",
+            from.kind, from.namespace
+        );
         return Resolution::Invalid(Broken::NotPermitted, message);
     }
     let found = if is_service {

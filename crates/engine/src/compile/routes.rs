@@ -12,14 +12,14 @@ use model::kinds::http_route::HttpRoute;
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
-use super::attach::{self, Attachment};
+use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::protection::{Door, PolicyBook, RoutePlace};
-use super::references::{Destination, Resolved};
+use super::references::{Destination, Resolved, of_http_route, referrer};
 use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
@@ -97,14 +97,27 @@ pub(super) struct Around {
     pub(super) authorization: bool,
 }
 
+impl Around {
+    /// Whether routes that did not change may have to be looked at.
+    pub(super) fn concerns_routes(&self) -> bool {
+        let quiet = self.destinations.is_empty() && self.spoken_of.is_empty();
+        self.listeners || self.grants || self.authorization || !quiet
+    }
+
+    /// Whether references of a route of this namespace may lead elsewhere now.
+    pub(super) fn concerns(&self, resolved: &Resolved, namespace: &str) -> bool {
+        (self.grants && resolved.crosses(namespace))
+            || resolved.destinations(namespace).any(|place| self.destinations.contains(&place))
+    }
+}
+
 impl Routes {
     /// Brings all routes up to date.
     pub(super) fn update(&mut self, mut changes: Vec<Change>, around: &Around, shop: &mut Workshop<'_>) {
         changes.retain(|change| !self.follow_move(change, shop));
         let changed: HashSet<&ResourceKey> =
             changes.iter().flat_map(Change::sides).map(|resource| &resource.key).collect();
-        let quiet = around.destinations.is_empty() && around.spoken_of.is_empty();
-        if around.listeners || around.grants || around.authorization || !quiet {
+        if around.concerns_routes() {
             for state in self.by_key.values_mut().filter(|state| !changed.contains(&state.resource.key)) {
                 state.reconsider(around, &mut self.rule_slots, shop);
             }
@@ -144,7 +157,7 @@ impl Routes {
             None => self.numbers.of(resource.key.clone()),
         };
         let content = resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
-        let resolved = Resolved::of(resource.namespace(), content, shop.resources, shop.book);
+        let resolved = resolve(resource, content, shop);
         let mut state = RouteState {
             resource: resource.clone(),
             number,
@@ -157,7 +170,7 @@ impl Routes {
             status: Arc::new(ObjectStatus::Route(Default::default())),
         };
         state.judge(&mut self.rule_slots, shop);
-        state.attachment = attach::attach(state.typed(), shop.views, shop.resources);
+        state.attachment = attach::attach(state.candidate(), shop.views, shop.resources);
         state.enter(&mut self.rule_slots, shop);
         state.tell_lines(&mut self.rule_slots, shop);
         state
@@ -169,10 +182,25 @@ impl Routes {
     }
 }
 
+fn resolve(resource: &Resource, route: &HttpRoute, shop: &mut Workshop<'_>) -> Resolved {
+    let from = referrer(KindName::HttpRoute, resource.namespace());
+    Resolved::of(from, of_http_route(route), shop.resources, shop.book)
+}
+
 impl RouteState {
     fn typed(&self) -> Typed<'_, HttpRoute> {
         let content = self.resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
         Typed { resource: &self.resource, content }
+    }
+
+    fn candidate(&self) -> Candidate<'_> {
+        let spec = &self.typed().content.spec;
+        Candidate {
+            kind: KindName::HttpRoute,
+            resource: &self.resource,
+            parents: &spec.parent_refs,
+            hostnames: &spec.hostnames,
+        }
     }
 
     /// Compiles the rules as a plain listener would have them, which tells all that is wrong with them.
@@ -197,16 +225,13 @@ impl RouteState {
 
     /// Looks again at what may be different because of changes elsewhere.
     fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
-        let namespace = self.resource.namespace().to_owned();
-        let references = (around.grants && self.resolved.crosses(&namespace))
-            || self.resolved.destinations(&namespace).any(|place| around.destinations.contains(&place));
-        let place = (namespace.as_str().into(), self.resource.key.name.to_arc());
+        let place = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let mut rules_changed = around.spoken_of.contains(&place);
         if rules_changed {
             self.judge(slots, shop);
         }
-        if references {
-            let resolved = Resolved::of(&namespace, self.typed().content, shop.resources, shop.book);
+        if around.concerns(&self.resolved, self.resource.namespace()) {
+            let resolved = resolve(&self.resource, self.typed().content, shop);
             if resolved != self.resolved {
                 self.resolved = resolved;
                 self.judge(slots, shop);
@@ -218,12 +243,13 @@ impl RouteState {
         if protection && !shop.protection.is_idle() || around.authorization {
             rules_changed |= self.reprotect(shop);
         }
-        let parents = service_parents::named(&namespace, &self.typed().content.spec.parent_refs);
+        let parents =
+            service_parents::named(self.resource.namespace(), &self.typed().content.spec.parent_refs);
         let parents = parents.into_iter().any(|place| around.destinations.contains(&place));
         if !rules_changed && !around.listeners && !parents {
             return;
         }
-        let attachment = attach::attach(self.typed(), shop.views, shop.resources);
+        let attachment = attach::attach(self.candidate(), shop.views, shop.resources);
         let old = std::mem::replace(&mut self.attachment, attachment);
         for place in old.places.iter().filter(|place| !self.stands_at(place)) {
             shop.tables.take(&place.listener, &place.host, self.number);
@@ -272,7 +298,7 @@ impl RouteState {
         slots: &mut RuleSlots,
         shop: &mut Workshop<'_>,
     ) -> Arc<[Template]> {
-        let side = ListenerSide { port: view.port, https: view.https };
+        let side = ListenerSide { port: view.port, https: view.tls };
         let depends = Depends {
             side: rules::depend_on_listener(self.typed().content).then_some(side),
             caller: view.caller.clone(),

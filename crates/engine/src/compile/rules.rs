@@ -46,6 +46,10 @@ pub(super) type RuleSlots = Slots<(Arc<str>, RuleKey)>;
 pub(super) enum RuleKey {
     Named(Arc<str>),
     At(u16),
+    /// The one rule of a TCPRoute.
+    Connections,
+    /// What a listener without a TCPRoute does with its connections; its name stands for the route's.
+    Nobody,
 }
 
 /// Whether the rules must be compiled for each kind of listener apart.
@@ -183,7 +187,7 @@ impl RuleCompiler<'_> {
         let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
         let authorization = None;
         let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, retry, fault, authorization });
-        let seniority = Arc::new(self.seniority((position, matched)));
+        let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }
 
@@ -197,17 +201,17 @@ impl RuleCompiler<'_> {
             self.compiled.unworkable.push(problem);
         }
     }
+}
 
-    fn seniority(&self, (rule, matched): (u16, u16)) -> Seniority {
-        let resource = self.route.resource;
-        let created = resource.meta.creation_timestamp.map(|moment| moment.0);
-        Seniority {
-            created: created.unwrap_or(i64::MAX),
-            seen: if created.is_some() { 0 } else { resource.age.seen() },
-            route: self.place.clone(),
-            rule,
-            matched,
-        }
+/// How old a match is, in the order of the Gateway API: an object's time, then its name.
+pub(super) fn seniority(resource: &Resource, place: &Arc<str>, (rule, matched): (u16, u16)) -> Seniority {
+    let created = resource.meta.creation_timestamp.map(|moment| moment.0);
+    Seniority {
+        created: created.unwrap_or(i64::MAX),
+        seen: if created.is_some() { 0 } else { resource.age.seen() },
+        route: place.clone(),
+        rule,
+        matched,
     }
 }
 

@@ -60,7 +60,7 @@ fn find<'r>(
 
 /// Lays parameters over settings; what they leave out stays.
 pub(super) fn apply(parameters: &GatewayParameters, settings: &mut Settings) {
-    let GatewayParametersSpec { trusted_hops, path_policy, underscores, access_log, limits } =
+    let GatewayParametersSpec { trusted_hops, path_policy, underscores, access_log, limits, tcp } =
         &parameters.spec;
     let gateway_parameters::GatewayLimits {
         request_body,
@@ -78,6 +78,15 @@ pub(super) fn apply(parameters: &GatewayParameters, settings: &mut Settings) {
         (&mut bounds.body_idle_timeout, body_idle_timeout),
         (&mut bounds.upstream_idle_timeout, upstream_idle_timeout),
         (&mut bounds.write_stall_timeout, write_stall_timeout),
+    ] {
+        set(place, written.map(|duration| duration.get()));
+    }
+    let gateway_parameters::TcpBounds { idle_timeout, lifetime, connect_timeout } = tcp;
+    let bounds = &mut settings.tcp;
+    for (place, written) in [
+        (&mut bounds.idle_timeout, idle_timeout),
+        (&mut bounds.lifetime, lifetime),
+        (&mut bounds.connect_timeout, connect_timeout),
     ] {
         set(place, written.map(|duration| duration.get()));
     }

@@ -11,13 +11,15 @@ pub struct Settings {
     pub path_policy: PathPolicy,
     /// What to do with header names that contain an underscore.
     pub underscores: UnderscorePolicy,
-    /// Whether one line per request is logged.
+    /// Whether one line per request, or per connection that carries bytes, is logged.
     pub access_log: bool,
     /// Whether the application is told, in `x-forwarded-client-cert`, which member of the mesh calls. Nobody else's
     /// field of that name ever reaches it from the mesh.
     pub caller_header: bool,
     /// Bounds that a Gateway may lower or raise; everything else stands in the proxy's limit table.
     pub limits: Limits,
+    /// Bounds of connections that carry bytes.
+    pub tcp: TcpLimits,
 }
 
 impl Default for Settings {
@@ -29,6 +31,7 @@ impl Default for Settings {
             access_log: true,
             caller_header: false,
             limits: Limits::default(),
+            tcp: TcpLimits::default(),
         }
     }
 }
@@ -63,6 +66,27 @@ impl Default for Limits {
             upstream_idle_timeout: Duration::from_secs(60),
             write_stall_timeout: Duration::from_secs(60),
             connections_max: 65_536,
+        }
+    }
+}
+
+/// Bounds of connections that carry bytes of which nothing is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// Longest time without a byte either way; 0 means no bound. Past it both sides are reset.
+    pub idle_timeout: Duration,
+    /// Longest time a connection may last; 0 means no bound. Past it both sides are reset.
+    pub lifetime: Duration,
+    /// Longest time to reach a backend, all attempts together; 0 means no bound. Past it the client is reset.
+    pub connect_timeout: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        TcpLimits {
+            idle_timeout: Duration::from_secs(3600),
+            lifetime: Duration::ZERO,
+            connect_timeout: Duration::from_secs(10),
         }
     }
 }

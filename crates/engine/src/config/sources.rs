@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Rule, RuleSlot};
+use super::{Origin, Rule, RuleSlot};
 
 /// Files and lines of rules, by their slots.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +27,14 @@ impl Sources {
     /// `file:line` of a rule's match, when it came from a file.
     #[must_use]
     pub fn of(&self, rule: &Rule) -> Option<String> {
-        let source = self.by_slot.get(rule.slot.0 as usize)?.as_ref()?;
-        let below = source.below.get(usize::from(rule.origin.matched))?;
+        self.at(rule.slot, &rule.origin)
+    }
+
+    /// `file:line` of what has this slot and origin, when it came from a file.
+    #[must_use]
+    pub fn at(&self, slot: RuleSlot, origin: &Origin) -> Option<String> {
+        let source = self.by_slot.get(slot.0 as usize)?.as_ref()?;
+        let below = source.below.get(usize::from(origin.matched))?;
         Some(format!("{}:{}", source.file, source.start + below))
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Choice, choices};
+use super::{Choice, Connection, choices, connection};
 use crate::config::{Action, Config, Port, Rule, Security};
 use crate::dump;
 use crate::matching::{Entry, HostPattern, HostTable, Listener, PathMatch, ValueMatch, Verdict};
@@ -56,6 +56,7 @@ pub fn changes(before: &Config, after: &Config) -> Changes {
         };
         let pair = Pair { before: port_of(before), after: port_of(after) };
         sides.port(&pair, &mut found, &mut tried);
+        sides.connections(&pair, &mut found);
     }
     found
 }
@@ -104,6 +105,32 @@ impl Sides<'_> {
                 };
                 let tables = Pair { before: table(&before), after: table(&after) };
                 self.host(port, host, &tables, found, tried);
+            }
+        }
+    }
+
+    /// Of a port that carries bytes: where connections for each name lead.
+    fn connections(&self, port: &Pair<Arc<Port>>, found: &mut Changes) {
+        let both = || port.before.iter().chain(&port.after).filter(|port| port.table().is_none());
+        let Some(shown) = both().last() else { return };
+        let names = both().flat_map(|port| match &port.security {
+            Security::Tls(tls) => tls.hosts.iter().map(|host| host.hostname.clone()).collect(),
+            Security::Plain | Security::Mesh(_) => vec![None],
+        });
+        for name in names.collect::<BTreeSet<_>>() {
+            let host = name.as_deref().map(|name| name.replacen('*', ANYTHING, 1));
+            let ask = |config: &Config, port: &Option<Arc<Port>>| match port {
+                None => "nobody listens".to_owned(),
+                Some(port) => leads(&connection(config, port, host.as_deref(), None)),
+            };
+            let (before, after) = (ask(self.before, &port.before), ask(self.after, &port.after));
+            if before != after {
+                let place = shown.address;
+                let request = match &name {
+                    Some(name) => format!("{}://{name}:{}", shown.scheme(), place.port),
+                    None => format!("{}://{}:{}", shown.scheme(), place.ip, place.port),
+                };
+                found.changes.push(Change { request, before, after });
             }
         }
     }
@@ -274,6 +301,12 @@ fn decision(config: &Config, rule: &Rule) -> Decision {
     }
     let text = format!("{} {} rules[{}]: {action}", origin.kind, origin.route, origin.rule);
     Decision { text, whole }
+}
+
+fn leads(connection: &Connection) -> String {
+    let Connection { route, source: _, authorization: _, backends, refused } = connection;
+    let backends: Vec<String> = backends.iter().map(|choice| shown(choice, backends.len())).collect();
+    format!("{route}: {}", refused.clone().unwrap_or_else(|| backends.join(", ")))
 }
 
 fn shown(choice: &Choice, of: usize) -> String {

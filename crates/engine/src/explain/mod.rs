@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authorization::Destination;
-use crate::config::{Action, Backends, Config, Port, Rule, Security, Target};
+use crate::authorization::{Destination, Source};
+use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction};
 use crate::dump;
 use crate::matching::{HostPattern, Listener, Verdict};
 use crate::request::RequestView;
@@ -32,6 +32,8 @@ pub struct Explanation {
     pub question: String,
     /// Socket that would take the request.
     pub port: Option<SocketAddr>,
+    /// What it speaks, as the scheme of a URL.
+    pub scheme: &'static str,
     /// Whether that socket speaks TLS.
     pub tls: bool,
     /// The listener with its hostname.
@@ -57,6 +59,8 @@ pub struct Named {
 pub enum Outcome {
     /// A rule answers.
     Rule(Box<Answer>),
+    /// The connection carries bytes.
+    Connection(Box<Connection>),
     /// Nothing matches: 404.
     NotFound {
         /// What came nearest, one sentence each.
@@ -95,6 +99,21 @@ pub struct Answer {
     pub authorization: Option<Judgement>,
     /// What answers.
     pub action: Verb,
+}
+
+/// Where a connection leads.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// `TCPRoute namespace/name`, or the listener without one.
+    pub route: String,
+    /// `file:line`.
+    pub source: Option<String>,
+    /// What policies say of it; `None` when none is asked.
+    pub authorization: Option<Judgement>,
+    /// One of these backends; none when it is reset.
+    pub backends: Vec<Choice>,
+    /// Why it is reset, as in the log.
+    pub refused: Option<String>,
 }
 
 /// What answers.
@@ -136,8 +155,13 @@ pub struct Choice {
 pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, QuestionError> {
     let url = Url::parse(question.url)?;
     let mut explanation = Explanation {
-        question: format!("{} {}", question.method, question.url),
+        question: if url.bytes {
+            question.url.to_owned()
+        } else {
+            format!("{} {}", question.method, question.url)
+        },
         port: None,
+        scheme: "",
         tls: false,
         listener: None,
         host: None,
@@ -149,7 +173,13 @@ pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, 
         return Ok(explanation);
     };
     explanation.port = Some(socket(port));
-    explanation.tls = url.https;
+    explanation.scheme = port.scheme();
+    explanation.tls = url.tls;
+    if url.bytes {
+        explanation.outcome =
+            Outcome::Connection(Box::new(connection(config, port, Some(&url.host), Some(&question.source))));
+        return Ok(explanation);
+    }
     if let Some((hostname, listener)) = listener(port, &url) {
         let hostname = hostname.to_string();
         explanation.listener = Some(Named { name: listener.name.to_string(), hostname });
@@ -168,10 +198,43 @@ pub fn explain(config: &Config, question: &Question<'_>) -> Result<Explanation, 
 /// Ports that could be meant: those with the number and scheme of the URL, or, when it names no number and none
 /// has the usual one, those with the scheme.
 fn candidates<'c>(config: &'c Config, url: &Url) -> Vec<&'c Port> {
-    let fits = |port: &&Port| matches!(port.security, Security::Tls(_)) == url.https;
+    let fits = |port: &&Port| {
+        matches!(port.security, Security::Tls(_)) == url.tls && port.table().is_none() == url.bytes
+    };
     let all = || config.ports.iter().map(AsRef::as_ref).filter(fits);
     let numbered: Vec<&Port> = all().filter(|port| port.address.port == url.port()).collect();
     if numbered.is_empty() && url.explicit_port.is_none() { all().collect() } else { numbered }
+}
+
+/// Where a connection to a port that carries bytes leads, given the name that its handshake asks for.
+fn connection(config: &Config, port: &Port, name: Option<&str>, asks: Option<&Source<'_>>) -> Connection {
+    let reset = |route: String, reason: &str| Connection {
+        route,
+        source: None,
+        authorization: None,
+        backends: Vec::new(),
+        refused: Some(reason.to_owned()),
+    };
+    let carries = match &port.security {
+        Security::Plain | Security::Mesh(_) => &port.carries,
+        Security::Tls(tls) => match tls.select(name) {
+            Some(host) => host.carries.as_ref().unwrap_or(&port.carries),
+            None => return reset("none".to_owned(), "no listener has the name, so the handshake fails"),
+        },
+    };
+    let Some(rule) = carries.rule() else { return reset("none".to_owned(), "the port carries requests") };
+    let route = format!("{} {}", rule.origin.kind, rule.origin.route);
+    let source = config.sources.at(rule.slot, &rule.origin);
+    let authorization = rule.authorization.as_deref().zip(asks).map(|(authorization, asks)| {
+        let server_name = name.filter(|_| matches!(port.security, Security::Tls(_)));
+        Judgement::new(&authorization.connection(asks, &Destination { port: port.address.port, server_name }))
+    });
+    match &rule.action {
+        TcpAction::Forward(backends) => {
+            Connection { route, source, authorization, backends: choices(config, backends), refused: None }
+        }
+        TcpAction::Refuse { reason } => Connection { source, ..reset(route, reason) },
+    }
 }
 
 fn ask<'c>(port: &'c Port, question: &Question<'_>, url: &Url) -> Verdict<'c> {
@@ -218,7 +281,7 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
         authorization: rule.authorization.as_deref().map(|authorization| {
-            let server_name = url.https.then_some(url.host.as_str());
+            let server_name = url.tls.then_some(url.host.as_str());
             let destination = Destination { port: port.address.port, server_name };
             Judgement::new(&authorization.request(&question.source, &destination, &view(question, url)))
         }),
@@ -272,9 +335,5 @@ fn socket(port: &Port) -> SocketAddr {
 }
 
 fn shown(port: &Port) -> String {
-    let scheme = match port.security {
-        Security::Plain | Security::Mesh(_) => "http",
-        Security::Tls(_) => "https",
-    };
-    format!("{scheme}://{}", socket(port))
+    format!("{}://{}", port.scheme(), socket(port))
 }

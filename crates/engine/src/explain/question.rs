@@ -7,7 +7,7 @@ use crate::authorization::Source;
 pub struct Question<'a> {
     /// Method; case counts.
     pub method: &'a str,
-    /// `http://` or `https://` URL.
+    /// `http://` or `https://` URL, or `tcp://` or `tls://` with host and port only.
     pub url: &'a str,
     /// Header fields in order.
     pub headers: &'a [(String, String)],
@@ -19,7 +19,7 @@ pub struct Question<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionError {
     /// It does not begin with a scheme we serve.
-    #[error("`{0}` does not begin with `http://` or `https://`")]
+    #[error("`{0}` does not begin with `http://`, `https://`, `tcp://` or `tls://`")]
     Scheme(String),
     /// It names no host.
     #[error("`{0}` names no host")]
@@ -33,7 +33,10 @@ pub enum QuestionError {
 /// canonicalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
-    pub(super) https: bool,
+    /// Whether a connection begins with a handshake.
+    pub(super) tls: bool,
+    /// Whether a connection is meant, and no request.
+    pub(super) bytes: bool,
     pub(super) host: String,
     pub(super) explicit_port: Option<u16>,
     pub(super) path: String,
@@ -45,11 +48,14 @@ impl Url {
         let scheme = |name: &str| {
             text.get(..name.len()).filter(|head| head.eq_ignore_ascii_case(name)).map(|_| &text[name.len()..])
         };
-        let (https, rest) = match (scheme("http://"), scheme("https://")) {
-            (Some(rest), _) => (false, rest),
-            (None, Some(rest)) => (true, rest),
-            (None, None) => return Err(QuestionError::Scheme(text.to_owned())),
-        };
+        let schemes = [
+            ("http://", false, false),
+            ("https://", true, false),
+            ("tcp://", false, true),
+            ("tls://", true, true),
+        ];
+        let found = schemes.into_iter().find_map(|(name, tls, bytes)| Some((tls, bytes, scheme(name)?)));
+        let (tls, bytes, rest) = found.ok_or_else(|| QuestionError::Scheme(text.to_owned()))?;
         let rest = rest.split('#').next().unwrap_or(rest);
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
@@ -63,12 +69,12 @@ impl Url {
         };
         let path = if path.is_empty() { "/" } else { path }.to_owned();
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        Ok(Url { https, host, explicit_port, path, query })
+        Ok(Url { tls, bytes, host, explicit_port, path, query })
     }
 
     /// The port that would be connected to.
     pub(super) fn port(&self) -> u16 {
-        self.explicit_port.unwrap_or(if self.https { 443 } else { 80 })
+        self.explicit_port.unwrap_or(if self.tls { 443 } else { 80 })
     }
 }
 
@@ -90,11 +96,13 @@ mod tests {
     fn a_url_is_taken_apart() {
         let url = Url::parse("HTTPS://Shop.Example.:8443/cart?a=1#top").unwrap();
 
-        assert!(url.https);
+        assert!(url.tls && !url.bytes);
         assert_eq!((url.host.as_str(), url.port()), ("shop.example", 8443));
         assert_eq!((url.path.as_str(), url.query.as_deref()), ("/cart", Some("a=1")));
         assert_eq!(Url::parse("http://[::1]").unwrap().host, "[::1]");
         assert_eq!(Url::parse("http://a?q").unwrap().path, "/");
+        let connection = Url::parse("tls://db.example:5432").unwrap();
+        assert!(connection.tls && connection.bytes && connection.port() == 5432);
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Answer, Choice, Explanation, Outcome, Verb};
+use super::{Answer, Choice, Connection, Explanation, Outcome, Verb};
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.question)?;
         if let Some(port) = self.port {
-            line(f, "port", &format!("{port} ({})", if self.tls { "https" } else { "http" }))?;
+            line(f, "port", &format!("{port} ({})", self.scheme))?;
         }
         if let Some(listener) = &self.listener {
             line(f, "listener", &format!("{} for {}", listener.name, listener.hostname))?;
@@ -20,6 +20,7 @@ impl fmt::Display for Explanation {
         }
         match &self.outcome {
             Outcome::Rule(answer) => write!(f, "{answer}"),
+            Outcome::Connection(connection) => write!(f, "{connection}"),
             Outcome::NotFound { nearest } => {
                 line(f, "answer", "404, nothing matches")?;
                 nearest.iter().try_for_each(|sentence| line(f, "", sentence))
@@ -40,6 +41,20 @@ impl fmt::Display for Explanation {
                 )
             }
         }
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Connection { route, source, authorization, backends, refused } = self;
+        let source = source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+        line(f, "route", &format!("{route}{source}"))?;
+        authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
+        if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
+            return line(f, "answer", "the connection is reset");
+        }
+        backends.iter().try_for_each(|choice| choice.write(f))?;
+        refused.iter().try_for_each(|reason| line(f, "answer", &format!("the connection is reset, {reason}")))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What of the Gateway API works here, in the names of its module `pkg/features` (v1.6.0).
 //!
 //! Conformance tests and other programs decide by this list what to try, so it grows with the code that makes a
-//! name true and never before. Infrastructure labels, ListenerSets, retries, other routes and the mesh are missing
-//! because nothing here does them yet.
+//! name true and never before. Infrastructure labels, ListenerSets, retries, routes of other kinds and the mesh are
+//! missing because nothing here does them yet.
 
 use serde::Serialize;
 
@@ -55,6 +55,7 @@ pub const SUPPORTED_FEATURES: &[SupportedFeature] = &[
     feature("HTTPRouteResponseHeaderModification"),
     feature("HTTPRouteSchemeRedirect"),
     feature("ReferenceGrant"),
+    feature("TCPRoute"),
 ];
 
 /// Most entries that the schema of `status` admits.

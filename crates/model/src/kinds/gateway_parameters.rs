@@ -33,6 +33,8 @@ pub struct GatewayParametersSpec {
     pub access_log: Option<bool>,
     /// Bounds.
     pub limits: GatewayLimits,
+    /// Bounds of connections that carry bytes of which nothing is understood.
+    pub tcp: TcpBounds,
 }
 
 /// What to do with paths that can be read in two ways.
@@ -84,4 +86,19 @@ pub struct GatewayLimits {
     /// Most connections on one port, per worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
+}
+
+/// `GatewayParameters.spec.tcp`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TcpBounds {
+    /// Longest time without a byte either way; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<GatewayDuration>,
+    /// Longest time a connection may last; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<GatewayDuration>,
+    /// Longest time to reach a backend, all attempts together; 0 means no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<GatewayDuration>,
 }

@@ -27,6 +27,7 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod tcp_route;
 pub mod trust_bundle;
 pub mod workload;
 
@@ -55,6 +56,7 @@ pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
+pub use tcp_route::TcpRoute;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 
@@ -199,6 +201,7 @@ kinds! {
     GatewayClass,      "GatewayClass",      "gatewayclasses",      GATEWAY_GROUP,  ["v1"],            Cluster,    Subdomain,   "Which controller serves which Gateways.";
     Gateway,           "Gateway",           "gateways",            GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "Addresses and listeners.";
     HttpRoute,         "HTTPRoute",         "httproutes",          GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "Which requests go where.";
+    TcpRoute,          "TCPRoute",          "tcproutes",           GATEWAY_GROUP,  ["v1", "v1alpha2"], Namespaced, Subdomain,  "Where connections go.";
     ReferenceGrant,    "ReferenceGrant",    "referencegrants",     GATEWAY_GROUP,  ["v1", "v1beta1"], Namespaced, Subdomain,   "Allows references from other namespaces.";
     BackendTlsPolicy,  "BackendTLSPolicy",  "backendtlspolicies",  GATEWAY_GROUP,  ["v1"],            Namespaced, Subdomain,   "TLS towards a Service.";
     Backend,           "Backend",           "backends",            MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Addresses or DNS names with connection settings.";
@@ -215,6 +218,17 @@ kinds! {
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
     JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
     TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
+}
+
+impl Kind {
+    /// What a route attaches to; empty for everything that is no route.
+    #[must_use]
+    pub fn parent_refs(&self) -> &[references::ParentRef] {
+        let of_requests = HttpRoute::of(self).map(|route| &route.spec.parent_refs);
+        of_requests
+            .or_else(|| TcpRoute::of(self).map(|route| &route.spec.parent_refs))
+            .map_or(&[], Vec::as_slice)
+    }
 }
 
 impl KindName {

@@ -29,6 +29,7 @@ impl KindName {
             | KindName::GatewayClass
             | KindName::Gateway
             | KindName::HttpRoute
+            | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::Backend
             | KindName::GatewayParameters

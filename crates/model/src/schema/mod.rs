@@ -243,6 +243,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::GatewayClass => include_str!("../../schemas/gatewayclass.json"),
         KindName::Gateway => include_str!("../../schemas/gateway.json"),
         KindName::HttpRoute => include_str!("../../schemas/httproute.json"),
+        KindName::TcpRoute => include_str!("../../schemas/tcproute.json"),
         KindName::ReferenceGrant => include_str!("../../schemas/referencegrant.json"),
         KindName::BackendTlsPolicy => include_str!("../../schemas/backendtlspolicy.json"),
         KindName::Backend => include_str!("../../schemas/backend.json"),
@@ -278,6 +279,7 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::GatewayClass => Some(include_str!("../../schemas/gatewayclass.status.json")),
         KindName::Gateway => Some(include_str!("../../schemas/gateway.status.json")),
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
+        KindName::TcpRoute => Some(include_str!("../../schemas/tcproute.status.json")),
         // The shape of every policy's status (GEP-713).
         KindName::BackendTlsPolicy | KindName::ResiliencePolicy | KindName::FaultPolicy => {
             Some(include_str!("../../schemas/backendtlspolicy.status.json"))

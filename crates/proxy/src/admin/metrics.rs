@@ -13,7 +13,7 @@ use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
 use identity::member::Refusal;
 
-use super::Shown;
+use super::{Shown, connections};
 use crate::config::RouteCount;
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
@@ -67,6 +67,7 @@ pub fn render(shown: &Shown) -> String {
     let age = followed.unwrap_or_else(|| now.saturating_duration_since(current.since)).as_secs();
     line(&mut out, "selvedge_config_age_seconds", "", age);
     routes(&mut out, shown, &current.config);
+    connections::render(&mut out, shown, &current.config);
     clusters::render(&mut out, shown, &current.config);
     policies(&mut out, shown, &current.config);
     out
@@ -238,7 +239,9 @@ fn routes(out: &mut String, shown: &Shown, config: &Arc<Config>) {
     }
     requests(out, &sums);
     bytes(out, &sums);
-    durations(out, &sums);
+    let name = "selvedge_request_duration_seconds";
+    head(out, name, "histogram", "From the head of a request to the end of its answer.");
+    durations(out, name, &sums, |sum| (&sum.durations, sum.micros));
 }
 
 fn for_each_rule(config: &Config, mut visit: impl FnMut(&Rule)) {
@@ -277,12 +280,17 @@ fn bytes(out: &mut String, sums: &BTreeMap<String, Sum>) {
     }
 }
 
-fn durations(out: &mut String, sums: &BTreeMap<String, Sum>) {
-    let name = "selvedge_request_duration_seconds";
-    head(out, name, "histogram", "From the head of a request to the end of its answer.");
+/// A histogram; `of` reads the buckets and the sum in microseconds.
+pub(super) fn durations<T>(
+    out: &mut String,
+    name: &str,
+    sums: &BTreeMap<String, T>,
+    of: impl Fn(&T) -> (&[u64; DURATION_BUCKETS], u64),
+) {
     for (label, sum) in sums {
+        let (buckets, micros) = of(sum);
         let mut total = 0;
-        for (index, count) in sum.durations.iter().enumerate() {
+        for (index, count) in buckets.iter().enumerate() {
             total += count;
             let bound = match index {
                 last if last == DURATION_BUCKETS - 1 => "+Inf".to_owned(),
@@ -290,16 +298,16 @@ fn durations(out: &mut String, sums: &BTreeMap<String, Sum>) {
             };
             line(out, &format!("{name}_bucket"), &format!("{label},le=\"{bound}\""), total);
         }
-        let _ = writeln!(out, "{name}_sum{{{label}}} {}", sum.micros as f64 / 1e6);
+        let _ = writeln!(out, "{name}_sum{{{label}}} {}", micros as f64 / 1e6);
         line(out, &format!("{name}_count"), label, total);
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+pub(super) fn line(out: &mut String, name: &str, labels: &str, value: u64) {
     let _ = if labels.is_empty() {
         writeln!(out, "{name} {value}")
     } else {
@@ -307,6 +315,6 @@ fn line(out: &mut String, name: &str, labels: &str, value: u64) {
     };
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -3,6 +3,7 @@
 //! Served by a thread of its own with the library's HTTP server: no scrape slows a request, and none of it can be
 //! reached through a gateway's listener. It only reads.
 
+mod connections;
 mod metrics;
 
 use std::collections::HashMap;

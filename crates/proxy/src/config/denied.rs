@@ -1,15 +1,15 @@
 //! What must refuse because something that was to protect it cannot be read.
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
-//! nowhere to go. Whoever asks is answered 500 and nothing reaches a backend, whatever the policy would have been. No
-//! rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be read is
-//! stood in for by one that denies.
+//! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would
+//! have been. No rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be
+//! read is stood in for by one that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use discovery::ObjectName;
-use model::kinds::{HttpRoute, Kind, KindName};
+use model::kinds::{Kind, KindName};
 use model::{Resource, Resources, yaml};
 use serde_json::{Value, json};
 
@@ -67,7 +67,13 @@ impl Denied {
 
     /// Targets of kinds whose traffic we cannot tell apart from other traffic.
     fn is_beyond_us(&self) -> bool {
-        let known = [KindName::Gateway, KindName::HttpRoute, KindName::Service, KindName::Backend];
+        let known = [
+            KindName::Gateway,
+            KindName::HttpRoute,
+            KindName::TcpRoute,
+            KindName::Service,
+            KindName::Backend,
+        ];
         match self {
             Denied::Targets(targets) => {
                 targets.iter().any(|target| known.iter().all(|kind| *target.kind != *kind.as_str()))
@@ -105,7 +111,9 @@ pub fn without<'d>(
             KindName::Service | KindName::Backend if denied(kind, namespace, name) => {
                 seen.remove(&resource.key);
             }
-            KindName::HttpRoute if denied(kind, namespace, name) || has_denied_parent(resource, &denied) => {
+            KindName::HttpRoute | KindName::TcpRoute
+                if denied(kind, namespace, name) || has_denied_parent(resource, &denied) =>
+            {
                 seen.put(going_nowhere(resource));
             }
             KindName::Namespace
@@ -117,6 +125,7 @@ pub fn without<'d>(
             | KindName::GatewayClass
             | KindName::Gateway
             | KindName::HttpRoute
+            | KindName::TcpRoute
             | KindName::ReferenceGrant
             | KindName::BackendTlsPolicy
             | KindName::ResiliencePolicy
@@ -162,8 +171,7 @@ fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
 }
 
 fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str) -> bool) -> bool {
-    let Some(route) = resource.content::<HttpRoute>() else { return false };
-    route.spec.parent_refs.iter().any(|parent| {
+    resource.kind.parent_refs().iter().any(|parent| {
         let namespace = parent.namespace.as_deref().unwrap_or(resource.namespace());
         KindName::find(&parent.group, &parent.kind).is_some_and(|kind| denied(kind, namespace, &parent.name))
     })
@@ -178,5 +186,41 @@ fn going_nowhere(resource: &Resource) -> Resource {
             rule.filters.clear();
         }
     }
+    if let Kind::TcpRoute(route) = &mut standing_in.kind {
+        route.spec.rules.iter_mut().for_each(|rule| rule.backend_refs.clear());
+    }
     standing_in
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::kinds::TcpRoute;
+    use serde_json::json;
+
+    #[test]
+    fn a_tcp_route_of_a_gateway_that_is_denied_leads_nowhere() {
+        let mut held = Resources::new();
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute",
+            "metadata": { "name": "database", "namespace": "a" },
+            "spec": { "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "db", "port": 1 }] }] },
+        });
+        held.put(model::yaml::read_value(route).expect("a sound document"));
+        let backends = |resources: &Resources| {
+            resources
+                .all::<TcpRoute>()
+                .map(|route| route.content.spec.rules[0].backend_refs.len())
+                .sum::<usize>()
+        };
+
+        let whose =
+            ObjectName { of: discovery::object::TypeName::new("BackendTLSPolicy"), name: "a/tls".into() };
+        for target in ["Gateway/a/edge", "TCPRoute/a/database"] {
+            let denied = Denied::Targets(Target::parse(target).into_iter().collect());
+            assert_eq!(backends(&without(&held, [(&whose, &denied)].into_iter())), 0, "{target}");
+        }
+        let other = Denied::Targets(Target::parse("Gateway/b/edge").into_iter().collect());
+        assert_eq!(backends(&without(&held, [(&whose, &other)].into_iter())), 1);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::Config;
-use engine::config::{BindAddress, Cluster, ClusterSlot, Port, Security, UpstreamProtocol};
+use engine::config::{BindAddress, Carries, Cluster, ClusterSlot, Port, Security, UpstreamProtocol};
 
 use crate::resolver::Resolved;
 
@@ -46,11 +46,15 @@ impl Preparer {
     fn server(&mut self, port: &Arc<Port>) -> Option<Arc<rustls::ServerConfig>> {
         let Security::Tls(tls) = &port.security else { return None };
         if let Some((known, context)) = self.ports.get(&port.address)
+            && known.table().is_some() == port.table().is_some()
             && same_handshakes(known, tls)
         {
             return Some(context.clone());
         }
-        let context = identity::server::server_config(tls);
+        let context = match port.carries {
+            Carries::Http(_) => identity::server::server_config(tls),
+            Carries::Tcp(_) => identity::server::server_config_for_bytes(tls),
+        };
         self.ports.insert(port.address, (port.clone(), context.clone()));
         Some(context)
     }

@@ -67,17 +67,7 @@ pub fn write(
     if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
-    if let Some(denied) = &exchange.denied_by {
-        decision(out, denied);
-    }
-    for (position, audit) in exchange.audits.iter().enumerate() {
-        out.extend_from_slice(if position == 0 { b",\"audit\":[{" } else { b",{" });
-        decision(out, audit);
-        out.push(b'}');
-    }
-    if !exchange.audits.is_empty() {
-        out.push(b']');
-    }
+    write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);
@@ -90,6 +80,21 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// What policies said, as members of the line: the one that denied, and those that only wanted to be told.
+pub fn write_decisions(out: &mut Vec<u8>, denied: Option<&Decision<'_>>, audits: &[Decision<'_>]) {
+    if let Some(denied) = denied {
+        decision(out, denied);
+    }
+    for (position, audit) in audits.iter().enumerate() {
+        out.extend_from_slice(if position == 0 { b",\"audit\":[{" } else { b",{" });
+        decision(out, audit);
+        out.push(b'}');
+    }
+    if !audits.is_empty() {
+        out.push(b']');
+    }
 }
 
 /// What a policy said, as members of an object.
@@ -105,18 +110,18 @@ fn decision(out: &mut Vec<u8>, decision: &Decision<'_>) {
     }
 }
 
-fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+pub(super) fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
     out.extend_from_slice(key);
     write_decimal(value, out);
 }
 
 /// Closes nothing and opens nothing: a value that was begun with a quote by the caller is ended here.
-fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(super) fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     use std::io::Write;
     let _ = write!(out, "{value}\""); // Writing to a vector cannot fail.
 }
 
-fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+pub(super) fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     out.extend_from_slice(key);
     out.push(b'"');
     let plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && *byte != b'"' && *byte != b'\\';
@@ -154,7 +159,7 @@ fn escape_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
+pub(super) fn write_time(out: &mut Vec<u8>, moment: &mut Moment, time: Duration) {
     if moment.text[0] == 0 || moment.second != time.as_secs() {
         *moment = Moment { second: time.as_secs(), text: second_text(time.as_secs()) };
     }

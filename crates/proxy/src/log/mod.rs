@@ -1,4 +1,5 @@
-//! What is told about a request, exactly once, however it ended: when its exchange is dropped.
+//! What is told about a request, or about a connection that carried bytes, exactly once, however it ended: when its
+//! exchange or session is dropped.
 //!
 //! Lines are formatted into the worker's own buffer and handed to a writer thread in large pieces. A writer
 //! that cannot keep up costs lines, which are counted, and never a request.
@@ -9,14 +10,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::exchange::Exchange;
+use crate::failure::Failure;
 use crate::limits::{LOG_BUFFER_BYTES, LOG_BUFFERS_WAITING_MAX};
-
+use crate::session::Session;
 use crate::state::metrics::Metrics;
 
 mod line;
+mod session;
+
+pub use line::write_decisions;
 
 /// Where access log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +95,12 @@ struct Lines {
 }
 
 impl Log {
-    fn write(&self, exchange: &Exchange<'_>, duration: Duration) {
+    fn write(&self, line: impl FnOnce(&mut Vec<u8>, &mut line::Moment)) {
         if self.sender.is_none() {
             return;
         }
         let lines = &mut *self.buffer.borrow_mut();
-        let began = exchange.worker.clock.unix(exchange.request.started);
-        line::write(&mut lines.text, &mut lines.moment, began, duration, exchange);
+        line(&mut lines.text, &mut lines.moment);
         lines.count += 1;
         if lines.text.len() >= LOG_BUFFER_BYTES {
             self.hand_over(lines);
@@ -127,6 +130,31 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    /// What ends with its worker is written, too.
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let duration = self.worker.clock.now().saturating_duration_since(self.started);
+        // Nobody said how it ended: its worker did, with everything that was still open.
+        let ended = if std::thread::panicking() { Failure::Panicked } else { Failure::Drained };
+        self.outcome = Some(self.outcome.unwrap_or(Err(ended)));
+        let failure = self.failure();
+        if let Some(failure) = failure {
+            self.worker.metrics.failures[failure as usize].add(1);
+        }
+        self.cells().observe(duration.as_micros() as u64, failure.is_some());
+        if self.settings.access_log {
+            let began = self.worker.clock.unix(self.started);
+            self.worker.log.write(|out, moment| session::write(out, moment, began, duration, self));
+        }
+    }
+}
+
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         if self.is_copy {
@@ -139,7 +167,7 @@ impl Drop for Exchange<'_> {
             None => &worker.metrics.unrouted,
         };
         if self.outcome.status == 0 && std::thread::panicking() {
-            self.fail(crate::failure::Failure::Panicked);
+            self.fail(Failure::Panicked);
         }
         if let Some(failure) = self.outcome.failure {
             worker.metrics.failures[failure as usize].add(1);
@@ -153,7 +181,8 @@ impl Drop for Exchange<'_> {
             counted[usize::from((self.outcome.status / 100).clamp(1, 5) - 1)].add(1);
         }
         if self.settings().access_log {
-            worker.log.write(self, duration);
+            let began = worker.clock.unix(self.request.started);
+            worker.log.write(|out, moment| line::write(out, moment, began, duration, self));
         }
     }
 }

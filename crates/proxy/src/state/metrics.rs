@@ -20,6 +20,10 @@ use crate::state::sources::Sources;
 pub struct Cell(AtomicU64);
 
 impl Cell {
+    const fn new() -> Cell {
+        Cell(AtomicU64::new(0))
+    }
+
     /// Adds to it. Only the owning worker may call this.
     #[inline]
     pub fn add(&self, amount: u64) {
@@ -83,9 +87,57 @@ pub fn duration_bucket(micros: u64) -> usize {
     (exponent.saturating_sub(DURATION_FIRST_EXPONENT) as usize).min(DURATION_BUCKETS - 1)
 }
 
+/// Counters of the connections of one rule that carry bytes.
+#[derive(Debug, Default)]
+pub struct ConnectionCells {
+    /// Connections that began.
+    pub begun: Cell,
+    /// Connections open now.
+    pub open: Cell,
+    /// Connections that ended with a failure.
+    pub failed: Cell,
+    /// Connections by duration.
+    pub durations: [Cell; DURATION_BUCKETS],
+    /// Sum of durations in microseconds.
+    pub duration_micros: Cell,
+    /// Bytes that upstreams have taken.
+    pub received_bytes: Cell,
+    /// Bytes that clients have taken.
+    pub sent_bytes: Cell,
+}
+
+impl ConnectionCells {
+    /// Counts one connection that is over.
+    pub fn observe(&self, micros: u64, failed: bool) {
+        self.open.take(1);
+        self.failed.add(u64::from(failed));
+        self.durations[duration_bucket(micros)].add(1);
+        self.duration_micros.add(micros);
+    }
+
+    const fn new() -> ConnectionCells {
+        ConnectionCells {
+            begun: Cell::new(),
+            open: Cell::new(),
+            failed: Cell::new(),
+            durations: [const { Cell::new() }; DURATION_BUCKETS],
+            duration_micros: Cell::new(),
+            received_bytes: Cell::new(),
+            sent_bytes: Cell::new(),
+        }
+    }
+}
+
 const RULES_PER_CHUNK: usize = 256;
 const CLUSTERS_PER_CHUNK: usize = 64;
 const POLICIES_PER_CHUNK: usize = 256;
+
+/// Cells by slot; those of neighbours come together, when the first of them is asked for.
+type Chunks<T> = Box<[OnceLock<Box<[T; RULES_PER_CHUNK]>>]>;
+
+fn chunks<T>() -> Chunks<T> {
+    (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect()
+}
 
 /// Counters of one cluster of which policies say something.
 #[derive(Debug, Default)]
@@ -122,10 +174,13 @@ pub enum Overflow {
 /// Everything one worker counts.
 #[derive(Debug)]
 pub struct Metrics {
-    chunks: Box<[OnceLock<Box<[RuleCells; RULES_PER_CHUNK]>>]>,
+    rules: Chunks<RuleCells>,
+    connection_rules: Chunks<ConnectionCells>,
     clusters: Box<[OnceLock<Box<[ClusterCells; CLUSTERS_PER_CHUNK]>>]>,
     /// Requests that no rule matched or that were refused before routing, by status class and duration.
     pub unrouted: RuleCells,
+    /// Connections that carry bytes by rules past the last counter.
+    pub uncounted: ConnectionCells,
     /// Failures by kind, in the order of [`Failure::ALL`].
     pub failures: [Cell; Failure::ALL.len()],
     /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
@@ -163,11 +218,13 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Metrics {
-            chunks: (0..RULE_COUNTERS_MAX / RULES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
+            rules: chunks(),
+            connection_rules: chunks(),
             clusters: (0..CLUSTER_COUNTERS_MAX / CLUSTERS_PER_CHUNK).map(|_| OnceLock::new()).collect(),
             unrouted: RuleCells::default(),
-            failures: [const { Cell(AtomicU64::new(0)) }; Failure::ALL.len()],
-            refusals: [const { Cell(AtomicU64::new(0)) }; Refusal::ALL.len()],
+            uncounted: ConnectionCells::default(),
+            failures: [const { Cell::new() }; Failure::ALL.len()],
+            refusals: [const { Cell::new() }; Refusal::ALL.len()],
             sources: Sources::default(),
             connections: Cell::default(),
             connections_open: Cell::default(),
@@ -191,9 +248,25 @@ impl Metrics {
     #[inline]
     pub fn rule(&self, slot: RuleSlot) -> &RuleCells {
         let index = slot.0 as usize;
-        let Some(chunk) = self.chunks.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
+        let Some(chunk) = self.rules.get(index / RULES_PER_CHUNK) else { return &self.unrouted };
         let chunk = chunk.get_or_init(|| Box::new([const { RuleCells::new() }; RULES_PER_CHUNK]));
         &chunk[index % RULES_PER_CHUNK]
+    }
+
+    /// The cells of a rule of connections; made on its first connection.
+    #[inline]
+    pub fn connections_of(&self, slot: RuleSlot) -> &ConnectionCells {
+        let index = slot.0 as usize;
+        let Some(chunk) = self.connection_rules.get(index / RULES_PER_CHUNK) else { return &self.uncounted };
+        let chunk = chunk.get_or_init(|| Box::new([const { ConnectionCells::new() }; RULES_PER_CHUNK]));
+        &chunk[index % RULES_PER_CHUNK]
+    }
+
+    /// The cells of a rule of connections, if there was one in this worker's chunk.
+    #[must_use]
+    pub fn peek_connections_of(&self, slot: RuleSlot) -> Option<&ConnectionCells> {
+        let index = slot.0 as usize;
+        Some(&self.connection_rules.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
     }
 
     /// The cells of a cluster; `None` past the last one that is counted.
@@ -215,7 +288,7 @@ impl Metrics {
     pub fn policy(&self, slot: PolicySlot) -> &Cell {
         let index = slot.0 as usize;
         let index = if index < POLICY_COUNTERS_MAX { index } else { 0 };
-        let new = || Box::new([const { Cell(AtomicU64::new(0)) }; POLICIES_PER_CHUNK]);
+        let new = || Box::new([const { Cell::new() }; POLICIES_PER_CHUNK]);
         &self.policies[index / POLICIES_PER_CHUNK].get_or_init(new)[index % POLICIES_PER_CHUNK]
     }
 
@@ -231,18 +304,18 @@ impl Metrics {
     #[must_use]
     pub fn peek(&self, slot: RuleSlot) -> Option<&RuleCells> {
         let index = slot.0 as usize;
-        Some(&self.chunks.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
+        Some(&self.rules.get(index / RULES_PER_CHUNK)?.get()?[index % RULES_PER_CHUNK])
     }
 }
 
 impl RuleCells {
     const fn new() -> RuleCells {
         RuleCells {
-            statuses: [const { Cell(AtomicU64::new(0)) }; 5],
-            durations: [const { Cell(AtomicU64::new(0)) }; DURATION_BUCKETS],
-            duration_micros: Cell(AtomicU64::new(0)),
-            request_bytes: Cell(AtomicU64::new(0)),
-            response_bytes: Cell(AtomicU64::new(0)),
+            statuses: [const { Cell::new() }; 5],
+            durations: [const { Cell::new() }; DURATION_BUCKETS],
+            duration_micros: Cell::new(),
+            request_bytes: Cell::new(),
+            response_bytes: Cell::new(),
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::codec::http1::{
 };
 use crate::failure::{Blame, Failure};
 use crate::io::Io;
-use crate::limits::TUNNEL_IDLE_SECONDS;
 use crate::message::Framing;
 use crate::state::deadlines::Deadline;
 use crate::stream::{Next, Piece, Sink, Source, Trailers};
@@ -142,10 +141,16 @@ impl Http1Stream {
         self.read.done = framing == Framing::None;
     }
 
-    /// From here on everything that arrives is passed on, until the other side ends.
-    pub fn begin_tunnel(&mut self, received: Option<Buffer>) {
-        self.begin_reading(Framing::UntilClose, Form::Raw, received, u64::MAX);
-        self.read.idle_seconds = TUNNEL_IDLE_SECONDS;
+    /// Bytes that a tunnel has moved on this connection, as part of the message each way.
+    pub fn count_tunnelled(&mut self, received: u64, written: u64) {
+        self.read.total += received;
+        self.write.total += written;
+    }
+
+    /// Seconds that may pass without room for what is written.
+    #[must_use]
+    pub fn stall_seconds(&self) -> u32 {
+        self.write.stall_seconds
     }
 
     /// Changes how the body is handed out, before the first piece was.

@@ -1,12 +1,30 @@
-//! Chooses the endpoint for an attempt.
+//! Chooses the backend, and the endpoint for an attempt.
 //!
 //! Two random choices, then the one with fewer requests under way: nearly as good as asking everyone, and it
 //! does not send the whole herd to a server that has just come back.
 
 use std::rc::Rc;
 
+use engine::config::{Backend, Backends};
+
 use crate::state::clusters::EndpointState;
 use crate::state::random::Random;
+
+/// One of the backends, by weight.
+#[must_use]
+pub fn draw<'c>(backends: &'c Backends, random: &Random) -> Option<&'c Backend> {
+    if let [only] = backends.choices.as_slice() {
+        return Some(only);
+    }
+    let mut drawn = random.below(backends.weight_total.max(1));
+    backends.choices.iter().find(|backend| match drawn.checked_sub(backend.weight) {
+        Some(rest) => {
+            drawn = rest;
+            false
+        }
+        None => true,
+    })
+}
 
 /// An endpoint to ask, other than the one that has just failed where there is a choice.
 #[must_use]

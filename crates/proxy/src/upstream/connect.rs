@@ -208,21 +208,50 @@ async fn dial(
     within(limit, connecting).await
 }
 
+/// What a connection that carries bytes takes up of its destination, for as long as it is held.
+#[derive(Debug)]
+pub struct Held {
+    _in_flight: InFlight,
+    _open: Option<OpenConnection>,
+}
+
 /// A connection of its own for bytes of which nothing is understood: within the mesh one stream of `selvedge/tcp`,
-/// elsewhere as the cluster asks for.
+/// elsewhere as the cluster asks for. A failed connect moves on to another endpoint; `tell` hears of each that is tried.
 ///
 /// # Errors
-/// The endpoint did not accept, did not prove who it must be, or took too long.
-#[allow(dead_code, reason = "tunnels ask for it")]
-pub async fn dial_bytes(
+/// There is no endpoint, or none of those asked accepted, proved who it must be, and was in time.
+pub async fn reach(
     worker: &Rc<Worker>,
     cluster: &ClusterState,
-    endpoint: &EndpointState,
-) -> Result<Io, Failure> {
-    let (io, _negotiated) =
-        within(cluster.cluster.connect_timeout, open(worker, cluster, endpoint, Spoken::Tcp)).await?;
-    worker.metrics.upstream_connections.add(1);
-    Ok(io)
+    mut tell: impl FnMut(&EndpointState),
+) -> Result<(Held, Io), Failure> {
+    let open_connection = match cluster.limits.connections {
+        None => None,
+        Some(most) => {
+            let place = cluster.breakers.connection(most);
+            Some(place.ok_or_else(|| cluster.overflow(Overflow::Pending, &worker.metrics))?)
+        }
+    };
+    let mut failed: Option<Rc<EndpointState>> = None;
+    let mut last = Failure::NoEndpoint;
+    for _ in 0..CONNECT_ATTEMPTS_MAX {
+        let Some(endpoint) = pick(cluster, failed.as_ref(), worker)? else { break };
+        tell(&endpoint);
+        let in_flight = InFlight::begin(&endpoint);
+        match within(cluster.cluster.connect_timeout, open(worker, cluster, &endpoint, Spoken::Tcp)).await {
+            Ok((io, _negotiated)) => {
+                worker.metrics.upstream_connections.add(1);
+                return Ok((Held { _in_flight: in_flight, _open: open_connection }, io));
+            }
+            Err(failure) => {
+                worker.metrics.upstream_connect_failures.add(1);
+                cluster.note(&endpoint, false, worker.deadlines.now(), &worker.metrics);
+                last = failure;
+                failed = Some(endpoint);
+            }
+        }
+    }
+    Err(last)
 }
 
 async fn within<T>(
@@ -281,7 +310,7 @@ enum Negotiated {
     Other,
 }
 
-/// `spoken` is said to members of the mesh; others are offered what their cluster speaks.
+/// `spoken` is said to members of the mesh; others are offered what their cluster speaks, and for bytes nothing.
 async fn open(
     worker: &Rc<Worker>,
     cluster: &ClusterState,
@@ -306,7 +335,11 @@ async fn open(
     };
     let name = identity::client::server_name(tls).map_err(|_| Failure::BackendTlsInvalid)?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(context));
-    let stream = connector.connect(name, stream).await.map_err(|_| Failure::UpstreamTls)?;
+    let handshake = match spoken {
+        Spoken::Http1 | Spoken::Http2 => connector.connect(name, stream),
+        Spoken::Tcp => connector.with_alpn(Vec::new()).connect(name, stream),
+    };
+    let stream = handshake.await.map_err(|_| Failure::UpstreamTls)?;
     let negotiated = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Negotiated::Http2,
         Some(_) | None => Negotiated::Other,

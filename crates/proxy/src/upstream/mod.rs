@@ -13,10 +13,8 @@ pub mod send;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-pub use balance::choose;
-#[allow(unused_imports, reason = "tunnels ask for it")]
-pub use connect::dial_bytes;
-pub use connect::{Wish, acquire};
+pub use balance::{choose, draw};
+pub use connect::{Held, Wish, acquire, reach};
 pub use http1::Http1Upstream;
 pub use http2::{Http2Request, Http2Upstream};
 pub use retry::{Tries, Why};

@@ -102,6 +102,7 @@ fn served(interest: &Interest) -> String {
         Interest::Gateways(names) => {
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         }
+        Interest::Workload(workload) => format!("the workload `{workload}`"),
     }
 }
 

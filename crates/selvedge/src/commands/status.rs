@@ -32,10 +32,11 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 8] = [
+const JUDGED: [KindName; 9] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
+    KindName::TcpRoute,
     KindName::BackendTlsPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,

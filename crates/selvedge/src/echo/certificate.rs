@@ -32,7 +32,12 @@ pub fn make(names: &[String]) -> io::Result<Made> {
 
     let (pair, _) = identity::pair::parse("echo", leaf.pem().as_bytes(), key.serialize_pem().as_bytes())
         .map_err(io::Error::other)?;
-    let any = TlsHost { hostname: None, listener: Arc::from("echo"), certificates: vec![Arc::new(pair)] };
+    let any = TlsHost {
+        hostname: None,
+        listener: Arc::from("echo"),
+        certificates: vec![Arc::new(pair)],
+        carries: None,
+    };
     Ok(Made {
         server: identity::server_config(&TlsPort { hosts: vec![any], client_validation: None }),
         authority_pem,

@@ -64,7 +64,7 @@ pub fn rank(kind: KindName) -> u8 {
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,
         KindName::Gateway => 6,
-        KindName::HttpRoute => 7,
+        KindName::HttpRoute | KindName::TcpRoute => 7,
     }
 }
 

@@ -49,6 +49,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::GatewayClass => &["gc"],
         KindName::Gateway => &["gw", "gtw"],
         KindName::HttpRoute => &["hr"],
+        KindName::TcpRoute => &["tr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::AuthorizationPolicy => &["authz"],

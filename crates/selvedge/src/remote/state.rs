@@ -99,6 +99,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use control::Snapshot;
 use control::status::{BindResult, socket};
-use engine::config::{BindAddress, Security};
+use engine::config::BindAddress;
 
 use super::{curl, event};
 use crate::output::{BOLD, CYAN, GREEN, styled};
@@ -63,10 +63,7 @@ fn add(text: &mut String, label: &str, value: &str) {
 /// `http://127.0.0.1:8080  default/hello`
 fn gateway(snapshot: &Snapshot, address: BindAddress) -> String {
     let port = snapshot.config.ports.iter().find(|port| port.address == address);
-    let scheme = match port.map(|port| &port.security) {
-        Some(Security::Tls(_)) => "https",
-        Some(Security::Plain | Security::Mesh(_)) | None => "http",
-    };
+    let scheme = port.map_or("http", |port| port.scheme());
     let owners: Vec<String> = snapshot.gateways_on(address).iter().map(model::ResourceKey::place).collect();
     format!("{scheme}://{}  {}", socket(address), owners.join(", "))
 }
@@ -74,6 +71,9 @@ fn gateway(snapshot: &Snapshot, address: BindAddress) -> String {
 fn nothing_to_call(snapshot: &Snapshot, bound: &[BindAddress]) -> String {
     if bound.is_empty() {
         return "nothing is listened on; `selvedge validate` with the same files says why".to_owned();
+    }
+    if snapshot.config.ports.iter().all(|port| port.table().is_none()) {
+        return "any client of the protocol; nothing is understood of what it says".to_owned();
     }
     if snapshot.resources.http_routes().next().is_none() {
         return "no HTTPRoute yet: every request is answered 404".to_owned();

@@ -63,6 +63,9 @@ mod planes_silent;
 mod planes_stream;
 mod planes_verbs;
 
+mod bytes;
+mod bytes_clients;
+mod bytes_tls;
 mod change;
 mod drain;
 mod keep_alive;

@@ -102,6 +102,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh
@@ -122,6 +123,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         KindName::GatewayClass
         | KindName::Gateway
         | KindName::HttpRoute
+        | KindName::TcpRoute
         | KindName::ReferenceGrant
         | KindName::BackendTlsPolicy => &["gateway-api"],
         KindName::Backend
@@ -163,6 +165,7 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::HttpRoute => {
             "An HTTPRoute says which requests of its hosts go where, and how they are changed."
         }
+        KindName::TcpRoute => "A TCPRoute says where the connections of its listeners go.",
         KindName::ReferenceGrant => {
             "A ReferenceGrant lets objects of other namespaces refer to objects of its own."
         }

@@ -108,6 +108,9 @@ fn at_gateway(arguments: &Arguments, from: &Caller, world: &World) -> Result<Jud
         Outcome::Rule(answer) => {
             Ok(answer.authorization.unwrap_or(Judgement { allowed: true, by: None, audits: Vec::new() }))
         }
+        Outcome::Connection(connection) => {
+            Ok(connection.authorization.unwrap_or(Judgement { allowed: true, by: None, audits: Vec::new() }))
+        }
         Outcome::NotFound { .. } | Outcome::Misdirected { .. } | Outcome::NoPort { .. } => {
             let hint = "`selvedge explain` tells what came nearest";
             Err(Failure::new(Exit::Missing, format!("no route answers {}", arguments.to), hint))

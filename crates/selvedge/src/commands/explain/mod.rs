@@ -29,12 +29,13 @@ use spelling::Spelling;
 /// control plane holds; nothing is sent to any gateway. With KIND.field: what the field may hold.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "selvedge explain [OPTIONS] METHOD URL\n       selvedge explain KIND[.FIELD…]",
+    override_usage = "selvedge explain [OPTIONS] METHOD URL\n       selvedge explain [OPTIONS] tcp://HOST:PORT\n       selvedge explain KIND[.FIELD…]",
     after_help = "Examples:
   selvedge explain GET http://shop.example/cart                       what the control plane holds
   selvedge explain -f gateway.yaml GET http://shop.example/cart       what stands in files
   selvedge explain -f gateway.yaml GET https://shop.example/cart -H 'x-beta: 1'
   selvedge explain -f gateways/ -f routes/ -o json POST http://shop.example:8080/orders?dry=1
+  selvedge explain -f gateway.yaml tcp://127.0.0.1:5432               a connection; tls:// behind TLS
   selvedge explain httproute.spec.rules.timeouts                      a field
 Without a port in the URL, the port of its scheme is meant; when nobody listens there, any port
 that speaks the scheme is asked."
@@ -52,7 +53,7 @@ pub struct Arguments {
     /// Form of the result
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     output: OutputForm,
-    /// Method of the request, or KIND[.FIELD…]
+    /// Method of the request, or a tcp:// or tls:// URL, or KIND[.FIELD…]
     #[arg(value_name = "METHOD")]
     subject: String,
     /// Where the request goes
@@ -80,11 +81,14 @@ pub fn header(text: &str) -> Result<(String, String), String> {
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, from, output: form, subject, url, connection } = arguments;
-    let Some(url) = url else {
+    let connection_to = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
+    let Some(url) = url.as_ref().or(connection_to) else {
         output::data(field::explain(subject)?);
         return Ok(Exit::Success);
     };
-    let method = &method(subject).map_err(|problem| {
+    // A connection has no method; one that is no request's is asked about by its URL alone.
+    let word = if connection_to.is_some() { "CONNECT" } else { subject };
+    let method = &method(word).map_err(|problem| {
         Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
     })?;
     let (config, resources) = &match files.is_empty() {
@@ -106,6 +110,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         })
     };
     let asked = ask(url)?;
+    if connection_to.is_some() {
+        show(*form, &asked);
+        return Ok(Exit::Success);
+    }
     match spelling::of(url, path_policy(config, &asked)) {
         Spelling::Canonical => show(*form, &asked),
         Spelling::ReadAs(canonical) => {
