@@ -99,6 +99,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn served(interest: &Interest) -> String {
     match interest {
         Interest::All => "every Gateway".to_owned(),
+        Interest::Workload(place) => format!("Workload {place}"),
         Interest::Gateways(names) => {
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         }
