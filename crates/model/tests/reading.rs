@@ -209,6 +209,7 @@ fn least(kind: KindName) -> &'static str {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}"
         }
         KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
+        KindName::TcpRoute => "spec: {rules: [{backendRefs: [{name: a, port: 1}]}]}",
         KindName::ResiliencePolicy => "spec: {targetRefs: [{group: '', kind: Service, name: a}]}",
         KindName::FaultPolicy => {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], abort: {status: 503}}"

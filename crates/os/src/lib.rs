@@ -8,6 +8,7 @@ mod application;
 mod code;
 mod listen;
 mod pipe;
+mod ports;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
@@ -15,4 +16,5 @@ pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use pipe::Pipe;
+pub use ports::may_listen_on_low_ports;
 pub use shutdown::{End, shutdown};

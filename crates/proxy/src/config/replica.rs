@@ -12,7 +12,7 @@ use std::sync::Arc;
 use discovery::client::{Received, Update};
 use discovery::messages::Content;
 use discovery::object::TypeName;
-use discovery::{ObjectName, Rejection, Version};
+use discovery::{Interest, ObjectName, Rejection, Version};
 use engine::Config;
 use engine::compile::{CompileOptions, Compiler, Perspective};
 use identity::Keyring;
@@ -50,19 +50,33 @@ struct Unreadable {
     denies: Option<Denied>,
 }
 
+/// Whose eyes a proxy sees the resources with.
+fn perspective(interest: &Interest) -> Perspective {
+    match interest {
+        Interest::All | Interest::Gateways(_) => Perspective::Gateways,
+        Interest::Workload(place) => match place.split_once('/') {
+            Some((namespace, workload)) => {
+                Perspective::Sidecar { namespace: namespace.into(), workload: workload.into() }
+            }
+            None => Perspective::Gateways,
+        },
+    }
+}
+
 impl Replica {
-    /// A replica of nothing. Gateways that name no address listen on `bind`.
+    /// A replica of nothing, for a proxy that is interested in this. Gateways that name no address listen on `bind`.
     #[must_use]
-    pub fn new(bind: IpAddr) -> Replica {
+    pub fn new(bind: IpAddr, interest: &Interest) -> Replica {
         let options = CompileOptions {
             controller_name: CONTROLLER_NAME.to_owned(),
             default_binds: vec![bind],
-            perspective: Perspective::Gateways,
+            perspective: perspective(interest),
         };
+        let compiler = Compiler::new(options);
         Replica {
             held: Resources::new(),
             denying: BTreeMap::new(),
-            compiler: Compiler::new(options),
+            compiler: if os::may_listen_on_low_ports() { compiler.binding_low_ports() } else { compiler },
             keyring: Keyring::new(),
             config: None,
         }

@@ -136,7 +136,7 @@ impl Subscription {
             opened.map_or_else(Default::default, |(cache, contents)| (Some(cache), contents));
         let mut following = Following {
             proxy: proxy.clone(),
-            replica: Replica::new(options.bind),
+            replica: Replica::new(options.bind, &options.serve),
             cache,
             progress: progress.clone(),
             clock,

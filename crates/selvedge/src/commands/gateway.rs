@@ -103,7 +103,6 @@ fn served(interest: &Interest) -> String {
         Interest::Gateways(names) => {
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         }
-        Interest::Workload(workload) => format!("the workload `{workload}`"),
     }
 }
 
