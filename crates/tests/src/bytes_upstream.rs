@@ -71,6 +71,25 @@ pub async fn connect(address: SocketAddr) -> TcpStream {
     connected.unwrap_or_else(|problem| panic!("{problem}")).expect("the gateway listens")
 }
 
+/// What a client hears first from whoever is behind an address; `None` when it is reset, be it before it has heard that
+/// it was connected.
+///
+/// # Panics
+/// When nothing happens, or the connection ends in order.
+pub async fn first_byte(address: SocketAddr) -> Option<u8> {
+    let hearing = async {
+        let mut byte = [0];
+        TcpStream::connect(address).await?.read_exact(&mut byte).await?;
+        Ok::<u8, std::io::Error>(byte[0])
+    };
+    let heard = within("a first byte", hearing).await.unwrap_or_else(|problem| panic!("{problem}"));
+    match heard {
+        Ok(byte) => Some(byte),
+        Err(failure) if failure.kind() == std::io::ErrorKind::ConnectionReset => None,
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
 /// Sends a text one way and checks that it arrives.
 ///
 /// # Panics

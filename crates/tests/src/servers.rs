@@ -91,7 +91,8 @@ impl Server {
         command.arg(format!("--pid-file={}", folder.path().join("pid").display()));
         command.arg(format!("--port={}", address.port())).arg(format!("--bind-address={}", address.ip()));
         let init = folder.path().join("init.sql");
-        let text = "CREATE USER selvedge@'%'; GRANT ALL ON *.* TO selvedge@'%'; CREATE DATABASE shop;\n";
+        // A statement a line, as the server wants it.
+        let text = "CREATE USER selvedge@'%';\nGRANT ALL ON *.* TO selvedge@'%';\nCREATE DATABASE shop;\n";
         std::fs::write(&init, text).expect("the folder can be written");
         command.arg(format!("--init-file={}", init.display())).current_dir(folder.path());
         Server::started(command, address, folder).await

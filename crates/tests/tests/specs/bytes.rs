@@ -1,7 +1,7 @@
 //! D13, F8: connections that carry bytes, both ways, whoever speaks first and however they end.
 
 use serde_json::json;
-use tests::bytes_upstream::{BytesUpstream, Ending, connect, ending, reset, say};
+use tests::bytes_upstream::{BytesUpstream, Ending, connect, ending, first_byte, reset, say};
 use tests::gateway::Gateway;
 use tests::scene::Scene;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -163,15 +163,11 @@ async fn connections_are_spread_by_weight_and_the_invalid_share_is_reset() {
 
     let (mut counts, total) = ([0_u32; 3], 400);
     for _ in 0..total {
-        let mut client = connect(gateway.entry).await;
-        let mut byte = [0];
-        let read =
-            tests::until::within("an answer or a reset", client.read(&mut byte)).await.expect("in time");
-        match (read, byte[0]) {
-            (Ok(1), b'1') => counts[0] += 1,
-            (Ok(1), b'2') => counts[1] += 1,
-            (Err(_), _) => counts[2] += 1,
-            (read, byte) => panic!("{read:?}, {byte}"),
+        match first_byte(gateway.entry).await {
+            Some(b'1') => counts[0] += 1,
+            Some(b'2') => counts[1] += 1,
+            Some(byte) => panic!("nobody says {byte}"),
+            None => counts[2] += 1,
         }
     }
 
@@ -195,10 +191,7 @@ async fn an_endpoint_that_refuses_is_passed_over() {
     let gateway = scene.start().await;
 
     for _ in 0..20 {
-        let mut client = connect(gateway.entry).await;
-        let mut byte = [0];
-        let read = tests::until::within("an answer", client.read_exact(&mut byte)).await.expect("in time");
-        assert!(read.is_ok() && byte == *b"!", "{read:?}");
+        assert_eq!(first_byte(gateway.entry).await, Some(b'!'));
     }
     let line = gateway.logged("a second attempt", |line| line["attempts"] == 2).await;
     assert_eq!(line["failure"], json!(null));
@@ -222,9 +215,7 @@ async fn whoever_cannot_be_served_is_reset_and_the_log_says_why() {
         }
         let gateway = scene.start().await;
 
-        let mut client = connect(gateway.entry).await;
-
-        assert_eq!(ending(&mut client).await, Ending::Reset, "{wanted}");
+        assert_eq!(first_byte(gateway.entry).await, None, "{wanted}");
         gateway.logged(wanted, |line| line["failure"] == wanted).await;
     }
 }
@@ -246,18 +237,13 @@ async fn of_two_routes_on_a_listener_the_older_has_the_connections() {
     })
     .await;
 
-    let mut client = connect(gateway.entry).await;
-    let mut byte = [0];
-    client.read_exact(&mut byte).await.expect("an answer");
-    assert_eq!(byte, *b"1");
+    assert_eq!(first_byte(gateway.entry).await, Some(b'1'));
 
     scene.remove("TCPRoute", "b-first");
     gateway.edit(&scene.yaml()).await;
     let _other = other.saying(b'2');
     tests::until::eventually_some("the younger to have its turn", || async {
-        let mut client = connect(gateway.entry).await;
-        let mut byte = [0];
-        client.read_exact(&mut byte).await.ok().filter(|_| byte == *b"2")
+        first_byte(gateway.entry).await.filter(|byte| *byte == b'2').map(drop)
     })
     .await;
 }
@@ -305,12 +291,11 @@ async fn a_change_of_the_configuration_leaves_open_connections_where_they_are() 
     next.tcp_route("else", None, &[("other", 1)]);
     through.gateway.edit(&next.yaml()).await;
     let _other = other.saying(b'o');
-    tests::until::eventually_some("new connections to go elsewhere", || async {
-        let mut client = connect(through.gateway.entry).await;
-        let mut byte = [0];
-        client.read_exact(&mut byte).await.ok().filter(|_| byte == *b"o")
+    tests::until::eventually_some("the edit to be in force", || async {
+        through.gateway.admin("/config").await.text().contains("Service/default/other:80").then_some(())
     })
     .await;
+    assert_eq!(first_byte(through.gateway.entry).await, Some(b'o'));
 
     say(&mut client, &mut server, "after").await;
     say(&mut server, &mut client, "as before").await;
