@@ -70,7 +70,6 @@ fn gateway_limits() -> Vec<(&'static str, &'static str, String, &'static str)> {
         write_stall_timeout,
         connections_max,
     } = Limits::default();
-    let tcp = TcpLimits::default();
     let body =
         if request_body_bytes_max == 0 { "none".to_owned() } else { request_body_bytes_max.to_string() };
     let seconds = |limit: std::time::Duration| format!("{} s", limit.as_secs());
@@ -107,6 +106,13 @@ fn gateway_limits() -> Vec<(&'static str, &'static str, String, &'static str)> {
             connections_max.to_string(),
             "new ones are closed at once, `connection_limit`",
         ),
+    ]
+}
+
+/// Of connections that carry bytes.
+fn of_connections() -> Vec<Row> {
+    let tcp = TcpLimits::default();
+    vec![
         (
             "tcp.idleTimeout",
             "time without a byte either way of a connection that carries bytes",

@@ -189,10 +189,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             vec![text("Role", |object, _| bound(object).into()), AGE]
         }
-        KindName::Mesh | KindName::Workload | KindName::JoinToken | KindName::TrustBundle => {
-            mesh_columns(kind)
-        }
-        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
+        KindName::Mesh | KindName::Workload | KindName::JoinToken | KindName::TrustBundle | KindName::AuthorizationPolicy => mesh_columns(kind)
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
@@ -229,6 +226,7 @@ fn mesh_columns(kind: KindName) -> Vec<Column> {
             text("Rotation", |object, _| none_if_empty(first(object, &["/status/rotation/stage"]))),
             AGE,
         ],
+        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         _ => Vec::new(),
     }
 }

@@ -44,14 +44,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 found.insert(Touch::Rebuild(Node::OurGateways));
             }
             Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
-                let parents = gateways_of(side);
-                found.extend(
-                    parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
-                );
-                found.extend(parent_services(side).into_iter().map(|service| {
-                    let of: Arc<str> = side.namespace().into();
-                    Touch::Refresh(Node::RoutesBefore { service, of })
-                }));
+                found.extend(route_touches(side, resources));
             }
             Kind::Mesh(_) => {
                 found.insert(Touch::Refresh(Node::Guards(Guarded::Mesh)));
@@ -99,6 +92,17 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
         }
     }
     found
+}
+
+/// What a route concerns: its parents.
+fn route_touches(side: &Resource, resources: &Resources) -> Vec<Touch> {
+    let gateways = gateways_of(side);
+    let attached = gateways.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources));
+    let services = parent_services(side).into_iter().map(|service| {
+        let of: Arc<str> = side.namespace().into();
+        Touch::Refresh(Node::RoutesBefore { service, of })
+    });
+    attached.chain(services).collect()
 }
 
 /// What a policy concerns: all that it is about.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::failure::Failure;
+use crate::limits::POSTGRES_REQUESTS_MAX;
 
 /// Length and code of `SSLRequest`.
 const TLS_REQUEST: [u8; 8] = request(80_877_103);
