@@ -189,7 +189,11 @@ fn columns(kind: KindName) -> Vec<Column> {
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
             vec![text("Role", |object, _| bound(object).into()), AGE]
         }
-        KindName::Mesh | KindName::Workload | KindName::JoinToken | KindName::TrustBundle | KindName::AuthorizationPolicy => mesh_columns(kind)
+        KindName::Mesh
+        | KindName::Workload
+        | KindName::JoinToken
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy => mesh_columns(kind),
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
