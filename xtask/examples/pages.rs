@@ -152,8 +152,8 @@ fn control_plane() -> String {
     }
     page.push_str(&format!(
         "\nWhat the store keeps beside the objects:\n\n| limit | bounds | value | past it |\n|---|---|---:|---|\n\
-         | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is told \
-         410 and lists again |\n\
+         | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is \
+         told 410 and lists again |\n\
          | `AUDIT_ENTRIES_KEPT` | entries of the audit log | {} | the oldest are forgotten; copy them out before if \
          they must be kept longer |\n",
         history::CHANGES_KEPT,

@@ -129,13 +129,11 @@ const AGE: Column = text("Age", |object, now| age(object, now).into());
 fn columns(kind: KindName) -> Vec<Column> {
     let own = match kind {
         KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
-        KindName::Secret => {
-            vec![
-                text("Type", |object, _| word(object, "/type")),
-                count("Data", |object, _| size(object, &["data"])),
-                AGE,
-            ]
-        }
+        KindName::Secret => vec![
+            text("Type", |object, _| word(object, "/type")),
+            count("Data", |object, _| size(object, &["data"])),
+            AGE,
+        ],
         KindName::ConfigMap => vec![count("Data", |object, _| size(object, &["data", "binaryData"])), AGE],
         KindName::Service => vec![
             text("Type", |object, _| word(object, "/spec/type")),
