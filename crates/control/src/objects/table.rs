@@ -124,17 +124,16 @@ fn bound(object: &Value) -> String {
     format!("{}/{}", text(&part("kind")), text(&part("name")))
 }
 
+const AGE: Column = text("Age", |object, now| age(object, now).into());
+
 fn columns(kind: KindName) -> Vec<Column> {
-    const AGE: Column = text("Age", |object, now| age(object, now).into());
     let own = match kind {
         KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
-        KindName::Secret => {
-            vec![
-                text("Type", |object, _| word(object, "/type")),
-                count("Data", |object, _| size(object, &["data"])),
-                AGE,
-            ]
-        }
+        KindName::Secret => vec![
+            text("Type", |object, _| word(object, "/type")),
+            count("Data", |object, _| size(object, &["data"])),
+            AGE,
+        ],
         KindName::ConfigMap => vec![count("Data", |object, _| size(object, &["data", "binaryData"])), AGE],
         KindName::Service => vec![
             text("Type", |object, _| word(object, "/spec/type")),
@@ -177,6 +176,29 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
+        KindName::TcpRoute
+        | KindName::ReferenceGrant
+        | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole => vec![AGE],
+        KindName::Mesh
+        | KindName::Workload
+        | KindName::JoinToken
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => access_columns(kind),
+    };
+    std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
+}
+
+/// Of the kinds that say who somebody is and what is allowed; none for others.
+fn access_columns(kind: KindName) -> Vec<Column> {
+    match kind {
         KindName::Mesh => vec![
             text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
             text("mTLS", |object, _| word(object, "/spec/mtls/mode")),
@@ -191,17 +213,6 @@ fn columns(kind: KindName) -> Vec<Column> {
             wide("Ports", |object, _| none_if_empty(shortened(each(object, "/spec/ports", "port"), ""))),
             wide("Zone", |object, _| word(object, "/spec/locality/zone")),
         ],
-        KindName::TcpRoute
-        | KindName::ReferenceGrant
-        | KindName::BackendTlsPolicy
-        | KindName::ResiliencePolicy
-        | KindName::FaultPolicy
-        | KindName::GatewayParameters
-        | KindName::Role
-        | KindName::ClusterRole => vec![AGE],
-        KindName::RoleBinding | KindName::ClusterRoleBinding => {
-            vec![text("Role", |object, _| bound(object).into()), AGE]
-        }
         KindName::JoinToken => vec![
             text("ServiceAccount", |object, _| word(object, "/spec/serviceAccount")),
             text("Workload", |object, _| none_if_empty(first(object, &["/spec/workload"]))),
@@ -216,10 +227,13 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Rotation", |object, _| none_if_empty(first(object, &["/status/rotation/stage"]))),
             AGE,
         ],
-        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
+        KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            vec![text("Role", |object, _| bound(object).into()), AGE]
+        }
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
-    };
-    std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
+        KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
+        _ => Vec::new(),
+    }
 }
 
 fn word(object: &Value, pointer: &str) -> Value {
