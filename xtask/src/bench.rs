@@ -13,6 +13,12 @@ pub fn run(arguments: &[&str]) -> Result<String, String> {
         child::run(child::cargo(&["build", "--release", "--manifest-path", "bench/tools/Cargo.toml"]))?;
     }
 
+    // The peer of the benchmarks is one that members of a mesh must get along with.
+    if arguments.is_empty() {
+        let tests = ["test", "--package", "selvedge-proxy", "--test", "mesh", "--", "--ignored", "envoy"];
+        child::run(child::cargo(&tests))?;
+    }
+
     let venv = format!("{}/bin/python", setup::VENV);
     let has_venv = child::root().join(&venv).exists();
     let python = if has_venv { venv.as_str() } else { "python3" };

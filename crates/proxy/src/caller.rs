@@ -4,7 +4,6 @@
 //! asks again when a change wants it cannot see different people.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use engine::authorization::{Authorization, Destination, Source, Verdict};
 use engine::config::Port;
@@ -12,6 +11,7 @@ use engine::config::Port;
 use crate::exchange::{Exchange, Peer};
 use crate::forwarded;
 use crate::mesh;
+use crate::worker::Worker;
 
 /// What policies make of a request.
 #[must_use]
@@ -19,8 +19,7 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
     // Worked out for those who look at it only: trusted proxies may have written a long chain.
     let asked = authorization.asks_address();
     let address = if asked { forwarded::vouched_address(exchange) } else { None };
-    let clock = exchange.worker.clock;
-    let source = source(exchange.peer, address, || clock.unix(clock.now()));
+    let source = source(exchange.peer, address, exchange.worker);
     authorization.request(&source, &destination(exchange.peer, exchange.pinned.port()), &exchange.view())
 }
 
@@ -29,21 +28,23 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
 pub fn judge_connection<'p>(
     peer: &Peer,
     port: &Port,
-    unix: impl FnOnce() -> Duration,
+    worker: &Worker,
     authorization: &'p Authorization,
 ) -> Verdict<'p> {
-    let source = source(peer, Some(peer.address.ip()), unix);
+    let source = source(peer, Some(peer.address.ip()), worker);
     authorization.connection(&source, &destination(peer, port))
 }
 
-/// Who asks. `unix` tells the time since the Unix epoch.
-fn source(peer: &Peer, address: Option<IpAddr>, unix: impl FnOnce() -> Duration) -> Source<'_> {
+/// Who asks.
+fn source<'e>(peer: &'e Peer, address: Option<IpAddr>, worker: &Worker) -> Source<'e> {
     let member = peer.counterpart.as_deref().map(|counterpart| &counterpart.verified);
     Source {
         address,
         identity: match member {
             Some(verified) => Some(&verified.identity),
-            None => peer.vouched.as_deref().and_then(|vouched| vouched.identity(unix)),
+            None => {
+                peer.vouched.as_deref().and_then(|vouched| vouched.identity(&worker.member, worker.clock))
+            }
         },
         replica: member.and_then(|verified| verified.replica.as_deref()),
     }

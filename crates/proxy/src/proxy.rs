@@ -50,6 +50,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Proxy {
     workers: Vec<WorkerThread>,
+    member: Arc<Member>,
     state: Mutex<Applying>,
     admin: Option<Admin>,
     resolver: Resolver,
@@ -118,7 +119,23 @@ impl Proxy {
         let state = Mutex::default();
         let settling = Arc::<Notify>::default();
         resolver.beside(settled::let_go_of_code(settling.clone()));
-        Ok(Proxy { workers, state, admin, resolver, checks, shown, writer, settling, drain: options.drain })
+        Ok(Proxy {
+            workers,
+            member,
+            state,
+            admin,
+            resolver,
+            checks,
+            shown,
+            writer,
+            settling,
+            drain: options.drain,
+        })
+    }
+
+    /// Who this proxy is in its mesh, and whom it believes.
+    pub(crate) fn member(&self) -> &Member {
+        &self.member
     }
 
     /// Serves by a config. Returns when every new request of every worker uses it; nothing that is under way is

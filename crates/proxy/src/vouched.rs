@@ -9,8 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::config::{ClientValidation, Port, Security};
+use identity::Member;
+use identity::member::{self, Side, Standing};
 use model::spiffe::SpiffeId;
 use rustls_pki_types::{CertificateDer, UnixTime};
+
+use crate::clock::Clock;
 
 /// The chain that a client has shown and whose key it has proven to hold.
 #[derive(Debug)]
@@ -20,8 +24,17 @@ pub struct Vouched {
     satisfied: RefCell<Arc<ClientValidation>>,
     /// The identity that it names.
     named: OnceCell<Option<SpiffeId>>,
-    /// Whether the chain leads to an anchor of what it satisfies: some ports let everybody in.
-    verified: Cell<Option<bool>>,
+    /// What was last found of whoever vouches for that.
+    belief: Cell<Option<Belief>>,
+}
+
+/// How long an identity is believed, as far as is known now.
+#[derive(Clone, Copy, Debug)]
+struct Belief {
+    /// Of what stood when it was found.
+    generation: u64,
+    /// Until when, since the Unix epoch; zero when it is not.
+    until: Duration,
 }
 
 impl Vouched {
@@ -33,22 +46,39 @@ impl Vouched {
     ) -> Option<Box<Vouched>> {
         let chain = chain?.iter().map(|certificate| certificate.clone().into_owned()).collect();
         let satisfied = RefCell::new(validation?.clone());
-        Some(Box::new(Vouched { chain, satisfied, named: OnceCell::new(), verified: Cell::new(None) }))
+        Some(Box::new(Vouched { chain, satisfied, named: OnceCell::new(), belief: Cell::new(None) }))
     }
 
-    /// Who the client is, when its certificate names exactly one SPIFFE ID and leads to an anchor of the port. `unix`
-    /// tells the time since the Unix epoch.
+    /// Who the client is, when its certificate names exactly one SPIFFE ID and leads to an anchor of the port. Names of
+    /// a mesh that `member` knows are for the roots of that mesh alone to give: whoever else a port trusts to sign
+    /// certificates of clients cannot make anybody a member.
     #[must_use]
-    pub fn identity(&self, unix: impl FnOnce() -> Duration) -> Option<&SpiffeId> {
+    pub fn identity(&self, member: &Member, clock: Clock) -> Option<&SpiffeId> {
         let leaf = self.chain.first()?;
         let named = self.named.get_or_init(|| identity::clients::spiffe_id(leaf)).as_ref()?;
-        let verified = self.verified.get().unwrap_or_else(|| {
-            let now = UnixTime::since_unix_epoch(unix());
-            let verified = identity::clients::verifies(&self.satisfied.borrow(), &self.chain, now);
-            self.verified.set(Some(verified));
-            verified
+        let (now, generation) = (clock.wall(), member.generation());
+        let known = self.belief.get().filter(|belief| belief.generation == generation);
+        let belief = known.unwrap_or_else(|| {
+            let standing = member.standing();
+            let until = self.believed_until(named, &standing, now).unwrap_or_default();
+            Belief { generation: standing.generation, until }
         });
-        verified.then_some(named)
+        self.belief.set(Some(belief));
+        (now < belief.until).then_some(named)
+    }
+
+    /// `None`: it is not believed. Times are since the Unix epoch.
+    fn believed_until(&self, named: &SpiffeId, standing: &Standing, now: Duration) -> Option<Duration> {
+        let (leaf, intermediates) = self.chain.split_first()?;
+        let time = UnixTime::since_unix_epoch(now);
+        if !identity::clients::verifies(&self.satisfied.borrow(), &self.chain, time) {
+            return None;
+        }
+        if standing.bundles.of(named.trust_domain()).is_none() {
+            return Some(Duration::MAX);
+        }
+        let verified = member::judge(leaf, intermediates, Side::Caller, &standing.bundles, time).ok()?;
+        Some(verified.expires())
     }
 
     fn satisfies(&self, asked: &Arc<ClientValidation>, unix: Duration) -> bool {
@@ -60,7 +90,7 @@ impl Vouched {
             return false;
         }
         self.satisfied.replace(asked.clone());
-        self.verified.set(None);
+        self.belief.set(None);
         true
     }
 }

@@ -1,5 +1,6 @@
 //! The proxies' streams at the address of the API.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use discovery::Interest;
@@ -77,19 +78,17 @@ impl Authenticate for Members {
 impl Members {
     fn peer(&self, shown: &Credentials<'_>) -> Result<Peer, Refused> {
         let user = self.0.authenticate(shown).ok_or(Refused::Unknown)?;
-        let named = user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY));
+        let gateways: BTreeSet<Arc<str>> =
+            user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY)).map(Into::into).collect();
         let beside = user.groups.iter().find_map(|group| group.strip_prefix(WORKLOAD));
         let may_serve = match beside {
             _ if user.is_in(GATEWAYS) => Interest::All,
+            // A member that is a proxy of a Gateway has a place as well, but no application beside it.
+            _ if !gateways.is_empty() => Interest::Gateways(gateways),
             Some(workload) => Interest::Workload(workload.into()),
-            None => Interest::Gateways(named.map(Into::into).collect()),
-        };
-        match &may_serve {
             // Somebody, but no gateway.
-            Interest::Gateways(names) if names.is_empty() => Err(Refused::Unknown),
-            Interest::Gateways(_) | Interest::Workload(_) | Interest::All => {
-                Ok(Peer { name: user.name, may_serve })
-            }
-        }
+            None => return Err(Refused::Unknown),
+        };
+        Ok(Peer { name: user.name, may_serve })
     }
 }

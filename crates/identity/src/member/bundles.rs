@@ -28,7 +28,7 @@ impl AnchorId {
 }
 
 /// The roots of one trust domain.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Bundle {
     roots: Vec<CertificateDer<'static>>,
     anchors: Vec<TrustAnchor<'static>>,
@@ -90,6 +90,18 @@ impl Bundles {
     pub fn without(mut self, trust_domain: &str) -> Bundles {
         self.0.remove(trust_domain);
         self
+    }
+
+    /// What is told now of each trust domain, as PEM bundles, and no other trust domain. One that cannot be read leaves
+    /// what was known before; where nothing was, nobody vouches for the trust domain: it must not look as if it were
+    /// not of a mesh.
+    #[must_use]
+    pub fn told<'t>(&self, told: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> Bundles {
+        let read = told.into_iter().map(|(trust_domain, roots)| match Bundle::from_pem(roots) {
+            Ok(bundle) => (trust_domain.into(), Arc::new(bundle)),
+            Err(_) => (trust_domain.into(), self.0.get(trust_domain).cloned().unwrap_or_default()),
+        });
+        Bundles(read.collect())
     }
 
     /// The bundle of a trust domain, byte for byte.

@@ -51,7 +51,13 @@ impl Verified {
     /// Whether a new connection could still be opened with it at a time, counted since the Unix epoch.
     #[must_use]
     pub fn is_valid_at(&self, unix: Duration) -> bool {
-        unix.as_secs() <= self.not_after + CLOCK_LEEWAY_SECONDS
+        unix < self.expires()
+    }
+
+    /// From when on no new connection could be opened with it, counted since the Unix epoch.
+    #[must_use]
+    pub fn expires(&self) -> Duration {
+        Duration::from_secs(self.not_after.saturating_add(CLOCK_LEEWAY_SECONDS).saturating_add(1))
     }
 }
 

@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::replica::{Replica, Taken};
 use super::subscribe::{Event, Tell};
 use crate::clock::Clock;
-use crate::keeper::Keeper;
+use crate::keeper::{self, Keeper};
 use crate::limits::UPDATES_WAITING_MAX;
 use crate::proxy::Proxy;
 
@@ -104,12 +104,16 @@ impl Following {
         rejections
     }
 
-    /// Whom to believe, when that is not what it was.
+    /// Whom to believe, when that is not what it was. A proxy that is nobody itself must know as well, so that it
+    /// takes nobody for a member whom others vouch for.
     fn trust(&self, update: &Update) {
-        let Some(keeper) = &self.keeper else { return };
         let is_bundle = |name: &ObjectName| name.of.as_str() == KindName::TrustBundle.as_str();
         if update.put.keys().chain(&update.removed).any(is_bundle) {
-            keeper.trust(self.replica.trust_bundles());
+            let bundles = self.replica.trust_bundles();
+            match &self.keeper {
+                Some(keeper) => keeper.trust(&bundles),
+                None => keeper::believe(self.proxy.member(), &bundles),
+            }
         }
     }
 

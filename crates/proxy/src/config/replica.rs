@@ -136,8 +136,8 @@ impl Replica {
     }
 
     /// Whom members of meshes believe.
-    pub fn trust_bundles(&self) -> impl Iterator<Item = &TrustBundle> {
-        self.held.all::<TrustBundle>().map(|bundle| bundle.content)
+    pub fn trust_bundles(&self) -> Vec<&TrustBundle> {
+        self.held.all::<TrustBundle>().map(|bundle| bundle.content).collect()
     }
 
     /// What is denied now, for whoever shows it.

@@ -149,27 +149,12 @@ impl Keeper {
 
     /// Takes over the bundles that the control plane shows, and only those. A bundle that cannot be read leaves the one
     /// before in use. Before the first bundle came, what stands is what came with the certificate.
-    pub fn trust<'b>(&self, bundles: impl Iterator<Item = &'b TrustBundle>) {
-        let (mut read, mut signing) = (Vec::new(), BTreeMap::new());
-        for bundle in bundles {
-            let spec = &bundle.spec;
-            signing.insert(Arc::clone(&spec.trust_domain), spec.signing.clone());
-            read.push((Arc::clone(&spec.trust_domain), spec.roots.concat()));
-        }
-        self.shared.member.trust(|before| {
-            let mut next = Bundles::new();
-            for (trust_domain, roots) in &read {
-                next = match (Bundle::from_pem(roots.as_bytes()), before.of(trust_domain)) {
-                    (Ok(bundle), _) => next.with(trust_domain, bundle),
-                    (Err(_), Some(known)) => match Bundle::from_pem(&pem_of(known)) {
-                        Ok(bundle) => next.with(trust_domain, bundle),
-                        Err(_) => next,
-                    },
-                    (Err(_), None) => next,
-                };
-            }
-            next
-        });
+    pub fn trust(&self, bundles: &[&TrustBundle]) {
+        believe(&self.shared.member, bundles);
+        let signing = bundles
+            .iter()
+            .map(|bundle| (Arc::clone(&bundle.spec.trust_domain), bundle.spec.signing.clone()))
+            .collect();
         let mut state = self.shared.lock();
         if state.signing != signing {
             state.signing = signing;
@@ -211,8 +196,13 @@ impl Drop for Keeper {
     }
 }
 
-fn pem_of(bundle: &Bundle) -> Vec<u8> {
-    bundle.roots().iter().flat_map(|root| x509::pem(root).into_bytes()).collect()
+/// Makes a proxy believe these bundles, and only those. A bundle that cannot be read leaves the one before in use.
+pub fn believe(member: &Member, bundles: &[&TrustBundle]) {
+    let told: Vec<_> =
+        bundles.iter().map(|bundle| (&*bundle.spec.trust_domain, bundle.spec.roots.concat())).collect();
+    member.trust(|before| {
+        before.told(told.iter().map(|(trust_domain, roots)| (*trust_domain, roots.as_bytes())))
+    });
 }
 
 impl Shared {

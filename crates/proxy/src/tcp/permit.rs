@@ -44,8 +44,7 @@ pub fn is_revoked(session: &Session, port: &PortState) -> bool {
 }
 
 fn judge<'p>(session: &Session, port: &Port, authorization: &'p Authorization) -> Verdict<'p> {
-    let clock = session.worker.clock;
-    caller::judge_connection(&session.peer, port, || clock.unix(clock.now()), authorization)
+    caller::judge_connection(&session.peer, port, &session.worker, authorization)
 }
 
 /// The rule that the connection would get if it came now.

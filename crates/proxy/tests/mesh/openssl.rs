@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use engine::config::UpstreamProtocol;
@@ -52,16 +52,8 @@ impl Drop for Running {
     }
 }
 
-/// Whether OpenSSL is to be had; everybody who runs the tests is asked to install it.
-fn is_there() -> bool {
-    Path::new("/usr/bin/openssl").exists()
-}
-
 #[test]
 fn openssl_calls_a_member_and_is_called_by_its_replica() {
-    if !is_there() {
-        return;
-    }
     let pair = Pair::start();
     let files = Files::new("client", &pair.authority.issue("web", "openssl-1"), &pair.authority);
 
@@ -69,7 +61,8 @@ fn openssl_calls_a_member_and_is_called_by_its_replica() {
     client.args(["-servername", SERVER_NAME, "-connect", &pair.sidecar.address.to_string()]);
     // The one DNS name of our certificate is that of the replica.
     client.args(["-verify_hostname", "cart-1.shop.bank.example"]);
-    let mut client = Running(client.spawn().expect("openssl"));
+    let mut client =
+        Running(client.spawn().expect("`openssl` starts; `cargo xtask setup tests` installs it"));
     let request = b"GET /api/v1/users/1 HTTP/1.1\r\nhost: svc7.example.com\r\nconnection: close\r\n\r\n";
     let mut stdin = client.0.stdin.take().expect("a pipe");
     stdin.write_all(request).expect("openssl reads");
@@ -83,15 +76,13 @@ fn openssl_calls_a_member_and_is_called_by_its_replica() {
 
 #[test]
 fn a_member_calls_openssl_that_verifies_it() {
-    if !is_there() {
-        return;
-    }
     let authority = Authority::new();
     let files = Files::new("server", &authority.issue("cart", "openssl-1"), &authority);
     let address: SocketAddr = free_address();
     let mut server = openssl("s_server", &files);
     server.args(["-accept", &address.to_string(), "-Verify", "3", "-naccept", "100"]);
-    let mut server = Running(server.spawn().expect("openssl"));
+    let mut server =
+        Running(server.spawn().expect("`openssl` starts; `cargo xtask setup tests` installs it"));
     until("openssl listens", || std::net::TcpStream::connect(address).is_ok());
     let listen = free_address();
     let member = authority.member("web", "web-1");

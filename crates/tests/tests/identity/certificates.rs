@@ -139,7 +139,7 @@ async fn what_the_control_plane_trusts_cannot_be_written_by_hand() {
     });
     for object in [bundle, secret] {
         let file = plane.file("object.json", &object.to_string());
-        let applied = plane.run(&["apply", "-f", &file]).await;
+        let applied = plane.run(&["apply", "--force", "-f", &file]).await;
         assert!(!applied.success && applied.stderr.contains("is forbidden"), "{}", applied.stderr);
     }
     let deleted = plane.run(&["delete", "trustbundle", "default"]).await;

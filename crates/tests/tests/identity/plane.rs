@@ -71,7 +71,12 @@ impl Plane {
 
     /// A join token for service account `cart` of namespace `shop`, made by the command line.
     pub async fn token(&self, more: &[&str]) -> TokenFile {
-        let mut arguments = vec!["token", "create", "--namespace", "shop", "--service-account", "cart"];
+        self.token_of("cart", more).await
+    }
+
+    /// The same for another service account.
+    pub async fn token_of(&self, account: &str, more: &[&str]) -> TokenFile {
+        let mut arguments = vec!["token", "create", "--namespace", "shop", "--service-account", account];
         arguments.extend(more);
         let made = self.run(&arguments).await;
         assert!(made.success, "{}", made.stderr);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tests::tools;
 use tests::until::eventually_within;
 
+use crate::calling::{Load, Pair};
 use crate::plane::{Kept, P256, PATIENCE, Plane, cart};
 
 fn signing(bundle: &Value) -> String {
@@ -26,13 +27,18 @@ struct Following {
 }
 
 impl Following {
+    /// The replica `shop/cart-1`.
     async fn start(plane: &Plane, token: TokenFile) -> Following {
+        Following::keeping(plane, cart(plane, token, None)).await
+    }
+
+    async fn keeping(plane: &Plane, options: KeeperOptions) -> Following {
         let gateway: TokenFile = std::fs::read_to_string(plane.control.gateway_token())
             .expect("a token file")
             .parse()
             .expect("a token file");
-        let options: KeeperOptions = cart(plane, token, None);
         let kept = Kept::start(options.clone()).await;
+        let name = options.workload.replace("shop/", "");
         let keeper = kept.keeper.clone();
         let running = tokio::task::spawn_blocking(move || {
             let proxy = Proxy::start(proxy::Options {
@@ -45,7 +51,7 @@ impl Following {
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {
-                name: "cart-1".to_owned(),
+                name,
                 version: "1".to_owned(),
                 control: options.controls[0].clone(),
                 token: gateway,
@@ -100,6 +106,42 @@ async fn a_rotation_waits_for_every_proxy_and_ends_with_the_new_root_alone() {
     .await;
     let status = plane.run(&["mesh", "rotate", "--status"]).await;
     assert!(status.success && status.stdout.contains("no rotation is under way"), "{}", status.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_load_costs_no_request() {
+    let plane = Plane::start("60s").await;
+    let old = signing(&plane.bundle(|_| true).await);
+    let called = Following::start(&plane, plane.token(&["--once"]).await).await;
+    let mut web = cart(&plane, plane.token_of("web", &["--once"]).await, None);
+    web.workload = "shop/web-1".to_owned();
+    let caller = Following::keeping(&plane, web).await;
+    for member in [&called, &caller] {
+        member.kept.has_had(1).await;
+        eventually_within(PATIENCE, "the roots to come over the stream", || {
+            member.kept.member.standing().bundles.of("bank.example").is_some()
+        })
+        .await;
+    }
+    let pair = Pair::start(&caller.kept.member, &called.kept.member).await;
+    let load = Load::on(&pair);
+    load.goes_on().await;
+
+    let rotated = plane.run(&["mesh", "rotate", "--timeout", "55"]).await;
+
+    assert!(rotated.success, "{}\n{}", rotated.stdout, rotated.stderr);
+    let new = signing(&plane.bundle(|bundle| roots(bundle) == 1).await);
+    assert_ne!(new, old);
+    for member in [&called, &caller] {
+        assert_eq!(member.kept.issuer(), new);
+        eventually_within(PATIENCE, "the old root to be forgotten", || {
+            let standing = member.kept.member.standing();
+            standing.bundles.of("bank.example").is_some_and(|bundle| bundle.roots().len() == 1)
+        })
+        .await;
+    }
+    load.goes_on().await;
+    assert_eq!(load.end().await, Vec::<String>::new(), "what failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

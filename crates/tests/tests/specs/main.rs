@@ -18,6 +18,7 @@ mod framing_upgrade;
 mod authorization;
 mod authorization_identity;
 mod authorization_live;
+mod authorization_members;
 mod authorization_spellings;
 
 mod canonical_hosts;
