@@ -24,8 +24,8 @@ const GATHER: Duration = Duration::from_millis(250);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Most statuses that one run writes; the next follows at once.
 const STATUSES_MAX: usize = 1_000;
-/// How far the clocks of two control planes may be apart, in seconds. Past it, one that hears a sidecar no more may write
-/// over one that does, until it has forgotten the sidecar.
+/// How far the clocks of two control planes may be apart, in seconds. Past it, one that hears a sidecar no more may
+/// write over one that does, until it has forgotten the sidecar.
 const CLOCKS_APART: i64 = 2;
 /// Who writes.
 const NAME: &str = "selvedge.dev/workload-witness";
