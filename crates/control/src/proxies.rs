@@ -59,6 +59,34 @@ pub struct Proxy {
     pub heard: Instant,
     /// The certificate by which it is known in the mesh, if it is a member.
     pub certificate: Option<HeldCertificate>,
+    /// Whether the application beside it can serve; `None` where there is none, or none is asked.
+    pub application_ready: Option<bool>,
+}
+
+/// What is known of the proxy beside a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// `namespace/name` of the Workload.
+    pub workload: Arc<str>,
+    /// Who the proxy showed to be.
+    pub peer: Arc<str>,
+    /// The epoch in use; 0 for none.
+    pub epoch: u64,
+    /// Whether the application can serve; `None` where none is asked.
+    pub application_ready: Option<bool>,
+    /// When it was last heard of.
+    pub heard: Instant,
+    /// Whether its lease has not ended.
+    pub is_live: bool,
+}
+
+impl Beside {
+    /// When it was last heard of, by a clock that shows `wall` at `now`.
+    #[must_use]
+    pub fn heard_at(&self, now: Instant, wall: Moment) -> Moment {
+        let ago = now.saturating_duration_since(self.heard).as_secs();
+        Moment(wall.0.saturating_sub(i64::try_from(ago).unwrap_or(i64::MAX)))
+    }
 }
 
 /// The certificate that a member shows.
@@ -185,6 +213,24 @@ impl Proxies {
         table.values().map(|entry| entry.proxy.clone()).collect()
     }
 
+    /// The proxies beside workloads: those that are alive, and those that were lost a while ago.
+    #[must_use]
+    pub fn beside(&self, now: Instant) -> Vec<Beside> {
+        let table = self.lock();
+        let beside = table.values().filter_map(|Entry { proxy, .. }| match &proxy.interest {
+            Interest::Workload(workload) => Some(Beside {
+                workload: workload.clone(),
+                peer: proxy.peer.clone(),
+                epoch: proxy.epoch,
+                application_ready: proxy.application_ready,
+                heard: proxy.heard,
+                is_live: proxy.is_live(now),
+            }),
+            Interest::All | Interest::Gateways(_) => None,
+        });
+        beside.collect()
+    }
+
     /// How many of the live proxies run on everything that concerns them. Ask once [`Views::revision`] has reached the
     /// change in question.
     #[must_use]
@@ -241,6 +287,7 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
     let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap_or(now);
     let Report { proxy: _, version, epoch, epoch_age_ms, from_cache, bound, rejected, .. } = report;
     let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, certificate, .. } = report;
+    let Report { application_ready, .. } = report;
     let bound = bound.into_iter().filter_map(|bound| {
         let address = BindAddress { ip: bound.ip.parse().ok()?, port: u16::try_from(bound.port).ok()? };
         Some(BindResult { address, error: (!bound.error.is_empty()).then_some(bound.error) })
@@ -270,6 +317,7 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
             not_after: Moment(i64::try_from(held.not_after).unwrap_or(i64::MAX)),
             problem: held.problem,
         }),
+        application_ready,
     };
     (proxy, routes)
 }

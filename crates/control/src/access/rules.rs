@@ -10,6 +10,7 @@ use model::kinds::role_binding::{BindingSubject, RoleKind, RoleRef, SubjectKind}
 use model::kinds::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::builtin;
+use super::members::Member;
 use super::request::Request;
 use super::rule::covers;
 use super::user::{MASTERS, SERVICE_ACCOUNT, User};
@@ -116,10 +117,20 @@ impl Rules {
             return Verdict { allowed: true, reason: format!("members of `{MASTERS}` may do everything") };
         }
         let found = self.grants_of(user).find(|grant| grant.covers(request));
-        match found {
-            Some(grant) => Verdict { allowed: true, reason: format!("allowed by {}", grant.because) },
-            None => Verdict { allowed: false, reason: format!("no role that {user} has allows: {request}") },
+        match (found, Member::of(user)) {
+            (Some(grant), _) => Verdict { allowed: true, reason: format!("allowed by {}", grant.because) },
+            (None, Some(member)) if member.may(request) => {
+                Verdict { allowed: true, reason: "a member of a mesh may keep its own Workload".to_owned() }
+            }
+            (None, _) => {
+                Verdict { allowed: false, reason: format!("no role that {user} has allows: {request}") }
+            }
         }
+    }
+
+    /// Whether somebody may do something by a role, and not only by being a member of a mesh.
+    pub(super) fn gives(&self, user: &User, request: &Request) -> bool {
+        user.is_in(MASTERS) || self.grants_of(user).any(|grant| grant.covers(request))
     }
 
     /// The verdict, and below it every role that the user has with what keeps it from counting here.
@@ -147,6 +158,7 @@ impl Rules {
                 rules.push(rule.clone());
             }
         }
+        rules.extend(Member::of(user).and_then(|member| member.rule_in(namespace)));
         rules
     }
 

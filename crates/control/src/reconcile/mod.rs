@@ -9,6 +9,7 @@ pub mod gateway_status;
 pub mod namespaces;
 mod running;
 mod transitions;
+pub mod workloads;
 mod write;
 
 pub use driver::{Driver, Reconcile, Summary};

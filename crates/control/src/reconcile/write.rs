@@ -106,7 +106,28 @@ impl Writer {
         changes: Vec<Change>,
         more: bool,
     ) -> Result<Summary, StoreError> {
-        let mut set = ChangeSet { writes: Vec::new(), audit: Vec::new(), fence: Some(fence.clone()) };
+        self.write_with(Some(fence.clone()), changes, more).await
+    }
+
+    /// As [`Writer::write`], for what every control plane may say, whether it leads or not.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn write_without_leading(
+        &self,
+        changes: Vec<Change>,
+        more: bool,
+    ) -> Result<Summary, StoreError> {
+        self.write_with(None, changes, more).await
+    }
+
+    async fn write_with(
+        &self,
+        fence: Option<Fence>,
+        changes: Vec<Change>,
+        more: bool,
+    ) -> Result<Summary, StoreError> {
+        let mut set = ChangeSet { writes: Vec::new(), audit: Vec::new(), fence };
         let mut refused = 0;
         for change in &changes {
             let Some(kind) = KindName::find(&change.object.key.group, &change.object.key.kind) else {

@@ -10,6 +10,7 @@ mod proxies_door;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -24,7 +25,8 @@ use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
-use crate::reconcile::{self, Loops};
+use crate::reconcile::workloads::{self, Expiry, Witness};
+use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
 use crate::stream::Hub;
 use crate::told::Told;
@@ -136,7 +138,11 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
     let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
     let keep = Keep::new(authorities, seen, shown, clock.clone(), opened.is_shared, woken);
-    let loops = reconcile::start(&world, &clock, judging.conditions, vec![(Arc::new(keep), poke)]);
+    let (expiry, look) = (Expiry::new(&world, &clock, &proxies), Arc::new(Notify::new()));
+    tasks.spawn(wake(Arc::clone(&look), workloads::LOOK_EVERY));
+    tasks.spawn(Witness::new(&world, &clock, &proxies, opened.is_shared).run());
+    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![(Arc::new(keep), poke), (Arc::new(expiry), look)];
+    let loops = reconcile::start(&world, &clock, judging.conditions, more);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
     let set_aside = opened.set_aside;
@@ -146,6 +152,14 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
 /// Wakes whoever is to look whenever proxies have reported.
 async fn pass_on(mut reported: watch::Receiver<u64>, poke: Arc<Notify>) {
     while reported.changed().await.is_ok() {
+        poke.notify_one();
+    }
+}
+
+/// Wakes whoever is to look because time has passed.
+async fn wake(poke: Arc<Notify>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
         poke.notify_one();
     }
 }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use discovery::Interest;
 use discovery::limits::LEASE;
 use discovery::reports::{Lease, Report};
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 
-use super::Hub;
+use super::{Hub, Peer};
 
 /// The service.
 pub(super) struct Reports {
@@ -37,7 +38,7 @@ impl Service<Request<Streaming<Report>>> for Reports {
             // The channel was made for this one message.
             let _ = outgoing.try_send(Ok(lease));
             tokio::spawn(async move {
-                if let Err(status) = listen(&hub, &peer.name, request.into_inner()).await {
+                if let Err(status) = listen(&hub, &peer, request.into_inner()).await {
                     // Nobody may be there any more to read it.
                     let _ = outgoing.send(Err(status)).await;
                 }
@@ -48,11 +49,16 @@ impl Service<Request<Streaming<Report>>> for Reports {
 }
 
 /// Takes reports in until the proxy goes or is silent for longer than its lease.
-async fn listen(hub: &Hub, peer: &Arc<str>, mut incoming: Streaming<Report>) -> Result<(), Status> {
+async fn listen(hub: &Hub, peer: &Peer, mut incoming: Streaming<Report>) -> Result<(), Status> {
     loop {
         let silent = |_| Status::deadline_exceeded("no report came within the lease");
         let Some(report) = timeout(LEASE, incoming.message()).await.map_err(silent)?? else { return Ok(()) };
-        let taken = hub.proxies.report(peer, report, Instant::now());
+        let serves = Interest::of_names(&report.serves);
+        // Who speaks for a workload decides whether it is called.
+        if matches!(serves, Interest::Workload(_)) && !peer.may(&serves) {
+            return Err(Status::permission_denied(format!("{} may not report for `{serves}`", peer.name)));
+        }
+        let taken = hub.proxies.report(&peer.name, report, Instant::now());
         taken.map_err(|refused| Status::failed_precondition(refused.to_string()))?;
     }
 }

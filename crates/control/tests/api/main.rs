@@ -13,3 +13,4 @@ mod shapes;
 mod statuses;
 mod told;
 mod watches;
+mod workloads;

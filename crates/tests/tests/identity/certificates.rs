@@ -87,7 +87,7 @@ async fn the_certificate_in_use_is_the_proof_for_the_next_one_and_for_no_other_w
     assert_eq!(code, 403, "{refused}");
     assert!(refused["message"].as_str().expect("words").contains("renews no other"), "{refused}");
 
-    // The same certificate is a user of the API, which may do nothing in it but ask who it is.
+    // The same certificate is a user of the API, which may ask who it is, keep its own Workload, and do nothing else.
     let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     let content = [&shown[..], &["-H", "Content-Type: application/json"]].concat();

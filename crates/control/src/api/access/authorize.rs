@@ -87,11 +87,17 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
     /// do; nothing is decided by it.
     fn rules(&self, user: &User, namespace: &str) -> Vec<RuleShown>;
 
-    /// Whether somebody who may write an object may give away what stands in it; `before` is the object as it was.
+    /// Whether somebody who has a permit may do it to this object: give away what stands in it, touch what is there.
+    /// `before` is the object as it was, `after` as it is to be.
     ///
     /// # Errors
     /// What they do not have themselves, as a sentence.
-    fn may_give(&self, user: &User, before: Option<&Resource>, after: &Resource) -> Result<(), String>;
+    fn may_change(
+        &self,
+        permit: &Permit,
+        before: Option<&Resource>,
+        after: Option<&Resource>,
+    ) -> Result<(), String>;
 }
 
 /// A rule as it is shown.
@@ -117,7 +123,12 @@ impl Authorizer for AdminsOnly {
     }
 
     /// Only admins come so far.
-    fn may_give(&self, _user: &User, _before: Option<&Resource>, _after: &Resource) -> Result<(), String> {
+    fn may_change(
+        &self,
+        _permit: &Permit,
+        _before: Option<&Resource>,
+        _after: Option<&Resource>,
+    ) -> Result<(), String> {
         Ok(())
     }
 

@@ -9,9 +9,9 @@ use model::Resource;
 use model::units::Moment;
 
 use super::authenticate::{Authenticator, Credentials, User};
-use super::authorize::{Authorizer, RuleShown, Verdict, Wish};
+use super::authorize::{Authorizer, Permit, RuleShown, Verdict, Wish};
 use crate::access::request::ResourceRequest;
-use crate::access::{Current, Request, escalation};
+use crate::access::{Current, Request, escalation, members};
 use crate::clock::Clock;
 use crate::world::World;
 
@@ -57,8 +57,16 @@ impl Authorizer for Rbac {
         shown.filter(|rule| !rule.resources.is_empty()).collect()
     }
 
-    fn may_give(&self, user: &User, before: Option<&Resource>, after: &Resource) -> Result<(), String> {
-        escalation::check(&self.current.rules(&self.world.now().resources), user, before, after)
+    fn may_change(
+        &self,
+        permit: &Permit,
+        before: Option<&Resource>,
+        after: Option<&Resource>,
+    ) -> Result<(), String> {
+        let rules = self.current.rules(&self.world.now().resources);
+        let asked = Request::Resource(request(permit.wish()));
+        members::check(&rules, permit.who(), &asked, before, after)?;
+        after.map_or(Ok(()), |after| escalation::check(&rules, permit.who(), before, after))
     }
 }
 

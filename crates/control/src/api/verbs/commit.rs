@@ -33,10 +33,9 @@ pub async fn commit(
     before: Option<&Resource>,
     dry_run: bool,
 ) -> Result<Value, Failure> {
-    if admitted.verdict == Verdict::Put {
-        let given = state.authorizer.may_give(asked.permit.who(), before, &admitted.resource);
-        given.map_err(|why| Status::forbidden(asked.about_named(admitted), &why))?;
-    }
+    let after = (admitted.verdict != Verdict::Remove).then_some(&admitted.resource);
+    let may = state.authorizer.may_change(&asked.permit, before, after);
+    may.map_err(|why| Status::forbidden(asked.about_named(admitted), &why))?;
     let Some(write) = write(admitted, before) else {
         return Ok(before.map_or_else(|| admitted.object.clone(), |before| before.written.value()));
     };
