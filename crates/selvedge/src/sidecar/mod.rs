@@ -212,7 +212,7 @@ impl RunningSidecar {
 
 /// What a sidecar serves: its own workload and nothing else.
 fn interest(name: &workload::WorkloadName) -> Interest {
-    Interest::Gateways([name.to_string().into()].into())
+    Interest::Workload(name.to_string().into())
 }
 
 fn is_inbound(port: &Port) -> bool {
