@@ -44,6 +44,23 @@ fn limits() -> String {
          `GatewayParameters`; the second is\nfixed in the binary, so that memory per connection can be reasoned \
          about.\n\n## Per Gateway\n\n| limit | bounds | default | past it |\n|---|---|---|---|\n"
     );
+    for (name, what, default, past) in gateway_limits() {
+        page.push_str(&format!("| `{name}` | {what} | {default} | {past} |\n"));
+    }
+    page.push_str(SILENCE);
+    page.push_str("\n## Fixed\n\n| limit | value | unit | past it |\n|---|---:|---|---|\n");
+    for bound in proxy::limits::ALL {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            bound.name, bound.value, bound.unit, bound.consequence
+        ));
+    }
+    page.push_str(&control_plane());
+    page
+}
+
+/// Name, what it bounds, default, and what happens past it.
+fn gateway_limits() -> Vec<(&'static str, &'static str, String, &'static str)> {
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -53,11 +70,10 @@ fn limits() -> String {
         write_stall_timeout,
         connections_max,
     } = Limits::default();
-    let tcp = TcpLimits::default();
     let body =
         if request_body_bytes_max == 0 { "none".to_owned() } else { request_body_bytes_max.to_string() };
     let seconds = |limit: std::time::Duration| format!("{} s", limit.as_secs());
-    let rows = [
+    vec![
         ("requestBody", "bytes of a request body", body, "413 `body_too_large`"),
         (
             "idleTimeout",
@@ -90,6 +106,13 @@ fn limits() -> String {
             connections_max.to_string(),
             "new ones are closed at once, `connection_limit`",
         ),
+    ]
+}
+
+/// Of connections that carry bytes.
+fn of_connections() -> Vec<Row> {
+    let tcp = TcpLimits::default();
+    vec![
         (
             "tcp.idleTimeout",
             "time without a byte either way of a connection that carries bytes",
@@ -108,20 +131,7 @@ fn limits() -> String {
             seconds(tcp.connect_timeout),
             "the client is reset, `connect_timeout`",
         ),
-    ];
-    for (name, what, default, past) in rows {
-        page.push_str(&format!("| `{name}` | {what} | {default} | {past} |\n"));
-    }
-    page.push_str(SILENCE);
-    page.push_str("\n## Fixed\n\n| limit | value | unit | past it |\n|---|---:|---|---|\n");
-    for bound in proxy::limits::ALL {
-        page.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
-            bound.name, bound.value, bound.unit, bound.consequence
-        ));
-    }
-    page.push_str(&control_plane());
-    page
+    ]
 }
 
 fn control_plane() -> String {
@@ -137,8 +147,8 @@ fn control_plane() -> String {
     }
     page.push_str(&format!(
         "\nWhat the store keeps beside the objects:\n\n| limit | bounds | value | past it |\n|---|---|---:|---|\n\
-         | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is told \
-         410 and lists again |\n\
+         | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is \
+         told 410 and lists again |\n\
          | `AUDIT_ENTRIES_KEPT` | entries of the audit log | {} | the oldest are forgotten; copy them out before if \
          they must be kept longer |\n",
         history::CHANGES_KEPT,

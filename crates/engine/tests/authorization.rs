@@ -259,13 +259,10 @@ mod naive {
 
     fn plain(text: &str) -> String {
         let mut text = text.to_owned();
-        loop {
-            let Some(at) = text.match_indices('%').map(|(at, _)| at).find(|at| {
-                text.get(at + 1..at + 3)
-                    .is_some_and(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()))
-            }) else {
-                break;
-            };
+        while let Some(at) = text.match_indices('%').map(|(at, _)| at).find(|at| {
+            text.get(at + 1..at + 3)
+                .is_some_and(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()))
+        }) {
             let value = u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap();
             text.replace_range(at..at + 3, &char::from(value).to_string());
         }

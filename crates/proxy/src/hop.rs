@@ -4,8 +4,8 @@
 //! wait; every hop takes off what it has used, so no hop works on what nobody waits for any more. Attempts:
 //! `selvedge-attempt` says that a proxy before us retries. Then we retry only what has certainly not reached an
 //! application, because retries at every hop multiply. The fields of our own are believed only of proxies that are
-//! trusted and of members of the mesh; a client that sends them is not heard, and `grpc-timeout` may only shorten what a
-//! rule allows.
+//! trusted and of members of the mesh; a client that sends them is not heard, and `grpc-timeout` may only shorten
+//! what a rule allows.
 
 use std::time::{Duration, Instant};
 

@@ -53,6 +53,7 @@ limits! {
     PIPE_BYTES_MIN: usize = 64 * KIB,                "bytes",        "a pipe that the system makes smaller than this is not used: the tunnel copies";
     PIPES_LENT_MAX: usize = 256,                     "pipes a worker", "further tunnels copy";
     PIPES_KEPT_MAX: usize = 32,                      "pipes a worker", "returned pipes are closed";
+    POSTGRES_REQUESTS_MAX: usize = 2,                "requests for encryption before the handshake", "the connection is reset, `encryption_required`";
     TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
     MESH_DISTRUST_SECONDS: u32 = 5,                  "seconds",      "a mesh connection whose other end is no longer believed, or whose own certificate has expired, is cut";
     MESH_SOURCES_MAX: usize = 1000,                  "identities a worker", "the requests of further callers are counted together, without a name";

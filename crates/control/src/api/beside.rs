@@ -29,7 +29,7 @@ pub trait Beside: Send + Sync + fmt::Debug + 'static {
     fn takes(&self, path: &str) -> bool;
 
     /// Answers a request for such a path. Who showed a certificate that counts stands in its extensions, as an
-    /// `Arc<`[`Peer`](super::tls::peer::Peer)`>`. What they need of the API they ask of it as anybody does, only without a
-    /// connection.
+    /// `Arc<`[`Peer`](super::tls::peer::Peer)`>`. What they need of the API they ask of it as anybody does, only
+    /// without a connection.
     fn answer(&self, request: Request<Incoming>, api: Inside) -> Answered<'_>;
 }

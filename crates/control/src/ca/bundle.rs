@@ -23,8 +23,8 @@ pub fn is_current(bundle: &TrustBundle, state: &State) -> bool {
         && roots.eq(state.roots.iter().map(|root| root.anchor.as_str()))
 }
 
-/// The write that makes the bundle say how things are; `None` when it does. `problem` is what keeps the Mesh from having
-/// the authority that it asks for.
+/// The write that makes the bundle say how things are; `None` when it does. `problem` is what keeps the Mesh from
+/// having the authority that it asks for.
 #[must_use]
 pub fn write(
     mesh: &str,

@@ -208,7 +208,8 @@ impl Certifier {
         (!named.is_empty()).then_some(Sender::Gateway(Some(named)))
     }
 
-    /// Whom the certificate is for: what the sender has shown, and the name of the replica as far as that leaves it open.
+    /// Whom the certificate is for: what the sender has shown, and the name of the replica as far as that leaves it
+    /// open.
     fn subject(&self, sender: &Sender, request: &CertificateRequest) -> Result<Subject, Status> {
         let shape = "`workload` is `namespace/name`, each of at most 63 lower-case letters, digits and `-`";
         let (namespace, name) = request.workload.split_once('/').ok_or_else(|| Status::bad_request(shape))?;

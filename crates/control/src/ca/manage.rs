@@ -1,6 +1,7 @@
 //! What people ask of the authorities: a new root, or no more trust in one.
 //!
-//! Only the beginning is written here, by whichever control plane was asked; the leader does the rest ([`super::keep`]).
+//! Only the beginning is written here, by whichever control plane was asked; the leader does the rest
+//! ([`super::keep`]).
 
 use std::sync::Arc;
 

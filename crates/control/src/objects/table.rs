@@ -124,8 +124,9 @@ fn bound(object: &Value) -> String {
     format!("{}/{}", text(&part("kind")), text(&part("name")))
 }
 
+const AGE: Column = text("Age", |object, now| age(object, now).into());
+
 fn columns(kind: KindName) -> Vec<Column> {
-    const AGE: Column = text("Age", |object, now| age(object, now).into());
     let own = match kind {
         KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
         KindName::Secret => {
@@ -177,6 +178,30 @@ fn columns(kind: KindName) -> Vec<Column> {
             text("Accepted", |object, _| condition(object, "Accepted")),
             AGE,
         ],
+        KindName::TcpRoute
+        | KindName::ReferenceGrant
+        | KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
+        | KindName::GatewayParameters
+        | KindName::Role
+        | KindName::ClusterRole => vec![AGE],
+        KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            vec![text("Role", |object, _| bound(object).into()), AGE]
+        }
+        KindName::Mesh
+        | KindName::Workload
+        | KindName::JoinToken
+        | KindName::TrustBundle
+        | KindName::AuthorizationPolicy => mesh_columns(kind),
+        KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
+    };
+    std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
+}
+
+/// Of the kinds that make the mesh; none for others.
+fn mesh_columns(kind: KindName) -> Vec<Column> {
+    match kind {
         KindName::Mesh => vec![
             text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
             text("mTLS", |object, _| word(object, "/spec/mtls/mode")),
@@ -191,17 +216,6 @@ fn columns(kind: KindName) -> Vec<Column> {
             wide("Ports", |object, _| none_if_empty(shortened(each(object, "/spec/ports", "port"), ""))),
             wide("Zone", |object, _| word(object, "/spec/locality/zone")),
         ],
-        KindName::TcpRoute
-        | KindName::ReferenceGrant
-        | KindName::BackendTlsPolicy
-        | KindName::ResiliencePolicy
-        | KindName::FaultPolicy
-        | KindName::GatewayParameters
-        | KindName::Role
-        | KindName::ClusterRole => vec![AGE],
-        KindName::RoleBinding | KindName::ClusterRoleBinding => {
-            vec![text("Role", |object, _| bound(object).into()), AGE]
-        }
         KindName::JoinToken => vec![
             text("ServiceAccount", |object, _| word(object, "/spec/serviceAccount")),
             text("Workload", |object, _| none_if_empty(first(object, &["/spec/workload"]))),
@@ -217,9 +231,8 @@ fn columns(kind: KindName) -> Vec<Column> {
             AGE,
         ],
         KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
-        KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
-    };
-    std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
+        _ => Vec::new(),
+    }
 }
 
 fn word(object: &Value, pointer: &str) -> Value {

@@ -30,8 +30,8 @@ pub struct Loops {
     tasks: JoinSet<()>,
 }
 
-/// Starts the loops of one control plane. `conditions` are the newest that the engine and the proxies came to; `more` are
-/// loops of others, each with what wakes it for reasons outside of the world.
+/// Starts the loops of one control plane. `conditions` are the newest that the engine and the proxies came to; `more`
+/// are loops of others, each with what wakes it for reasons outside of the world.
 #[must_use]
 pub fn start(
     world: &Arc<World>,

@@ -508,13 +508,19 @@ fn a_tcp_route_is_seen_by_its_gateway_with_what_it_leads_to_as_long_as_it_names_
         guard("a", "closed", "TCPRoute", "database"),
     ];
     let mut scene = Scene::new(&before);
-    for name in ["a/database", "a/postgres", "a/postgres-1", "a/closed"] {
+    let all = [
+        "TCPRoute a/database",
+        "Service a/postgres",
+        "EndpointSlice a/postgres-1",
+        "AuthorizationPolicy a/closed",
+    ];
+    for name in all {
         assert!(scene.of("a/edge").contains(name), "{name}: {:?}", scene.of("a/edge"));
     }
 
     scene.edit(&[tcp_route("a", "database", ("a", "other"), ("a", "postgres"))], &[]);
 
-    for name in ["a/database", "a/postgres", "a/postgres-1"] {
+    for name in all {
         assert!(!scene.of("a/edge").contains(name), "{name}");
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
     for side in event.before.iter().chain(&event.after) {
         let own = Node::Object(side.key.clone());
         found.insert(Touch::Refresh(own.clone()));
+        found.extend(policy_touches(side));
         match &side.kind {
             Kind::Gateway(_) => {
                 let now = resources.gateway(side.namespace(), side.key.name.as_str());
@@ -43,27 +44,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 found.insert(Touch::Rebuild(Node::OurGateways));
             }
             Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
-                let parents = gateways_of(side);
-                found.extend(
-                    parents.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources)),
-                );
-                found.extend(parent_services(side).into_iter().map(|service| {
-                    let of: Arc<str> = side.namespace().into();
-                    Touch::Refresh(Node::RoutesBefore { service, of })
-                }));
-            }
-            Kind::BackendTlsPolicy(policy) => {
-                let services = services_of(side, policy);
-                found.extend(services.iter().filter_map(|(namespace, name)| service(namespace, name)));
-            }
-            Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) => {
-                let targets = targets_of(side).into_iter();
-                let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
-                found.extend(nodes.map(Touch::Refresh));
-            }
-            Kind::AuthorizationPolicy(policy) => {
-                let guarded = guarded_by(side, policy).into_iter();
-                found.extend(guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))));
+                found.extend(route_touches(side, resources));
             }
             Kind::Mesh(_) => {
                 found.insert(Touch::Refresh(Node::Guards(Guarded::Mesh)));
@@ -93,7 +74,11 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let needed = resources.get(&side.key).is_some();
                 found.insert(Touch::Child { parent: Node::TrustBundles, child: own, needed });
             }
-            Kind::Secret(_)
+            Kind::BackendTlsPolicy(_)
+            | Kind::ResiliencePolicy(_)
+            | Kind::FaultPolicy(_)
+            | Kind::AuthorizationPolicy(_)
+            | Kind::Secret(_)
             | Kind::ConfigMap(_)
             | Kind::Service(_)
             | Kind::Backend(_)
@@ -107,6 +92,37 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
         }
     }
     found
+}
+
+/// What a route concerns: its parents.
+fn route_touches(side: &Resource, resources: &Resources) -> Vec<Touch> {
+    let gateways = gateways_of(side);
+    let attached = gateways.iter().filter_map(|(namespace, name)| attached(side, namespace, name, resources));
+    let services = parent_services(side).into_iter().map(|service| {
+        let of: Arc<str> = side.namespace().into();
+        Touch::Refresh(Node::RoutesBefore { service, of })
+    });
+    attached.chain(services).collect()
+}
+
+/// What a policy concerns: all that it is about.
+fn policy_touches(side: &Resource) -> Vec<Touch> {
+    match &side.kind {
+        Kind::BackendTlsPolicy(policy) => {
+            let services = services_of(side, policy);
+            services.iter().filter_map(|(namespace, name)| service(namespace, name)).collect()
+        }
+        Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) => {
+            let targets = targets_of(side).into_iter();
+            let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
+            nodes.map(Touch::Refresh).collect()
+        }
+        Kind::AuthorizationPolicy(policy) => {
+            let guarded = guarded_by(side, policy).into_iter();
+            guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The Services that select an object as it is on one side.

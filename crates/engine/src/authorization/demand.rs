@@ -190,9 +190,9 @@ impl From {
         };
         From {
             identities: Pair::new(identities, not_identities, ids),
-            namespaces: Pair::new(namespaces, not_namespaces, |list| globs(list)),
+            namespaces: Pair::new(namespaces, not_namespaces, globs),
             workloads: Pair::new(workloads, not_workloads, places),
-            meshes: Pair::new(meshes, not_meshes, |list| globs(list)),
+            meshes: Pair::new(meshes, not_meshes, globs),
             addresses: Pair::new(ip_blocks, not_ip_blocks, Addresses::new),
             home: around.trust_domain.filter(|_| meshes.is_empty()).cloned(),
         }
@@ -256,9 +256,9 @@ impl To {
         };
         To {
             ports: Pair::new(ports, not_ports, |list| list.into()),
-            server_names: Pair::new(server_names, not_server_names, |list| folded(list)),
+            server_names: Pair::new(server_names, not_server_names, folded),
             methods: Pair::new(methods, not_methods, |list| list.into()),
-            hosts: Pair::new(hosts, not_hosts, |list| folded(list)),
+            hosts: Pair::new(hosts, not_hosts, folded),
             paths: Pair::new(paths, not_paths, |list| list.iter().map(path).collect()),
         }
     }
@@ -309,7 +309,7 @@ impl Header {
     fn new(demand: &written::HeaderDemand) -> Header {
         Header {
             name: demand.header.to_ascii_lowercase().as_bytes().into(),
-            values: Pair::new(&demand.values, &demand.not_values, |list| globs(list)),
+            values: Pair::new(&demand.values, &demand.not_values, globs),
         }
     }
 

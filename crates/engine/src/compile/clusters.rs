@@ -214,8 +214,8 @@ impl ClusterBook {
 }
 
 impl ClusterBook {
-    /// Addresses by number, members behind them. A member that is somebody else now is another endpoint: what was opened
-    /// to the one before is not its own.
+    /// Addresses by number, members behind them. A member that is somebody else now is another endpoint: what was
+    /// opened to the one before is not its own.
     fn endpoints(&mut self, slot: ClusterSlot, draft: &mut Draft) -> Vec<Endpoint> {
         draft.addresses.sort_unstable();
         draft.addresses.dedup();

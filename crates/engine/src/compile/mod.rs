@@ -10,6 +10,7 @@ mod callers;
 mod certificates;
 mod changes;
 mod clusters;
+mod differences;
 mod endpoints;
 mod filters;
 mod frontend;
@@ -35,13 +36,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::kinds::endpoint_slice::EndpointSlice;
-use model::kinds::{
-    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, Secret, Service, TcpRoute, Workload,
-};
-use model::kinds::{FaultPolicy, ResiliencePolicy};
-use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
@@ -50,17 +44,18 @@ pub use protection::{Inbound, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
-use changes::{Change, Watched};
+use changes::Change;
 use clusters::{ClusterBook, Sources};
+use differences::{Differences, Watch};
 use gateways::GatewayPlan;
 use listeners::{ListenerView, Lookup};
 use policies::{PolicyTable, ServicePlace};
 use ports::{Content, Ports};
 use protection::{MeshDefaults, PolicyBook};
-use references::{ClusterKey, Destination};
-use resilience::{Concerned, ResilienceBook};
+use references::ClusterKey;
+use resilience::ResilienceBook;
 use routes::{Around, Routes, Workshop};
-use selection::{Selecting, Selection};
+use selection::Selection;
 use sidecar::{Sidecar, Ways};
 use tables::Tables;
 use tcp_routes::TcpRoutes;
@@ -130,54 +125,6 @@ pub struct Compiler {
     mesh: Option<MeshView>,
     /// Whom it is compiled for, when that is the proxy beside a Workload.
     sidecar: Option<Sidecar>,
-}
-
-/// The kinds that are watched for changes.
-#[derive(Debug, Default)]
-struct Watch {
-    authorization: Watched,
-    backend: Watched,
-    config_map: Watched,
-    endpoint_slice: Watched,
-    fault: Watched,
-    gateway: Watched,
-    gateway_class: Watched,
-    gateway_parameters: Watched,
-    http_route: Watched,
-    mesh: Watched,
-    namespace: Watched,
-    pod: Watched,
-    policy: Watched,
-    reference_grant: Watched,
-    resilience: Watched,
-    secret: Watched,
-    service: Watched,
-    tcp_route: Watched,
-    workload: Watched,
-}
-
-/// What is different since the last compile, as the phases ask for it.
-#[derive(Debug)]
-struct Differences {
-    /// AuthorizationPolicies.
-    authorization: bool,
-    gateways: bool,
-    mesh: bool,
-    services: bool,
-    /// Workloads that came, went or were edited.
-    workloads: Vec<Change>,
-    grants: bool,
-    namespaces: bool,
-    policies: bool,
-    anchors: bool,
-    /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
-    resilience: Option<Concerned>,
-    routes: Vec<Change>,
-    tcp_routes: Vec<Change>,
-    /// Services and Backends that came, went or were edited.
-    destinations: HashSet<Destination>,
-    /// Services whose endpoints changed.
-    endpoints: HashSet<Destination>,
 }
 
 impl Compiler {
@@ -468,80 +415,4 @@ impl Compiler {
 
 fn has_parents(status: &ObjectStatus) -> bool {
     matches!(status, ObjectStatus::Route(route) if !route.parents.is_empty())
-}
-
-impl Watch {
-    fn differences(&mut self, resources: &Resources, selection: &mut Selection) -> Differences {
-        fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
-            resources.all::<T>().map(|typed| typed.resource)
-        }
-        // Nobody keeps the lines of these, so one that only stands elsewhere in its file has not changed.
-        let real = |mut changes: Vec<Change>| {
-            changes.retain(|change| !change.is_move());
-            changes
-        };
-        let backends = real(self.backend.update(shelf::<Backend>(resources)));
-        let services = real(self.service.update(shelf::<Service>(resources)));
-        let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
-        let pods = real(self.pod.update(shelf::<Pod>(resources)));
-        let workloads = real(self.workload.update(shelf::<Workload>(resources)));
-        let changes = Selecting { services: &services, pods: &pods, workloads: &workloads };
-        let selecting = selection.update(changes, resources);
-        let secrets = !real(self.secret.update(shelf::<Secret>(resources))).is_empty();
-        let config_maps = !real(self.config_map.update(shelf::<ConfigMap>(resources))).is_empty();
-        // Every kind is looked at, whatever the others say: `|` and not `||`.
-        // Trust anchors of clients stand in ConfigMaps.
-        let gateways = secrets
-            | config_maps
-            | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
-            | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
-            | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
-        let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
-        let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
-        let concerned = (!resilience.is_empty() || !faults.is_empty()).then(|| {
-            let mut concerned = Concerned::default();
-            concerned.note::<ResiliencePolicy>(&resilience);
-            concerned.note::<FaultPolicy>(&faults);
-            concerned
-        });
-        let destinations = sides(&backends).map(|resource| destination(false, resource));
-        // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
-        let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
-        let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
-            .is_empty()
-            | mesh
-            | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
-        Differences {
-            authorization,
-            gateways,
-            mesh,
-            services: !services.is_empty(),
-            workloads,
-            grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
-            namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
-            policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
-            anchors: secrets || config_maps,
-            resilience: concerned,
-            routes: self.http_route.update(shelf::<HttpRoute>(resources)),
-            tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
-            destinations: destinations
-                .chain(sides(&services).map(|resource| destination(true, resource)))
-                .collect(),
-            endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
-        }
-    }
-}
-
-fn sides(changes: &[Change]) -> impl Iterator<Item = &Arc<Resource>> {
-    changes.iter().flat_map(Change::sides)
-}
-
-fn destination(service: bool, resource: &Resource) -> Destination {
-    Destination { service, namespace: resource.namespace().into(), name: resource.key.name.to_arc() }
-}
-
-/// The Service an EndpointSlice belongs to.
-fn owner(slice: &Resource) -> Option<Destination> {
-    let name = slice.meta.labels.get(SERVICE_NAME)?.clone();
-    Some(Destination { service: true, namespace: slice.namespace().into(), name })
 }

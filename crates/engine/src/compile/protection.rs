@@ -178,8 +178,8 @@ impl PolicyBook {
         self.doors.entry(key).or_insert_with(|| Door(Some(list.into()))).clone()
     }
 
-    /// What may come in to a workload by a port that stands for these ports of Services: all of them must agree, because
-    /// who comes in by the workload's own port names none.
+    /// What may come in to a workload by a port that stands for these ports of Services: all of them must agree,
+    /// because who comes in by the workload's own port names none.
     pub(super) fn of_workload(
         &mut self,
         namespace: &Arc<str>,

@@ -1,4 +1,5 @@
-//! Services as parents of routes (GAMMA, GEP-1426): what a route says there holds for callers, at the proxy beside each.
+//! Services as parents of routes (GAMMA, GEP-1426): what a route says there holds for callers, at the proxy beside
+//! each.
 //!
 //! A route in the namespace of the Service is its producer's and holds for everybody; one in another namespace is a
 //! consumer's and holds for the workloads of that namespace only, and there it takes the place of the producer's.

@@ -112,7 +112,7 @@ impl Sides<'_> {
     /// Of a port that carries bytes: where connections for each name lead.
     fn connections(&self, port: &Pair<Arc<Port>>, found: &mut Changes) {
         let both = || port.before.iter().chain(&port.after).filter(|port| port.table().is_none());
-        let Some(shown) = both().last() else { return };
+        let Some(shown) = both().next_back() else { return };
         let names = both().flat_map(|port| match &port.security {
             Security::Tls(tls) => tls.hosts.iter().map(|host| host.hostname.clone()).collect(),
             Security::Plain | Security::Mesh(_) => vec![None],

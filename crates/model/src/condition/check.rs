@@ -118,7 +118,7 @@ impl Checker {
             }
             (op::IN, None, [name, map]) if is_headers(map) => {
                 let name = literal_text(name).ok_or_else(computed)?;
-                self.header(&name.to_owned()).map(|()| Type::Bool)
+                self.header(name).map(|()| Type::Bool)
             }
             (op::IN, None, [element, list]) => {
                 self.expect(element, Type::Text)?;
@@ -126,7 +126,7 @@ impl Checker {
             }
             (op::INDEX, None, [map, name]) if is_headers(map) => {
                 let name = literal_text(name).ok_or_else(computed)?;
-                self.header(&name.to_owned()).map(|()| Type::Text)
+                self.header(name).map(|()| Type::Text)
             }
             (op::CONDITIONAL, None, [asked, yes, no]) => {
                 self.expect(asked, Type::Bool)?;

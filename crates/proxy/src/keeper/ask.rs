@@ -1,7 +1,8 @@
 //! Asks a control plane for a certificate: a new key, a request that says nothing but the key, and the answer.
 //!
 //! The key is made here and goes nowhere but into [`super::kept`]. What is answered is believed only as far as it fits:
-//! a certificate of this very key, for the workload that was asked for, that verifies up to the roots that came with it.
+//! a certificate of this very key, for the workload that was asked for, that verifies up to the roots that came with
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;

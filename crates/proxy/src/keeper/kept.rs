@@ -1,7 +1,8 @@
 //! The identity on disk: key, certificate and roots in one file, so that no crash can part them.
 //!
 //! A proxy that starts while every issuer is dead is somebody all the same. The file holds a key, so only its owner may
-//! read it. What cannot be used is set aside for people to look at; what is expired is used as far as it goes: its roots.
+//! read it. What cannot be used is set aside for people to look at; what is expired is used as far as it goes: its
+//! roots.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Keeps this proxy a member of its mesh: gets a certificate, renews it in time, and never lets go of a good one.
 //!
 //! On a small thread of its own, for the data path must not wait for it. Any control plane of a list will do. The
-//! certificate in use is the proof for the next one; the token is shown only where there is none, or it is refused. What
-//! fails leaves everything as it is.
+//! certificate in use is the proof for the next one; the token is shown only where there is none, or it is refused.
+//! What fails leaves everything as it is.
 
 mod ask;
 mod kept;
@@ -104,7 +104,8 @@ struct State {
 }
 
 impl Keeper {
-    /// Starts. When it returns, what is on the disk is in use; anything newer comes later. `member` is who becomes somebody.
+    /// Starts. When it returns, what is on the disk is in use; anything newer comes later. `member` is who becomes
+    /// somebody.
     ///
     /// # Errors
     /// A thread or the folder is not to be had.

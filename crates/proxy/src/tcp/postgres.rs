@@ -12,13 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::failure::Failure;
+use crate::limits::POSTGRES_REQUESTS_MAX;
 
 /// Length and code of `SSLRequest`.
 const TLS_REQUEST: [u8; 8] = request(80_877_103);
 /// Length and code of `GSSENCRequest`.
 const GSS_REQUEST: [u8; 8] = request(80_877_104);
-/// A request for GSSAPI, which is declined, and then one for TLS.
-const REQUESTS_MAX: usize = 2;
 
 const fn request(code: u32) -> [u8; 8] {
     let [a, b, c, d] = code.to_be_bytes();
@@ -30,7 +29,7 @@ const fn request(code: u32) -> [u8; 8] {
 /// # Errors
 /// The client is one of PostgreSQL's that goes on without TLS, or bytes stand where none may.
 pub async fn answer(stream: &mut TcpStream) -> Result<(), Failure> {
-    for _ in 0..REQUESTS_MAX {
+    for _ in 0..POSTGRES_REQUESTS_MAX {
         let mut first = [0];
         let seen = stream.peek(&mut first).await.map_err(|_| Failure::TlsHandshake)?;
         // A TLS record begins with its type, and none has the number 0 (RFC 8446 section 5.1).

@@ -216,7 +216,8 @@ pub struct Held {
 }
 
 /// A connection of its own for bytes of which nothing is understood: within the mesh one stream of `selvedge/tcp`,
-/// elsewhere as the cluster asks for. A failed connect moves on to another endpoint; `tell` hears of each that is tried.
+/// elsewhere as the cluster asks for. A failed connect moves on to another endpoint; `tell` hears of each that is
+/// tried.
 ///
 /// # Errors
 /// There is no endpoint, or none of those asked accepted, proved who it must be, and was in time.

@@ -1,7 +1,7 @@
 //! Which client certificates are let in: those of our own authority, and those of members of our meshes.
 //!
-//! Which of the two judges a certificate is decided by the certificate's own claim ([`super::peer::is_of_member`]), so an
-//! authority that somebody supplied for a mesh cannot make an administrator.
+//! Which of the two judges a certificate is decided by the certificate's own claim ([`super::peer::is_of_member`]),
+//! so an authority that somebody supplied for a mesh cannot make an administrator.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

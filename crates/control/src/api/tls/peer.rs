@@ -80,8 +80,9 @@ impl Peer {
     }
 }
 
-/// Whether a certificate claims to be that of a member: it has a name that is a URI. Such a certificate is judged by the
-/// roots of its mesh alone, and any other one by our own authority alone, so that neither can speak for the other's.
+/// Whether a certificate claims to be that of a member: it has a name that is a URI. Such a certificate is judged by
+/// the roots of its mesh alone, and any other one by our own authority alone, so that neither can speak for the
+/// other's.
 #[must_use]
 pub fn is_of_member(certificate: &CertificateDer<'_>) -> bool {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };

@@ -77,7 +77,8 @@ fn make(authority: &Authority, names: &[String], now: SystemTime) -> Result<Curr
 }
 
 /// TLS settings of a listener of the control plane: our certificate, and client certificates of our own authority
-/// or of members of our meshes for whoever has one. Nothing is resumed, because a resumed session would not be verified again.
+/// or of members of our meshes for whoever has one. Nothing is resumed, because a resumed session would not be
+/// verified again.
 ///
 /// # Errors
 /// When a name is none, or no key can be made.

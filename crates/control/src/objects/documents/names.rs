@@ -236,6 +236,7 @@ mod tests {
                 "v1",
                 "discovery.k8s.io/v1",
                 "gateway.networking.k8s.io/v1",
+                "gateway.networking.k8s.io/v1alpha2",
                 "gateway.networking.k8s.io/v1beta1",
                 "mesh.selvedge.dev/v1alpha1",
                 "policy.selvedge.dev/v1alpha1",

@@ -1,6 +1,5 @@
 //! The caller's side: bounds of time, retries and faults.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::kinds::fault_policy::{FaultAbort, FaultPolicySpec};
@@ -128,7 +127,7 @@ pub(super) fn fault(written: &FaultPolicySpec) -> Fault {
     let FaultPolicySpec { target_refs: _, when, delay, abort } = written;
     let conditions = when.iter().map(|condition| FaultCondition {
         header: condition.header.to_ascii_lowercase().into(),
-        values: condition.values.iter().cloned().collect::<Vec<Arc<str>>>().into(),
+        values: condition.values.to_vec().into(),
     });
     Fault {
         when: conditions.collect(),

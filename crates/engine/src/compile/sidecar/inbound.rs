@@ -156,7 +156,7 @@ impl Inbound {
             drafts.insert(port.address, Draft { leads: Leads::One(way), trusted_hops: 0 });
         }
         if let Some(door) = self.door {
-            let named = self.asked.iter().map(|asked| asked.named(workload, &application, ways)).collect();
+            let named = self.asked.iter().map(|asked| asked.named(workload, application, ways)).collect();
             let leads = Leads::ByName(named);
             drafts.insert(door, Draft { leads, trusted_hops: TRUSTED_HOPS_OF_MEMBERS });
         }

@@ -1,6 +1,8 @@
 //! Failures on purpose: for all, for none, for some, for those who ask.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use serde_json::json;
 use tests::client::{fetch, fetch_with};
