@@ -3,17 +3,20 @@
 
 mod meshes;
 mod plane;
+mod psql;
 mod scene;
 mod sidecars;
 
 use meshes::{Mesh, SHOP, Speaks};
-use scene::echo;
+use psql::Session;
+use scene::{echo, free_address as nobody};
+use sidecars::until;
 
 #[test]
 fn an_application_calls_another_by_its_environment_and_the_other_side_knows_who_called() {
     let (mesh, upstream) = (Mesh::start(), echo("cart"));
-    let mut cart = mesh.member("cart", Speaks::Http, upstream.address().port());
-    let mut web = mesh.member("web", Speaks::Http, 9);
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
     cart.run(&[]);
 
     let call = "curl -fsS --retry 20 --retry-connrefused --retry-delay 1 $SHOP_CART_URL/items > answer
@@ -29,9 +32,9 @@ fn an_application_calls_another_by_its_environment_and_the_other_side_knows_who_
 #[test]
 fn where_calls_are_denied_by_default_those_whom_a_policy_names_get_in_and_authz_can_says_the_same() {
     let (mesh, upstream) = (Mesh::start(), echo("cart"));
-    let mut cart = mesh.member("cart", Speaks::Http, upstream.address().port());
-    let mut web = mesh.member("web", Speaks::Http, 9);
-    let mut till = mesh.member("till", Speaks::Http, 9);
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
+    let mut till = mesh.member("till", Speaks::Http, nobody());
     for member in [&mut cart, &mut web, &mut till] {
         member.run(&[]);
     }
@@ -51,8 +54,8 @@ fn where_calls_are_denied_by_default_those_whom_a_policy_names_get_in_and_authz_
 #[test]
 fn without_its_control_plane_the_mesh_goes_on_and_a_sidecar_starts_from_what_it_kept() {
     let (mut mesh, upstream) = (Mesh::start(), echo("cart"));
-    let mut cart = mesh.member("cart", Speaks::Http, upstream.address().port());
-    let mut web = mesh.member("web", Speaks::Http, 9);
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
     cart.run(&[]);
     web.run(&[]);
     web.calls("cart", "/before", 200);
@@ -66,6 +69,42 @@ fn without_its_control_plane_the_mesh_goes_on_and_a_sidecar_starts_from_what_it_
 
     web.calls("cart", "/restarted", 200);
     cart.logged(&["\"/restarted\"", &format!("\"source_identity\":\"{SHOP}/web\"")]);
+}
+
+#[test]
+fn a_database_is_reached_through_two_sidecars_and_a_policy_that_changes_cuts_nobody_unless_it_says_so() {
+    let (mesh, database) = (Mesh::start(), psql::Database::start());
+    let mut db = mesh.member("db", Speaks::Tcp, database.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
+    db.run(&[]);
+    web.run(&[]);
+    let address = web.finds("db");
+
+    let mut session = until("a session", || Session::open(address));
+    assert_eq!(session.asks("select 6 * 7"), Some("42".to_owned()));
+    let backend = session.asks("select pg_backend_pid()");
+    mesh.apply(&denied("Keep"));
+    until("newcomers to be denied", || Session::open(address).is_none().then_some(()));
+
+    assert_eq!(session.asks("select pg_backend_pid()"), backend, "the same session goes on");
+    mesh.apply(&denied("Enforce"));
+    until("the session to be cut", || session.asks("select 1").is_none().then_some(()));
+    db.logged(&[&format!("\"source_identity\":\"{SHOP}/web\"")]);
+}
+
+/// A policy that keeps the web from its database.
+fn denied(live: &str) -> String {
+    format!(
+        "apiVersion: policy.selvedge.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {{ namespace: shop, name: no-web }}
+spec:
+  targetRefs: [{{ group: \"\", kind: Service, name: db }}]
+  action: Deny
+  live: {live}
+  rules: [{{ name: web, from: [{{ identities: [\"{SHOP}/web\"] }}] }}]
+"
+    )
 }
 
 /// A policy that lets these callers in to the cart.

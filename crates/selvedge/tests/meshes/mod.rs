@@ -80,8 +80,8 @@ impl Mesh {
         drop(self.control.take().expect("it runs"));
     }
 
-    /// A workload that has joined, with a sidecar beside the application at this port of the loopback.
-    pub fn member(&self, name: &'static str, speaks: Speaks, application: u16) -> Member {
+    /// A workload that has joined, with a sidecar beside the application at this address.
+    pub fn member(&self, name: &'static str, speaks: Speaks, application: SocketAddr) -> Member {
         let member = Member::new(self, name, speaks, application);
         self.apply(&member.documents());
         self.must(&format!("token create -n shop --service-account {name} --ttl 1h --out {name}.token"));
@@ -93,7 +93,7 @@ impl Mesh {
 pub struct Member {
     name: &'static str,
     speaks: Speaks,
-    application: u16,
+    application: SocketAddr,
     /// Where others reach it, and the port they name.
     address: SocketAddr,
     mesh_port: u16,
@@ -104,7 +104,7 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(mesh: &Mesh, name: &'static str, speaks: Speaks, application: u16) -> Member {
+    fn new(mesh: &Mesh, name: &'static str, speaks: Speaks, application: SocketAddr) -> Member {
         let folder = mesh.folder.path().to_owned();
         let (address, mesh_port) = (free_address(), free_address().port());
         let (services, control) = (free_block(), mesh.address);
@@ -114,6 +114,7 @@ impl Member {
     /// It and its Service, written by hand.
     fn documents(&self) -> String {
         let Member { name, mesh_port, application, .. } = self;
+        let (own, target) = (application.ip(), application.port());
         let (ip, port) = (self.address.ip(), self.address.port());
         let (protocol, spoken) = match self.speaks {
             Speaks::Http => ("HTTP", "http"),
@@ -127,7 +128,8 @@ spec:
   address: {ip}
   serviceAccount: {name}
   sidecar: {{ port: {mesh_port} }}
-  ports: [{{ name: {spoken}, port: {port}, protocol: {protocol}, targetPort: {application} }}]
+  ports: [{{ name: {spoken}, port: {port}, protocol: {protocol}, targetPort: {target} }}]
+  application: {{ address: {own} }}
 ---
 apiVersion: v1
 kind: Service
@@ -143,8 +145,8 @@ spec:
     pub fn run(&mut self, application: &[&str]) {
         let name = self.name;
         let port = match self.speaks {
-            Speaks::Http => format!("http:{}:http:{}", self.address.port(), self.application),
-            Speaks::Tcp => format!("tcp:{}:tcp:{}", self.address.port(), self.application),
+            Speaks::Http => format!("http:{}:http:{}", self.address.port(), self.application.port()),
+            Speaks::Tcp => format!("tcp:{}:tcp:{}", self.address.port(), self.application.port()),
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         command.arg("sidecar").args(["--workload", &format!("shop/{name}-1"), "--service-account", name]);
