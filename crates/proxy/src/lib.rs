@@ -54,6 +54,7 @@ pub use config::{
     Tell, Wire,
 };
 pub use engine::config::Locality;
+pub use engine::mesh::addresses::ServiceBlock;
 pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
 pub use proxy::{Applied, Bound, Options, Proxy};

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use scene::free_address;
-use sidecars::{ID, Mesh, Sidecar, signal, until};
+use sidecars::{ID, Mesh, sidecar as start, signal, until};
 
 fn read(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))
@@ -125,7 +125,7 @@ fn without_a_control_plane_the_application_starts_late_and_that_is_said() {
     let (nowhere, token) = (format!("https://{}", free_address()), &mesh.token);
 
     let words = ["--start-within", "1", "--", "true"];
-    let mut sidecar = Sidecar::start(&nowhere, token, folder.path(), &words);
+    let mut sidecar = start(&nowhere, token, folder.path(), &words);
 
     sidecar.line("warning: the application is started without a configuration, after 1 s");
     assert_eq!(sidecar.ended().code(), Some(0));
@@ -136,7 +136,7 @@ fn a_signal_before_the_start_ends_a_sidecar_without_its_application() {
     let (mesh, folder) = (Mesh::start(), tempfile::tempdir().expect("a folder"));
     let (nowhere, token) = (format!("https://{}", free_address()), &mesh.token);
 
-    let mut sidecar = Sidecar::start(&nowhere, token, folder.path(), &["--", "sh", "-c", "echo > started"]);
+    let mut sidecar = start(&nowhere, token, folder.path(), &["--", "sh", "-c", "echo > started"]);
     sidecar.line("selvedge sidecar of `shop/cart-1`");
     sidecar.signal("-INT");
 
@@ -165,7 +165,7 @@ fn with_the_control_plane_dead_it_starts_from_what_it_kept() {
     let Mesh { plane, token } = mesh;
     let _files = plane.stop();
 
-    let mut second = Sidecar::start(&control, &token, folder.path(), &["--", "sh", "-c", "exit 5"]);
+    let mut second = start(&control, &token, folder.path(), &["--", "sh", "-c", "exit 5"]);
 
     second.line(&format!("a member of the mesh as {ID}"));
     second.line("started");

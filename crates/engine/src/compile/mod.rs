@@ -62,6 +62,7 @@ use tcp_routes::TcpRoutes;
 
 use crate::config::{Config, Port, Sources as RuleSources};
 use crate::mesh::MeshView;
+use crate::mesh::addresses::ServiceBlock;
 use crate::status::{Conditions, ObjectConditions, ObjectStatus};
 
 /// What a compiler must be told once.
@@ -163,6 +164,13 @@ impl Compiler {
     #[must_use]
     pub fn binding_low_ports(mut self) -> Self {
         self.sidecar.iter_mut().for_each(Sidecar::bind_low_ports);
+        self
+    }
+
+    /// Has a sidecar find Services in this block; for machines on which several sidecars run.
+    #[must_use]
+    pub fn placing_services(mut self, block: ServiceBlock) -> Self {
+        self.sidecar.iter_mut().for_each(|sidecar| sidecar.place_services(block));
         self
     }
 

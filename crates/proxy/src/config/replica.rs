@@ -15,6 +15,7 @@ use discovery::object::TypeName;
 use discovery::{Interest, ObjectName, Rejection, Version};
 use engine::Config;
 use engine::compile::{CompileOptions, Compiler, Perspective};
+use engine::mesh::addresses::ServiceBlock;
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, OnRejection, Scope, Secret, TrustBundle};
@@ -64,15 +65,16 @@ fn perspective(interest: &Interest) -> Perspective {
 }
 
 impl Replica {
-    /// A replica of nothing, for a proxy that is interested in this. Gateways that name no address listen on `bind`.
+    /// A replica of nothing, for a proxy that is interested in this. Gateways that name no address listen on `bind`, and a
+    /// sidecar opens Services in a block.
     #[must_use]
-    pub fn new(bind: IpAddr, interest: &Interest) -> Replica {
+    pub fn new(bind: IpAddr, interest: &Interest, services: ServiceBlock) -> Replica {
         let options = CompileOptions {
             controller_name: CONTROLLER_NAME.to_owned(),
             default_binds: vec![bind],
             perspective: perspective(interest),
         };
-        let compiler = Compiler::new(options);
+        let compiler = Compiler::new(options).placing_services(services);
         Replica {
             held: Resources::new(),
             denying: BTreeMap::new(),

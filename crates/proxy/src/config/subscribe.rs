@@ -15,6 +15,7 @@ use discovery::client::Session;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, STREAM_PATH};
 use discovery::{Interest, Rejection, TokenFile};
+use engine::mesh::addresses::ServiceBlock;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,6 +63,8 @@ pub struct SubscribeOptions {
     pub cache: Option<PathBuf>,
     /// Where Gateways listen that name no address.
     pub bind: IpAddr,
+    /// Where a sidecar opens the Services that its workload may call.
+    pub services: ServiceBlock,
     /// Who keeps this proxy a member of its mesh, if it is to be one.
     pub keeper: Option<Arc<Keeper>>,
     /// What the stream shows of who we are.
@@ -74,7 +77,7 @@ pub enum OnStream {
     /// The token.
     #[default]
     Token,
-    /// The certificate of the mesh, which the keeper keeps. Before there is one nothing is shown, and we are refused.
+    /// The certificate of the mesh, which the keeper keeps. Before there is one nobody is asked.
     Certificate,
 }
 
@@ -136,7 +139,7 @@ impl Subscription {
             opened.map_or_else(Default::default, |(cache, contents)| (Some(cache), contents));
         let mut following = Following {
             proxy: proxy.clone(),
-            replica: Replica::new(options.bind, &options.serve),
+            replica: Replica::new(options.bind, &options.serve, options.services),
             cache,
             progress: progress.clone(),
             clock,
@@ -255,6 +258,7 @@ impl Subscriber {
         let mut told: Option<String> = None;
         loop {
             let mut worked = false;
+            self.is_somebody().await;
             let Ended { problem, is_final, after } = match self.connect(&mut worked).await {
                 Ok(()) => Ended { problem: "it ended the stream".to_owned(), is_final: false, after: None },
                 Err(ended) => ended,
@@ -280,6 +284,14 @@ impl Subscriber {
             };
             bound = (bound * 2).min(RETRY_LAST);
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Waits for what is to be shown: without it we would be refused.
+    async fn is_somebody(&self) {
+        if let (OnStream::Certificate, Some(keeper)) = (self.options.shows, &self.options.keeper) {
+            let mut changes = keeper.member().watch();
+            while keeper.member().standing().svid.is_none() && changes.changed().await.is_ok() {}
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use discovery::TokenFile;
-use proxy::{ControlAddress, LogSink};
+use proxy::{ControlAddress, LogSink, ServiceBlock};
 
 use super::gateway::token;
 use super::up::{Admin, access_log, admin_address, check_access_log};
@@ -74,6 +74,9 @@ pub struct Arguments {
     /// The port there at which the sidecar takes what the mesh sends
     #[arg(long, value_name = "PORT", default_value_t = MESH_PORT)]
     mesh_port: u16,
+    /// Loopback addresses behind which Services are found; where several sidecars share a machine, each needs its own
+    #[arg(long, value_name = "CIDR", default_value = "127.128.0.0/9", value_parser = services)]
+    services: ServiceBlock,
     /// Where names are resolved, over UDP and TCP; `off` for nowhere. At port 53 the application is given a resolv.conf
     /// of its own, which takes root
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15053", value_parser = address_or_off)]
@@ -121,6 +124,12 @@ fn address_or_off(text: &str) -> Result<Place, String> {
             .map(Place::At)
             .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:15053, or `off`".to_owned()),
     }
+}
+
+fn services(text: &str) -> Result<ServiceBlock, String> {
+    let block = text.parse::<model::ip_block::IpBlock>().map_err(|problem| problem.problem)?;
+    ServiceBlock::try_from(block)
+        .map_err(|problem| format!("{problem}; write a block of loopback addresses, such as 127.130.0.0/16"))
 }
 
 fn others(text: &str) -> Result<Others, String> {
@@ -238,6 +247,7 @@ fn made(
         access_log,
         drain: Duration::from_secs(arguments.drain),
         health,
+        services: arguments.services,
         dns: match arguments.dns {
             Place::At(address) => Some(address),
             Place::Off => None,

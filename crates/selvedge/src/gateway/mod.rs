@@ -13,8 +13,8 @@ use std::time::Duration;
 use discovery::{Interest, TokenFile};
 use identity::member::Member;
 use proxy::{
-    ControlAddress, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy, SubscribeOptions,
-    Subscription, Tell, TellIdentity,
+    ControlAddress, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy, ServiceBlock,
+    SubscribeOptions, Subscription, Tell, TellIdentity,
 };
 
 /// What to run.
@@ -134,8 +134,18 @@ impl RunningGateway {
             Keeper::start(keeper, member, tell_identity).map(Arc::new)
         });
         let keeper = keeper.transpose().map_err(StartError::Subscription)?;
-        let shows = OnStream::Token;
-        let subscribe = SubscribeOptions { name, version, control, token, serve, cache, bind, keeper, shows };
+        let subscribe = SubscribeOptions {
+            name,
+            version,
+            control,
+            token,
+            serve,
+            cache,
+            bind,
+            services: ServiceBlock::default(),
+            keeper,
+            shows: OnStream::Token,
+        };
         match Subscription::start(&proxy, subscribe, tell) {
             Ok(subscription) => Ok(RunningGateway { proxy, subscription }),
             Err(error) => Err(StartError::Subscription(error)),

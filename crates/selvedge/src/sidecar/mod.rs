@@ -242,6 +242,7 @@ fn subscribe(options: &SidecarOptions, keeper: Arc<Keeper>) -> SubscribeOptions 
         serve: interest(&options.workload.name),
         cache: Some(options.data.join(CACHE)),
         bind: options.bind(),
+        services: options.services,
         keeper: Some(keeper),
         shows: OnStream::Certificate,
     }

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use engine::Config;
+use engine::config::{BindAddress, Carries, ReachableName};
 use identity::Member;
 use tokio::sync::watch;
 
@@ -74,8 +75,16 @@ impl Names {
 
     /// What a config lets a workload of this namespace reach.
     #[must_use]
-    pub fn of(_config: &Config, namespace: &str, trust_domain: &str) -> Names {
-        Names { trust_domain: trust_domain.into(), namespace: namespace.into(), services: Vec::new() }
+    pub fn of(config: &Config, namespace: &str, trust_domain: &str) -> Names {
+        let services = config.names.iter().map(|reachable| Reachable {
+            namespace: reachable.namespace.clone(),
+            service: reachable.service.clone(),
+            address: reachable.virtual_address,
+            ports: reachable.ports.iter().map(|port| ReachablePort::of(config, reachable, port)).collect(),
+        });
+        let mut services: Vec<Reachable> = services.collect();
+        services.sort_by(|a, b| (&a.namespace, &a.service).cmp(&(&b.namespace, &b.service)));
+        Names { trust_domain: trust_domain.into(), namespace: namespace.into(), services }
     }
 
     /// The zone that holds every Service: `svc.<trust domain>`.
@@ -98,6 +107,19 @@ impl Names {
     #[must_use]
     pub fn is_own(&self, reachable: &Reachable) -> bool {
         reachable.namespace == self.namespace
+    }
+}
+
+impl ReachablePort {
+    fn of(config: &Config, service: &ReachableName, port: &engine::config::ReachablePort) -> ReachablePort {
+        let address = BindAddress { ip: service.virtual_address.into(), port: port.open_at };
+        // Ports are sorted by their addresses.
+        let found = config.ports.binary_search_by_key(&address, |port| port.address);
+        let speaks = match found.ok().map(|at| &config.ports[at].carries) {
+            Some(Carries::Http(_)) => Speaks::Http,
+            Some(Carries::Tcp(_)) | None => Speaks::Tcp,
+        };
+        ReachablePort { name: port.name.clone().unwrap_or_default(), port: port.open_at, speaks }
     }
 }
 

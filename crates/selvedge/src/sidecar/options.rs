@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use discovery::TokenFile;
-use proxy::{ControlAddress, LogSink};
+use proxy::{ControlAddress, LogSink, ServiceBlock};
 
 use super::dns::forward::Others;
 use super::health::Check;
@@ -32,6 +32,8 @@ pub struct SidecarOptions {
     pub drain: Duration,
     /// How the application is asked whether it can serve.
     pub health: Check,
+    /// The loopback addresses behind which Services are found.
+    pub services: ServiceBlock,
     /// Where names are resolved; `None` for nowhere.
     pub dns: Option<SocketAddr>,
     /// Who resolves what is not of the mesh.
@@ -59,6 +61,7 @@ impl SidecarOptions {
             access_log: LogSink::Off,
             drain: Duration::from_secs(5),
             health: Check::Off,
+            services: ServiceBlock::default(),
             dns: Some(any),
             others: Others::Nobody,
             workload_api: Some(data.join(WORKLOAD_API)),

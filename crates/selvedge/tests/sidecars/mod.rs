@@ -2,14 +2,16 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 
-use std::io::{BufRead as _, BufReader};
+mod running;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::plane::Plane;
 use super::scene::{PATIENCE, free_address};
+pub use running::Running;
 
 const MESH: &str = "apiVersion: mesh.selvedge.dev/v1alpha1
 kind: Mesh
@@ -52,106 +54,32 @@ impl Mesh {
     }
 
     /// A sidecar of the cart with these further words, in a folder.
-    pub fn sidecar(&self, folder: &Path, words: &[&str]) -> Sidecar {
-        Sidecar::start(&self.plane.control(), &self.token, folder, words)
+    pub fn sidecar(&self, folder: &Path, words: &[&str]) -> Running {
+        sidecar(&self.plane.control(), &self.token, folder, words)
     }
 }
 
-/// The binary as a sidecar, killed when dropped.
-pub struct Sidecar {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Sidecar {
-    pub fn start(control: &str, token: &Path, folder: &Path, words: &[&str]) -> Sidecar {
-        let (ours, application) = match words.iter().position(|word| *word == "--") {
-            Some(at) => words.split_at(at),
-            None => (words, &[][..]),
-        };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        command
-            .args([
-                "sidecar",
-                "--workload",
-                "shop/cart-1",
-                "--service-account",
-                ACCOUNT,
-                "--control",
-                control,
-            ])
-            .args(["--address", "127.0.0.1", "--mesh-port", &free_address().port().to_string()])
-            .arg("--token-file")
-            .arg(token)
-            .args(["--data", "data", "--dns-others", "off"])
-            .args(ours);
-        if !ours.contains(&"--admin") {
-            command.args(["--admin", "127.0.0.1:0"]);
-        }
-        if !ours.contains(&"--dns") {
-            command.args(["--dns", "127.0.0.1:0"]);
-        }
-        let mut child = command
-            .args(application)
-            .current_dir(folder)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let (tell, lines) = mpsc::sync_channel(1024);
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)).ok();
-        });
-        Sidecar { child, lines, seen: Vec::new() }
+/// The binary as a sidecar.
+pub fn sidecar(control: &str, token: &Path, folder: &Path, words: &[&str]) -> Running {
+    let (ours, application) = match words.iter().position(|word| *word == "--") {
+        Some(at) => words.split_at(at),
+        None => (words, &[][..]),
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+    command
+        .args(["sidecar", "--workload", "shop/cart-1", "--service-account", ACCOUNT, "--control", control])
+        .args(["--address", "127.0.0.1", "--mesh-port", &free_address().port().to_string()])
+        .arg("--token-file")
+        .arg(token)
+        .args(["--data", "data", "--dns-others", "off"])
+        .args(ours);
+    if !ours.contains(&"--admin") {
+        command.args(["--admin", "127.0.0.1:0"]);
     }
-
-    /// The first line from here on that contains `part`.
-    pub fn line(&mut self, part: &str) -> String {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(part) => return line,
-                Ok(line) => self.seen.push(line),
-                Err(_) => panic!("no line with `{part}` in {:#?}", self.seen),
-            }
-        }
+    if !ours.contains(&"--dns") {
+        command.args(["--dns", "127.0.0.1:0"]);
     }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn signal(&self, name: &str) {
-        signal(self.id(), name);
-    }
-
-    /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
-        let limit = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < limit, "it has not ended; it said {:#?}", self.all());
-            pause();
-        }
-    }
-
-    /// Everything it has said and nobody has looked for.
-    pub fn all(&mut self) -> &[String] {
-        self.seen.extend(self.lines.try_iter());
-        &self.seen
-    }
-}
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+    Running::start(command.args(application).current_dir(folder))
 }
 
 pub fn signal(id: u32, name: &str) {

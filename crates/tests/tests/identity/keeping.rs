@@ -137,6 +137,7 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 serve: discovery::Interest::Gateways([gateway.into()].into()),
                 cache: None,
                 bind: std::net::Ipv4Addr::LOCALHOST.into(),
+                services: proxy::ServiceBlock::default(),
                 keeper,
                 shows: OnStream::Certificate,
             };

@@ -58,6 +58,7 @@ impl Following {
                 serve: Interest::All,
                 cache: None,
                 bind: std::net::Ipv4Addr::LOCALHOST.into(),
+                services: proxy::ServiceBlock::default(),
                 keeper,
                 shows: OnStream::Token,
             };

@@ -25,6 +25,7 @@ use super::selection::Selection;
 use super::tables::Tables;
 use crate::config::{BindAddress, ClusterSlot, Port, ReachableName};
 use crate::mesh::MeshView;
+use crate::mesh::addresses::ServiceBlock;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 use doors::Doors;
 use inbound::Inbound;
@@ -68,6 +69,11 @@ impl Sidecar {
     /// Lets Services be found at their own low ports.
     pub(super) fn bind_low_ports(&mut self) {
         self.low_ports = true;
+    }
+
+    /// Gives Services addresses of this block.
+    pub(super) fn place_services(&mut self, block: ServiceBlock) {
+        self.outbound.place(block);
     }
 
     /// Whether it stands beside this Workload.

@@ -16,7 +16,7 @@ use crate::compile::listeners::ListenerView;
 use crate::compile::references::ClusterKey;
 use crate::compile::service_parents::{self, CONSUMER, PRODUCER};
 use crate::config::{BindAddress, ReachableName, ReachablePort};
-use crate::mesh::addresses::{Addresses, Place, open_at};
+use crate::mesh::addresses::{Addresses, Place, ServiceBlock, open_at};
 use crate::mesh::spoken::Spoken;
 
 /// How many proxies an application is believed about: itself, who speaks for its own client.
@@ -47,6 +47,11 @@ struct CalledPort {
 }
 
 impl Outbound {
+    /// Services are found in this block from here on.
+    pub(super) fn place(&mut self, block: ServiceBlock) {
+        self.addresses = Addresses::of_block(block);
+    }
+
     /// Finds the Services that may be called.
     pub(super) fn plan(
         &mut self,

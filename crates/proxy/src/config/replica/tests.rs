@@ -78,7 +78,7 @@ fn update(epoch: u64, put: Vec<(ObjectName, Received)>, removed: &[ObjectName]) 
 }
 
 fn replica() -> Replica {
-    let mut replica = Replica::new(Ipv4Addr::LOCALHOST.into(), &Interest::All);
+    let mut replica = Replica::new(Ipv4Addr::LOCALHOST.into(), &Interest::All, ServiceBlock::default());
     let taken = replica.take(&update(1, scene(), &[]));
     assert!(taken.rejections.is_empty(), "{:?}", taken.rejections);
     replica
