@@ -44,7 +44,7 @@ fn limits() -> String {
          `GatewayParameters`; the second is\nfixed in the binary, so that memory per connection can be reasoned \
          about.\n\n## Per Gateway\n\n| limit | bounds | default | past it |\n|---|---|---|---|\n"
     );
-    for (name, what, default, past) in gateway_limits() {
+    for (name, what, default, past) in of_gateway().into_iter().chain(of_connections()) {
         page.push_str(&format!("| `{name}` | {what} | {default} | {past} |\n"));
     }
     page.push_str(SILENCE);
@@ -60,7 +60,13 @@ fn limits() -> String {
 }
 
 /// Name, what it bounds, default, and what happens past it.
-fn gateway_limits() -> Vec<(&'static str, &'static str, String, &'static str)> {
+type Row = (&'static str, &'static str, String, &'static str);
+
+fn seconds(limit: std::time::Duration) -> String {
+    format!("{} s", limit.as_secs())
+}
+
+fn of_gateway() -> Vec<Row> {
     let Limits {
         request_body_bytes_max,
         idle_timeout,
@@ -72,7 +78,6 @@ fn gateway_limits() -> Vec<(&'static str, &'static str, String, &'static str)> {
     } = Limits::default();
     let body =
         if request_body_bytes_max == 0 { "none".to_owned() } else { request_body_bytes_max.to_string() };
-    let seconds = |limit: std::time::Duration| format!("{} s", limit.as_secs());
     vec![
         ("requestBody", "bytes of a request body", body, "413 `body_too_large`"),
         (

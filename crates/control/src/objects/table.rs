@@ -129,13 +129,11 @@ const AGE: Column = text("Age", |object, now| age(object, now).into());
 fn columns(kind: KindName) -> Vec<Column> {
     let own = match kind {
         KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
-        KindName::Secret => {
-            vec![
-                text("Type", |object, _| word(object, "/type")),
-                count("Data", |object, _| size(object, &["data"])),
-                AGE,
-            ]
-        }
+        KindName::Secret => vec![
+            text("Type", |object, _| word(object, "/type")),
+            count("Data", |object, _| size(object, &["data"])),
+            AGE,
+        ],
         KindName::ConfigMap => vec![count("Data", |object, _| size(object, &["data", "binaryData"])), AGE],
         KindName::Service => vec![
             text("Type", |object, _| word(object, "/spec/type")),
@@ -186,21 +184,20 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],
-        KindName::RoleBinding | KindName::ClusterRoleBinding => {
-            vec![text("Role", |object, _| bound(object).into()), AGE]
-        }
         KindName::Mesh
         | KindName::Workload
         | KindName::JoinToken
         | KindName::TrustBundle
-        | KindName::AuthorizationPolicy => mesh_columns(kind),
-        KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
+        | KindName::AuthorizationPolicy
+        | KindName::RoleBinding
+        | KindName::ClusterRoleBinding
+        | KindName::AccessToken => access_columns(kind),
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
 }
 
-/// Of the kinds that make the mesh; none for others.
-fn mesh_columns(kind: KindName) -> Vec<Column> {
+/// Of the kinds that say who somebody is and what is allowed; none for others.
+fn access_columns(kind: KindName) -> Vec<Column> {
     match kind {
         KindName::Mesh => vec![
             text("Trust-Domain", |object, _| word(object, "/spec/trustDomain")),
@@ -230,6 +227,10 @@ fn mesh_columns(kind: KindName) -> Vec<Column> {
             text("Rotation", |object, _| none_if_empty(first(object, &["/status/rotation/stage"]))),
             AGE,
         ],
+        KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            vec![text("Role", |object, _| bound(object).into()), AGE]
+        }
+        KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
         KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         _ => Vec::new(),
     }
