@@ -65,8 +65,8 @@ fn perspective(interest: &Interest) -> Perspective {
 }
 
 impl Replica {
-    /// A replica of nothing, for a proxy that is interested in this. Gateways that name no address listen on `bind`, and a
-    /// sidecar opens Services in a block.
+    /// A replica of nothing, for a proxy that is interested in this.
+    /// Gateways that name no address listen on `bind`, and a sidecar opens Services in a block.
     #[must_use]
     pub fn new(bind: IpAddr, interest: &Interest, services: ServiceBlock) -> Replica {
         let options = CompileOptions {
