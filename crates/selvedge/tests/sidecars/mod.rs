@@ -21,11 +21,10 @@ kind: Namespace
 metadata: { name: shop }
 ";
 
-/// The service account of the carts. What a sidecar asks for is granted to the account of a Gateway of its name as well,
-/// so these promises hold whatever else sidecars are granted.
-pub const ACCOUNT: &str = "gateway-cart-1";
+/// The service account of the carts.
+pub const ACCOUNT: &str = "cart";
 /// Who the carts are.
-pub const ID: &str = "spiffe://bank.example/ns/shop/sa/gateway-cart-1";
+pub const ID: &str = "spiffe://bank.example/ns/shop/sa/cart";
 
 /// A control plane with a mesh, and a token for the carts of its shop.
 pub struct Mesh {
