@@ -3,7 +3,8 @@
 //! [`user`] is who asks, from a client certificate or a [`tokens`] lookup; [`request`] is what they ask for. [`Rules`]
 //! holds the roles and bindings of one moment and answers with a verdict and its reason. Rules only ever allow: what no
 //! rule allows is denied. [`escalation`] keeps people from giving away what they do not have, and [`builtin`] is the
-//! table of roles that are always there; [`members`] is what a certificate of the mesh gives without any. [`Current`] keeps what was arranged for as long as it holds.
+//! table of roles that are always there; [`members`] is what a certificate of the mesh gives without any. [`Current`]
+//! keeps what was arranged for as long as it holds.
 
 pub mod builtin;
 mod current;

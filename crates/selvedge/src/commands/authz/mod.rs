@@ -29,6 +29,11 @@ use crate::remote::{Connection, block_on};
 /// The same engine decides here as at the gateways and sidecars, on these files, or without -f on what the control
 /// plane holds; nothing is sent to any of them.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge authz can shop/web GET shop/cart:/items
+  selvedge authz can ip:10.1.2.3 POST https://shop.example/orders -f gateway.yaml
+  selvedge authz who shop/db
+`can` names the rule that decides; `who` lists everybody whom a rule lets in.")]
 pub struct Arguments {
     #[command(subcommand)]
     question: Question,
