@@ -196,8 +196,8 @@ fn a_policy_says_only_what_its_targets_can_do() {
             "sectionName names a rule",
         ),
         (resilience(&format!("{route}, retries: {{retryOn: [sometimes]}}")), "nothing that a request can be"),
-        (resilience(&format!("{route}, retries: {{retryOn: [200]}}")), "400"),
-        (resilience(&format!("{route}, retries: {{attempts: 11}}")), "10"),
+        (resilience(&format!("{route}, retries: {{retryOn: [200]}}")), "200 is too small"),
+        (resilience(&format!("{route}, retries: {{attempts: 11}}")), "11 is too large"),
         (resilience(&format!("{route}, timeouts: {{request: 1s, attempt: 2s}}")), "attempt cannot be longer"),
         (
             resilience(&format!("{route}, retries: {{backoff: {{base: 2s, max: 1s}}}}")),

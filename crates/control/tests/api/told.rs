@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use discovery::Interest;
 use discovery::messages::Rejected;
-use discovery::reports::{Bound, DURATION_BUCKETS, Report, Route};
+use discovery::reports::{Bound, Certificate, DURATION_BUCKETS, Report, Route};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ fn report(epoch: u64) -> Report {
         serves: vec!["*".to_owned()],
         connections: 3,
         warnings: vec!["a certificate expired".to_owned()],
+        certificate: Some(Certificate { not_after: 1_800_000_000, ..Certificate::default() }),
         routes: vec![Route { route: "shop/cart".to_owned(), requests: 20, errors: 2, durations }],
         bound: vec![Bound { ip: "127.0.0.1".to_owned(), port: 80, error: "Permission denied".to_owned() }],
         rejected: vec![Rejected {

@@ -128,12 +128,15 @@ impl Registration {
         path: &str,
         object: Option<Value>,
     ) -> io::Result<StatusCode> {
-        let body = object.map(|object| Bytes::from(object.to_string())).unwrap_or_default();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.control))
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/apply-patch+yaml")
+            .header(header::ACCEPT, "application/json");
+        if object.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/apply-patch+yaml");
+        }
+        let body = object.map(|object| Bytes::from(object.to_string())).unwrap_or_default();
+        let request = request
             .body(Body::new(Full::new(body)))
             .map_err(io::Error::other)?;
         std::future::poll_fn(|context| wire.poll_ready(context)).await.map_err(io::Error::other)?;

@@ -166,7 +166,7 @@ fn a_policy_of_a_kind_that_is_newer_than_the_proxy_denies_what_it_was_to_protect
         let mut replica = replica();
 
         let taken =
-            replica.take(&update(2, vec![broken("AuthorizationPolicy", "a/strict", &[parent], true)], &[]));
+            replica.take(&update(2, vec![broken("PolicyOfTomorrow", "a/strict", &[parent], true)], &[]));
 
         assert!(taken.rejections[0].problem.contains("upgrade it"), "{:?}", taken.rejections);
         assert_eq!(served(&config(taken)), [("first.example".to_owned(), true)], "{parent}");
