@@ -136,9 +136,7 @@ impl Registration {
             request = request.header(header::CONTENT_TYPE, "application/apply-patch+yaml");
         }
         let body = object.map(|object| Bytes::from(object.to_string())).unwrap_or_default();
-        let request = request
-            .body(Body::new(Full::new(body)))
-            .map_err(io::Error::other)?;
+        let request = request.body(Body::new(Full::new(body))).map_err(io::Error::other)?;
         std::future::poll_fn(|context| wire.poll_ready(context)).await.map_err(io::Error::other)?;
         let response = wire.call(request).await.map_err(io::Error::other)?;
         let status = response.status();

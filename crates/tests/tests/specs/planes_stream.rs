@@ -121,7 +121,10 @@ async fn a_gateway_with_an_unknown_token_is_refused_with_a_hint_and_hears_nothin
         follower.events().iter().find_map(selvedge::gateway::event::sentence)
     })
     .await;
-    assert!(told.contains("the bearer token or certificate is not known") && told.contains("--token-file"), "{told}");
+    assert!(
+        told.contains("the bearer token or certificate is not known") && told.contains("--token-file"),
+        "{told}"
+    );
     assert!(exchange(scene.entry(), get(HOST, "/", "")).await.is_err(), "nothing is served");
 }
 
