@@ -251,6 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_callers_are_sent_as_they_are() {
+        let (_, value) = sent(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "type": "policy.selvedge.dev/api-keys",
+            "data": { "partner": "aGk=" },
+        }));
+
+        assert_eq!(value["data"], json!({ "partner": "aGk=" }));
+    }
+
+    #[test]
     fn a_config_map_and_a_pod_are_sent_without_what_nobody_asks_for() {
         let (_, map) = sent(json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "m" },

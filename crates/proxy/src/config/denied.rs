@@ -205,6 +205,21 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_policy_about_callers_that_cannot_be_read_denies_its_targets() {
+        for kind in ["AuthorizationPolicy", "AuthenticationPolicy"] {
+            let whose = ObjectName { of: discovery::object::TypeName::new(kind), name: "a/p".into() };
+            let denied = Denied::Targets(Target::parse("HTTPRoute/a/r").into_iter().collect());
+
+            let seen = without(&Resources::new(), [(&whose, &denied)].into_iter());
+
+            let policy =
+                seen.all::<model::kinds::AuthorizationPolicy>().next().expect("a policy that denies");
+            assert_eq!(policy.content.spec.action, model::kinds::authorization_policy::PolicyAction::Deny);
+            assert_eq!(&*policy.content.spec.target_refs[0].name, "r", "{kind}");
+        }
+    }
+
+    #[test]
     fn a_tcp_route_of_a_gateway_that_is_denied_leads_nowhere() {
         let mut held = Resources::new();
         let route = json!({
