@@ -4,6 +4,9 @@
 //! connection, the cache of verified tokens), so that knowing who somebody is costs no allocation.
 
 use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::customers::{Application, ApplicationId, Customers};
 
 use serde_json::{Map, Value};
 
@@ -11,6 +14,14 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default)]
 pub struct Principal<'c> {
     who: Who<'c>,
+    application: Option<Known>,
+}
+
+/// An application among the customers that were known when the request came.
+#[derive(Clone, Debug)]
+struct Known {
+    customers: Rc<Arc<Customers>>,
+    id: ApplicationId,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -22,6 +33,8 @@ enum Who<'c> {
     Named(&'c str),
     /// Whom a token is about.
     Token(Rc<Token>),
+    /// The application.
+    Application,
 }
 
 /// A token that was verified.
@@ -39,23 +52,43 @@ impl<'c> Principal<'c> {
     /// Somebody by a name that begins with the method, or is a SPIFFE ID.
     #[must_use]
     pub fn named(name: &'c str) -> Principal<'c> {
-        Principal { who: Who::Named(name) }
+        Principal { who: Who::Named(name), application: None }
     }
 
     /// Whom a token is about.
     #[must_use]
     pub fn of_token(token: Rc<Token>) -> Principal<'c> {
-        Principal { who: Who::Token(token) }
+        Principal { who: Who::Token(token), application: None }
     }
 
-    /// The name: `apiKey:…`, `basic:…`, `jwt:issuer#subject`, `cert:` with the SHA-256 of a certificate, or a SPIFFE
-    /// ID. `None` for nobody.
+    /// An application, by a key of its own.
+    #[must_use]
+    pub fn of_application(customers: Rc<Arc<Customers>>, id: ApplicationId) -> Principal<'c> {
+        Principal { who: Who::Application, application: Some(Known { customers, id }) }
+    }
+
+    /// The same caller, known to call for an application too.
+    #[must_use]
+    pub fn calling_for(self, customers: Rc<Arc<Customers>>, id: ApplicationId) -> Principal<'c> {
+        Principal { application: Some(Known { customers, id }), ..self }
+    }
+
+    /// The application that it calls for.
+    #[must_use]
+    pub fn application(&self) -> Option<&Application> {
+        let Known { customers, id } = self.application.as_ref()?;
+        customers.application(*id).map(AsRef::as_ref)
+    }
+
+    /// The name: `apiKey:…`, `basic:…`, `jwt:issuer#subject`, `cert:` with the SHA-256 of a certificate, a SPIFFE ID,
+    /// or `namespace/name` of the application whose key was shown. `None` for nobody.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match &self.who {
             Who::Nobody => None,
             Who::Named(name) => Some(name),
             Who::Token(token) => Some(&token.name),
+            Who::Application => self.application().map(|application| &*application.name),
         }
     }
 
@@ -64,7 +97,7 @@ impl<'c> Principal<'c> {
     pub fn token(&self) -> Option<&Rc<Token>> {
         match &self.who {
             Who::Token(token) => Some(token),
-            Who::Nobody | Who::Named(_) => None,
+            Who::Nobody | Who::Named(_) | Who::Application => None,
         }
     }
 

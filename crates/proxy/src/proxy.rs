@@ -14,6 +14,7 @@ use std::time::Duration;
 use engine::Config;
 use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
+use engine::customers::Customers;
 use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -213,6 +214,14 @@ impl Proxy {
         let keepalive = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
         let options = os::ListenOptions { backlog: LISTENER_BACKLOG, keepalive };
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
+    }
+
+    /// Tells all workers who the customers are. Requests under way keep whom they knew. Must not be called from an
+    /// asynchronous task.
+    pub fn serve_customers(&self, customers: &Arc<Customers>) {
+        for worker in &self.workers {
+            let _ = worker.orders.blocking_send(Order::Customers(customers.clone()));
+        }
     }
 
     /// Where the admin endpoints are served.

@@ -3,6 +3,7 @@
 //! Nothing in here is shared with another worker. Orders come over a channel from the thread that applies
 //! configurations; retired configurations go back the same way, so that freeing them costs no request.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use engine::authentication::KeySlot;
 use engine::config::{BindAddress, ClusterSlot};
+use engine::customers::Customers;
 use identity::Member;
 use model::jwk::KeySet;
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +55,8 @@ pub struct Worker {
     pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
+    /// Who the customers are, as far as is known.
+    pub customers: RefCell<Rc<Arc<Customers>>>,
     /// Keys of token issuers.
     pub keys: Keys,
     /// Tokens and passwords that were verified lately.
@@ -84,6 +88,8 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
+    /// These are the customers.
+    Customers(Arc<Customers>),
     /// An issuer of tokens was asked for its keys. Without keys: there are none.
     Keys {
         /// The source.
@@ -129,6 +135,7 @@ impl Worker {
             log,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
+            customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
@@ -164,6 +171,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Customers(customers) => drop(worker.customers.replace(Rc::new(customers))),
             Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));

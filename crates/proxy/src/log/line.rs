@@ -63,6 +63,9 @@ pub fn write(
     if let Some(name) = exchange.principal.name() {
         string(out, b",\"principal\":", name.as_bytes());
     }
+    if let Some(application) = exchange.principal.application() {
+        string(out, b",\"application\":", application.name.as_bytes());
+    }
     if let Some(why) = exchange.unproven {
         string(out, b",\"authentication\":", why.as_bytes());
     }

@@ -7,6 +7,7 @@
 //! A CORS preflight that the rule answers itself is let by, as authorization does, and for its reasons.
 
 mod challenge;
+mod customer;
 mod password;
 mod peer;
 mod token;
@@ -141,17 +142,22 @@ fn conceal<'c>(exchange: &mut Exchange<'c>, place: &'c Place, keep: bool) {
 
 fn api_key<'c>(exchange: &mut Exchange<'c>, method: &'c ApiKey) -> Judged<'c> {
     for place in &method.places {
-        let found = match place.find(&exchange.view()) {
+        let view = exchange.view();
+        let found = match place.find(&view) {
             Found::Nothing => continue,
             Found::Unclear => Err("key_unclear"),
             Found::Credential(key) => match &method.given {
-                Some(given) => given.find(&key).ok_or("key_unknown"),
-                None => Err("key_unknown"),
+                Some(given) => given.find(&key).map(|name| Principal::named(name)).ok_or("key_unknown"),
+                None => customer::of_key(exchange, &key),
             },
         };
         conceal(exchange, place, method.keep);
         return match found {
-            Ok(name) => Ok(Some(Principal::named(name))),
+            Ok(principal) => Ok(Some(principal)),
+            Err(customer::UNKNOWN) => {
+                exchange.unproven = Some(customer::UNKNOWN);
+                Err(Failure::AuthenticationUnavailable.into())
+            }
             Err(why) => refuse(exchange, why),
         };
     }
