@@ -4,15 +4,17 @@
 //! the config under the stable slots that are handed out here: a slot belongs to one key for the life of the
 //! compiler, so a proxy may index plain vectors with it and never hashes a name on the path of a request.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod names;
 mod resilience;
 mod security;
 mod settings;
 mod sources;
 
+pub use names::{ReachableName, ReachablePort};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -56,30 +58,6 @@ impl Config {
     pub fn cluster(&self, slot: ClusterSlot) -> Option<&Arc<Cluster>> {
         self.clusters.get(slot.0 as usize)?.as_ref()
     }
-}
-
-/// A Service that a workload may call, and where it finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReachableName {
-    /// Name of the Service.
-    pub service: Arc<str>,
-    /// Its namespace.
-    pub namespace: Arc<str>,
-    /// The loopback address that stands for it.
-    pub virtual_address: Ipv4Addr,
-    /// Its ports.
-    pub ports: Vec<ReachablePort>,
-}
-
-/// A port of a Service that a workload may call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReachablePort {
-    /// Its name, where it has one.
-    pub name: Option<Arc<str>>,
-    /// Its number.
-    pub port: u16,
-    /// The number at the virtual address: the same, but for low ones where nobody may listen there.
-    pub open_at: u16,
 }
 
 /// Stable index of a rule, for counters. Never reused for another rule while the compiler lives.

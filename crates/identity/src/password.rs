@@ -1,7 +1,7 @@
 //! Whether a password is the one whose hash is kept.
 //!
-//! bcrypt, as `htpasswd -B` and most programs that keep passwords write it. It takes tens of milliseconds on purpose, so
-//! nobody who serves others may wait for it on the same thread.
+//! bcrypt, as `htpasswd -B` and most programs that keep passwords write it. It takes tens of milliseconds on purpose,
+//! so nobody who serves others may wait for it on the same thread.
 
 /// Longest password, in bytes. bcrypt looks at no more, so a longer one would be worth only its beginning.
 pub const PASSWORD_BYTES_MAX: usize = 72;

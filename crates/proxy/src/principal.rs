@@ -1,7 +1,7 @@
 //! Who a caller was found to be.
 //!
-//! Stages behind authentication look here and nowhere else. Names are borrowed from where they are kept (the config, the
-//! connection, the cache of verified tokens), so that knowing who somebody is costs no allocation.
+//! Stages behind authentication look here and nowhere else. Names are borrowed from where they are kept (the config,
+//! the connection, the cache of verified tokens), so that knowing who somebody is costs no allocation.
 
 use std::rc::Rc;
 use std::sync::Arc;

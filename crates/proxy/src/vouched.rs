@@ -81,8 +81,8 @@ impl Vouched {
         (now < belief.until).then_some(named)
     }
 
-    /// `cert:` and the SHA-256 of the client's certificate in hexadecimal, when it leads to an anchor of the port, which a
-    /// port that lets everybody in does not promise by itself.
+    /// `cert:` and the SHA-256 of the client's certificate in hexadecimal, when it leads to an anchor of the port,
+    /// which a port that lets everybody in does not promise by itself.
     #[must_use]
     pub fn certificate(&self, clock: Clock) -> Option<&str> {
         let leaf = self.chain.first()?;

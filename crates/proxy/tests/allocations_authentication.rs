@@ -17,7 +17,7 @@ fn keys() -> Authentication {
     let data = [("one".into(), key)].into();
     let secret = Secret { secret_type: "policy.selvedge.dev/api-keys".into(), data };
     let places = [Place::Query(b"key".as_slice().into()), Place::Header(b"x-api-key".as_slice().into())];
-    let given = GivenKeys::of(&secret, Arc::from).expect("keys");
+    let given = GivenKeys::of(&secret, |name| name.into()).expect("keys");
     Authentication {
         policy: "shop/keys".into(),
         methods: [Method::ApiKey(ApiKey { places: places.into(), keep: false, given: Some(given) })].into(),

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_key_is_found_whole_and_never_shown() {
         let secret = secret(&[("one", "0123456789abcdef\n"), ("two", "fedcba9876543210")]);
-        let keys = GivenKeys::of(&secret, Arc::from).expect("keys");
+        let keys = GivenKeys::of(&secret, |name| name.into()).expect("keys");
 
         assert_eq!(keys.find(b"fedcba9876543210").map(|name| &**name), Some("two"));
         assert_eq!(keys.find(b"0123456789abcdef").map(|name| &**name), Some("one"));
@@ -183,11 +183,11 @@ mod tests {
 
     #[test]
     fn what_could_be_guessed_is_no_key_and_no_hash() {
-        assert!(GivenKeys::of(&secret(&[("one", "short")]), Arc::from).is_err());
-        assert!(GivenKeys::of(&secret(&[]), Arc::from).is_err());
+        assert!(GivenKeys::of(&secret(&[("one", "short")]), |name| name.into()).is_err());
+        assert!(GivenKeys::of(&secret(&[]), |name| name.into()).is_err());
         let hash = "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
         assert_eq!(hash.len(), 60);
-        assert!(Passwords::of(&secret(&[("kim", hash)]), Arc::from).is_ok());
+        assert!(Passwords::of(&secret(&[("kim", hash)]), |name| name.into()).is_ok());
         for bad in [
             "secret",
             "$apr1$abc$def",
@@ -195,7 +195,7 @@ mod tests {
             &hash.replace("$10$", "$04$"),
             &hash.replace("$10$", "$31$"),
         ] {
-            assert!(Passwords::of(&secret(&[("kim", bad)]), Arc::from).is_err(), "{bad}");
+            assert!(Passwords::of(&secret(&[("kim", bad)]), |name| name.into()).is_err(), "{bad}");
         }
     }
 }

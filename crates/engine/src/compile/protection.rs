@@ -16,7 +16,7 @@ use model::kinds::{KindName, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
-use super::authentication::{AuthenticationBook, Level, effective};
+use super::authentication::{AuthenticationBook, Level};
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::references::ClusterKey;
@@ -203,22 +203,7 @@ impl PolicyBook {
 
     /// The door that a listener of a Gateway is.
     pub(super) fn door(&mut self, view: &ListenerView) -> Door {
-        Door { list: self.door_list(view), authentication: self.door_authentication(view) }
-    }
-
-    fn door_authentication(&self, view: &ListenerView) -> Option<Level> {
-        let book = &self.authentication;
-        if book.is_idle() {
-            return None;
-        }
-        let gateway = |section| object(KindName::Gateway, &view.namespace, &view.gateway, section);
-        let levels = [
-            book.of(&Protected::Mesh),
-            book.of(&Protected::Namespace(view.namespace.clone())),
-            book.of(&gateway(None)),
-            book.of(&gateway(Some(&view.name))),
-        ];
-        effective(levels).cloned()
+        Door { list: self.door_list(view), authentication: self.authentication.door(view) }
     }
 
     fn door_list(&mut self, view: &ListenerView) -> Option<Arc<[Arc<Policy>]>> {
@@ -247,7 +232,7 @@ impl PolicyBook {
         if self.is_idle() {
             return Guard::default();
         }
-        let authentication = self.authentication_of_workload(namespace, services, resources);
+        let authentication = self.authentication.of_workload(namespace, services, resources);
         let mut common = self.of(&Protected::Mesh).to_vec();
         common.extend_from_slice(self.of(&Protected::Namespace(namespace.clone())));
         common.extend(self.of_object(KindName::Workload, namespace, workload, None));
@@ -265,41 +250,6 @@ impl PolicyBook {
         Guard { authentication, authorization: self.merged(lists) }
     }
 
-    fn authentication_of_workload(
-        &mut self,
-        namespace: &Arc<str>,
-        services: &[(Arc<str>, u16)],
-        resources: &Resources,
-    ) -> Option<Arc<Authentication>> {
-        let book = &self.authentication;
-        if book.is_idle() {
-            return None;
-        }
-        let around = [book.of(&Protected::Mesh), book.of(&Protected::Namespace(namespace.clone()))];
-        let mut ways: Vec<Option<Level>> = services
-            .iter()
-            .map(|(service, port)| {
-                let named = port_name(namespace, service, *port, resources);
-                let own = self.authentication_of_service(namespace, service, named.as_ref());
-                effective(around.into_iter().chain(own)).cloned()
-            })
-            .collect();
-        if ways.is_empty() {
-            ways.push(effective(around).cloned());
-        }
-        self.authentication.agreed(ways)
-    }
-
-    fn authentication_of_service(
-        &self,
-        namespace: &Arc<str>,
-        service: &Arc<str>,
-        port: Option<&Arc<str>>,
-    ) -> [Option<&Level>; 2] {
-        let at = |section| self.authentication.of(&object(KindName::Service, namespace, service, section));
-        [at(None), port.and_then(|port| at(Some(port)))]
-    }
-
     /// What may pass to a rule of a route that is served at a door.
     pub(super) fn of_rule(
         &mut self,
@@ -315,62 +265,14 @@ impl PolicyBook {
         };
         let place = (route, rule.origin.name.as_ref());
         Guard {
-            authentication: self.authentication_of_rule(door, place, backends, book, resources),
+            authentication: self.authentication.of_rule(
+                door.authentication.as_ref(),
+                place,
+                backends,
+                book,
+                resources,
+            ),
             authorization: self.of_backends(door, place, backends, book, resources),
-        }
-    }
-
-    fn authentication_of_rule(
-        &mut self,
-        door: &Door,
-        (route, rule): (RoutePlace<'_>, Option<&Arc<str>>),
-        backends: Option<&Backends>,
-        book: &ClusterBook,
-        resources: &Resources,
-    ) -> Option<Arc<Authentication>> {
-        if self.authentication.is_idle() {
-            return None;
-        }
-        let at = |section| self.authentication.of(&object(route.kind, route.namespace, route.name, section));
-        let own = [at(None), rule.and_then(|rule| at(Some(rule)))];
-        let targets = backends.iter().flat_map(|backends| backends.choices.iter());
-        let mut ways: Vec<Option<Level>> = targets
-            .filter_map(|backend| match &backend.target {
-                Target::Cluster(slot) => Some(book.key(*slot)),
-                Target::Redirect(_) | Target::Invalid { .. } => None,
-            })
-            .map(|key| {
-                let (namespace, service) = self.authentication_of_target(key, resources);
-                let levels = [door.authentication.as_ref(), namespace].into_iter().chain(own).chain(service);
-                effective(levels).cloned()
-            })
-            .collect();
-        if ways.is_empty() {
-            ways.push(effective([door.authentication.as_ref()].into_iter().chain(own)).cloned());
-        }
-        self.authentication.agreed(ways)
-    }
-
-    /// What holds for the namespace of a backend and for the backend itself. Those who stand beside its workloads ask
-    /// there.
-    fn authentication_of_target(
-        &self,
-        key: &ClusterKey,
-        resources: &Resources,
-    ) -> (Option<&Level>, [Option<&Level>; 2]) {
-        let of_namespace = |name: &Arc<str>| self.authentication.of(&Protected::Namespace(name.clone()));
-        match key {
-            ClusterKey::Service { namespace, name, port } => {
-                let service = resources.service(namespace, name);
-                if service.is_some_and(|service| has_sidecars(service, resources)) {
-                    return (None, [None; 2]);
-                }
-                let named = port_name(namespace, name, *port, resources);
-                let own = self.authentication_of_service(namespace, name, named.as_ref());
-                (of_namespace(namespace), own)
-            }
-            ClusterKey::Backend { namespace, .. } => (of_namespace(namespace), [None; 2]),
-            ClusterKey::Application { .. } => (None, [None; 2]),
         }
     }
 
@@ -470,17 +372,27 @@ impl PolicyBook {
     }
 }
 
-fn object(kind: KindName, namespace: &Arc<str>, name: &Arc<str>, section: Option<&Arc<str>>) -> Protected {
+pub(super) fn object(
+    kind: KindName,
+    namespace: &Arc<str>,
+    name: &Arc<str>,
+    section: Option<&Arc<str>>,
+) -> Protected {
     Protected::Object { kind, namespace: namespace.clone(), name: name.clone(), section: section.cloned() }
 }
 
-fn port_name(namespace: &str, service: &str, port: u16, resources: &Resources) -> Option<Arc<str>> {
+pub(super) fn port_name(
+    namespace: &str,
+    service: &str,
+    port: u16,
+    resources: &Resources,
+) -> Option<Arc<str>> {
     let service = resources.find::<Service>(namespace, service)?;
     service.content.spec.ports.iter().find(|known| known.port == port)?.name.clone()
 }
 
 /// Whether some workload behind a Service has a proxy beside it.
-fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
+pub(super) fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
     let selector = &service.content.spec.selector;
     let mut workloads = resources.within::<Workload>(service.resource.namespace());
     !selector.is_empty()
@@ -495,8 +407,8 @@ fn address(policy: &Arc<Policy>) -> usize {
     Arc::as_ptr(policy) as usize
 }
 
-/// What a policy of a namespace protects, whether it exists or not, with the positions of its targets. A target that the
-/// policy may not have protects nothing.
+/// What a policy of a namespace protects, whether it exists or not, with the positions of its targets. A target that
+/// the policy may not have protects nothing.
 pub(super) fn protected(namespace: &str, targets: &[PolicyTargetRef]) -> Vec<(usize, Protected)> {
     let is_root = namespace == ROOT_NAMESPACE;
     if targets.is_empty() {

@@ -1,9 +1,9 @@
 //! Signed tokens of other issuers (JSON Web Token, RFC 7519, in the compact form of RFC 7515 section 7.1).
 //!
-//! As strict as RFC 8725 (best current practices) asks: the algorithm comes from the key and never from the token alone,
-//! nothing in the token is followed (`jku`, `x5u`, `jwk`), an extension that must be understood (`crit`) is not, an
-//! object that names a member twice says nothing, times are numbers, and a token without an end is refused. The
-//! signature is verified before anything that the token claims is looked at.
+//! As strict as RFC 8725 (best current practices) asks: the algorithm comes from the key and never from the token
+//! alone, nothing in the token is followed (`jku`, `x5u`, `jwk`), an extension that must be understood (`crit`) is
+//! not, an object that names a member twice says nothing, times are numbers, and a token without an end is refused.
+//! The signature is verified before anything that the token claims is looked at.
 
 mod object;
 

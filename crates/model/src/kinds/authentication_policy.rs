@@ -1,6 +1,7 @@
 //! `AuthenticationPolicy`: how callers of a place prove who they are.
 //!
-//! It says who somebody is and nothing of what they may do: that is for AuthorizationPolicies, which are asked after it.
+//! It says who somebody is and nothing of what they may do: that is for AuthorizationPolicies, which are asked after
+//! it.
 
 use std::sync::Arc;
 

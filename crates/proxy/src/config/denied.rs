@@ -2,8 +2,8 @@
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
 //! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would
-//! have been. No rule of the engine has to know about it, so none can forget it. A policy about callers that cannot be read
-//! is stood in for by an AuthorizationPolicy that denies.
+//! have been. No rule of the engine has to know about it, so none can forget it. A policy about callers that cannot be
+//! read is stood in for by an AuthorizationPolicy that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -150,7 +150,8 @@ pub fn without<'d>(
 }
 
 /// An AuthorizationPolicy that denies everything on the same targets, so that whoever is refused is told so as by any
-/// other policy. It has the name of the one it stands in for, or one that tells of what kind that was. A target that cannot be named stands for all of the namespace.
+/// other policy. It has the name of the one it stands in for, or one that tells of what kind that was. A target that
+/// cannot be named stands for all of the namespace.
 fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     let (namespace, called) = name.name.split_once('/')?;
     let called = match name.of.as_str() == KindName::AuthenticationPolicy.as_str() {

@@ -1,8 +1,9 @@
 //! One question for keys: guarded, bounded, once.
 //!
-//! Whoever writes a policy must not be able to have the proxy speak to what only the proxy can reach. A name is resolved
-//! here, each of its addresses is judged, and the connection is made to the address that was judged: nobody is asked
-//! for the name a second time. Redirects are not followed, and an answer that is too long or no set of keys is none.
+//! Whoever writes a policy must not be able to have the proxy speak to what only the proxy can reach. A name is
+//! resolved here, each of its addresses is judged, and the connection is made to the address that was judged: nobody
+//! is asked for the name a second time. Redirects are not followed, and an answer that is too long or no set of keys
+//! is none.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

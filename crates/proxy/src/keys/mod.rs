@@ -1,9 +1,9 @@
 //! Keeps the keys of token issuers fresh, off the path of requests.
 //!
-//! Each source is asked by one task of its own, so there is one question at a time however many workers miss a key. Keys
-//! that are known stay in use while their issuer does not answer; who has none waits for a bounded time. An issuer is
-//! asked again at once when a token names a key that is not known, but not oftener than every few seconds: who sends
-//! tokens must not be able to have others asked.
+//! Each source is asked by one task of its own, so there is one question at a time however many workers miss a key.
+//! Keys that are known stay in use while their issuer does not answer; who has none waits for a bounded time. An
+//! issuer is asked again at once when a token names a key that is not known, but not oftener than every few seconds:
+//! who sends tokens must not be able to have others asked.
 
 mod fetch;
 

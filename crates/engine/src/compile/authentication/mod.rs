@@ -6,6 +6,7 @@
 //! port. Of two policies for one target the older holds. One that cannot do what it says lets nobody in.
 
 mod method;
+mod places;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -119,8 +119,8 @@ fn made(claims: Claims, jwt: &Jwt) -> Token {
     }
 }
 
-/// A claim as the value of a field: text as it is, numbers and yes or no as in JSON, lists of those with commas between.
-/// What could not be read back, or could end the field, is not told.
+/// A claim as the value of a field: text as it is, numbers and yes or no as in JSON, lists of those with commas
+/// between. What could not be read back, or could end the field, is not told.
 fn told(value: &Value) -> Option<Box<[u8]>> {
     let text = match value {
         Value::Array(list) => {
