@@ -7,6 +7,7 @@
 pub mod authorization;
 pub mod compile;
 pub mod config;
+pub mod customers;
 pub mod dump;
 pub mod explain;
 pub mod matching;
