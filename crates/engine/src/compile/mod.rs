@@ -251,6 +251,7 @@ impl Compiler {
         let slots = &mut self.routes.rule_slots;
         Some(sidecar.build(Ways {
             tables: &mut self.tables,
+            connections: &self.tcp_routes,
             slots,
             book: &mut self.book,
             protection: &mut self.protection,

@@ -74,6 +74,12 @@ pub struct Arguments {
     /// The port there at which the sidecar takes what the mesh sends
     #[arg(long, value_name = "PORT", default_value_t = MESH_PORT)]
     mesh_port: u16,
+    /// Where this machine is, so that endpoints nearby come first, for the workload and for who calls it
+    #[arg(long, value_name = "REGION/ZONE")]
+    locality: Option<proxy::Locality>,
+    /// Tell the application in x-forwarded-client-cert which member of the mesh calls
+    #[arg(long)]
+    caller_header: bool,
     /// Loopback addresses behind which Services are found; where several sidecars share a machine, each needs its own
     #[arg(long, value_name = "CIDR", default_value = "127.128.0.0/9", value_parser = services)]
     services: ServiceBlock,
@@ -268,6 +274,8 @@ fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
         service_account: arguments.service_account.to_string(),
         labels: arguments.labels.iter().cloned().collect(),
         ports: arguments.ports.clone(),
+        locality: arguments.locality.clone(),
+        caller_header: arguments.caller_header,
     };
     let clashes = workload.clashes();
     match clashes.is_empty() {

@@ -131,7 +131,7 @@ impl RunningSidecar {
             access_log: options.access_log.clone(),
             drain: options.drain,
             member: Some(member.clone()),
-            locality: None,
+            locality: options.workload.locality.clone(),
         });
         let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
         let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use proxy::Locality;
 use serde_json::{Map, Value, json};
 
 /// Says that a sidecar vouches for the object, which goes when nobody does any more.
@@ -27,6 +28,10 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Ports of the application.
     pub ports: Vec<WorkloadPort>,
+    /// Where it stands, as far as somebody said.
+    pub locality: Option<Locality>,
+    /// Whether the application is told who calls.
+    pub caller_header: bool,
 }
 
 /// `namespace/name` of a workload.
@@ -149,7 +154,7 @@ impl Workload {
         let mut labels: Map<String, Value> =
             self.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         labels.insert(REGISTERED_BY.0.to_owned(), json!(REGISTERED_BY.1));
-        json!({
+        let mut object = json!({
             "apiVersion": "mesh.selvedge.dev/v1alpha1",
             "kind": "Workload",
             "metadata": { "namespace": self.name.namespace, "name": self.name.name, "labels": labels },
@@ -159,8 +164,21 @@ impl Workload {
                 "sidecar": { "port": self.mesh_port },
                 "ports": self.ports.iter().map(port).collect::<Vec<_>>(),
             },
-        })
+        });
+        if let Some(locality) = &self.locality {
+            object["spec"]["locality"] = place(locality);
+        }
+        // Unsaid rather than false: somebody else may have asked for it.
+        if self.caller_header {
+            object["spec"]["application"] = json!({ "callerHeader": true });
+        }
+        object
     }
+}
+
+fn place(Locality { region, zone }: &Locality) -> Value {
+    let parts = [("region", region), ("zone", zone)].into_iter().filter(|(_, said)| !said.is_empty());
+    parts.map(|(name, said)| (name.to_owned(), json!(said))).collect::<Map<_, _>>().into()
 }
 
 /// Reads `NAME=VALUE` of a label.
@@ -187,6 +205,8 @@ pub(super) mod tests {
             service_account: "cart".into(),
             labels: [("app".to_owned(), "cart".to_owned())].into(),
             ports: vec!["http:8080".parse().expect("a port")],
+            locality: None,
+            caller_header: false,
         }
     }
 
@@ -212,6 +232,21 @@ pub(super) mod tests {
         workload.ports.push("http:8080:15443".parse().expect("a port"));
         assert_eq!(workload.clashes().len(), 3, "{:?}", workload.clashes());
         assert!(cart().clashes().is_empty());
+    }
+
+    #[test]
+    fn the_object_says_where_it_stands_and_what_the_application_is_told_only_if_somebody_said_so() {
+        let silent = cart().object();
+        let said = Workload { locality: "north/a".parse().ok(), caller_header: true, ..cart() }.object();
+        let zone = Workload { locality: "a".parse().ok(), ..cart() }.object();
+
+        assert_eq!(
+            (&silent["spec"]["locality"], &silent["spec"]["application"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(said["spec"]["locality"], json!({ "region": "north", "zone": "a" }));
+        assert_eq!(said["spec"]["application"], json!({ "callerHeader": true }));
+        assert_eq!(zone["spec"]["locality"], json!({ "zone": "a" }));
     }
 
     #[test]
