@@ -40,7 +40,7 @@ use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
-pub use protection::{Inbound, inbound};
+pub use protection::{Inbound, Protection, inbound};
 
 use callers::Shown;
 use certificates::Remembered;

@@ -103,9 +103,26 @@ pub struct Inbound<'a> {
 /// What the policies of a set of resources make of a way in, for those who ask once.
 #[must_use]
 pub fn inbound(resources: &Resources, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
-    let mut book = PolicyBook::default();
-    book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
-    book.inbound(place)
+    Protection::of(resources).inbound(place)
+}
+
+/// What the policies of a set of resources make of its ways in, for those who ask about many.
+#[derive(Debug)]
+pub struct Protection(PolicyBook);
+
+impl Protection {
+    /// Of these resources.
+    #[must_use]
+    pub fn of(resources: &Resources) -> Protection {
+        let mut book = PolicyBook::default();
+        book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
+        Protection(book)
+    }
+
+    /// Of one way in; `None` where nothing is asked.
+    pub fn inbound(&mut self, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+        self.0.inbound(place)
+    }
 }
 
 /// A route, as policies see it.
