@@ -379,7 +379,7 @@ impl PolicyBook {
         match key {
             ClusterKey::Service { namespace, name, port } => {
                 let service = resources.service(namespace, name);
-                if service.is_some_and(|service| has_sidecars(service, resources)) {
+                if service.is_some_and(|service| asks_for_itself(service, resources)) {
                     return (None, [None; 2]);
                 }
                 let named = port_name(namespace, name, *port, resources);
