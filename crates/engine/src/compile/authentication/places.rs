@@ -9,7 +9,7 @@ use super::{AuthenticationBook, Level, effective};
 use crate::authentication::Authentication;
 use crate::compile::clusters::ClusterBook;
 use crate::compile::listeners::ListenerView;
-use crate::compile::protection::{Protected, RoutePlace, has_sidecars, object, port_name};
+use crate::compile::protection::{Protected, RoutePlace, asks_for_itself, object, port_name};
 use crate::compile::references::ClusterKey;
 use crate::config::{Backends, Target};
 
@@ -103,7 +103,7 @@ impl AuthenticationBook {
         match key {
             ClusterKey::Service { namespace, name, port } => {
                 let service = resources.service(namespace, name);
-                if service.is_some_and(|service| has_sidecars(service, resources)) {
+                if service.is_some_and(|service| asks_for_itself(service, resources)) {
                     return (None, [None; 2]);
                 }
                 let named = port_name(namespace, name, *port, resources);
