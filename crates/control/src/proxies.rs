@@ -346,12 +346,7 @@ fn make_room(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
     }
 }
 
-fn proxy(
-    name: Arc<str>,
-    peer: Arc<str>,
-    report: Report,
-    now: Instant,
-) -> (Proxy, Vec<Route>, Vec<Caller>) {
+fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy, Vec<Route>, Vec<Caller>) {
     let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap_or(now);
     let Report { proxy: _, version, epoch, epoch_age_ms, from_cache, bound, rejected, .. } = report;
     let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, certificate, .. } = report;

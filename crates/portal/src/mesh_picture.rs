@@ -224,8 +224,14 @@ impl Node {
         match self.party.role {
             Role::Service => words.mesh_outside.to_owned(),
             Role::Gateway | Role::Workload => {
-                let what = if self.party.role == Role::Gateway { words.mesh_gateway } else { words.mesh_workload };
-                format!("{what} · {} {}/{}", words.mesh_serving, self.party.serving(), self.party.replicas.len())
+                let what =
+                    if self.party.role == Role::Gateway { words.mesh_gateway } else { words.mesh_workload };
+                format!(
+                    "{what} · {} {}/{}",
+                    words.mesh_serving,
+                    self.party.serving(),
+                    self.party.replicas.len()
+                )
             }
         }
     }
@@ -318,7 +324,9 @@ mod tests {
             parties.iter().map(|name| json!({ "name": name, "role": "Workload", "replicas": [] })).collect();
         let calls: Vec<_> =
             calls.iter().map(|(from, to)| json!({ "from": from, "to": to, "may": "Some" })).collect();
-        Mesh::of(&json!({ "metadata": { "name": "default" }, "status": { "parties": parties, "calls": calls } }))
+        Mesh::of(
+            &json!({ "metadata": { "name": "default" }, "status": { "parties": parties, "calls": calls } }),
+        )
     }
 
     fn column(picture: &MeshPicture, name: &str) -> usize {
@@ -349,7 +357,9 @@ mod tests {
         corners.sort_unstable();
         corners.dedup();
         assert_eq!(corners.len(), 40);
-        assert!(corners.iter().all(|(x, y)| x + BOX_WIDTH <= picture.width && y + BOX_HEIGHT <= picture.height));
+        assert!(
+            corners.iter().all(|(x, y)| x + BOX_WIDTH <= picture.width && y + BOX_HEIGHT <= picture.height)
+        );
     }
 
     #[test]

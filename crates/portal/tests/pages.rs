@@ -282,7 +282,16 @@ async fn pages_tell_what_the_api_tells() {
         ),
         (
             "/console/mesh",
-            &["bank.example", "Moving", "<svg class=\"mesh\"", "42.0/s", "2 h", "certificate has ended", "refused", "picture: 3</p>"],
+            &[
+                "bank.example",
+                "Moving",
+                "<svg class=\"mesh\"",
+                "42.0/s",
+                "2 h",
+                "certificate has ended",
+                "refused",
+                "picture: 3</p>",
+            ],
         ),
         ("/console/proxies/edge-1", &["Permission denied", "HTTPRoute shop/cart", "too large", "expired"]),
     ];

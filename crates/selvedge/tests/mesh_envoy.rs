@@ -151,7 +151,11 @@ fn join(mesh: &Mesh, name: &str) {
     let folder = mesh.folder();
     mesh.must(&format!("token create -n shop --service-account {name} --ttl 1h --out {name}.token"));
     let key = format!("{name}.key");
-    run(folder, "openssl", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &key]);
+    run(
+        folder,
+        "openssl",
+        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &key],
+    );
     let csr = run(folder, "openssl", &["req", "-new", "-key", &key, "-subj", "/"]);
     let token = std::fs::read_to_string(folder.join(format!("{name}.token"))).expect("a file");
     let token = token.lines().find_map(|line| line.strip_prefix("token: ")).expect("a token");
@@ -247,7 +251,8 @@ fn envoy_and_we_believe_each_others_certificates_and_no_forged_ones() {
     assert!(told.contains(&format!("{SHOP}/web")), "{told}");
     // Envoy calls us.
     let ask = |address, path: &str| get(address, &format!("GET {path} HTTP/1.1\r\nHost: cart"));
-    let (status, told) = until("the cart's answer", || Some(ask(out, "/outwards")).filter(|told| told.0 == 200));
+    let (status, told) =
+        until("the cart's answer", || Some(ask(out, "/outwards")).filter(|told| told.0 == 200));
     assert!(status == 200 && told.contains("\"cart\""), "{told}");
     let line = cart.logged(&["\"/outwards\"", "\"status\":200"]);
     assert!(line.contains(&format!("\"source_identity\":\"{SHOP}/envoy\"")), "{line}");

@@ -109,7 +109,15 @@ fn two_machines_with_everything_where_it_is_by_default_are_a_mesh() {
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let mut control = hosts.on(0, env!("CARGO_BIN_EXE_selvedge"));
     let address = &hosts.addresses[0];
-    control.args(["control", "--data", "control", "--listen", &format!("{address}:19443"), "--name", address]);
+    control.args([
+        "control",
+        "--data",
+        "control",
+        "--listen",
+        &format!("{address}:19443"),
+        "--name",
+        address,
+    ]);
     let mut control = Running::start(control.current_dir(folder.path()));
     control.line("selvedge gateway --control");
     let told = |line: &str| {

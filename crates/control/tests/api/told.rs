@@ -120,7 +120,8 @@ async fn create_mesh(server: &Server) {
     for workload in [workload("cart-1", "cart"), workload("till-1", "till")] {
         admin.post(&format!("/apis/{ours}/namespaces/shop/workloads"), &workload).await.fine();
     }
-    for service in [service("cart", json!({ "app": "cart" })), service("ledger", json!({ "app": "ledger" }))] {
+    for service in [service("cart", json!({ "app": "cart" })), service("ledger", json!({ "app": "ledger" }))]
+    {
         admin.post("/api/v1/namespaces/shop/services", &service).await.fine();
     }
     let policies = "/apis/policy.selvedge.dev/v1alpha1/namespaces/shop/authorizationpolicies";
@@ -142,7 +143,10 @@ async fn the_picture_of_a_mesh_shows_who_is_in_it_who_may_call_whom_and_who_does
         let all = told[of].as_array().expect("a list").iter();
         all.map(|one| one[field].as_str().expect("text").to_owned()).collect()
     };
-    assert_eq!(names("parties", "name"), ["gateway shop/edge", "shop/cart", "shop/till", "service shop/ledger"]);
+    assert_eq!(
+        names("parties", "name"),
+        ["gateway shop/edge", "shop/cart", "shop/till", "service shop/ledger"]
+    );
     let cart = &told["parties"][1];
     assert_eq!((&cart["services"], &cart["open"]), (&json!(["shop/cart"]), &json!(false)));
     assert_eq!(cart["replicas"][0]["mtls"], json!(["Strict"]));
@@ -151,7 +155,10 @@ async fn the_picture_of_a_mesh_shows_who_is_in_it_who_may_call_whom_and_who_does
     assert_eq!((&made["from"], &made["to"]), (&json!("gateway shop/edge"), &json!("shop/cart")));
     assert_eq!((&made["requestsPerSecond"], &made["connected"]), (&json!(4.0), &json!(true)));
     assert_eq!(made["because"], json!(["Allow shop/readers rule `known`", "HTTPRoute shop/cart"]));
-    assert_eq!((&may["from"], &may["may"], &may["connected"]), (&json!("shop/till"), &json!("Everything"), &json!(false)));
+    assert_eq!(
+        (&may["from"], &may["may"], &may["connected"]),
+        (&json!("shop/till"), &json!("Everything"), &json!(false))
+    );
     assert_eq!(told["calls"].as_array().map(Vec::len), Some(2));
 }
 

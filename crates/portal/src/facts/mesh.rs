@@ -185,7 +185,8 @@ impl Party {
     /// What its ports ask for, each once.
     #[must_use]
     pub fn mtls(&self) -> Vec<&str> {
-        let mut modes: Vec<&str> = self.replicas.iter().flat_map(|replica| &replica.mtls).map(String::as_str).collect();
+        let mut modes: Vec<&str> =
+            self.replicas.iter().flat_map(|replica| &replica.mtls).map(String::as_str).collect();
         modes.sort_unstable();
         modes.dedup();
         modes

@@ -196,7 +196,10 @@ mod tests {
     fn the_address_of_a_service_that_another_sidecar_has_leads_to_the_option_that_moves_it() {
         let text = failed_at([127, 128, 7, 1], 8080, "Address already in use (os error 98)");
 
-        assert!(text.contains("ss -ltnp") && text.contains("--services") && !text.contains("Gateway"), "{text}");
+        assert!(
+            text.contains("ss -ltnp") && text.contains("--services") && !text.contains("Gateway"),
+            "{text}"
+        );
     }
 
     #[test]

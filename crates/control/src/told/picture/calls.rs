@@ -81,11 +81,7 @@ impl Between {
 }
 
 /// What policies and routes say.
-fn declared(
-    resources: &Resources,
-    parties: &mut [Party],
-    between: &mut BTreeMap<(String, String), Between>,
-) {
+fn declared(resources: &Resources, parties: &mut [Party], between: &mut BTreeMap<(String, String), Between>) {
     let mut protection = Protection::of(resources);
     let routed = routed(resources);
     let mut open = BTreeSet::new();
@@ -94,10 +90,9 @@ fn declared(
             let Some(service) = resources.service(&place.0, &place.1) else { continue };
             let asked = asked(service.content, place);
             let authorization = protection.inbound(&asked);
-            if authorization
-                .as_ref()
-                .is_none_or(|authorization| authorization.reach(&Source::default()).extent == Extent::Everything)
-            {
+            if authorization.as_ref().is_none_or(|authorization| {
+                authorization.reach(&Source::default()).extent == Extent::Everything
+            }) {
                 open.insert(to.id.clone());
             }
             for from in parties.iter().filter(|from| from.id != to.id) {
@@ -111,7 +106,8 @@ fn declared(
                 }
                 let entry = between.entry((from.id.name(), to.id.name())).or_default();
                 entry.services.insert(place.clone());
-                entry.may = entry.may.max(Some(reach.as_ref().map_or(Extent::Everything, |reach| reach.extent)));
+                entry.may =
+                    entry.may.max(Some(reach.as_ref().map_or(Extent::Everything, |reach| reach.extent)));
                 entry.because.extend(route.cloned());
                 let said = reach.iter().flat_map(|reach| reach.by.iter().map(|by| Said::new(by).to_string()));
                 entry.because.extend(said);

@@ -69,7 +69,8 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn status(&self, told: &Told, now: Instant) -> Value {
-        let (mut parties, more_parties) = parties::all(self.resources, self.view, &told.proxies.known(now), now);
+        let (mut parties, more_parties) =
+            parties::all(self.resources, self.view, &told.proxies.known(now), now);
         let (calls, more_calls) = calls::all(self.resources, &mut parties, &told.proxies.callers(now));
         let programmed = told.proxies.programmed(&told.views, now);
         json!({

@@ -71,12 +71,7 @@ impl Role {
 }
 
 /// All parties, and how many there are besides.
-pub fn all(
-    resources: &Resources,
-    mesh: &MeshView,
-    proxies: &[Proxy],
-    now: Instant,
-) -> (Vec<Party>, usize) {
+pub fn all(resources: &Resources, mesh: &MeshView, proxies: &[Proxy], now: Instant) -> (Vec<Party>, usize) {
     let mut parties: BTreeMap<Role, Party> = BTreeMap::new();
     for gateway in resources.all::<Gateway>() {
         let party = gateway_party(gateway, mesh, proxies, now);

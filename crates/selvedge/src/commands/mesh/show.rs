@@ -69,7 +69,11 @@ async fn read(client: &Client) -> Result<Value, Failure> {
         Err(error) => return Err(failure(error)),
     };
     listed.objects.into_iter().next().map(|object| object.0).ok_or_else(|| {
-        Failure::new(Exit::Missing, "there is no mesh", "apply a Mesh; `selvedge explain Mesh.spec` says what is in it")
+        Failure::new(
+            Exit::Missing,
+            "there is no mesh",
+            "apply a Mesh; `selvedge explain Mesh.spec` says what is in it",
+        )
     })
 }
 
@@ -108,7 +112,8 @@ fn text(mesh: &Mesh, server: &str) -> String {
 }
 
 fn members(mesh: &Mesh) -> Table {
-    let mut table = Table::new(&["MEMBER", "REPLICA", "STATE", "SERVES", "MTLS", "CERTIFICATE", "RENEWED", "IDENTITY"]);
+    let mut table =
+        Table::new(&["MEMBER", "REPLICA", "STATE", "SERVES", "MTLS", "CERTIFICATE", "RENEWED", "IDENTITY"]);
     for party in &mesh.parties {
         let replicas: Vec<Option<&Replica>> = match party.replicas.is_empty() {
             true => vec![None],
@@ -170,8 +175,16 @@ fn calls(mesh: &Mesh) -> Vec<String> {
             May::Some => "some",
             May::Everything => "everything",
         };
-        let because = if call.because.is_empty() { "no policy asks".to_owned() } else { call.because.join("; ") };
-        table.row(vec![call.from.clone(), arrow(call).to_owned(), call.to.clone(), may.to_owned(), now(call), because]);
+        let because =
+            if call.because.is_empty() { "no policy asks".to_owned() } else { call.because.join("; ") };
+        table.row(vec![
+            call.from.clone(),
+            arrow(call).to_owned(),
+            call.to.clone(),
+            may.to_owned(),
+            now(call),
+            because,
+        ]);
     }
     let mut lines = table.lines(true).into_iter();
     let header = lines.next();
