@@ -24,6 +24,8 @@ const COLUMN: usize = 330;
 const TOP: usize = 16;
 /// How far a line that leads back hangs below its boxes.
 const SAG: usize = 54;
+/// How far the label of a line stands above it.
+const ABOVE: usize = 14;
 /// Width of a character of a line's label, for the ground behind it.
 const CHARACTER: usize = 7;
 
@@ -81,10 +83,12 @@ impl MeshPicture {
         let places = places(drawn.len(), &calls);
         let columns = places.iter().map(|(column, _)| column + 1).max().unwrap_or(0);
         let rows = places.iter().map(|(_, row)| row / 2 + 1).max().unwrap_or(0);
+        let leads_back = |(from, to, _): &(usize, usize, &Call)| places[*from].0 >= places[*to].0;
+        let below = if calls.iter().any(leads_back) { SAG } else { TOP };
         let corner = |(column, row): (usize, usize)| (column * COLUMN, TOP + row * ROW / 2);
         MeshPicture {
             width: columns.saturating_sub(1) * COLUMN + BOX_WIDTH,
-            height: TOP + rows.saturating_sub(1) * ROW + BOX_HEIGHT + SAG,
+            height: TOP + rows.saturating_sub(1) * ROW + BOX_HEIGHT + below,
             nodes: drawn
                 .iter()
                 .zip(&places)
@@ -167,7 +171,7 @@ fn line(from: (usize, usize), to: (usize, usize), call: &Call) -> Line {
         return Line {
             path: format!("M{left} {start} C{middle} {start} {middle} {end} {right} {end}"),
             label_x: middle,
-            label_y: usize::midpoint(start, end),
+            label_y: usize::midpoint(start, end) - ABOVE,
             call,
         };
     }
@@ -207,8 +211,15 @@ impl Node {
         cut(self.party.place())
     }
 
+    /// What stands below its name, each with its height.
+    pub fn facts(&self, frame: &Frame) -> Vec<(usize, String)> {
+        let facts = [self.what(frame), self.asks(frame), self.certificate(frame)];
+        let facts = facts.into_iter().filter(|fact| !fact.is_empty());
+        (1..).map(|line| self.text_y(line)).zip(facts).collect()
+    }
+
     /// What it is, and how many of it serve.
-    pub fn what(&self, frame: &Frame) -> String {
+    fn what(&self, frame: &Frame) -> String {
         let words = frame.words;
         match self.party.role {
             Role::Service => words.mesh_outside.to_owned(),
@@ -226,7 +237,7 @@ impl Node {
     }
 
     /// What it asks of its callers.
-    pub fn asks(&self, frame: &Frame) -> String {
+    fn asks(&self, frame: &Frame) -> String {
         let modes = self.party.mtls();
         let mtls = if modes.is_empty() { String::new() } else { format!("mTLS {}", modes.join(", ")) };
         match (self.party.is_open, mtls.is_empty()) {
@@ -237,7 +248,7 @@ impl Node {
     }
 
     /// For how long it is known by its certificate.
-    pub fn certificate(&self, frame: &Frame) -> String {
+    fn certificate(&self, frame: &Frame) -> String {
         match self.party.first_to_end() {
             None => String::new(),
             Some(held) if held.left_seconds <= 0.0 => frame.words.mesh_ended.to_owned(),

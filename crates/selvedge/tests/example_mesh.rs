@@ -6,7 +6,7 @@ mod scene;
 mod sidecars;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use sidecars::{Running, until};
 use tempfile::TempDir;
 
 /// Longest that the shop may take to open: a compiler, a database and a dozen processes begin meanwhile.
-const OPENING: Duration = Duration::from_secs(180);
+const OPENING: Duration = Duration::from_secs(300);
 
 /// The example, open.
 struct Shop {

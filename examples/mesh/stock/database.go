@@ -28,10 +28,19 @@ type Database struct {
 	reader     *bufio.Reader
 }
 
-// Query returns rows of texts.
+// Query returns rows of texts. A connection may have gone while nobody looked: then it is asked again, over another one.
 func (d *Database) Query(text string) ([][]string, error) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
+	wasOpen := d.connection != nil
+	rows, err := d.ask(text)
+	if err != nil && wasOpen {
+		return d.ask(text)
+	}
+	return rows, err
+}
+
+func (d *Database) ask(text string) ([][]string, error) {
 	if d.connection == nil {
 		if err := d.connect(); err != nil {
 			return nil, d.lose(err)

@@ -38,6 +38,8 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("POST",   "apis/authorization.k8s.io/v1/selfsubjectrulesreviews",         Somebody),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/controlplanes",              Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/controlplanes/{name}",       Allowed("list")),
+    ("GET",    "apis/status.selvedge.dev/v1alpha1/meshpictures",               Allowed("list")),
+    ("GET",    "apis/status.selvedge.dev/v1alpha1/meshpictures/{name}",        Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/proxies",                    Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/proxies/{name}",             Allowed("list")),
     ("GET",    "apis/status.selvedge.dev/v1alpha1/routes",                     Allowed("list")),
