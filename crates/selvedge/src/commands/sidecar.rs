@@ -71,6 +71,9 @@ pub struct Arguments {
     /// Where the mesh reaches this machine [default: the address from which it reaches the control plane]
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+    /// Where the application's ports are open [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    application_address: Option<IpAddr>,
     /// The port there at which the sidecar takes what the mesh sends
     #[arg(long, value_name = "PORT", default_value_t = MESH_PORT)]
     mesh_port: u16,
@@ -273,6 +276,7 @@ fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
         mesh_port: arguments.mesh_port,
         service_account: arguments.service_account.to_string(),
         labels: arguments.labels.iter().cloned().collect(),
+        application: arguments.application_address,
         ports: arguments.ports.clone(),
         locality: arguments.locality.clone(),
         caller_header: arguments.caller_header,

@@ -26,6 +26,8 @@ pub struct Workload {
     pub service_account: String,
     /// Labels, by which Services select it.
     pub labels: BTreeMap<String, String>,
+    /// Where the application's ports are open; its loopback when nothing is said.
+    pub application: Option<IpAddr>,
     /// Ports of the application.
     pub ports: Vec<WorkloadPort>,
     /// Where it stands, as far as somebody said.
@@ -118,7 +120,8 @@ impl Workload {
     /// Where the application's first port is open.
     #[must_use]
     pub fn first_port(&self) -> Option<SocketAddr> {
-        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.first()?.target)))
+        let address = self.application.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Some(SocketAddr::from((address, self.ports.first()?.target)))
     }
 
     /// What is wrong with it as a whole: every clash, each in a sentence.
@@ -154,25 +157,28 @@ impl Workload {
         let mut labels: Map<String, Value> =
             self.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         labels.insert(REGISTERED_BY.0.to_owned(), json!(REGISTERED_BY.1));
-        let mut object = json!({
+        let mut spec = json!({
+            "address": self.address,
+            "serviceAccount": self.service_account,
+            "sidecar": { "port": self.mesh_port },
+            "ports": self.ports.iter().map(port).collect::<Vec<_>>(),
+        });
+        // What is not said stays with whoever wrote the object by hand.
+        if let Some(locality) = &self.locality {
+            spec["locality"] = place(locality);
+        }
+        let mut application = Map::new();
+        application.extend(self.application.map(|address| ("address".to_owned(), json!(address))));
+        application.extend(self.caller_header.then(|| ("callerHeader".to_owned(), json!(true))));
+        if !application.is_empty() {
+            spec["application"] = application.into();
+        }
+        json!({
             "apiVersion": "mesh.selvedge.dev/v1alpha1",
             "kind": "Workload",
             "metadata": { "namespace": self.name.namespace, "name": self.name.name, "labels": labels },
-            "spec": {
-                "address": self.address,
-                "serviceAccount": self.service_account,
-                "sidecar": { "port": self.mesh_port },
-                "ports": self.ports.iter().map(port).collect::<Vec<_>>(),
-            },
-        });
-        if let Some(locality) = &self.locality {
-            object["spec"]["locality"] = place(locality);
-        }
-        // Unsaid rather than false: somebody else may have asked for it.
-        if self.caller_header {
-            object["spec"]["application"] = json!({ "callerHeader": true });
-        }
-        object
+            "spec": spec,
+        })
     }
 }
 
@@ -204,6 +210,7 @@ pub(super) mod tests {
             mesh_port: MESH_PORT,
             service_account: "cart".into(),
             labels: [("app".to_owned(), "cart".to_owned())].into(),
+            application: None,
             ports: vec!["http:8080".parse().expect("a port")],
             locality: None,
             caller_header: false,
@@ -256,5 +263,14 @@ pub(super) mod tests {
         assert_eq!(object["metadata"]["labels"]["app"], "cart");
         assert_eq!(object["spec"]["sidecar"]["port"], 15443);
         assert_eq!(object["spec"]["ports"][0]["targetPort"], 8080);
+        assert!(object["spec"].get("application").is_none());
+    }
+
+    #[test]
+    fn an_application_that_is_not_at_the_loopback_is_looked_for_where_it_is() {
+        let workload = Workload { application: Some([127, 20, 0, 3].into()), ..cart() };
+
+        assert_eq!(workload.first_port(), Some(([127, 20, 0, 3], 8080).into()));
+        assert_eq!(workload.object()["spec"]["application"]["address"], "127.20.0.3");
     }
 }

@@ -1,5 +1,6 @@
 //! A whole mesh of real processes for one test: a control plane that can be killed, and sidecars on one machine, each
 //! with addresses of its own.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 mod edge;
 
@@ -59,9 +60,34 @@ impl Mesh {
         mesh
     }
 
+    /// The folder in which everything is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its control plane is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Says what becomes of calls that no policy speaks of.
     pub fn by_default(&self, action: &str) {
         self.apply(&MESH.replace("DEFAULT", action));
+    }
+
+    /// Says how long certificates last that are given from here on.
+    pub fn certificates_last(&self, lifetime: &str) {
+        let certificates = format!("Allow, certificates: {{ lifetime: {lifetime} }}");
+        self.apply(&MESH.replace("DEFAULT", &certificates));
+    }
+
+    /// When the certificate of a member ends; nothing while it has shown none.
+    pub fn certificate_of(&self, name: &str) -> Option<String> {
+        let told = self.must("mesh show -o json");
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        let mut parties = told["status"]["parties"].as_array()?.iter();
+        let party = parties.find(|party| party["name"] == format!("shop/{name}"))?;
+        Some(party["replicas"][0]["certificate"]["notAfter"].as_str()?.to_owned())
     }
 
     /// Makes these documents true.
@@ -229,6 +255,11 @@ spec:
     /// Tells the sidecar to end.
     pub fn terminate(&self) {
         self.sidecar.as_ref().expect("it runs").signal("-TERM");
+    }
+
+    /// Where its sidecar takes what the mesh sends, and the port of its Service.
+    pub fn mesh_place(&self) -> (SocketAddr, u16) {
+        (SocketAddr::new(self.address.ip(), self.mesh_port), self.address.port())
     }
 
     /// Kills the sidecar.
