@@ -69,7 +69,7 @@ enum Command {
     Up(up::Arguments),
     Control(control::Arguments),
     Gateway(gateway::Arguments),
-    Sidecar(sidecar::Arguments),
+    Sidecar(Box<sidecar::Arguments>),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
     Authz(authz::Arguments),
@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     let exit = match command {
         // How an application ends is said in its own words.
-        Command::Sidecar(arguments) => return sidecar::run(arguments),
+        Command::Sidecar(arguments) => return sidecar::run(*arguments),
         Command::Up(arguments) => up::run(arguments),
         Command::Control(arguments) => control::run(arguments),
         Command::Gateway(arguments) => gateway::run(arguments),

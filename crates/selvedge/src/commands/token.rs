@@ -56,8 +56,8 @@ struct Create {
     /// The only workload that the token is good for
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
-    /// A label that Workloads of the service account may carry, beside `app` with the account's name; `*` for any value;
-    /// may be given more than once
+    /// A label that Workloads of the service account may carry, beside `app` with the account's name; `*` as its value
+    /// means any; may be given more than once
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// The token is good for one key
