@@ -42,8 +42,21 @@ pub struct Options {
     pub drain: Duration,
     /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
     pub locality: Option<Locality>,
+    /// What becomes of connections when their port is no longer in the configuration.
+    pub deleted_ports: DeletedPorts,
     /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
     pub member: Option<Arc<Member>>,
+}
+
+/// What becomes of connections when their port is no longer in the configuration. They end when they have nothing to do
+/// and after the request they carry in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeletedPorts {
+    /// What carries bytes ends within the time of the drain.
+    #[default]
+    Drain,
+    /// What carries bytes goes on until it ends by itself, or the proxy does.
+    LetEnd,
 }
 
 /// A running data plane.
@@ -108,7 +121,8 @@ impl Proxy {
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
+                let leaving = (options.drain, options.deleted_ports);
+                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), leaving))
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
@@ -292,7 +306,7 @@ fn spawn_worker(
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
-    (around, drain): (Around, Duration),
+    (around, (drain, deleted)): (Around, (Duration, DeletedPorts)),
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -302,7 +316,7 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                let worker = Worker::new(clock, member, metrics, log, around).leaving(drain, deleted);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -13,8 +13,8 @@ use std::time::Duration;
 use discovery::{Interest, TokenFile};
 use identity::member::Member;
 use proxy::{
-    ControlAddress, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy, ServiceBlock,
-    SubscribeOptions, Subscription, Tell, TellIdentity,
+    ControlAddress, DeletedPorts, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy,
+    ServiceBlock, SubscribeOptions, Subscription, Tell, TellIdentity,
 };
 
 /// What to run.
@@ -123,7 +123,9 @@ impl RunningGateway {
         let GatewayOptions { admin, access_log, drain, locality, tell_identity, .. } = options;
         let member = Member::new();
         let in_mesh = Some(Arc::clone(&member));
-        let proxy = proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh };
+        let deleted_ports = DeletedPorts::Drain;
+        let proxy =
+            proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh, deleted_ports };
         let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();

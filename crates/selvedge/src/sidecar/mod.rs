@@ -30,7 +30,9 @@ use std::time::Duration;
 use ::identity::Member;
 use discovery::Interest;
 use engine::config::{Port, Security};
-use proxy::{Keeper, KeeperOptions, OnStream, Proxy, SubscribeOptions, Subscription, TellIdentity};
+use proxy::{
+    DeletedPorts, Keeper, KeeperOptions, OnStream, Proxy, SubscribeOptions, Subscription, TellIdentity,
+};
 
 pub use event::Event;
 pub use options::{SidecarOptions, WORKLOAD_API};
@@ -132,6 +134,8 @@ impl RunningSidecar {
             drain: options.drain,
             member: Some(member.clone()),
             locality: None,
+            // A policy that changed may take a Service from us, and closes nothing.
+            deleted_ports: DeletedPorts::LetEnd,
         });
         let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
         let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };

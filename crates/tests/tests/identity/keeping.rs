@@ -126,6 +126,7 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 drain: Duration::from_secs(1),
                 member: None,
                 locality: None,
+                deleted_ports: proxy::DeletedPorts::Drain,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {

@@ -48,6 +48,7 @@ impl Following {
                 drain: Duration::from_secs(1),
                 member: None,
                 locality: None,
+                deleted_ports: proxy::DeletedPorts::Drain,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {
