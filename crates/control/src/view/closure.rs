@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use engine::compile::Reachable;
 use model::{ResourceKey, Resources};
 
-use super::index::Index;
+use super::index::{Index, Place};
 use super::needs::{Node, needs};
 
 /// Where needs are looked up.
@@ -15,6 +16,9 @@ use super::needs::{Node, needs};
 pub(super) struct Around<'a> {
     pub(super) resources: &'a Resources,
     pub(super) index: &'a Index,
+    pub(super) reachable: &'a Reachable,
+    /// The workload beside which the proxy stands, if it stands beside one.
+    pub(super) caller: Option<&'a Place>,
 }
 
 /// The members of a view.
@@ -62,7 +66,7 @@ impl Closure {
             member.needed_by += 1;
             return;
         }
-        let needed = needs(node, around.resources, around.index);
+        let needed = needs(node, around);
         self.members.insert(node.clone(), Member { needed_by: 1, needs: needed.clone() });
         moved.touch(node);
         moved.entered.push(node.clone());
@@ -86,7 +90,7 @@ impl Closure {
     pub(super) fn refresh(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
         let Some(member) = self.members.get_mut(node) else { return };
         moved.touch(node);
-        let now = needs(node, around.resources, around.index);
+        let now = needs(node, around);
         let before = std::mem::replace(&mut member.needs, now.clone());
         // Enter before leaving: what both need must not go and come.
         now.difference(&before).for_each(|needed| self.enter(needed, around, moved));

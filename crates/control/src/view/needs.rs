@@ -16,9 +16,11 @@ use model::kinds::{
     Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TcpRoute,
     TrustBundle,
 };
-use model::resources::{Referred, Referrer};
+use model::resources::{Referred, Referrer, Typed};
 use model::{Resource, ResourceKey, Resources};
 
+use super::access;
+use super::closure::Around;
 use super::index::{Guarded, Index, Place};
 
 /// What can be needed.
@@ -32,6 +34,8 @@ pub(super) enum Node {
     TrustBundles,
     /// All that the proxy beside a Workload needs, whether the Workload exists or not.
     Sidecar(Place),
+    /// A Service that the workload may name, called if policy might let it in.
+    Access(Place),
     /// A Service that is called from a namespace, with the routes that hold there.
     Called {
         /// The Service.
@@ -57,7 +61,8 @@ pub(super) enum Node {
 }
 
 /// What a node needs.
-pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSet<Node> {
+pub(super) fn needs(node: &Node, around: Around<'_>) -> HashSet<Node> {
+    let Around { resources, index, .. } = around;
     let mut found = Needs { resources, index, nodes: HashSet::new() };
     match node {
         Node::Object(key) => {
@@ -74,6 +79,11 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
             found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
         Node::Sidecar(place) => found.of_sidecar(place),
+        Node::Access(service) => {
+            if let Some((home, _)) = around.caller.filter(|_| access::is_told(service, around)) {
+                found.call(service.clone(), home);
+            }
+        }
         Node::Called { service, home } => {
             found.add(KindName::Service, &service.0, &service.1);
             found.nodes.extend(
@@ -203,7 +213,7 @@ impl Needs<'_> {
     }
 
     /// What the proxy beside a Workload needs: the Workload, the Services that it may call, those that lead to it, and
-    /// who may come in. A Workload that says whom it calls is told of nobody else.
+    /// who may come in. A Workload that says whom it calls is told of nobody else, and of nobody who lets it in never.
     fn of_sidecar(&mut self, place: &Place) {
         let (home, name) = place;
         self.add(KindName::Workload, home, name);
@@ -216,20 +226,27 @@ impl Needs<'_> {
         leading.for_each(|service| self.call(place_of(service.resource), home));
         let Some(reaches) = &own.content.spec.reaches else {
             self.nodes.insert(Node::ServicesOf("".into()));
-            self.resources.all::<Service>().for_each(|service| self.call(place_of(service.resource), home));
+            self.may_call(self.resources.all::<Service>());
             return;
         };
         for Reach(reach) in reaches {
             match reach.split_once('/') {
                 Some((namespace, "*")) => {
                     self.nodes.insert(Node::ServicesOf(namespace.into()));
-                    let all = self.resources.within::<Service>(namespace);
-                    all.for_each(|service| self.call(place_of(service.resource), home));
+                    self.may_call(self.resources.within::<Service>(namespace));
                 }
-                Some((namespace, service)) => self.call((namespace.into(), service.into()), home),
-                None => self.call((home.clone(), reach.clone()), home),
+                Some((namespace, service)) => {
+                    self.nodes.insert(Node::Access((namespace.into(), service.into())));
+                }
+                None => {
+                    self.nodes.insert(Node::Access((home.clone(), reach.clone())));
+                }
             }
         }
+    }
+
+    fn may_call<'r>(&mut self, services: impl Iterator<Item = Typed<'r, Service>>) {
+        self.nodes.extend(services.map(|service| Node::Access(place_of(service.resource))));
     }
 
     fn call(&mut self, service: Place, home: &Arc<str>) {
@@ -373,7 +390,7 @@ impl Needs<'_> {
     }
 }
 
-fn place_of(resource: &Resource) -> Place {
+pub(super) fn place_of(resource: &Resource) -> Place {
     (resource.namespace().into(), resource.key.name.to_arc())
 }
 

@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::kinds::{Kind, KindName, Service};
+use model::kinds::{Kind, KindName, Service, Workload};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
+use super::access;
 use super::index::{Guarded, gateways_of, guarded_by, parent_services, services_of, targets_of};
 use super::needs::{Node, is_ours, may_attach, object, selects};
 use crate::world::Event;
@@ -28,7 +29,7 @@ pub(super) enum Touch {
 
 /// What an event concerns, with the objects as they are after it.
 pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
-    let mut found = BTreeSet::new();
+    let mut found: BTreeSet<Touch> = access::touches(event, resources).into_iter().collect();
     for side in event.before.iter().chain(&event.after) {
         let own = Node::Object(side.key.clone());
         found.insert(Touch::Refresh(own.clone()));
@@ -53,8 +54,9 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
             }
-            Kind::Pod(_) => found.extend(selecting(side, resources)),
-            Kind::Workload(_) => {
+            Kind::Pod(_) if is_relabelled(event) => found.extend(selecting(side, resources)),
+            // What is only reported of a replica, every few seconds, concerns nobody's choice.
+            Kind::Workload(_) if !is_same_replica(event) => {
                 found.extend(selecting(side, resources));
                 let place = (side.namespace().into(), side.key.name.to_arc());
                 found.insert(Touch::Refresh(Node::Sidecar(place)));
@@ -81,6 +83,8 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
             | Kind::Service(_)
+            | Kind::Pod(_)
+            | Kind::Workload(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
             | Kind::Role(_)
@@ -130,6 +134,23 @@ fn selecting(side: &Resource, resources: &Resources) -> Vec<Touch> {
     let services = resources.within::<Service>(side.namespace());
     let mine = services.filter(|service| selects(service.content, side));
     mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
+}
+
+/// Whether an object came, went, or has other labels than before.
+fn is_relabelled(event: &Event) -> bool {
+    let labels = |side: &Option<Arc<Resource>>| side.as_ref().map(|side| side.meta.labels.clone());
+    labels(&event.before) != labels(&event.after)
+}
+
+/// Whether nothing is different about a replica but what is reported of it.
+pub(super) fn is_same_replica(event: &Event) -> bool {
+    let (Some(before), Some(after)) = (&event.before, &event.after) else { return false };
+    let same_spec = match (before.content::<Workload>(), after.content::<Workload>()) {
+        (Some(before), Some(after)) => before.spec == after.spec,
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    same_spec && !is_relabelled(event)
 }
 
 /// Whether a Service came, went, or selects others than before.
