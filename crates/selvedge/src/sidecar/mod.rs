@@ -228,7 +228,7 @@ fn is_inbound(port: &Port) -> bool {
 
 fn keeper(options: &SidecarOptions, member: &Arc<Member>, told: &Told) -> io::Result<Arc<Keeper>> {
     let keeper = KeeperOptions {
-        controls: vec![options.control.clone()],
+        controls: options.controls.clone(),
         token: options.token.clone(),
         workload: options.workload.name.to_string(),
         gateway: None,
@@ -241,7 +241,7 @@ fn subscribe(options: &SidecarOptions, keeper: Arc<Keeper>) -> SubscribeOptions 
     SubscribeOptions {
         name: options.workload.name.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        control: options.control.clone(),
+        controls: options.controls.clone(),
         token: options.token.clone(),
         serve: interest(&options.workload.name),
         cache: Some(options.data.join(CACHE)),

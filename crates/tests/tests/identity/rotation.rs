@@ -54,7 +54,7 @@ impl Following {
             let subscribe = SubscribeOptions {
                 name,
                 version: "1".to_owned(),
-                control: options.controls[0].clone(),
+                controls: vec![options.controls[0].clone()],
                 token: gateway,
                 serve: Interest::All,
                 cache: None,
