@@ -216,7 +216,7 @@ fn pool() -> Vec<Value> {
         json!([{ "from": [{ "workloads": ["shop/web-1"] }], "to": [{ "methods": ["GET"] }] }]),
         json!([{ "to": [{ "notPaths": ["/secret/*"] }] }]),
         json!([{ "condition": "request.path == '/a'" }]),
-        json!([]),
+        json!([{}]),
     ];
     let places = [
         ("bank", Value::Null),
@@ -237,6 +237,7 @@ fn pool() -> Vec<Value> {
             };
             all.extend(whos.iter().map(named));
         }
+        all.push(rule(namespace, &format!("p{at}-allow"), target.clone(), "Allow", json!([])));
     }
     all
 }
