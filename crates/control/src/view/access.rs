@@ -13,8 +13,8 @@ use model::resources::Typed;
 use model::{Resource, Resources};
 
 use super::closure::Around;
-use super::index::{Guarded, Place, guarded_by, parent_services};
-use super::needs::{Node, place_of, selects};
+use super::index::{Guarded, Index, Place, guarded_by, parent_services};
+use super::needs::{Node, place_of};
 use super::touch::{Touch, is_same_replica};
 use crate::world::Event;
 
@@ -28,31 +28,36 @@ pub(super) fn is_told(service: &Place, around: Around<'_>) -> bool {
     let is_routed = |of: &Arc<str>| index.routes_before(service, of).next().is_some();
     is_routed(&service.0)
         || is_routed(&caller.0)
-        || reachable.could_call(own, service, called, || behind(called, resources))
+        || reachable.could_call(own, service, called, || behind(called, around))
 }
 
-fn behind<'r>(service: Typed<'r, Service>, resources: &'r Resources) -> Behind<'r> {
-    let namespace = service.resource.namespace();
-    let mut slices = resources.endpoint_slices(namespace, service.resource.key.name.as_str());
-    let mut pods = resources.pods(namespace);
-    let others = slices.next().is_some() || pods.any(|pod| selects(service.content, pod.resource));
-    let workloads = resources.workloads(namespace);
-    let workloads = workloads.filter(|workload| selects(service.content, workload.resource)).collect();
-    Behind { workloads, others }
+fn behind<'r>(service: Typed<'r, Service>, around: Around<'r>) -> Behind<'r> {
+    let Around { resources, index, .. } = around;
+    let (namespace, name) = (service.resource.namespace(), service.resource.key.name.as_str());
+    let mut behind =
+        Behind { others: resources.endpoint_slices(namespace, name).next().is_some(), ..Behind::default() };
+    for resource in index.selection.behind(service, resources) {
+        match resource.content::<Workload>() {
+            Some(content) => behind.workloads.push(Typed { resource, content }),
+            None => behind.others = true,
+        }
+    }
+    behind
 }
 
 /// What an event may open or close, with the objects as they are after it.
-pub(super) fn touches(event: &Event, resources: &Resources) -> Vec<Touch> {
+pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> Vec<Touch> {
     let mut services: Vec<Place> = Vec::new();
     for side in event.before.iter().chain(&event.after) {
         match &side.kind {
             Kind::AuthorizationPolicy(policy) => {
                 let guarded = guarded_by(side, policy);
-                services.extend(guarded.iter().flat_map(|guarded| guarded_services(guarded, resources)));
+                services
+                    .extend(guarded.iter().flat_map(|guarded| guarded_services(guarded, resources, index)));
             }
-            Kind::Mesh(_) => services.extend(guarded_services(&Guarded::Mesh, resources)),
+            Kind::Mesh(_) => services.extend(guarded_services(&Guarded::Mesh, resources, index)),
             Kind::Workload(_) | Kind::Pod(_) if !is_same_replica(event) => {
-                services.extend(selecting(side, resources));
+                services.extend(selecting(side, resources, index));
             }
             Kind::EndpointSlice(_) => {
                 let owner = side.meta.labels.get(SERVICE_NAME);
@@ -70,7 +75,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> Vec<Touch> {
 }
 
 /// The Services that something protects, as a whole or in part.
-fn guarded_services(guarded: &Guarded, resources: &Resources) -> Vec<Place> {
+fn guarded_services(guarded: &Guarded, resources: &Resources, index: &Index) -> Vec<Place> {
     match guarded {
         Guarded::Mesh => resources.all::<Service>().map(|service| place_of(service.resource)).collect(),
         Guarded::Namespace(namespace) => {
@@ -79,19 +84,16 @@ fn guarded_services(guarded: &Guarded, resources: &Resources) -> Vec<Place> {
         Guarded::Object(KindName::Service, namespace, name) => vec![(namespace.clone(), name.clone())],
         Guarded::Object(KindName::Workload, namespace, name) => {
             let workload = resources.workload(namespace, name);
-            workload.map_or_else(Vec::new, |workload| selecting(workload.resource, resources))
+            workload.map_or_else(Vec::new, |workload| selecting(workload.resource, resources, index))
         }
         Guarded::Object(..) => Vec::new(),
     }
 }
 
 /// The Services that select an object as it is on one side.
-fn selecting(side: &Resource, resources: &Resources) -> Vec<Place> {
-    let services = resources.within::<Service>(side.namespace());
-    services
-        .filter(|service| selects(service.content, side))
-        .map(|service| place_of(service.resource))
-        .collect()
+fn selecting(side: &Resource, resources: &Resources, index: &Index) -> Vec<Place> {
+    let services = index.selection.selecting(side, resources);
+    services.iter().map(|service| place_of(service.resource)).collect()
 }
 
 /// The workload that calls as somebody else from here on.

@@ -9,6 +9,7 @@ mod closure;
 mod encode;
 mod index;
 mod needs;
+mod selection;
 mod touch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -223,7 +224,9 @@ impl State {
         let mut touched = BTreeSet::new();
         for event in events {
             self.index.change(event.before.as_deref(), event.after.as_ref());
-            touched.extend(touches(event, &self.resources));
+        }
+        for event in events {
+            touched.extend(touches(event, &self.resources, &self.index));
         }
         let mut moved: HashMap<u64, Moved> = HashMap::new();
         for touch in &touched {

@@ -221,9 +221,8 @@ impl Needs<'_> {
         self.add(KindName::Namespace, "", home);
         let Some(own) = self.resources.workload(home, name) else { return };
         self.guards(KindName::Workload, own.resource);
-        let of_home = self.resources.within::<Service>(home);
-        let leading = of_home.filter(|service| selects(service.content, own.resource));
-        leading.for_each(|service| self.call(place_of(service.resource), home));
+        let leading = self.index.selection.selecting(own.resource, self.resources);
+        leading.iter().for_each(|service| self.call(place_of(service.resource), home));
         let Some(reaches) = &own.content.spec.reaches else {
             self.nodes.insert(Node::ServicesOf("".into()));
             self.may_call(self.resources.all::<Service>());
@@ -312,19 +311,16 @@ impl Needs<'_> {
         self.refer(from, &reference, KindName::Backend);
     }
 
-    fn of_service(&mut self, resource: &Resource, service: &Service) {
+    fn of_service(&mut self, resource: &Arc<Resource>, service: &Service) {
         let (namespace, name) = (resource.namespace(), resource.key.name.as_str());
         let slices = self.resources.endpoint_slices(namespace, name);
         let keys: Vec<Node> = slices.map(|slice| Node::Object(slice.resource.key.clone())).collect();
-        if keys.is_empty() && !service.spec.selector.is_empty() {
-            let pods = self.resources.pods(namespace);
-            let mine = pods.filter(|pod| selects(service, pod.resource));
-            self.nodes.extend(mine.map(|pod| Node::Object(pod.resource.key.clone())));
-        }
+        let selected = self.index.selection.behind(Typed { resource, content: service }, self.resources);
+        // Pods stand in for slices that are not there.
+        let counts = |kind: KindName| kind == KindName::Workload || keys.is_empty();
+        let selected = selected.into_iter().filter(|replica| counts(replica.kind_name()));
+        self.nodes.extend(selected.map(|replica| Node::Object(replica.key.clone())));
         self.nodes.extend(keys);
-        let workloads = self.resources.workloads(namespace);
-        let mine = workloads.filter(|workload| selects(service, workload.resource));
-        self.nodes.extend(mine.map(|workload| Node::Object(workload.resource.key.clone())));
         self.guards(KindName::Service, resource);
         let policies = self.index.policies_of(namespace, name);
         self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
@@ -409,10 +405,4 @@ fn anchors_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
     configs
         .filter_map(|config| config.validation.as_ref())
         .flat_map(|validation| &validation.ca_certificate_refs)
-}
-
-/// Whether a Service picks a Pod by its labels. A Service without a selector picks none.
-pub(super) fn selects(service: &Service, pod: &Resource) -> bool {
-    let selector = &service.spec.selector;
-    !selector.is_empty() && selector.iter().all(|(key, value)| pod.meta.labels.get(key) == Some(value))
 }

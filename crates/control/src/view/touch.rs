@@ -12,8 +12,8 @@ use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
 use super::access;
-use super::index::{Guarded, gateways_of, guarded_by, parent_services, services_of, targets_of};
-use super::needs::{Node, is_ours, may_attach, object, selects};
+use super::index::{Guarded, Index, gateways_of, guarded_by, parent_services, services_of, targets_of};
+use super::needs::{Node, is_ours, may_attach, object};
 use crate::world::Event;
 
 /// What is to be looked at again, in every view that has the (first) node.
@@ -28,8 +28,8 @@ pub(super) enum Touch {
 }
 
 /// What an event concerns, with the objects as they are after it.
-pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
-    let mut found: BTreeSet<Touch> = access::touches(event, resources).into_iter().collect();
+pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BTreeSet<Touch> {
+    let mut found: BTreeSet<Touch> = access::touches(event, resources, index).into_iter().collect();
     for side in event.before.iter().chain(&event.after) {
         let own = Node::Object(side.key.clone());
         found.insert(Touch::Refresh(own.clone()));
@@ -54,10 +54,10 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
             }
-            Kind::Pod(_) if is_relabelled(event) => found.extend(selecting(side, resources)),
+            Kind::Pod(_) if is_relabelled(event) => found.extend(selecting(side, resources, index)),
             // What is only reported of a replica, every few seconds, concerns nobody's choice.
             Kind::Workload(_) if !is_same_replica(event) => {
-                found.extend(selecting(side, resources));
+                found.extend(selecting(side, resources, index));
                 let place = (side.namespace().into(), side.key.name.to_arc());
                 found.insert(Touch::Refresh(Node::Sidecar(place)));
             }
@@ -130,10 +130,9 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
 }
 
 /// The Services that select an object as it is on one side.
-fn selecting(side: &Resource, resources: &Resources) -> Vec<Touch> {
-    let services = resources.within::<Service>(side.namespace());
-    let mine = services.filter(|service| selects(service.content, side));
-    mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
+fn selecting(side: &Resource, resources: &Resources, index: &Index) -> Vec<Touch> {
+    let services = index.selection.selecting(side, resources).into_iter();
+    services.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
 }
 
 /// Whether an object came, went, or has other labels than before.

@@ -303,7 +303,7 @@ proptest! {
             for service in scene.resources.all::<Service>() {
                 let (namespace, name) = needs::place_of(service.resource);
                 let behind = scene.resources.within::<Workload>(&namespace);
-                let behind = behind.filter(|to| needs::selects(service.content, to.resource));
+                let behind = behind.filter(|to| selection::selects(service.content, to.resource));
                 let workloads: Vec<Arc<str>> = behind.map(|to| to.resource.key.name.to_arc()).collect();
                 let passes = some_call_passes(&scene.resources, &namespace, &name, None)
                     || workloads.iter().any(|to| some_call_passes(&scene.resources, &namespace, &name, Some(to)));
