@@ -154,9 +154,13 @@ fn control_plane() -> String {
         "\nWhat the store keeps beside the objects:\n\n| limit | bounds | value | past it |\n|---|---|---:|---|\n\
          | `CHANGES_KEPT` | changes, for watches that resume | {} | the oldest are forgotten; who asks for them is \
          told 410 and lists again |\n\
+         | `CHANGES_BYTES` | bytes of replaced objects, as JSON, that those changes hold in memory | {} | the oldest \
+         changes are forgotten, as above; the last {} are always kept |\n\
          | `AUDIT_ENTRIES_KEPT` | entries of the audit log | {} | the oldest are forgotten; copy them out before if \
          they must be kept longer |\n",
         history::CHANGES_KEPT,
+        control::world::CHANGES_BYTES_MAX,
+        control::world::CHANGES_KEPT_MIN,
         history::AUDIT_ENTRIES_KEPT,
     ));
     page

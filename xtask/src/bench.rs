@@ -7,6 +7,9 @@ use crate::{child, setup};
 
 /// Builds everything and passes the arguments on to `bench/run.py`.
 pub fn run(arguments: &[&str]) -> Result<String, String> {
+    if arguments == ["discovery"] {
+        return discovery();
+    }
     // Instructions are counted in programs of their own.
     if arguments != ["instructions"] {
         child::run(child::cargo(&["build", "--release", "--package", "selvedge"]))?;
@@ -26,4 +29,13 @@ pub fn run(arguments: &[&str]) -> Result<String, String> {
     words.extend(arguments);
     child::run(child::command(python, &words))?;
     Ok("bench: see bench/RESULTS.md".to_owned())
+}
+
+/// What an edit and a proxy cost a control plane; for people to write down.
+fn discovery() -> Result<String, String> {
+    for example in ["discovery_cost", "discovery_mesh"] {
+        let run = ["run", "--profile", "fast", "--package", "selvedge-tests", "--example", example];
+        child::run(child::cargo(&run))?;
+    }
+    Ok("bench: write the numbers down in bench/DISCOVERY.md".to_owned())
 }

@@ -18,6 +18,13 @@ use crate::store::{Change, ChangeSet, Object, Revision, Store, StoreError};
 /// Most changes that are kept for watchers to resume from. Who is further behind must list again (410 Gone).
 pub const CHANGES_KEPT_MAX: usize = 20_000;
 
+/// Most bytes, as JSON, of objects that were replaced or deleted and are kept for the changes that did it. Past it the
+/// oldest changes are forgotten, as long as [`CHANGES_KEPT_MIN`] are left.
+pub const CHANGES_BYTES_MAX: usize = 4 << 20;
+
+/// Changes that are kept however large the objects are.
+pub const CHANGES_KEPT_MIN: usize = 100;
+
 /// Most changes taken from the store at once.
 const CHANGES_READ_MAX: usize = 5_000;
 
@@ -43,6 +50,13 @@ pub struct Event {
     pub before: Option<Arc<Resource>>,
     /// As it is; `None` for one that is gone.
     pub after: Option<Arc<Resource>>,
+}
+
+impl Event {
+    /// Bytes of the object that nobody but those who resume asks for.
+    fn bytes(&self) -> usize {
+        self.before.as_ref().map_or(0, |before| before.written.json().len())
+    }
 }
 
 /// What came after the revision asked for is no longer known change by change.
@@ -74,6 +88,8 @@ pub struct World {
 struct State {
     now: Moment,
     events: VecDeque<Event>,
+    /// Bytes of the objects that only events still hold.
+    replaced: usize,
     forgotten: Revision,
     /// What the store holds and nobody here understands, and why.
     unreadable: BTreeMap<ResourceKey, String>,
@@ -264,7 +280,7 @@ impl State {
             }
         }
         let now = Moment { revision, resources };
-        Ok(State { now, events: VecDeque::new(), forgotten: revision, unreadable })
+        Ok(State { now, events: VecDeque::new(), replaced: 0, forgotten: revision, unreadable })
     }
 
     fn take(&mut self, change: &Change) {
@@ -287,10 +303,19 @@ impl State {
                 None => return,
             },
         };
-        self.events.push_back(Event { revision: change.revision(), before, after });
-        if self.events.len() > CHANGES_KEPT_MAX {
-            self.forgotten = self.events.pop_front().map_or(self.forgotten, |event| event.revision);
+        let event = Event { revision: change.revision(), before, after };
+        self.replaced += event.bytes();
+        self.events.push_back(event);
+        while self.is_remembering_too_much() {
+            let Some(oldest) = self.events.pop_front() else { return };
+            self.replaced -= oldest.bytes();
+            self.forgotten = oldest.revision;
         }
+    }
+
+    fn is_remembering_too_much(&self) -> bool {
+        let count = self.events.len();
+        count > CHANGES_KEPT_MAX || self.replaced > CHANGES_BYTES_MAX && count > CHANGES_KEPT_MIN
     }
 }
 
@@ -330,6 +355,32 @@ mod tests {
 
     fn names(world: &World) -> Vec<String> {
         world.now().resources.iter().map(|object| object.key.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_large_objects_were_is_forgotten_early_and_what_they_are_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Keys::open(&folder.path().join("keys")).expect("keys");
+        let store = Sqlite::open(&folder.path().join("store"), keys).await.expect("a store").store;
+        let world = World::open(store).await.expect("a world");
+        let large = |filled: char| {
+            let text: String = std::iter::repeat_n(filled, CHANGES_BYTES_MAX / CHANGES_KEPT_MIN).collect();
+            let metadata = r#"{"name":"a","namespace":"shop"}"#;
+            format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata},"data":{{"x":"{text}"}}}}"#
+            )
+        };
+        let writes = CHANGES_KEPT_MIN as u64 + 10;
+
+        for write in 0..writes {
+            let filled = if write % 2 == 0 { 'e' } else { 'o' };
+            world.commit(put("a", &large(filled))).await.expect("committed");
+        }
+
+        assert!(world.events(1, usize::MAX).is_err(), "the first are forgotten");
+        let kept = world.events(writes - CHANGES_KEPT_MIN as u64, usize::MAX).expect("the last are known");
+        assert_eq!(kept.len(), CHANGES_KEPT_MIN);
+        assert_eq!(names(&world), ["a"]);
     }
 
     #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes of objects after which a response is cut and the next begins. Small enough that a proxy that joins shares
-/// a connection's window fairly, large enough that five thousand routes are a handful of messages.
-pub const RESPONSE_BYTES: usize = 512 * 1024;
+/// Bytes of objects after which a response is cut and the next begins. Small, because each stream keeps the buffer of
+/// its largest message for as long as it lives; large enough that the frame around it does not count.
+pub const RESPONSE_BYTES: usize = 32 * 1024;
 /// Most objects in one response, for the same reason.
 pub const RESPONSE_OBJECTS: usize = 2_000;
 /// Largest message that either end reads. A single object may be as large as the API takes; past it the stream is

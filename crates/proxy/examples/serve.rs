@@ -36,6 +36,7 @@ fn main() {
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
         locality: None,
+        deleted_ports: proxy::DeletedPorts::Drain,
         member: None,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");

@@ -47,6 +47,7 @@ fn main() {
         drain: Duration::from_secs(1),
         member: Some(member(Path::new(folder), account)),
         locality: None,
+        deleted_ports: proxy::DeletedPorts::Drain,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");
     let applied = proxy.apply(Arc::new(config));

@@ -59,4 +59,4 @@ pub use engine::config::Locality;
 pub use engine::mesh::addresses::ServiceBlock;
 pub use keeper::{IdentityEvent, Keeper, KeeperOptions, TellIdentity};
 pub use log::LogSink;
-pub use proxy::{Applied, Bound, Options, Proxy};
+pub use proxy::{Applied, Bound, DeletedPorts, Options, Proxy};

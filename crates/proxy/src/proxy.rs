@@ -46,8 +46,21 @@ pub struct Options {
     pub drain: Duration,
     /// Where it runs, so that endpoints nearby can come first; `None` when nobody said.
     pub locality: Option<Locality>,
+    /// What becomes of connections when their port is no longer in the configuration.
+    pub deleted_ports: DeletedPorts,
     /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
     pub member: Option<Arc<Member>>,
+}
+
+/// What becomes of connections when their port is no longer in the configuration. They end when they have nothing to do
+/// and after the request they carry in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeletedPorts {
+    /// What carries bytes ends within the time of the drain.
+    #[default]
+    Drain,
+    /// What carries bytes goes on until it ends by itself, or the proxy does.
+    LetEnd,
 }
 
 /// A running data plane.
@@ -116,7 +129,7 @@ impl Proxy {
             .map(|(index, metrics)| {
                 let surroundings = Surroundings {
                     around: around.clone(),
-                    drain: options.drain,
+                    leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                 };
                 spawn_worker(index, clock, member.clone(), metrics, &writer, surroundings)
@@ -316,7 +329,8 @@ impl Proxy {
 /// What a worker learns of the rest of the process.
 struct Surroundings {
     around: Around,
-    drain: Duration,
+    /// How long what is still open may last, and what becomes of ports that were deleted.
+    leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
 }
 
@@ -336,9 +350,9 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, drain, missing_keys } = surroundings;
+                let Surroundings { around, leaving: (drain, deleted), missing_keys } = surroundings;
                 let worker =
-                    Worker::new(clock, member, metrics, log, around, missing_keys).draining_for(drain);
+                    Worker::new(clock, member, metrics, log, around, missing_keys).leaving(drain, deleted);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

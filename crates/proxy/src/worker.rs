@@ -22,6 +22,7 @@ use crate::config::Prepared;
 use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
+use crate::proxy::DeletedPorts;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
@@ -53,6 +54,8 @@ pub struct Worker {
     pub log: Log,
     /// How long what is still open may last once its port drains.
     pub drain: Duration,
+    /// What becomes of connections whose port is no longer in the config.
+    deleted_ports: DeletedPorts,
     /// Requests under way that wait.
     pub open: OpenRequests,
     /// Who the customers are, as far as is known.
@@ -134,6 +137,7 @@ impl Worker {
             metrics,
             log,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
+            deleted_ports: DeletedPorts::default(),
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             keys: Keys::new(missing_keys),
@@ -141,10 +145,11 @@ impl Worker {
         }
     }
 
-    /// The same, with another bound on what is still open when its port drains.
+    /// The same, with other ways for connections to leave: a bound on what is still open when its port drains, and what
+    /// holds when that port is no longer in the config.
     #[must_use]
-    pub fn draining_for(self, drain: Duration) -> Worker {
-        Worker { drain, ..self }
+    pub fn leaving(self, drain: Duration, deleted_ports: DeletedPorts) -> Worker {
+        Worker { drain, deleted_ports, ..self }
     }
 }
 
@@ -180,6 +185,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 tokio::task::spawn_local(empty(worker.clone(), gone, done));
             }
             Order::Drain { done } => {
+                retiring.iter().for_each(|port| port.drain());
                 retiring.extend(serving.drain().map(|(_, port)| retire(&worker, port)));
                 tokio::task::spawn_local(empty(worker.clone(), retiring.clone(), done));
             }
@@ -200,8 +206,11 @@ fn swap_ports(
     let index_of = |address: &BindAddress| next.config.ports.iter().position(|port| port.address == *address);
     let gone: Vec<BindAddress> =
         serving.keys().filter(|address| index_of(address).is_none()).copied().collect();
-    let retired =
-        gone.iter().filter_map(|address| serving.remove(address)).map(|gone| retire(worker, gone)).collect();
+    let gone = gone.iter().filter_map(|address| serving.remove(address));
+    let retired = match worker.deleted_ports {
+        DeletedPorts::Drain => gone.map(|port| retire(worker, port)).collect(),
+        DeletedPorts::LetEnd => gone.map(|port| close(worker, port)).collect(),
+    };
     for (address, port) in serving.iter() {
         if let Some(index) = index_of(address) {
             port.swap(Pinned::new(next.clone(), index));
@@ -218,8 +227,16 @@ fn swap_ports(
     retired
 }
 
+/// Ends what is open within the time of the drain.
 fn retire(worker: &Rc<Worker>, port: Rc<PortState>) -> Rc<PortState> {
     port.drain();
+    worker.deadlines.end_idle_of(&port);
+    port
+}
+
+/// Ends what has nothing to do; what carries bytes goes on.
+fn close(worker: &Rc<Worker>, port: Rc<PortState>) -> Rc<PortState> {
+    port.close();
     worker.deadlines.end_idle_of(&port);
     port
 }

@@ -95,7 +95,7 @@ fn a_damaged_store_is_put_aside_and_gateways_are_not_handed_its_emptiness() {
     let problem = next(&told, |event| match event {
         Event::Lost { problem, .. } => Some(problem),
         Event::Applied { .. } => panic!("it was handed an empty world"),
-        Event::Connected | Event::CacheUnusable(_) => None,
+        Event::Connected(_) | Event::CacheUnusable(_) => None,
     });
     assert!(problem.contains("aside as damaged"), "{problem}");
     gateway.stop();

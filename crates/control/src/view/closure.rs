@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use engine::compile::Reachable;
 use model::{ResourceKey, Resources};
 
-use super::index::Index;
+use super::index::{Index, Place};
 use super::needs::{Node, needs};
 
 /// Where needs are looked up.
@@ -15,6 +16,9 @@ use super::needs::{Node, needs};
 pub(super) struct Around<'a> {
     pub(super) resources: &'a Resources,
     pub(super) index: &'a Index,
+    pub(super) reachable: &'a Reachable,
+    /// The workload beside which the proxy stands, if it stands beside one.
+    pub(super) caller: Option<&'a Place>,
 }
 
 /// The members of a view.
@@ -26,8 +30,9 @@ pub(super) struct Closure {
 #[derive(Debug, Default)]
 struct Member {
     /// How many others need it.
-    needed_by: usize,
-    needs: HashSet<Node>,
+    needed_by: u32,
+    /// What it needs itself, sorted. There is a set for each member of each view: this is the smallest.
+    needs: Box<[Node]>,
 }
 
 /// What a change did to a closure.
@@ -62,7 +67,7 @@ impl Closure {
             member.needed_by += 1;
             return;
         }
-        let needed = needs(node, around.resources, around.index);
+        let needed = sorted(needs(node, around));
         self.members.insert(node.clone(), Member { needed_by: 1, needs: needed.clone() });
         moved.touch(node);
         moved.entered.push(node.clone());
@@ -86,11 +91,14 @@ impl Closure {
     pub(super) fn refresh(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
         let Some(member) = self.members.get_mut(node) else { return };
         moved.touch(node);
-        let now = needs(node, around.resources, around.index);
+        let now = sorted(needs(node, around));
         let before = std::mem::replace(&mut member.needs, now.clone());
+        let only = |these: &[Node], those: &[Node]| -> Vec<Node> {
+            these.iter().filter(|node| those.binary_search(node).is_err()).cloned().collect()
+        };
         // Enter before leaving: what both need must not go and come.
-        now.difference(&before).for_each(|needed| self.enter(needed, around, moved));
-        before.difference(&now).for_each(|needed| self.leave(needed, moved));
+        only(&now, &before).iter().for_each(|needed| self.enter(needed, around, moved));
+        only(&before, &now).iter().for_each(|needed| self.leave(needed, moved));
     }
 
     /// A member needs a child now, or does not need it, whatever was before.
@@ -103,10 +111,30 @@ impl Closure {
         moved: &mut Moved,
     ) {
         let Some(member) = self.members.get_mut(parent) else { return };
-        match needed {
-            true if member.needs.insert(child.clone()) => self.enter(child, around, moved),
-            false if member.needs.remove(child) => self.leave(child, moved),
-            true | false => {}
+        match (needed, member.needs.binary_search(child)) {
+            (true, Err(at)) => {
+                member.change(|needs| needs.insert(at, child.clone()));
+                self.enter(child, around, moved);
+            }
+            (false, Ok(at)) => {
+                member.change(|needs| drop(needs.remove(at)));
+                self.leave(child, moved);
+            }
+            (true, Ok(_)) | (false, Err(_)) => {}
         }
     }
+}
+
+impl Member {
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Node>)) {
+        let mut needs = std::mem::take(&mut self.needs).into_vec();
+        change(&mut needs);
+        self.needs = needs.into();
+    }
+}
+
+fn sorted(nodes: HashSet<Node>) -> Box<[Node]> {
+    let mut nodes: Vec<Node> = nodes.into_iter().collect();
+    nodes.sort_unstable();
+    nodes.into()
 }

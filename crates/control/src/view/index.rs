@@ -11,6 +11,8 @@ use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::{BackendTlsPolicy, Kind, KindName, Scope};
 use model::{Resource, ResourceKey, Resources};
 
+use super::selection::Selection;
+
 /// Namespace and name.
 pub(super) type Place = (Arc<str>, Arc<str>);
 /// What a policy about callers protects.
@@ -40,6 +42,8 @@ pub(super) struct Index {
     attached: HashMap<Target, BTreeSet<ResourceKey>>,
     /// Policies about callers by what they protect.
     guards: HashMap<Guarded, BTreeSet<ResourceKey>>,
+    /// Services and what they select.
+    pub(super) selection: Selection,
 }
 
 impl Index {
@@ -132,6 +136,7 @@ impl Index {
     }
 
     fn insert(&mut self, resource: &Resource) {
+        self.selection.change(resource, true);
         self.guard(resource, true);
         self.stand_before_services(resource, true);
         let Some((children, parents)) = self.side(resource) else { return };
@@ -141,6 +146,7 @@ impl Index {
     }
 
     fn remove(&mut self, resource: &Resource) {
+        self.selection.change(resource, false);
         self.guard(resource, false);
         self.stand_before_services(resource, false);
         let Some((children, parents)) = self.side(resource) else { return };

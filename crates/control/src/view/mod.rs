@@ -4,16 +4,19 @@
 //! change asks who needs what it touched, and only those views move on: what concerns one Gateway of three hundred
 //! costs one of three hundred. A view that a change does not concern keeps its epoch, and its proxies hear nothing.
 
+mod access;
 mod closure;
 mod encode;
 mod index;
 mod needs;
+mod selection;
 mod touch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use discovery::{Change, Interest, Object, View};
+use engine::compile::Reachable;
 use model::kinds::KindName;
 use model::{Resource, ResourceKey, Resources};
 use tokio::sync::watch;
@@ -22,7 +25,7 @@ use tokio::time::Instant;
 use crate::store::Revision;
 use crate::world::{Event, Gone, World};
 use closure::{Around, Closure, Moved};
-use index::Index;
+use index::{Index, Place};
 use needs::Node;
 use touch::{Touch, touches};
 
@@ -67,6 +70,8 @@ struct State {
     revision: Revision,
     resources: Resources,
     index: Index,
+    /// Who might get in where.
+    reachable: Reachable,
     encoded: HashMap<ResourceKey, Encoded>,
     views: HashMap<u64, Shared>,
     by_interest: HashMap<Interest, u64>,
@@ -85,6 +90,8 @@ struct Encoded {
 #[derive(Debug)]
 struct Shared {
     interest: Interest,
+    /// The workload beside which the proxy stands, if it stands beside one.
+    caller: Option<Place>,
     roots: Vec<Node>,
     closure: Closure,
     current: watch::Sender<Arc<View>>,
@@ -193,9 +200,12 @@ impl Views {
 
 impl State {
     fn new(revision: Revision, resources: Resources) -> State {
+        let mut reachable = Reachable::default();
+        reachable.update(&resources);
         State {
             revision,
             index: Index::new(&resources),
+            reachable,
             resources,
             encoded: HashMap::new(),
             views: HashMap::new(),
@@ -208,10 +218,15 @@ impl State {
     fn advance(&mut self, revision: Revision, resources: Resources, events: &[Event]) {
         self.resources = resources;
         self.revision = revision;
+        if events.iter().any(is_of_access) {
+            self.reachable.update(&self.resources);
+        }
         let mut touched = BTreeSet::new();
         for event in events {
             self.index.change(event.before.as_deref(), event.after.as_ref());
-            touched.extend(touches(event, &self.resources));
+        }
+        for event in events {
+            touched.extend(touches(event, &self.resources, &self.index));
         }
         let mut moved: HashMap<u64, Moved> = HashMap::new();
         for touch in &touched {
@@ -225,6 +240,7 @@ impl State {
     /// Everything anew: what happened is no longer known one by one.
     fn restart(&mut self, revision: Revision, resources: Resources) {
         self.index = Index::new(&resources);
+        self.reachable.update(&resources);
         self.resources = resources;
         self.revision = revision;
         let ids: Vec<u64> = self.views.keys().copied().collect();
@@ -251,18 +267,19 @@ impl State {
     }
 
     fn with(&mut self, id: u64, change: impl FnOnce(&mut Closure, Around<'_>)) {
-        let around = Around { resources: &self.resources, index: &self.index };
-        if let Some(shared) = self.views.get_mut(&id) {
-            change(&mut shared.closure, around);
+        let State { resources, index, reachable, views, .. } = self;
+        if let Some(Shared { closure, caller, .. }) = views.get_mut(&id) {
+            change(closure, Around { resources, index, reachable, caller: caller.as_ref() });
         }
     }
 
     fn rebuild(&mut self, id: u64, moved: &mut Moved) {
-        let around = Around { resources: &self.resources, index: &self.index };
-        let Some(shared) = self.views.get_mut(&id) else { return };
-        let before = std::mem::take(&mut shared.closure);
-        shared.roots.iter().for_each(|root| shared.closure.enter(root, around, moved));
-        for gone in before.nodes().filter(|node| !shared.closure.has(node)) {
+        let State { resources, index, reachable, views, .. } = self;
+        let Some(Shared { closure, caller, roots, .. }) = views.get_mut(&id) else { return };
+        let around = Around { resources, index, reachable, caller: caller.as_ref() };
+        let before = std::mem::take(closure);
+        roots.iter().for_each(|root| closure.enter(root, around, moved));
+        for gone in before.nodes().filter(|node| !closure.has(node)) {
             moved.left.push(gone.clone());
             if let Node::Object(key) = gone {
                 moved.touched.insert(key.clone());
@@ -350,6 +367,7 @@ impl State {
         self.next_id += 1;
         let shared = Shared {
             interest: interest.clone(),
+            caller: caller(interest),
             roots: roots(interest),
             closure: Closure::default(),
             current: watch::Sender::new(Arc::new(View::empty(self.revision))),
@@ -387,11 +405,19 @@ impl State {
     }
 }
 
+/// The workload that calls by the proxy of an interest.
+fn caller(interest: &Interest) -> Option<Place> {
+    match interest {
+        Interest::Workload(place) => {
+            place.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()))
+        }
+        Interest::All | Interest::Gateways(_) => None,
+    }
+}
+
 fn roots(interest: &Interest) -> Vec<Node> {
-    let split =
-        |place: &Arc<str>| place.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()));
     let mut roots: Vec<Node> = match interest {
-        Interest::Workload(place) => split(place).map(Node::Sidecar).into_iter().collect(),
+        Interest::Workload(_) => caller(interest).map(Node::Sidecar).into_iter().collect(),
         Interest::All => vec![Node::OurGateways],
         Interest::Gateways(names) => {
             let places = names.iter().filter_map(|name| name.split_once('/'));
@@ -400,6 +426,12 @@ fn roots(interest: &Interest) -> Vec<Node> {
     };
     roots.push(Node::TrustBundles);
     roots
+}
+
+/// Whether an event may change who gets in where.
+fn is_of_access(event: &Event) -> bool {
+    let mut sides = event.before.iter().chain(&event.after);
+    sides.any(|side| matches!(side.kind_name(), KindName::AuthorizationPolicy | KindName::Mesh))
 }
 
 fn forget(having: &mut HashMap<Node, BTreeSet<u64>>, node: &Node, id: u64) {

@@ -16,9 +16,11 @@ use model::kinds::{
     Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TcpRoute,
     TrustBundle,
 };
-use model::resources::{Referred, Referrer};
+use model::resources::{Referred, Referrer, Typed};
 use model::{Resource, ResourceKey, Resources};
 
+use super::access;
+use super::closure::Around;
 use super::index::{Guarded, Index, Place};
 
 /// What can be needed.
@@ -32,6 +34,8 @@ pub(super) enum Node {
     TrustBundles,
     /// All that the proxy beside a Workload needs, whether the Workload exists or not.
     Sidecar(Place),
+    /// A Service that the workload may name, called if policy might let it in.
+    Access(Place),
     /// A Service that is called from a namespace, with the routes that hold there.
     Called {
         /// The Service.
@@ -57,7 +61,8 @@ pub(super) enum Node {
 }
 
 /// What a node needs.
-pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSet<Node> {
+pub(super) fn needs(node: &Node, around: Around<'_>) -> HashSet<Node> {
+    let Around { resources, index, .. } = around;
     let mut found = Needs { resources, index, nodes: HashSet::new() };
     match node {
         Node::Object(key) => {
@@ -74,6 +79,11 @@ pub(super) fn needs(node: &Node, resources: &Resources, index: &Index) -> HashSe
             found.nodes.extend(bundles.map(|bundle| Node::Object(bundle.resource.key.clone())));
         }
         Node::Sidecar(place) => found.of_sidecar(place),
+        Node::Access(service) => {
+            if let Some((home, _)) = around.caller.filter(|_| access::is_told(service, around)) {
+                found.call(service.clone(), home);
+            }
+        }
         Node::Called { service, home } => {
             found.add(KindName::Service, &service.0, &service.1);
             found.nodes.extend(
@@ -207,7 +217,7 @@ impl Needs<'_> {
     }
 
     /// What the proxy beside a Workload needs: the Workload, the Services that it may call, those that lead to it, and
-    /// who may come in. A Workload that says whom it calls is told of nobody else.
+    /// who may come in. A Workload that says whom it calls is told of nobody else, and of nobody who lets it in never.
     fn of_sidecar(&mut self, place: &Place) {
         let (home, name) = place;
         self.add(KindName::Workload, home, name);
@@ -215,25 +225,31 @@ impl Needs<'_> {
         self.add(KindName::Namespace, "", home);
         let Some(own) = self.resources.workload(home, name) else { return };
         self.guards(KindName::Workload, own.resource);
-        let of_home = self.resources.within::<Service>(home);
-        let leading = of_home.filter(|service| selects(service.content, own.resource));
-        leading.for_each(|service| self.call(place_of(service.resource), home));
+        let leading = self.index.selection.selecting(own.resource, self.resources);
+        leading.iter().for_each(|service| self.call(place_of(service.resource), home));
         let Some(reaches) = &own.content.spec.reaches else {
             self.nodes.insert(Node::ServicesOf("".into()));
-            self.resources.all::<Service>().for_each(|service| self.call(place_of(service.resource), home));
+            self.may_call(self.resources.all::<Service>());
             return;
         };
         for Reach(reach) in reaches {
             match reach.split_once('/') {
                 Some((namespace, "*")) => {
                     self.nodes.insert(Node::ServicesOf(namespace.into()));
-                    let all = self.resources.within::<Service>(namespace);
-                    all.for_each(|service| self.call(place_of(service.resource), home));
+                    self.may_call(self.resources.within::<Service>(namespace));
                 }
-                Some((namespace, service)) => self.call((namespace.into(), service.into()), home),
-                None => self.call((home.clone(), reach.clone()), home),
+                Some((namespace, service)) => {
+                    self.nodes.insert(Node::Access((namespace.into(), service.into())));
+                }
+                None => {
+                    self.nodes.insert(Node::Access((home.clone(), reach.clone())));
+                }
             }
         }
+    }
+
+    fn may_call<'r>(&mut self, services: impl Iterator<Item = Typed<'r, Service>>) {
+        self.nodes.extend(services.map(|service| Node::Access(place_of(service.resource))));
     }
 
     fn call(&mut self, service: Place, home: &Arc<str>) {
@@ -299,19 +315,16 @@ impl Needs<'_> {
         self.refer(from, &reference, KindName::Backend);
     }
 
-    fn of_service(&mut self, resource: &Resource, service: &Service) {
+    fn of_service(&mut self, resource: &Arc<Resource>, service: &Service) {
         let (namespace, name) = (resource.namespace(), resource.key.name.as_str());
         let slices = self.resources.endpoint_slices(namespace, name);
         let keys: Vec<Node> = slices.map(|slice| Node::Object(slice.resource.key.clone())).collect();
-        if keys.is_empty() && !service.spec.selector.is_empty() {
-            let pods = self.resources.pods(namespace);
-            let mine = pods.filter(|pod| selects(service, pod.resource));
-            self.nodes.extend(mine.map(|pod| Node::Object(pod.resource.key.clone())));
-        }
+        let selected = self.index.selection.behind(Typed { resource, content: service }, self.resources);
+        // Pods stand in for slices that are not there.
+        let counts = |kind: KindName| kind == KindName::Workload || keys.is_empty();
+        let selected = selected.into_iter().filter(|replica| counts(replica.kind_name()));
+        self.nodes.extend(selected.map(|replica| Node::Object(replica.key.clone())));
         self.nodes.extend(keys);
-        let workloads = self.resources.workloads(namespace);
-        let mine = workloads.filter(|workload| selects(service, workload.resource));
-        self.nodes.extend(mine.map(|workload| Node::Object(workload.resource.key.clone())));
         self.guards(KindName::Service, resource);
         let policies = self.index.policies_of(namespace, name);
         self.nodes.extend(policies.map(|key| Node::Object(key.clone())));
@@ -377,7 +390,7 @@ impl Needs<'_> {
     }
 }
 
-fn place_of(resource: &Resource) -> Place {
+pub(super) fn place_of(resource: &Resource) -> Place {
     (resource.namespace().into(), resource.key.name.to_arc())
 }
 
@@ -396,10 +409,4 @@ fn anchors_of(gateway: &Gateway) -> impl Iterator<Item = &ObjectRef> {
     configs
         .filter_map(|config| config.validation.as_ref())
         .flat_map(|validation| &validation.ca_certificate_refs)
-}
-
-/// Whether a Service picks a Pod by its labels. A Service without a selector picks none.
-pub(super) fn selects(service: &Service, pod: &Resource) -> bool {
-    let selector = &service.spec.selector;
-    !selector.is_empty() && selector.iter().all(|(key, value)| pod.meta.labels.get(key) == Some(value))
 }

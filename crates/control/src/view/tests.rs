@@ -1,5 +1,6 @@
 //! What is in a view, and above all what is not.
 
+mod access;
 mod sidecar;
 
 use std::collections::BTreeSet;

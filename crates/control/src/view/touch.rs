@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::kinds::{Kind, KindName, Service};
+use model::kinds::{Kind, KindName, Service, Workload};
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
 
-use super::index::{Guarded, gateways_of, guarded_by, parent_services, services_of, targets_of};
-use super::needs::{Node, is_ours, may_attach, object, selects};
+use super::access;
+use super::index::{Guarded, Index, gateways_of, guarded_by, parent_services, services_of, targets_of};
+use super::needs::{Node, is_ours, may_attach, object};
 use crate::world::Event;
 
 /// What is to be looked at again, in every view that has the (first) node.
@@ -27,8 +28,8 @@ pub(super) enum Touch {
 }
 
 /// What an event concerns, with the objects as they are after it.
-pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
-    let mut found = BTreeSet::new();
+pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BTreeSet<Touch> {
+    let mut found: BTreeSet<Touch> = access::touches(event, resources, index).into_iter().collect();
     for side in event.before.iter().chain(&event.after) {
         let own = Node::Object(side.key.clone());
         found.insert(Touch::Refresh(own.clone()));
@@ -53,9 +54,10 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
                 let owner = side.meta.labels.get(SERVICE_NAME);
                 found.extend(owner.and_then(|name| service(side.namespace(), name)));
             }
-            Kind::Pod(_) => found.extend(selecting(side, resources)),
-            Kind::Workload(_) => {
-                found.extend(selecting(side, resources));
+            Kind::Pod(_) if is_relabelled(event) => found.extend(selecting(side, resources, index)),
+            // What is only reported of a replica, every few seconds, concerns nobody's choice.
+            Kind::Workload(_) if !is_same_replica(event) => {
+                found.extend(selecting(side, resources, index));
                 let place = (side.namespace().into(), side.key.name.to_arc());
                 found.insert(Touch::Refresh(Node::Sidecar(place)));
             }
@@ -82,6 +84,8 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
             | Kind::Service(_)
+            | Kind::Pod(_)
+            | Kind::Workload(_)
             | Kind::Backend(_)
             | Kind::GatewayParameters(_)
             | Kind::Role(_)
@@ -127,10 +131,26 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
 }
 
 /// The Services that select an object as it is on one side.
-fn selecting(side: &Resource, resources: &Resources) -> Vec<Touch> {
-    let services = resources.within::<Service>(side.namespace());
-    let mine = services.filter(|service| selects(service.content, side));
-    mine.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
+fn selecting(side: &Resource, resources: &Resources, index: &Index) -> Vec<Touch> {
+    let services = index.selection.selecting(side, resources).into_iter();
+    services.map(|service| Touch::Refresh(Node::Object(service.resource.key.clone()))).collect()
+}
+
+/// Whether an object came, went, or has other labels than before.
+fn is_relabelled(event: &Event) -> bool {
+    let labels = |side: &Option<Arc<Resource>>| side.as_ref().map(|side| side.meta.labels.clone());
+    labels(&event.before) != labels(&event.after)
+}
+
+/// Whether nothing is different about a replica but what is reported of it.
+pub(super) fn is_same_replica(event: &Event) -> bool {
+    let (Some(before), Some(after)) = (&event.before, &event.after) else { return false };
+    let same_spec = match (before.content::<Workload>(), after.content::<Workload>()) {
+        (Some(before), Some(after)) => before.spec == after.spec,
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    same_spec && !is_relabelled(event)
 }
 
 /// Whether a Service came, went, or selects others than before.

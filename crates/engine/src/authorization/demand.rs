@@ -130,6 +130,12 @@ impl Demands {
         self.from.is_empty() || self.from.iter().any(|from| from.met(source, doubt))
     }
 
+    /// Whether a caller whose address nobody knows is meant: for a rule that denies from every address, for one that
+    /// allows from some.
+    pub(super) fn concern_from_anywhere(&self, source: &Source<'_>, doubt: Doubt) -> bool {
+        self.from.is_empty() || self.from.iter().any(|from| from.met_from_anywhere(source, doubt))
+    }
+
     /// Whether nothing is demanded of what is asked.
     pub(super) fn are_of_callers_only(&self) -> bool {
         self.to.is_empty() && self.when.is_empty() && self.condition.is_none()
@@ -203,14 +209,22 @@ impl From {
     }
 
     fn met(&self, source: &Source<'_>, doubt: Doubt) -> bool {
+        self.met_by_names(source, doubt)
+            && self.principals.met_by(source.principal, doubt, |list, name, _| one_matches(list, name.as_bytes()))
+            && self.addresses.met_by(source.address, doubt, |list, address, _| list.contain(*address))
+    }
+
+    fn met_from_anywhere(&self, source: &Source<'_>, doubt: Doubt) -> bool {
+        self.met_by_names(source, doubt) && (doubt == Doubt::Fails || !(self.addresses.is_written() || self.principals.is_written()))
+    }
+
+    fn met_by_names(&self, source: &Source<'_>, doubt: Doubt) -> bool {
         let identity = source.identity;
         let text = |list: &Globs, text: &&str, _: Doubt| one_matches(list, text.as_bytes());
         self.identities.met_by(identity.map(model::spiffe::SpiffeId::as_str), doubt, text)
             && self.meshes.met_by(identity.map(model::spiffe::SpiffeId::trust_domain), doubt, text)
             && self.is_named(&self.namespaces, identity.and_then(|id| id.namespace()), source, doubt)
             && self.is_named(&self.workloads, source.replica, source, doubt)
-            && self.principals.met_by(source.principal, doubt, text)
-            && self.addresses.met_by(source.address, doubt, |list, address, _| list.contain(*address))
     }
 
     /// Names that mean something in one mesh only: in another the same name is somebody else's, perhaps.

@@ -6,7 +6,7 @@ use model::Resource;
 use model::kinds::authorization_policy::{AuthorizationPolicySpec, Live, PolicyAction};
 
 use super::demand::{Around, Demands, Doubt};
-use super::{Asked, Fault};
+use super::{Asked, Fault, Source};
 use crate::request::HeaderView;
 
 /// Stable index of what a policy decided, for counters. Slot 0 is the default action's.
@@ -106,6 +106,16 @@ impl PolicyRule {
     /// Whether it speaks of everything that its callers ask.
     pub(super) fn is_unlimited(&self) -> bool {
         self.demands.are_of_callers_only()
+    }
+
+    /// Whether it means everything that a caller asks, from every address.
+    pub(super) fn shuts_out(&self, source: &Source<'_>) -> bool {
+        self.is_unlimited() && self.demands.concern_from_anywhere(source, Doubt::Holds)
+    }
+
+    /// Whether it means something that a caller could ask from some address.
+    pub(super) fn might_let_in(&self, source: &Source<'_>) -> bool {
+        self.demands.concern_from_anywhere(source, Doubt::Fails)
     }
 
     /// Identities that it names letter by letter.

@@ -3,8 +3,11 @@
 //! A rule that allows some requests lets its callers in as far as it goes; a rule that denies some leaves the others.
 //! So the answer is one of three, and the rules that made it.
 
-use super::{Asked, Authorization, Decision, DefaultAction, Destination, PolicySet, Source};
+use std::sync::Arc;
+
 use model::kinds::authorization_policy::PolicyAction;
+
+use super::{Asked, Authorization, Decision, DefaultAction, Destination, Policy, PolicySet, Source};
 
 /// What a caller may do.
 #[derive(Clone, Debug)]
@@ -34,6 +37,12 @@ impl Authorization {
         of_sets
             .reduce(|one, other| if other.extent < one.extent { other } else { one })
             .unwrap_or(Reach { extent: Extent::Everything, by: Vec::new() })
+    }
+
+    /// Whether something that a caller asks might pass here, from whatever address it comes. No is certain.
+    #[must_use]
+    pub fn might_admit(&self, source: &Source<'_>) -> bool {
+        self.sets.iter().all(|set| set.might_admit(source))
     }
 }
 
@@ -74,5 +83,17 @@ impl PolicySet {
         }
         allowed.extend(denied);
         Reach { extent, by: allowed }
+    }
+
+    fn might_admit(&self, source: &Source<'_>) -> bool {
+        let (denies, rest) = self.policies.split_at(self.denies);
+        let shut = |policy: &Arc<Policy>| policy.rules().iter().any(|rule| rule.shuts_out(source));
+        if denies.iter().any(shut) {
+            return false;
+        }
+        match &rest[..self.allows] {
+            [] => self.default == DefaultAction::Allow,
+            allows => allows.iter().any(|policy| policy.rules().iter().any(|rule| rule.might_let_in(source))),
+        }
     }
 }

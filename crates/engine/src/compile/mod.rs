@@ -21,6 +21,7 @@ mod policies;
 mod policy_status;
 mod ports;
 mod protection;
+mod reachable;
 mod references;
 mod resilience;
 mod routes;
@@ -42,6 +43,7 @@ use model::{Resource, Resources};
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
 pub use protection::{Inbound, Protection, inbound};
+pub use reachable::{Behind, Reachable};
 
 use callers::Shown;
 use certificates::Remembered;

@@ -347,6 +347,21 @@ impl PolicyBook {
         if self.is_idle() {
             return None;
         }
+        let list = self.coming_in(place);
+        self.merged(vec![list])
+    }
+
+    /// The same for those who ask once about many places: nothing is remembered.
+    pub(super) fn asked(&self, place: &Inbound<'_>) -> Option<Authorization> {
+        if self.is_idle() {
+            return None;
+        }
+        let list = self.coming_in(place);
+        let list: Vec<&Arc<Policy>> = list.iter().collect();
+        Authorization::new(vec![PolicySet::new(&list, self.mesh.default)])
+    }
+
+    fn coming_in(&self, place: &Inbound<'_>) -> Vec<Arc<Policy>> {
         let mut list = self.of(&Protected::Mesh).to_vec();
         list.extend_from_slice(self.of(&Protected::Namespace(place.namespace.clone())));
         if let Some((service, port)) = &place.service {
@@ -355,7 +370,7 @@ impl PolicyBook {
         if let Some(workload) = place.workload {
             list.extend(self.of_object(KindName::Workload, place.namespace, workload, None));
         }
-        self.merged(vec![list])
+        list
     }
 
     /// One value for lists of which all must agree. Equal ones are the same by pointer.

@@ -9,6 +9,7 @@ mod progress;
 mod replica;
 mod report;
 mod subscribe;
+mod turns;
 
 pub use connect::{ControlAddress, Wire};
 pub use prepare::{Prepared, Preparer};

@@ -1,8 +1,9 @@
 //! Follows a control plane, over whatever connections there are.
 //!
 //! One small thread keeps the connection, another puts updates into use; no worker takes part. When the connection is
-//! lost nothing else happens: what is in use stays in use, and the next connection is tried after a random time that
-//! grows to a bound, so that three hundred proxies do not come back in the same moment.
+//! lost nothing else happens: what is in use stays in use, and the next connection, to the next control plane of those
+//! that are known, is tried after a random time that grows to a bound, so that three hundred proxies do not come back
+//! in the same moment.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,6 +30,7 @@ use super::following::{Following, Order};
 use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
+use super::turns::Turns;
 use crate::clock::Clock;
 use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
@@ -53,9 +55,9 @@ pub struct SubscribeOptions {
     pub name: String,
     /// The version of this program.
     pub version: String,
-    /// Where the control plane is.
-    pub control: ControlAddress,
-    /// What to show it, and how to know it.
+    /// Where control planes are, at least one; any of them will do.
+    pub controls: Vec<ControlAddress>,
+    /// What to show them, and how to know them.
     pub token: TokenFile,
     /// What to serve.
     pub serve: Interest,
@@ -84,8 +86,8 @@ pub enum OnStream {
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The control plane is connected.
-    Connected,
+    /// This control plane is connected.
+    Connected(ControlAddress),
     /// It is not, or no longer; it is tried again.
     Lost {
         /// Why.
@@ -166,6 +168,7 @@ impl Subscription {
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
         let mut subscriber = Subscriber {
+            turns: Turns::new(&options.controls),
             options,
             session,
             tls,
@@ -206,6 +209,7 @@ impl Subscription {
 }
 
 struct Subscriber {
+    turns: Turns,
     options: SubscribeOptions,
     session: Session,
     tls: Arc<rustls::ClientConfig>,
@@ -271,18 +275,22 @@ impl Subscriber {
                 state.connected = false;
             });
             if worked {
+                self.turns.works();
                 bound = RETRY_FIRST;
                 told = None;
             }
+            let all_failed = self.turns.fails();
             if told.as_ref() != Some(&problem) {
                 (self.tell)(Event::Lost { problem: problem.clone(), is_final });
                 told = Some(problem);
             }
             let wait = match after {
-                Some(after) => after + jitter(&random, after / 2),
-                None => jitter(&random, bound),
+                Some(after) if all_failed => after + jitter(&random, after / 2),
+                Some(_) | None => jitter(&random, bound),
             };
-            bound = (bound * 2).min(RETRY_LAST);
+            if all_failed {
+                bound = (bound * 2).min(RETRY_LAST);
+            }
             tokio::time::sleep(wait).await;
         }
     }
@@ -297,11 +305,11 @@ impl Subscriber {
 
     /// One connection, to its end. Says whether a push came over it.
     async fn connect(&mut self, worked: &mut bool) -> Result<(), Ended> {
-        let wire = self.options.control.connect(&self.tls).await?;
-        let (answers, mut responses) = self.open(&wire).await?;
+        let control = self.turns.current().clone();
+        let wire = control.connect(&self.tls).await?;
+        let (answers, mut responses) = self.open(&control, &wire).await?;
         let bearer = self.bearer()?;
-        let reports =
-            self.reporter.clone().run(self.options.control.caller(wire), bearer, self.applied.subscribe());
+        let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
         while let Some(response) = responses.message().await? {
@@ -311,7 +319,7 @@ impl Subscriber {
                     state.connected = true;
                     state.lost = None;
                 });
-                (self.tell)(Event::Connected);
+                (self.tell)(Event::Connected(control.clone()));
             }
             let Some(update) = self.session.receive(response)? else { continue };
             let rejections = self.put_into_use(update).await?;
@@ -341,6 +349,7 @@ impl Subscriber {
 
     async fn open(
         &mut self,
+        control: &ControlAddress,
         wire: &Wire,
     ) -> Result<(mpsc::Sender<DeltaDiscoveryRequest>, Streaming<DeltaDiscoveryResponse>), Ended> {
         let first = self.session.open();
@@ -353,8 +362,7 @@ impl Subscriber {
         if let Some(bearer) = self.bearer()? {
             request.metadata_mut().insert("authorization", bearer);
         }
-        let mut caller =
-            self.options.control.caller(wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let mut caller = control.caller(wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let path = http::uri::PathAndQuery::from_static(STREAM_PATH);
         let accepted = async {
             caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;

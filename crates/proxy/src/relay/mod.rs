@@ -89,12 +89,15 @@ impl Relay {
         mut progress: impl FnMut(&Relay),
         mut revoked: impl FnMut(&Context<'_>) -> Poll<()>,
     ) -> End {
-        let mut draining = false;
+        let mut ending = false;
         let mut drain = std::pin::pin!(port.drain_begins.notified());
         let end = std::future::poll_fn(|cx| {
-            let begins = drain.as_mut().poll(cx).is_ready() || port.is_draining();
-            if begins && !draining {
-                draining = true;
+            // A port may be closed first and drain later.
+            while !ending && drain.as_mut().poll(cx).is_ready() {
+                drain.set(port.drain_begins.notified());
+            }
+            if port.is_ending() && !ending {
+                ending = true;
                 self.watch.drain();
             }
             let end = self.poll(cx, client, upstream);

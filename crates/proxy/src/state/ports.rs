@@ -43,12 +43,23 @@ impl Pinned {
     }
 }
 
+/// Whether a port is going away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It takes connections.
+    Open,
+    /// It takes no more; requests end, bytes go on.
+    Closed,
+    /// It takes no more, and what is open ends within the time of the drain.
+    Ends,
+}
+
 /// One listening address of one worker.
 #[derive(Debug)]
 pub struct PortState {
     pinned: RefCell<Pinned>,
-    draining: Cell<bool>,
-    /// Tells long-lived connections (HTTP/2) that the drain has begun.
+    phase: Cell<Phase>,
+    /// Tells long-lived connections that another phase has begun.
     pub drain_begins: Notify,
     /// Connections open now.
     pub connections: Cell<u32>,
@@ -60,7 +71,7 @@ impl PortState {
     pub fn new(pinned: Pinned) -> PortState {
         PortState {
             pinned: RefCell::new(pinned),
-            draining: Cell::new(false),
+            phase: Cell::new(Phase::Open),
             drain_begins: Notify::new(),
             connections: Cell::new(0),
         }
@@ -81,12 +92,27 @@ impl PortState {
     /// Whether connections are to end after the request they carry.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.phase.get() != Phase::Open
     }
 
-    /// From now on every connection ends after the request it carries.
+    /// Whether what carries bytes is to end within the time of the drain as well.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.phase.get() == Phase::Ends
+    }
+
+    /// From now on every connection ends after the request it carries, and what carries bytes when its time is over.
     pub fn drain(&self) {
-        self.draining.set(true);
+        self.enter(Phase::Ends);
+    }
+
+    /// From now on every connection ends after the request it carries; what carries bytes goes on.
+    pub fn close(&self) {
+        self.enter(Phase::Closed);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
         self.drain_begins.notify_waiters();
     }
 }

@@ -39,6 +39,7 @@ impl Gateway {
             access_log: LogSink::Off,
             drain: Duration::from_secs(20),
             locality: None,
+            deleted_ports: proxy::DeletedPorts::Drain,
             member: None,
         };
         let config = Arc::new(config(address, upstream, protocol, limits));

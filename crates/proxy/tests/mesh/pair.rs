@@ -40,6 +40,7 @@ impl Side {
             drain: Duration::from_secs(1),
             member: Some(member.clone()),
             locality: None,
+            deleted_ports: proxy::DeletedPorts::Drain,
         };
         // On a thread of its own: the caller may be an asynchronous task.
         let start = move || {

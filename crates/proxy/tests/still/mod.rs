@@ -71,6 +71,7 @@ fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Mem
         drain: Duration::from_secs(1),
         member,
         locality: None,
+        deleted_ports: proxy::DeletedPorts::Drain,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");
     proxy.apply(Arc::new(config));

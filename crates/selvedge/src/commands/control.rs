@@ -3,10 +3,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use control::clock::Clock;
 use control::server::{self, OpenError, Server, ServerOptions, StartError};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::up::Signals;
 use crate::console;
@@ -58,6 +61,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let server = runtime.block_on(server::start(options)).map_err(|error| failure(&error, &arguments))?;
     announce(&server, &arguments.data);
+    runtime.spawn(let_go_of_code(server.world().subscribe()));
     Ok(signals.then_drain(move || runtime.block_on(server.stop())))
 }
 
@@ -74,6 +78,20 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
             "check the limits of this user (ulimit -a)",
         )
     })
+}
+
+/// How long nothing may have been written before the code that only writes need is let go of.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Lets go of the program's code whenever what is wanted has settled; what is still needed comes back by itself.
+async fn let_go_of_code(mut revision: watch::Receiver<u64>) {
+    loop {
+        while timeout(QUIET, revision.changed()).await.is_ok_and(|changed| changed.is_ok()) {}
+        os::let_go_of_code();
+        if revision.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn announce(server: &Server, data: &Path) {

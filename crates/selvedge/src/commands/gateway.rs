@@ -29,9 +29,10 @@ use crate::output;
 The token file has two lines, `token: …` and `ca-sha256: …` (the digest of the authority that the control plane's
 certificate comes from). SIGTERM or Ctrl-C lets running requests end; a second one does not wait.")]
 pub struct Arguments {
-    /// Where the control plane is
-    #[arg(long, value_name = "URL")]
-    control: ControlAddress,
+    /// Where the control plane is; several that share one database may be given, each with a --control of its own, and
+    /// when one fails the next is asked
+    #[arg(long = "control", value_name = "URL", required = true)]
+    controls: Vec<ControlAddress>,
     /// What to show the control plane, and how to know it
     #[arg(long, value_name = "FILE")]
     token_file: PathBuf,
@@ -82,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         "selvedge gateway `{}`: serving {} of {}",
         options.name,
         served(&options.serve),
-        options.control
+        listed(&options.controls)
     );
     let started = RunningGateway::start(options, Arc::new(tell));
     let running = started.map_err(|error| failure(error, &arguments))?;
@@ -94,6 +95,12 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         output::note("  note     no --cache given: the next start needs the control plane");
     }
     Ok(signals.then_drain(move || running.stop()))
+}
+
+/// Control planes as people read them.
+pub(super) fn listed(controls: &[ControlAddress]) -> String {
+    let all: Vec<String> = controls.iter().map(ToString::to_string).collect();
+    all.join(" or ")
 }
 
 fn served(interest: &Interest) -> String {
@@ -111,7 +118,7 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
     let names: BTreeSet<Arc<str>> = arguments.serve.iter().map(|name| name.as_str().into()).collect();
     GatewayOptions {
         name: arguments.name.clone().unwrap_or_else(own_name),
-        control: arguments.control.clone(),
+        controls: arguments.controls.clone(),
         token,
         serve: if names.is_empty() { Interest::All } else { Interest::Gateways(names) },
         cache: arguments.cache.clone(),

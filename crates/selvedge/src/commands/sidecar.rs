@@ -13,7 +13,7 @@ use clap::Args;
 use discovery::TokenFile;
 use proxy::{ControlAddress, LogSink, ServiceBlock};
 
-use super::gateway::token;
+use super::gateway::{listed, token};
 use super::up::{Admin, access_log, admin_address, check_access_log};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -44,9 +44,10 @@ pub struct Arguments {
     /// Whose sidecar this is
     #[arg(long, value_name = "NAMESPACE/NAME")]
     workload: WorkloadName,
-    /// Where the control plane is
-    #[arg(long, value_name = "URL")]
-    control: ControlAddress,
+    /// Where the control plane is; several that share one database may be given, each with a --control of its own, and
+    /// when one fails the next is asked
+    #[arg(long = "control", value_name = "URL", required = true)]
+    controls: Vec<ControlAddress>,
     /// What to show the control plane, and how to know it
     #[arg(long, value_name = "FILE")]
     token_file: PathBuf,
@@ -179,7 +180,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let plan = Planner::of(&arguments.application, &options)
         .map(|planner| -> Box<Plan> { Box::new(move |running: &RunningSidecar| planner.plan(running)) });
-    let announced = format!("selvedge sidecar of `{}`: following {}", options.workload.name, options.control);
+    let followed = listed(&options.controls);
+    let announced = format!("selvedge sidecar of `{}`: following {followed}", options.workload.name);
     let workload_api = options.workload_api.clone();
     let admin = arguments.admin;
     let running = RunningSidecar::start(options, Arc::new(tell)).map_err(|error| failure(error, admin))?;
@@ -245,7 +247,7 @@ fn made(
 ) -> SidecarOptions {
     SidecarOptions {
         workload,
-        control: arguments.control.clone(),
+        controls: arguments.controls.clone(),
         token,
         data: data.to_owned(),
         workers: arguments.workers.get(),
@@ -272,7 +274,7 @@ fn made(
 fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
     let workload = Workload {
         name: arguments.workload.clone(),
-        address: arguments.address.unwrap_or_else(|| own_address(&arguments.control)),
+        address: arguments.address.unwrap_or_else(|| own_address(&arguments.controls)),
         mesh_port: arguments.mesh_port,
         service_account: arguments.service_account.to_string(),
         labels: arguments.labels.iter().cloned().collect(),
@@ -302,10 +304,11 @@ fn health(arguments: &Arguments, workload: &Workload) -> Result<Check, Failure> 
 }
 
 /// The address that packets to the control plane would leave from; the loopback when there is no way there.
-fn own_address(control: &ControlAddress) -> IpAddr {
-    let found = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect(control.to_string().trim_start_matches("https://"))?;
-        Ok(socket.local_addr()?.ip())
+fn own_address(controls: &[ControlAddress]) -> IpAddr {
+    let found = controls.iter().find_map(|control| {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect(control.to_string().trim_start_matches("https://")).ok()?;
+        Some(socket.local_addr().ok()?.ip())
     });
     found.unwrap_or(Ipv4Addr::LOCALHOST.into())
 }

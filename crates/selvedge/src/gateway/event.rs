@@ -15,7 +15,7 @@ const REJECTIONS_SHOWN_MAX: usize = 20;
 #[must_use]
 pub fn sentence(event: &Event) -> Option<String> {
     match event {
-        Event::Connected => Some("connected to the control plane".to_owned()),
+        Event::Connected(control) => Some(format!("connected to the control plane {control}")),
         Event::Lost { problem, is_final } => Some(lost(problem, *is_final)),
         Event::Applied { epoch, is_new, cached_age, rejections, unbound, took } => {
             if !is_new && rejections.is_empty() {

@@ -13,17 +13,17 @@ use std::time::Duration;
 use discovery::{Interest, TokenFile};
 use identity::member::Member;
 use proxy::{
-    ControlAddress, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy, ServiceBlock,
-    SubscribeOptions, Subscription, Tell, TellIdentity,
+    ControlAddress, DeletedPorts, Keeper, KeeperOptions, LogSink, OnStream, ProgressState, Proxy,
+    ServiceBlock, SubscribeOptions, Subscription, Tell, TellIdentity,
 };
 
 /// What to run.
 pub struct GatewayOptions {
     /// The name of this proxy, which no other proxy may have.
     pub name: String,
-    /// Where the control plane is.
-    pub control: ControlAddress,
-    /// What to show it, and how to know it.
+    /// Where control planes are, at least one; any of them will do.
+    pub controls: Vec<ControlAddress>,
+    /// What to show them, and how to know them.
     pub token: TokenFile,
     /// What to serve.
     pub serve: Interest,
@@ -57,7 +57,7 @@ impl GatewayOptions {
     pub fn new(name: &str, control: ControlAddress, token: TokenFile) -> GatewayOptions {
         GatewayOptions {
             name: name.to_owned(),
-            control,
+            controls: vec![control],
             token,
             serve: Interest::All,
             cache: None,
@@ -119,16 +119,18 @@ impl RunningGateway {
     /// # Errors
     /// See [`StartError`].
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
-        let GatewayOptions { name, control, token, serve, cache, workers, bind, .. } = options;
+        let GatewayOptions { name, controls, token, serve, cache, workers, bind, .. } = options;
         let GatewayOptions { admin, access_log, drain, locality, tell_identity, .. } = options;
         let member = Member::new();
         let in_mesh = Some(Arc::clone(&member));
-        let proxy = proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh };
+        let deleted_ports = DeletedPorts::Drain;
+        let proxy =
+            proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh, deleted_ports };
         let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let keeper = membership(&name, &serve).map(|(gateway, workload)| {
-            let (controls, folder) = (vec![control.clone()], cache.clone());
+            let (controls, folder) = (controls.clone(), cache.clone());
             let keeper =
                 KeeperOptions { controls, token: token.clone(), workload, gateway: Some(gateway), folder };
             Keeper::start(keeper, member, tell_identity).map(Arc::new)
@@ -137,7 +139,7 @@ impl RunningGateway {
         let subscribe = SubscribeOptions {
             name,
             version,
-            control,
+            controls,
             token,
             serve,
             cache,

@@ -30,7 +30,9 @@ use std::time::Duration;
 use ::identity::Member;
 use discovery::Interest;
 use engine::config::{Port, Security};
-use proxy::{Keeper, KeeperOptions, OnStream, Proxy, SubscribeOptions, Subscription, TellIdentity};
+use proxy::{
+    DeletedPorts, Keeper, KeeperOptions, OnStream, Proxy, SubscribeOptions, Subscription, TellIdentity,
+};
 
 pub use event::Event;
 pub use options::{SidecarOptions, WORKLOAD_API};
@@ -132,6 +134,8 @@ impl RunningSidecar {
             drain: options.drain,
             member: Some(member.clone()),
             locality: options.workload.locality.clone(),
+            // A policy that changed may take a Service from us, and closes nothing.
+            deleted_ports: DeletedPorts::LetEnd,
         });
         let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
         let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };
@@ -229,7 +233,7 @@ fn is_inbound(port: &Port) -> bool {
 
 fn keeper(options: &SidecarOptions, member: &Arc<Member>, told: &Told) -> io::Result<Arc<Keeper>> {
     let keeper = KeeperOptions {
-        controls: vec![options.control.clone()],
+        controls: options.controls.clone(),
         token: options.token.clone(),
         workload: options.workload.name.to_string(),
         gateway: None,
@@ -242,7 +246,7 @@ fn subscribe(options: &SidecarOptions, keeper: Arc<Keeper>) -> SubscribeOptions 
     SubscribeOptions {
         name: options.workload.name.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        control: options.control.clone(),
+        controls: options.controls.clone(),
         token: options.token.clone(),
         serve: interest(&options.workload.name),
         cache: Some(options.data.join(CACHE)),

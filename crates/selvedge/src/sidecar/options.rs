@@ -16,9 +16,9 @@ use super::workload::Workload;
 pub struct SidecarOptions {
     /// Whose sidecar it is.
     pub workload: Workload,
-    /// Where the control plane is.
-    pub control: ControlAddress,
-    /// What to show it, and how to know it.
+    /// Where control planes are, at least one; any of them will do.
+    pub controls: Vec<ControlAddress>,
+    /// What to show them, and how to know them.
     pub token: TokenFile,
     /// Where configuration, identity and files are kept.
     pub data: PathBuf,
@@ -54,7 +54,7 @@ impl SidecarOptions {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         SidecarOptions {
             workload,
-            control,
+            controls: vec![control],
             token,
             workers: 1,
             admin: Some(any),

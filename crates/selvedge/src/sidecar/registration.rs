@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,10 +34,12 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// Who the fields of the object belong to.
 const FIELD_MANAGER: &str = "selvedge-sidecar";
 
-/// Speaks to one control plane about one workload.
+/// Speaks to a control plane about one workload.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    control: ControlAddress,
+    controls: Vec<ControlAddress>,
+    /// The one that answered last, and is asked first.
+    answered: Arc<AtomicUsize>,
     /// Shows who we are in the mesh; before that is known, nothing is asked.
     tls: Arc<rustls::ClientConfig>,
     member: Arc<Member>,
@@ -56,9 +59,10 @@ impl Registration {
     /// About this workload.
     #[must_use]
     pub fn new(options: &SidecarOptions, member: &Arc<Member>) -> Registration {
-        let SidecarOptions { control, token, workload, .. } = options;
+        let SidecarOptions { controls, token, workload, .. } = options;
         Registration {
-            control: control.clone(),
+            controls: controls.clone(),
+            answered: Arc::default(),
             tls: identity::pinned::member_config(token.authority, member.clone()),
             member: member.clone(),
             workload: workload.clone(),
@@ -113,24 +117,35 @@ impl Registration {
         format!("/apis/mesh.selvedge.dev/v1alpha1/namespaces/{}/workloads/{}", name.namespace, name.name)
     }
 
+    /// Asks one control plane after the other until one answers, whatever it says.
     async fn ask(&self, method: Method, path: &str, object: Option<Value>) -> io::Result<StatusCode> {
-        timeout(ANSWER_WITHIN, async {
-            let wire = self.control.connect(&self.tls).await?;
-            self.ask_over(wire, method, path, object).await
-        })
-        .await?
+        let (first, count) = (self.answered.load(Ordering::Relaxed), self.controls.len());
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for at in (0..count).map(|step| (first + step) % count) {
+            match timeout(ANSWER_WITHIN, self.controls[at].connect(&self.tls)).await {
+                Ok(Ok(wire)) => {
+                    self.answered.store(at, Ordering::Relaxed);
+                    let asked = self.ask_over(wire, &self.controls[at], method, path, object);
+                    return timeout(ANSWER_WITHIN, asked).await?;
+                }
+                Ok(Err(error)) => last = error,
+                Err(late) => last = late.into(),
+            }
+        }
+        Err(last)
     }
 
     async fn ask_over(
         &self,
         mut wire: Wire,
+        control: &ControlAddress,
         method: Method,
         path: &str,
         object: Option<Value>,
     ) -> io::Result<StatusCode> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.control))
+            .uri(format!("{control}{path}"))
             .header(header::ACCEPT, "application/json");
         if object.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/apply-patch+yaml");

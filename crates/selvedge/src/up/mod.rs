@@ -23,7 +23,7 @@ use control::watch::Watch;
 use control::{ControlPlane, Snapshot};
 use engine::status::Conditions;
 use model::violation::Violations;
-use proxy::{LogSink, Proxy};
+use proxy::{DeletedPorts, LogSink, Proxy};
 
 use crate::clock::{self, Stopwatch};
 
@@ -152,9 +152,11 @@ impl Running {
             Source::Text(text) => Ok(vec![text_file(text)]),
         };
         let snapshot = first.and_then(|files| control.apply(&files)).map_err(StartError::Refused)?;
+        let deleted_ports = DeletedPorts::Drain;
         let proxy =
-            Proxy::start(proxy::Options { workers, admin, access_log, drain, locality, member: None })
-                .map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
+            proxy::Options { workers, admin, access_log, drain, locality, member: None, deleted_ports };
+        let proxy =
+            Proxy::start(proxy).map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =
             State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };

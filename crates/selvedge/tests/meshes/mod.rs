@@ -288,6 +288,16 @@ spec:
         })
     }
 
+    /// Waits until the application finds a Service of the shop no more.
+    pub fn finds_no(&self, service: &str) {
+        let path = self.folder.join(self.name).join("services.env");
+        let start = format!("SHOP_{}_", service.to_uppercase());
+        until(&format!("{service} to be found no more by {}", self.name), || {
+            let text = read(&path)?;
+            text.lines().all(|line| !line.starts_with(&start)).then_some(())
+        });
+    }
+
     /// Calls a Service of the shop until it answers with this status; what it said.
     pub fn calls(&self, service: &str, path: &str, status: u16) -> String {
         let address = self.finds(service);

@@ -129,12 +129,13 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 drain: Duration::from_secs(1),
                 member: None,
                 locality: None,
+                deleted_ports: proxy::DeletedPorts::Drain,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {
                 name: "edge-1".to_owned(),
                 version: "1".to_owned(),
-                control: options.controls[0].clone(),
+                controls: vec![options.controls[0].clone()],
                 // It is not shown, so that it need not be good.
                 token: TokenFile { token: "nonsense".into(), authority: options.token.authority },
                 serve: discovery::Interest::Gateways([gateway.into()].into()),
@@ -155,7 +156,7 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 Event::Lost { problem, is_final } => {
                     !is_let_in && *is_final && problem.contains("may not serve")
                 }
-                Event::Connected | Event::CacheUnusable(_) => false,
+                Event::Connected(_) | Event::CacheUnusable(_) => false,
             })
         })
         .await;

@@ -48,12 +48,13 @@ impl Following {
                 drain: Duration::from_secs(1),
                 member: None,
                 locality: None,
+                deleted_ports: proxy::DeletedPorts::Drain,
             });
             let proxy = Arc::new(proxy.expect("it starts"));
             let subscribe = SubscribeOptions {
                 name,
                 version: "1".to_owned(),
-                control: options.controls[0].clone(),
+                controls: vec![options.controls[0].clone()],
                 token: gateway,
                 serve: Interest::All,
                 cache: None,

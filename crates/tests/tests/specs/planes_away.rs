@@ -154,7 +154,7 @@ async fn a_reconnect_sends_the_difference_and_closes_nothing() {
 fn is_new(event: &Event) -> bool {
     match event {
         Event::Applied { is_new, .. } => *is_new,
-        Event::Connected | Event::Lost { .. } | Event::CacheUnusable(_) => false,
+        Event::Connected(_) | Event::Lost { .. } | Event::CacheUnusable(_) => false,
     }
 }
 

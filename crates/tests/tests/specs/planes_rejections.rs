@@ -100,7 +100,8 @@ async fn a_gateway_that_starts_from_its_cache_still_denies_what_it_could_not_rea
     follower.reaches(2).await;
     follower.stop().await;
 
-    second.control = format!("https://{}", tests::address::free()).parse().expect("an address of nobody");
+    second.controls =
+        vec![format!("https://{}", tests::address::free()).parse().expect("an address of nobody")];
     let follower = Follower::start(second, scene.entry()).await;
 
     assert_eq!(fetch(follower.entry, HOST, "/denied").await.status, 500);

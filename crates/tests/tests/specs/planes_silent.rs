@@ -20,7 +20,7 @@ async fn a_stream_that_falls_silent_is_noticed_and_replaced_while_traffic_goes_o
     let control = Control::start(&scene.yaml()).await;
     let relay = Relay::to(control.address).await;
     let mut options = control.gateway("edge-1");
-    options.control = format!("https://{}", relay.address).parse().expect("an address");
+    options.controls = vec![format!("https://{}", relay.address).parse().expect("an address")];
     let follower = Follower::start(options, scene.entry()).await;
     follower.reaches(1).await;
     let load = Load::on(follower.entry);

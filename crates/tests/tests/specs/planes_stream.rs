@@ -158,7 +158,7 @@ async fn an_address_that_cannot_be_bound_is_told_to_both_planes() {
     follower.reaches(1).await;
     let unbound = follower.events().into_iter().any(|event| match event {
         Event::Applied { unbound, .. } => !unbound.is_empty(),
-        Event::Connected | Event::Lost { .. } | Event::CacheUnusable(_) => false,
+        Event::Connected(_) | Event::Lost { .. } | Event::CacheUnusable(_) => false,
     });
     assert!(unbound);
     eventually("the control plane to hear of it", || {
