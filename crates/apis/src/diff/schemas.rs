@@ -177,8 +177,7 @@ impl<'s> Pairs<'s> {
         }
     }
 
-    /// Alternatives are the same when they say the same; one that went, or came, is told, unless it is the only one and
-    /// can be compared.
+    /// Alternatives are followed by name and by what they say; one that went, or came, is told.
     #[allow(
         clippy::too_many_arguments,
         reason = "a place, a direction and what to look at; a struct would only rename them"
@@ -211,21 +210,21 @@ impl<'s> Pairs<'s> {
         }
         let (mut gone, mut come) = (before, after);
         let (old, new) = (self.old, self.new);
-        gone.retain(|id| {
-            let text = print::print(old, *id);
-            let same = come.iter().position(|other| text.is_some() && print::print(new, *other) == text);
-            same.map(|at| come.remove(at)).is_none()
-        });
-        // What has a name is followed by it.
+        // What has a name is followed by it, the rest by what it says.
         let mut pairs = Vec::new();
         gone.retain(|id| {
             let name = &old.get(*id).name;
             let same = come.iter().position(|other| name.is_some() && new.get(*other).name == *name);
             same.map(|at| pairs.push((*id, come.remove(at)))).is_none()
         });
-        if let ([only], [other]) = (&gone[..], &come[..]) {
-            pairs.push((*only, *other));
-            (gone, come) = (Vec::new(), Vec::new());
+        gone.retain(|id| {
+            let text = print::print(old, *id);
+            let same = come.iter().position(|other| text.is_some() && print::print(new, *other) == text);
+            same.map(|at| come.remove(at)).is_none()
+        });
+        // As many as before: each may be what became of the one in its place, and is compared with it.
+        if gone.len() == come.len() {
+            pairs.extend(gone.drain(..).zip(come.drain(..)));
         }
         self.waiting.extend(pairs.into_iter().map(|(old, new)| (old, new, place.to_owned())));
         for _ in gone {

@@ -131,7 +131,8 @@ impl<'a> Desk<'_, 'a> {
 
     fn schema(&mut self, node: Node<'a>) -> Schema {
         match node.value {
-            Value::Bool(all) if !self.is_old() => return Schema { never: !all, ..Schema::default() },
+            // OpenAPI 3.0 has them in `additionalProperties` only; elsewhere they mean the same.
+            Value::Bool(all) => return Schema { never: !all, ..Schema::default() },
             Value::Object(_) => {}
             _ => {
                 self.findings.add(node, "is no schema", "write an object with `type:` and so on");
