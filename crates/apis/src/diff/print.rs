@@ -1,8 +1,8 @@
 //! A text that two schemas share when they say the same, wherever they stand.
 //!
-//! Used where it is asked *whether* rules differ and not how. What people are told (titles, examples) is not part of it. A
-//! schema that contains itself is printed as a step back, so the text is exact; where it would be too long there is none,
-//! and whoever asked must take the schemas for different.
+//! Used where it is asked *whether* rules differ and not how. What people are told (titles, examples) is not part of
+//! it. A schema that contains itself is printed as a step back, so the text is exact; where it would be too long
+//! there is none, and whoever asked must take the schemas for different.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! Reads schemas of a description into the table, each place once and without recursion.
 //!
-//! A schema that is met gets its number at once and is read later, off a list. So a schema may lead back to itself, and a
-//! chain of ten thousand references is as flat as any.
+//! A schema that is met gets its number at once and is read later, off a list. So a schema may lead back to itself,
+//! and a chain of ten thousand references is as flat as any.
 
 use std::collections::HashMap;
 use std::sync::Arc;
