@@ -1,5 +1,5 @@
-//! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one, two programs in
-//! Go and one in Rust.
+//! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one, two programs in Go
+//! and one in Rust. And what the tests of API descriptions need of npm: another mock, and descriptions from the wild.
 //!
 //! They go into `target/clients` and touch nothing else: a machine may have a kubectl of its own, and that one is left
 //! alone.
@@ -18,10 +18,20 @@ const PROGRAMS: [&str; 3] = ["kubectl", "informer", "controller"];
 /// A watcher in Rust.
 const WATCHER: &str = "crates/tests/clients/rust";
 
+/// Packages of npm: folder, package with its version, a file that is there when it is.
+#[rustfmt::skip] // the table is the point
+const PACKAGES: &[(&str, &str, &str)] = &[
+    ("prism",        "@stoplight/prism-cli@5.14.2", "@stoplight/prism-cli/dist/index.js"),
+    ("descriptions", "@octokit/openapi@23.0.2",     "@octokit/openapi/generated/api.github.com.json"),
+    ("descriptions", "@blockfrost/openapi@0.1.93",  "@blockfrost/openapi/openapi.yaml"),
+];
+
 /// Gets what is missing.
 pub fn install() -> Result<(), String> {
-    let problems: Vec<String> =
-        [unpack(), build(), build_watcher()].into_iter().filter_map(Result::err).collect();
+    let problems: Vec<String> = [unpack(), build(), build_watcher(), install_packages()]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
@@ -84,6 +94,27 @@ fn build_watcher() -> Result<(), String> {
         "--target-dir",
         &target,
     ]))
+}
+
+fn install_packages() -> Result<(), String> {
+    for (folder, package, sign) in PACKAGES {
+        let folder = child::root().join(CLIENTS).join(folder);
+        if folder.join("node_modules").join(sign).is_file() {
+            continue;
+        }
+        if !child::is_installed("npm") {
+            return Err("setup: missing npm\n  hint: the tests of API descriptions need Node.js 20 or later"
+                .to_owned());
+        }
+        println!("setup: npm install {package}");
+        std::fs::create_dir_all(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
+        let here = folder.display().to_string();
+        child::run(child::command(
+            "npm",
+            &["install", "--no-audit", "--no-fund", "--prefix", &here, package],
+        ))?;
+    }
+    Ok(())
 }
 
 /// When the newest file of a folder, or of a folder in it, was changed.

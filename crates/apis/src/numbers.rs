@@ -1,7 +1,8 @@
 //! Exact arithmetic on the numbers of JSON.
 //!
-//! `0.3` is a multiple of `0.1`, although floating point says otherwise; and `9007199254740993` is not `…992`. Numbers
-//! are taken as the decimals that were written, as long as they fit into 128 bits; past that the nearest is good enough.
+//! `0.3` is a multiple of `0.1`, although floating point says otherwise; and `9007199254740993` is not `…992`.
+//! Numbers are taken as the decimals that were written, as long as they fit into 128 bits; past that the nearest is
+//! good enough.
 
 use std::cmp::Ordering;
 

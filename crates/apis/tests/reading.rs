@@ -90,11 +90,11 @@ fn a_schema_that_contains_itself_is_one_schema() {
 #[test]
 fn the_older_dialect_means_the_same_in_its_own_words() {
     let text = "openapi: 3.0.3\ninfo: {title: t, version: 1.0}\npaths: {}\ncomponents: {schemas: {A: {type: integer, \
-                nullable: true, minimum: 1, exclusiveMinimum: true}, B: {$ref: '#/components/schemas/A', maximum: 3}}}";
+                nullable: true, minimum: 1, exclusiveMinimum: true}, B: {$ref: '#/components/schemas/A', maximum: 3}, C: {additionalProperties: false}}}";
     let description = read(text).unwrap_or_else(|problems| panic!("{}", told(&problems)));
 
     assert_eq!(&*description.version, "1.0");
-    assert_eq!(description.schemas.iter().count(), 1, "nothing counts beside a reference");
+    assert_eq!(description.schemas.iter().count(), 3, "nothing counts beside a reference");
     let (_, a) = description.schemas.iter().next().expect("there");
     let minimum = a.number.as_ref().and_then(|rules| rules.minimum.clone()).expect("there");
     assert!(a.nullable && minimum.exclusive && minimum.number.as_u64() == Some(1));

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh,
+    api, apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh,
     sidecar, status, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
@@ -26,7 +26,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
     ("See what is", &["get", "describe", "status", "top"]),
-    ("Know before it happens", &["validate", "diff", "explain", "authz"]),
+    ("Know before it happens", &["validate", "diff", "explain", "authz", "api"]),
     ("This program", &["completion", "version"]),
 ];
 
@@ -73,6 +73,7 @@ enum Command {
     Validate(validate::Arguments),
     Explain(explain::Arguments),
     Authz(authz::Arguments),
+    Api(api::Arguments),
     Apply(apply::Arguments),
     Get(get::Arguments),
     Describe(describe::Arguments),
@@ -136,6 +137,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Authz(arguments) => authz::run(&arguments),
+        Command::Api(arguments) => api::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments),

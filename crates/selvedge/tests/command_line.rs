@@ -268,3 +268,42 @@ fn authz_names_the_rule_that_decides_and_everybody_who_may() {
         golden(&format!("help-{}", help[..help.len() - 1].join("-")), help);
     }
 }
+
+#[test]
+fn descriptions_are_looked_at_before_anybody_is_served_by_them() {
+    golden("help-api", &["api", "--help"]);
+    golden("help-api-lint", &["api", "lint", "--help"]);
+    golden("help-api-diff", &["api", "diff", "--help"]);
+    golden("help-api-test", &["api", "test", "--help"]);
+    golden("api-test-no-url", &["api", "test", "pets-1.yaml", "--url", "ftp://shop.example"]);
+    golden(
+        "api-test-no-operation",
+        &["api", "test", "pets-1.yaml", "--url", "http://[::1]:1", "--operation", "GET /pet"],
+    );
+    golden("api-lint-clean", &["api", "lint", "pets-1.yaml"]);
+    golden("api-lint", &["api", "lint", "pets-2.yaml"]);
+    golden("api-lint-broken", &["api", "lint", "pets-broken.yaml"]);
+    golden("api-lint-junit", &["api", "lint", "-o", "junit", "--ignore", "example-valid", "pets-2.yaml"]);
+    golden("api-lint-no-rule", &["api", "lint", "--ignore", "exampel-valid", "pets-2.yaml"]);
+    golden("api-lint-rules", &["api", "lint", "--rules"]);
+    golden("api-diff", &["api", "diff", "pets-1.yaml", "pets-2.yaml"]);
+    golden("api-diff-same", &["api", "diff", "pets-1.yaml", "pets-1.yaml"]);
+    golden("api-diff-json", &["api", "diff", "--breaking", "-o", "json", "pets-1.yaml", "pets-2.yaml"]);
+    golden("api-diff-broken", &["api", "diff", "pets-1.yaml", "pets-broken.yaml"]);
+}
+
+#[test]
+fn findings_are_told_to_code_hosts_in_sarif() {
+    let output = selvedge(&["api", "lint", "-o", "sarif", "pets-2.yaml"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+
+    assert_eq!(report["version"], "2.1.0");
+    let results = report["runs"][0]["results"].as_array().expect("results");
+    let invalid = results.iter().find(|result| result["ruleId"] == "example-valid").expect("a finding");
+    let place = &invalid["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&place["artifactLocation"]["uri"], invalid["level"].as_str()),
+        (&"pets-2.yaml".into(), Some("error"))
+    );
+    assert!(place["region"]["startLine"].as_u64() > Some(1));
+}

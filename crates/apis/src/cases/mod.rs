@@ -1,8 +1,8 @@
 //! Tests that a description implies: requests that keep to it and requests that break it in exactly one place.
 //!
-//! A case says what is sent and what may be answered. Whoever sends it, and to what (a mock, an upstream, a gateway), is
-//! not known here; the verdict over what came back is ([`Case::verdict`]). A good request must be answered with what is
-//! described and keep to it; a bad one must be refused, and no request may make a server fail.
+//! A case says what is sent and what may be answered. Whoever sends it, and to what (a mock, an upstream, a gateway),
+//! is not known here; the verdict over what came back is ([`Case::verdict`]). A good request must be answered with
+//! what is described and keep to it; a bad one must be refused, and no request may make a server fail.
 
 mod bad;
 mod good;

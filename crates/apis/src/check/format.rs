@@ -1,7 +1,7 @@
 //! Formats of text and numbers (`format` of JSON Schema and of OpenAPI).
 //!
-//! A format that is not known says nothing. Those that are known are checked by the grammar of their standard, as far as
-//! mistakes of people go; whether a host exists or an address takes mail is nobody's business here.
+//! A format that is not known says nothing. Those that are known are checked by the grammar of their standard, as far
+//! as mistakes of people go; whether a host exists or an address takes mail is nobody's business here.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

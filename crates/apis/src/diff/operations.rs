@@ -15,14 +15,16 @@ pub fn compare(old: &Description, new: &Description, report: &mut Report) {
         let what = format!("the base path was `{}` and is `{}`", old.base_path(), new.base_path());
         report.add(Class::Unknown, "base-path-changed", what);
     }
+    let mut pairs = Pairs::new(&old.schemas, &new.schemas);
     for operation in &old.operations {
         report.operation = Some(operation.key.clone());
         report.line = operation.line;
         match known.get(operation.key.as_str()) {
             Some(now) => {
                 report.line = now.line;
-                let mut pairs = Pairs::new(&operation.schemas, &now.schemas);
+                let before = report.changes.len();
                 same_operation(operation, now, &mut pairs, report);
+                pairs.end(report.changes.len() > before);
             }
             None => report.add(Class::Breaking, "operation-removed", "was removed"),
         }

@@ -1,21 +1,23 @@
 //! A text that two schemas share when they say the same, wherever they stand.
 //!
-//! Used where it is asked *whether* rules differ and not how. What people are told (titles, examples) is not part of it.
+//! Used where it is asked *whether* rules differ and not how. What people are told (titles, examples) is not part of
+//! it. A schema that contains itself is printed as a step back, so the text is exact; where it would be too long
+//! there is none, and whoever asked must take the schemas for different.
 
 use std::fmt::Write as _;
 
 use crate::schema::{Schema, SchemaId, Schemas};
 
-/// How deep a print goes; what is deeper is told apart by its name alone.
-const DEPTH: usize = 8;
-/// Longest print, in bytes; two that are cut count as different.
-const BYTES: usize = 256 << 10;
+/// Deepest print.
+const DEPTH: usize = 64;
+/// Longest print, in bytes.
+const BYTES: usize = 64 << 10;
 
 /// The text; nothing when it would be too long to compare.
 pub fn print(schemas: &Schemas, id: SchemaId) -> Option<String> {
-    let mut text = String::new();
-    whole(schemas, id, DEPTH, &mut text);
-    (text.len() <= BYTES).then_some(text)
+    let mut printer = Printer { schemas, open: Vec::new(), text: String::new(), cut: false };
+    printer.whole(id);
+    (!printer.cut).then_some(printer.text)
 }
 
 /// The texts of several schemas, sorted: their order says nothing.
@@ -25,88 +27,98 @@ pub fn prints(schemas: &Schemas, ids: &[SchemaId]) -> Option<Vec<String>> {
     Some(all)
 }
 
-fn whole(schemas: &Schemas, id: SchemaId, depth: usize, text: &mut String) {
-    let schema = schemas.get(id);
-    if text.len() > BYTES {
-        return;
-    }
-    if depth == 0 {
-        let _cannot_fail = write!(text, "@{:?}", schema.name);
-        return;
-    }
-    let _cannot_fail = write!(
-        text,
-        "({}{:?}{}{:?}{:?}{:?}{}{}",
-        schema.never,
-        schema.types,
-        schema.nullable,
-        schema.choices,
-        schema.number,
-        schema.text,
-        schema.read_only,
-        schema.write_only
-    );
-    lists(schemas, schema, depth, text);
-    objects(schemas, schema, depth, text);
-    for (word, ids) in [("all", &schema.all_of), ("any", &schema.any_of), ("one", &schema.one_of)] {
-        several(schemas, word, ids.iter().copied(), depth, text);
-    }
-    several(schemas, "not", schema.not, depth, text);
-    if let Some(condition) = &schema.condition {
-        several(schemas, "if", [condition.when], depth, text);
-        several(schemas, "then", condition.then, depth, text);
-        several(schemas, "else", condition.otherwise, depth, text);
-    }
-    text.push(')');
+struct Printer<'s> {
+    schemas: &'s Schemas,
+    /// Schemas that are being printed, the innermost last.
+    open: Vec<SchemaId>,
+    text: String,
+    cut: bool,
 }
 
-fn lists(schemas: &Schemas, schema: &Schema, depth: usize, text: &mut String) {
-    let Some(rules) = &schema.list else { return };
-    let _cannot_fail = write!(text, "list{:?}{:?}{}", rules.size_min, rules.size_max, rules.unique);
-    several(schemas, "first", rules.first.iter().copied(), depth, text);
-    several(schemas, "items", rules.items, depth, text);
-    several(schemas, "rest", rules.unevaluated, depth, text);
-    if let Some(contains) = &rules.contains {
-        let _cannot_fail = write!(text, "{}{:?}", contains.size_min, contains.size_max);
-        several(schemas, "contains", [contains.schema], depth, text);
+impl Printer<'_> {
+    fn whole(&mut self, id: SchemaId) {
+        if let Some(at) = self.open.iter().rposition(|open| *open == id) {
+            let _cannot_fail = write!(self.text, "^{}", self.open.len() - at);
+            return;
+        }
+        self.cut |= self.text.len() > BYTES || self.open.len() >= DEPTH;
+        if self.cut {
+            return;
+        }
+        self.open.push(id);
+        let schema = self.schemas.get(id);
+        let _cannot_fail = write!(
+            self.text,
+            "({}{:?}{}{:?}{:?}{:?}{}{}",
+            schema.never,
+            schema.types,
+            schema.nullable,
+            schema.choices,
+            schema.number,
+            schema.text,
+            schema.read_only,
+            schema.write_only
+        );
+        self.lists(schema);
+        self.objects(schema);
+        for (word, ids) in [("all", &schema.all_of), ("any", &schema.any_of), ("one", &schema.one_of)] {
+            self.several(word, ids.iter().copied());
+        }
+        self.several("not", schema.not);
+        if let Some(condition) = &schema.condition {
+            self.several("if", [condition.when]);
+            self.several("then", condition.then);
+            self.several("else", condition.otherwise);
+        }
+        self.text.push(')');
+        self.open.pop();
     }
-}
 
-fn objects(schemas: &Schemas, schema: &Schema, depth: usize, text: &mut String) {
-    let Some(rules) = &schema.object else { return };
-    let mut required: Vec<&str> = rules.required.iter().map(|name| &**name).collect();
-    required.sort_unstable();
-    let _cannot_fail = write!(
-        text,
-        "object{required:?}{:?}{:?}{:?}",
-        rules.size_min, rules.size_max, rules.dependent_required
-    );
-    let mut properties: Vec<(&str, SchemaId)> =
-        rules.properties.iter().map(|(name, id)| (&**name, *id)).collect();
-    properties.sort_unstable();
-    for (name, id) in properties {
-        several(schemas, name, [id], depth, text);
+    fn lists(&mut self, schema: &Schema) {
+        let Some(rules) = &schema.list else { return };
+        let _cannot_fail = write!(self.text, "list{:?}{:?}{}", rules.size_min, rules.size_max, rules.unique);
+        self.several("first", rules.first.iter().copied());
+        self.several("items", rules.items);
+        self.several("rest", rules.unevaluated);
+        if let Some(contains) = &rules.contains {
+            let _cannot_fail = write!(self.text, "{}{:?}", contains.size_min, contains.size_max);
+            self.several("contains", [contains.schema]);
+        }
     }
-    for (pattern, id) in &rules.patterns {
-        several(schemas, pattern.as_str(), [*id], depth, text);
-    }
-    several(schemas, "additional", rules.additional, depth, text);
-    several(schemas, "names", rules.names, depth, text);
-    several(schemas, "rest", rules.unevaluated, depth, text);
-    for (name, id) in &rules.dependent {
-        several(schemas, name, [*id], depth, text);
-    }
-}
 
-fn several(
-    schemas: &Schemas,
-    word: &str,
-    ids: impl IntoIterator<Item = SchemaId>,
-    depth: usize,
-    text: &mut String,
-) {
-    for id in ids {
-        let _cannot_fail = write!(text, "{word:?}:");
-        whole(schemas, id, depth - 1, text);
+    fn objects(&mut self, schema: &Schema) {
+        let Some(rules) = &schema.object else { return };
+        let mut required: Vec<&str> = rules.required.iter().map(|name| &**name).collect();
+        required.sort_unstable();
+        let _cannot_fail = write!(
+            self.text,
+            "object{required:?}{:?}{:?}{:?}",
+            rules.size_min, rules.size_max, rules.dependent_required
+        );
+        let mut properties: Vec<(&str, SchemaId)> =
+            rules.properties.iter().map(|(name, id)| (&**name, *id)).collect();
+        properties.sort_unstable();
+        for (name, id) in properties {
+            self.several(name, [id]);
+        }
+        for (pattern, id) in &rules.patterns {
+            self.several(pattern.as_str(), [*id]);
+        }
+        self.several("additional", rules.additional);
+        self.several("names", rules.names);
+        self.several("rest", rules.unevaluated);
+        for (name, id) in &rules.dependent {
+            self.several(name, [*id]);
+        }
+    }
+
+    fn several(&mut self, word: &str, ids: impl IntoIterator<Item = SchemaId>) {
+        for id in ids {
+            if self.cut {
+                return;
+            }
+            let _cannot_fail = write!(self.text, "{word:?}:");
+            self.whole(id);
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Pairs wait in a list, so a schema that contains itself and a chain of ten thousand end alike.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::view::View;
 use super::{Class, Report, print, rules};
@@ -14,12 +15,36 @@ pub struct Pairs<'s> {
     old: &'s Schemas,
     new: &'s Schemas,
     seen: HashSet<(SchemaId, SchemaId, Direction)>,
+    /// Pairs of operations without a change: whatever they lead to is the same.
+    unchanged: HashSet<(SchemaId, SchemaId, Direction)>,
     waiting: Vec<(SchemaId, SchemaId, String)>,
+    old_prints: Prints,
+    new_prints: Prints,
 }
+
+/// Texts of schemas that were compared by them.
+type Prints = HashMap<SchemaId, Option<Rc<str>>>;
 
 impl<'s> Pairs<'s> {
     pub fn new(old: &'s Schemas, new: &'s Schemas) -> Pairs<'s> {
-        Pairs { old, new, seen: HashSet::new(), waiting: Vec::new() }
+        Pairs {
+            old,
+            new,
+            seen: HashSet::new(),
+            unchanged: HashSet::new(),
+            waiting: Vec::new(),
+            old_prints: HashMap::new(),
+            new_prints: HashMap::new(),
+        }
+    }
+
+    /// Ends an operation: the next one looks again at what has changed, and never at what has not.
+    pub fn end(&mut self, has_changed: bool) {
+        if has_changed {
+            self.seen.clear();
+        } else {
+            self.unchanged.extend(self.seen.drain());
+        }
     }
 
     /// Compares two schemas that need not be there; without one, everything will do.
@@ -43,7 +68,8 @@ impl<'s> Pairs<'s> {
     fn compare(&mut self, old: SchemaId, new: SchemaId, direction: Direction, report: &mut Report) {
         self.waiting.push((old, new, " ".to_owned()));
         while let Some((old, new, place)) = self.waiting.pop() {
-            if self.seen.insert((old, new, direction)) {
+            let pair = (old, new, direction);
+            if !self.unchanged.contains(&pair) && self.seen.insert(pair) {
                 report.within(&place.clone(), |report| self.pair(old, new, &place, direction, report));
             }
         }
@@ -93,10 +119,11 @@ impl<'s> Pairs<'s> {
             Direction::Answer => schema.write_only,
         };
         let (before, after) = (was.properties(), now.properties());
-        let there = |view: &View<'_>, name: &str| !view.goes_one_way(name, one_way);
+        let known: HashMap<&str, &Vec<SchemaId>> = after.iter().map(|(name, ids)| (*name, ids)).collect();
+        let there = |view: &View<'_>, ids: &[SchemaId]| !view.goes_one_way(ids, one_way);
         for (name, ids) in &before {
-            let counterpart = after.iter().find(|(known, _)| known == name);
-            match (there(was, name), counterpart.filter(|_| there(now, name))) {
+            let counterpart = known.get(name).copied();
+            match (there(was, ids), counterpart.filter(|others| there(now, others))) {
                 (false, None) => {}
                 (true, None) => report.within(&format!("/{name}"), |report| {
                     report.add(Class::Breaking, "property-removed", "was removed");
@@ -104,11 +131,12 @@ impl<'s> Pairs<'s> {
                 (false, Some(_)) => {
                     report.within(&format!("/{name}"), |report| added(was, now, name, direction, report))
                 }
-                (true, Some((_, others))) => self.wait(ids, others, format!("{place}/{name}"), report),
+                (true, Some(others)) => self.wait(ids, others, format!("{place}/{name}"), report),
             }
         }
-        for (name, _) in after.iter().filter(|(name, _)| !before.iter().any(|(known, _)| known == name)) {
-            if there(now, name) {
+        let known: HashSet<&str> = before.iter().map(|(name, _)| *name).collect();
+        for (name, ids) in after.iter().filter(|(name, _)| !known.contains(name)) {
+            if there(now, ids) {
                 report.within(&format!("/{name}"), |report| added(was, now, name, direction, report));
             }
         }
@@ -120,16 +148,18 @@ impl<'s> Pairs<'s> {
             Direction::Request => schema.read_only,
             Direction::Answer => schema.write_only,
         };
-        let names = |view: &View<'s>| -> Vec<&str> {
-            view.required().into_iter().filter(|name| !view.goes_one_way(name, one_way)).collect()
+        let names = |view: &View<'s>| -> BTreeSet<&str> {
+            let named: HashMap<&str, Vec<SchemaId>> = view.properties().into_iter().collect();
+            let there = |name: &&str| named.get(*name).is_none_or(|ids| !view.goes_one_way(ids, one_way));
+            view.required().into_iter().filter(there).collect()
         };
         let (before, after) = (names(was), names(now));
-        for name in after.iter().filter(|name| !before.contains(name)) {
+        for name in after.difference(&before) {
             report.within(&format!("/{name}"), |report| {
                 report.narrower(direction, "property-required", "must be there now");
             });
         }
-        for name in before.iter().filter(|name| !after.contains(name)) {
+        for name in before.difference(&after) {
             report.within(&format!("/{name}"), |report| {
                 report.wider(direction, "property-optional", "may be missing now");
             });
@@ -177,8 +207,7 @@ impl<'s> Pairs<'s> {
         }
     }
 
-    /// Alternatives are the same when they say the same; one that went, or came, is told, unless it is the only one and
-    /// can be compared.
+    /// Alternatives are followed by name and by what they say; one that went, or came, is told.
     #[allow(
         clippy::too_many_arguments,
         reason = "a place, a direction and what to look at; a struct would only rename them"
@@ -211,21 +240,23 @@ impl<'s> Pairs<'s> {
         }
         let (mut gone, mut come) = (before, after);
         let (old, new) = (self.old, self.new);
-        gone.retain(|id| {
-            let text = print::print(old, *id);
-            let same = come.iter().position(|other| text.is_some() && print::print(new, *other) == text);
-            same.map(|at| come.remove(at)).is_none()
-        });
-        // What has a name is followed by it.
+        // What has a name is followed by it, the rest by what it says.
         let mut pairs = Vec::new();
         gone.retain(|id| {
             let name = &old.get(*id).name;
             let same = come.iter().position(|other| name.is_some() && new.get(*other).name == *name);
             same.map(|at| pairs.push((*id, come.remove(at)))).is_none()
         });
-        if let ([only], [other]) = (&gone[..], &come[..]) {
-            pairs.push((*only, *other));
-            (gone, come) = (Vec::new(), Vec::new());
+        gone.retain(|id| {
+            let text = printed(&mut self.old_prints, old, *id);
+            let new_prints = &mut self.new_prints;
+            let same =
+                come.iter().position(|other| text.is_some() && printed(new_prints, new, *other) == text);
+            same.map(|at| come.remove(at)).is_none()
+        });
+        // As many as before: each may be what became of the one in its place, and is compared with it.
+        if gone.len() == come.len() {
+            pairs.extend(gone.drain(..).zip(come.drain(..)));
         }
         self.waiting.extend(pairs.into_iter().map(|(old, new)| (old, new, place.to_owned())));
         for _ in gone {
@@ -299,6 +330,10 @@ impl<'s> Pairs<'s> {
         }
         Some(all)
     }
+}
+
+fn printed(known: &mut Prints, schemas: &Schemas, id: SchemaId) -> Option<Rc<str>> {
+    known.entry(id).or_insert_with(|| print::print(schemas, id).map(Into::into)).clone()
 }
 
 /// A property that is new. Whether it must be there is told with the names that must.

@@ -3,6 +3,8 @@
 //! Whether a rule stands in the schema, in an `allOf` or behind a reference says nothing about values, so it must say
 //! nothing about changes.
 
+use std::collections::HashMap;
+
 use serde_json::{Number, Value};
 
 use crate::numbers;
@@ -83,13 +85,14 @@ impl<'s> View<'s> {
         self.parts.iter().any(|part| part.list.as_ref().is_some_and(|list| list.unique))
     }
 
-    /// Properties by name, with every schema that speaks of them.
+    /// Properties by name, with every schema that speaks of them, in the order written.
     pub fn properties(&self) -> Vec<(&'s str, Vec<SchemaId>)> {
         let mut found: Vec<(&str, Vec<SchemaId>)> = Vec::new();
-        for (name, id) in
-            self.parts.iter().filter_map(|part| part.object.as_ref()).flat_map(|rules| &rules.properties)
-        {
-            match found.iter_mut().find(|(known, _)| *known == &**name) {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let rules = self.parts.iter().filter_map(|part| part.object.as_ref());
+        for (name, id) in rules.flat_map(|rules| &rules.properties) {
+            let place = *places.entry(name).or_insert(found.len());
+            match found.get_mut(place) {
                 Some((_, ids)) if ids.contains(id) => {}
                 Some((_, ids)) => ids.push(*id),
                 None => found.push((name, vec![*id])),
@@ -107,13 +110,9 @@ impl<'s> View<'s> {
         names
     }
 
-    /// Whether the property goes one way only.
-    pub fn goes_one_way(&self, name: &str, one_way: impl Fn(&Schema) -> bool) -> bool {
-        self.properties()
-            .iter()
-            .filter(|(known, _)| *known == name)
-            .flat_map(|(_, ids)| ids)
-            .any(|id| View::of(self.schemas, *id).parts.into_iter().any(&one_way))
+    /// Whether a property of these schemas goes one way only.
+    pub fn goes_one_way(&self, ids: &[SchemaId], one_way: impl Fn(&Schema) -> bool) -> bool {
+        ids.iter().any(|id| View::of(self.schemas, *id).parts.into_iter().any(&one_way))
     }
 
     /// Schemas of properties that are not named.

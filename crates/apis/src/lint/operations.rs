@@ -39,7 +39,7 @@ pub fn look(operation: &Operation, description: &Description, desk: &mut Desk) {
     }
     let writes = matches!(&*operation.method, "POST" | "PUT" | "PATCH" | "DELETE");
     if writes && operation.security.is_open() {
-        let fix = "add `security:`, or `security: []` at the description if it is meant so";
+        let fix = "add `security:`; if it is meant so, leave the rule out";
         desk.add(&rules::SECURITY, place, &operation.key, "can be called by anybody", fix);
     }
     if operation.body.is_some() && matches!(&*operation.method, "GET" | "HEAD" | "DELETE") {

@@ -2,9 +2,9 @@
 //!
 //! What is answered is decided by one table, the same that Prism's users know: a request that shows no credentials is
 //! answered 401, one whose body is of no described type 415, one that breaks the description 422 (or what the
-//! description says instead), and everything else with an answer of the description, chosen by `Prefer`, by status and
-//! by `Accept`. A body is an example of the description or a value made for its schema, which then keeps to it. The same
-//! request with the same seed gets the same answer.
+//! description says instead), and everything else with an answer of the description, chosen by `Prefer`, by status
+//! and by `Accept`. A body is an example of the description or a value made for its schema, which then keeps to it.
+//! The same request with the same seed gets the same answer.
 
 mod accept;
 mod chance;

@@ -1,7 +1,7 @@
 //! Paths and their operations.
 //!
-//! Two paths that answer the same requests cannot both be meant, so they are refused. Paths of which one is more literal
-//! are told apart by an order (`/pets/mine` before `/pets/{id}`) and are fine.
+//! Two paths that answer the same requests cannot both be meant, so they are refused. Paths of which one is more
+//! literal are told apart by an order (`/pets/mine` before `/pets/{id}`) and are fine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,22 +43,26 @@ pub fn read<'a>(root: Node<'a>, reader: &mut Reader<'a>) -> Vec<Arc<Operation>> 
                 continue;
             }
             let key = OpKey::rest(word, &template);
-            if let Some((line, other)) = known.get(&key) {
-                let what = format!("answers the same requests as `{other}` on line {line}");
-                reader.problem(
-                    node,
-                    what,
-                    "keep one of the two; names of parameters do not tell paths apart",
-                );
-                continue;
-            }
-            known.insert(key.clone(), (node.line(), path.into()));
             if operations.len() == OPERATIONS_MAX {
                 let what = format!("has more than {OPERATIONS_MAX} operations");
                 reader.problem(paths, what, "split the API into several");
                 return operations;
             }
-            operations.push(Arc::new(operation(root, item, node, key, &template, reader)));
+            let read = operation(root, item, node, key.clone(), &template, reader);
+            match known.get(&key) {
+                Some((line, other)) => {
+                    let what = format!("answers the same requests as `{other}` on line {line}");
+                    reader.problem(
+                        node,
+                        what,
+                        "keep one of the two; names of parameters do not tell paths apart",
+                    );
+                }
+                None => {
+                    known.insert(key, (node.line(), path.into()));
+                    operations.push(Arc::new(read));
+                }
+            }
         }
     }
     operations

@@ -1,8 +1,8 @@
 //! What values an API speaks of: JSON Schema as OpenAPI 3.0 and 3.1 write it, brought into one form.
 //!
-//! Every schema of an upload is one node of one table, however often it is referred to; a schema that contains itself is
-//! a number that comes up again, never a copy. Differences between the dialects (`nullable`, `exclusiveMinimum: true`,
-//! `example`) end here, so that whoever checks, mocks, compares or prints knows one kind of schema.
+//! Every schema of an upload is one node of one table, however often it is referred to; a schema that contains itself
+//! is a number that comes up again, never a copy. Differences between the dialects (`nullable`, `exclusiveMinimum:
+//! true`, `example`) end here, so that whoever checks, mocks, compares or prints knows one kind of schema.
 
 mod pattern;
 mod reach;

@@ -1,7 +1,7 @@
 //! Reads schemas of a description into the table, each place once and without recursion.
 //!
-//! A schema that is met gets its number at once and is read later, off a list. So a schema may lead back to itself, and a
-//! chain of ten thousand references is as flat as any.
+//! A schema that is met gets its number at once and is read later, off a list. So a schema may lead back to itself,
+//! and a chain of ten thousand references is as flat as any.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -131,7 +131,8 @@ impl<'a> Desk<'_, 'a> {
 
     fn schema(&mut self, node: Node<'a>) -> Schema {
         match node.value {
-            Value::Bool(all) if !self.is_old() => return Schema { never: !all, ..Schema::default() },
+            // OpenAPI 3.0 has them in `additionalProperties` only; elsewhere they mean the same.
+            Value::Bool(all) => return Schema { never: !all, ..Schema::default() },
             Value::Object(_) => {}
             _ => {
                 self.findings.add(node, "is no schema", "write an object with `type:` and so on");

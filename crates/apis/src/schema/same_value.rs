@@ -1,8 +1,8 @@
 //! Schemas that judge the same value by way of each other.
 //!
-//! A schema may contain itself in a property: values end somewhere. `allOf` that leads back to itself without going into
-//! the value has no end, and a chain of a thousand such steps is a trap for whoever walks it. Both are refused here, so
-//! that nobody behind needs to watch for them.
+//! A schema may contain itself in a property: values end somewhere. `allOf` that leads back to itself without going
+//! into the value has no end, and a chain of a thousand such steps is a trap for whoever walks it. Both are refused
+//! here, so that nobody behind needs to watch for them.
 
 use super::{Schema, SchemaId, Schemas};
 use crate::limits::SAME_VALUE_STEPS_MAX;

@@ -1,7 +1,7 @@
 //! References between values of an upload (`$ref`).
 //!
-//! A reference is a relative name of a document and a JSON Pointer (RFC 6901). What is not in the upload does not exist:
-//! a URL or a file next door is told as such and never fetched.
+//! A reference is a relative name of a document and a JSON Pointer (RFC 6901). What is not in the upload does not
+//! exist: a URL or a file next door is told as such and never fetched.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod api;
 pub mod apply;
 pub mod authz;
 pub mod completion;

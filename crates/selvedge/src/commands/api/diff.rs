@@ -1,0 +1,76 @@
+//! `selvedge api diff`
+
+use std::path::PathBuf;
+
+use apis::diff::{Change, Class, compare};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::documents;
+use crate::commands::OutputForm;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Tell what has changed between two descriptions, and what of it breaks callers
+///
+/// What callers send may only be taken more widely, what they get may only become narrower. Where that cannot be told,
+/// the change is `unknown` and counts as breaking.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge api diff petstore-1.yaml petstore-2.yaml
+  selvedge api diff --breaking -o json old/ new/
+Exit code 7 means that something breaks, 0 that nothing does.")]
+pub struct Arguments {
+    /// The description that callers know: a file, or a directory of files
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The description that is to come
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Leave out what is compatible
+    #[arg(long)]
+    breaking: bool,
+    /// Form of the result
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: OutputForm,
+}
+
+/// Reads, compares and prints.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path));
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
+    let mut changes = compare(&old, &new);
+    let breaks = changes.iter().any(|change| change.class.breaks());
+    if arguments.breaking {
+        changes.retain(|change| change.class.breaks());
+    }
+    match arguments.output {
+        OutputForm::Json => output::data(format_args!("{:#}", changes.iter().map(object).collect::<Value>())),
+        OutputForm::Text => {
+            changes.iter().for_each(output::data);
+            output::note(summary(&changes));
+        }
+    }
+    Ok(if breaks { Exit::Differs } else { Exit::Success })
+}
+
+fn summary(changes: &[Change]) -> String {
+    let count = |class| changes.iter().filter(|change| change.class == class).count();
+    match (count(Class::Breaking), count(Class::Unknown), count(Class::Compatible)) {
+        (0, 0, 0) => "nothing that callers could notice has changed".to_owned(),
+        (breaking, unknown, compatible) => {
+            format!("{breaking} breaking, {unknown} unknown (counts as breaking), {compatible} compatible")
+        }
+    }
+}
+
+fn object(change: &Change) -> Value {
+    json!({
+        "class": change.class.word(),
+        "operation": change.operation.as_ref().map(apis::OpKey::as_str),
+        "place": change.place,
+        "rule": change.rule,
+        "what": change.what,
+        "line": change.line,
+    })
+}

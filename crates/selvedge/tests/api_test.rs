@@ -1,0 +1,132 @@
+//! `selvedge api test` against services that keep to their description, and against those that do not.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use apis::mock::{self, Answer};
+use apis::{Description, Document};
+
+const PETS: &str = include_str!("cases/pets-1.yaml");
+
+/// A service that answers as its mock would, after `change` has been at the answer. It lives as long as the process.
+fn service(change: fn(&str, &mut Answer)) -> SocketAddr {
+    let description = Description::read(&[Document::new("pets-1.yaml", PETS)]).expect("readable");
+    let description = Arc::new(description);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _gone = serve(stream, &description, change);
+        }
+    });
+    address
+}
+
+fn serve(stream: TcpStream, description: &Description, change: fn(&str, &mut Answer)) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next().unwrap_or("").to_owned(), words.next().unwrap_or("").to_owned());
+    let mut headers: Vec<(String, String)> = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length =
+        headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let target = target.strip_prefix("/v1").unwrap_or(&target);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let sent = apis::Request { path, query, headers: &headers, body: &body };
+    let mut answer = match mock::route(description, &method, path) {
+        Ok(operation) => mock::answer(operation, &mock::Request { sent, seed: 1 }),
+        Err(answer) => answer,
+    };
+    change(query, &mut answer);
+    let mut head = format!(
+        "HTTP/1.1 {} -\r\ncontent-length: {}\r\nconnection: close\r\n",
+        answer.status,
+        answer.body.len()
+    );
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    (&stream).write_all(format!("{head}\r\n").as_bytes())?;
+    (&stream).write_all(&answer.body)
+}
+
+fn test(address: SocketAddr, more: &[&str]) -> Output {
+    let url = format!("http://{address}/v1");
+    Command::new(env!("CARGO_BIN_EXE_selvedge"))
+        .args(["api", "test", "tests/cases/pets-1.yaml", "--url", &url])
+        .args(more)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_service_that_keeps_to_its_description_passes() {
+    let output = test(service(|_, _| {}), &[]);
+
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains(" requests, 0 answers break the description"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_is_told_with_its_place() {
+    let output = test(
+        service(|_, answer| {
+            if answer.status == 200 {
+                answer.body = b"[{\"kind\": \"dog\"}]".to_vec()
+            }
+        }),
+        &[],
+    );
+
+    assert_eq!(output.status.code(), Some(6));
+    assert!(text(&output.stdout).contains("body at /0 has no `name`"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_service_that_takes_everything_is_told_what_it_should_have_refused() {
+    let lenient = service(|_, answer| {
+        if answer.status != 200 {
+            (answer.status, answer.body) = (200, b"[]".to_vec());
+            answer.headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        }
+    });
+
+    let output = test(lenient, &["-o", "junit"]);
+
+    assert_eq!(output.status.code(), Some(6));
+    let report = text(&output.stdout);
+    assert!(report.contains("name=\"query parameter limit above its maximum\">"), "{report}");
+    assert!(report.contains("status is 200, but the request breaks the description"), "{report}");
+}
+
+#[test]
+fn nobody_there_is_no_failure_of_the_api() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+
+    assert_eq!(test(address, &[]).status.code(), Some(4));
+}
