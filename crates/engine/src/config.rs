@@ -12,6 +12,7 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod telemetry;
 
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
@@ -24,6 +25,7 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use telemetry::Tracing;
 
 use model::spiffe::SpiffeId;
 

@@ -1,6 +1,9 @@
 //! What a Gateway may say about the process that serves it; everything else stands in the proxy's limit table.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::Tracing;
 
 /// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Bounds of connections that carry bytes.
     pub tcp: TcpLimits,
+    /// Who is told of requests; `None`: nobody.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 impl Default for Settings {
@@ -32,6 +37,7 @@ impl Default for Settings {
             caller_header: false,
             limits: Limits::default(),
             tcp: TcpLimits::default(),
+            tracing: None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 9] = [
+const JUDGED: [KindName; 10] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -42,6 +42,7 @@ const JUDGED: [KindName; 9] = [
     KindName::Backend,
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,
+    KindName::TelemetryPolicy,
 ];
 
 /// Everything that is told.

@@ -60,6 +60,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,
