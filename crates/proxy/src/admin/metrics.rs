@@ -7,6 +7,7 @@ mod clusters;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use engine::Config;
 use engine::authorization::PolicySlot;
@@ -17,6 +18,7 @@ use super::{Shown, connections};
 use crate::config::RouteCount;
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
+use crate::trace::Exported;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -24,7 +26,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 12] = [
+const SINGLES: [Single; 13] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -37,6 +39,7 @@ const SINGLES: [Single; 12] = [
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
     ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
+    ("selvedge_spans_total",                    "counter", "Spans of requests that were traced.",                    |m| &m.spans),
 ];
 
 /// Everything there is to scrape.
@@ -47,6 +50,7 @@ pub fn render(shown: &Shown) -> String {
         let sum: u64 = shown.workers.iter().map(|worker| read(worker).get()).fold(0, u64::wrapping_add);
         line(&mut out, name, "", sum);
     }
+    spans(&mut out, shown);
     failures(&mut out, shown);
     refusals(&mut out, shown);
     sources(&mut out, shown);
@@ -182,6 +186,25 @@ fn sources(out: &mut String, shown: &Shown) {
         for (class, sum) in CLASSES.iter().zip(sum).filter(|(_, sum)| **sum > 0) {
             line(out, name, &format!("source=\"{source}\",status=\"{class}\""), *sum);
         }
+    }
+}
+
+/// What became of spans. Those that are neither here nor there are on their way.
+fn spans(out: &mut String, shown: &Shown) {
+    let Exported { taken, held_too_many, unreachable, refused } = &*shown.exported;
+    let name = "selvedge_spans_exported_total";
+    head(out, name, "counter", "Spans that collectors took.");
+    line(out, name, "", taken.load(Relaxed));
+    let name = "selvedge_spans_dropped_total";
+    head(out, name, "counter", "Spans that nobody was told of, by reason; see docs/telemetry.md.");
+    let late: u64 = shown.workers.iter().map(|worker| worker.spans_dropped.get()).sum();
+    for (reason, count) in [
+        ("exporter_full", late),
+        ("collector_full", held_too_many.load(Relaxed)),
+        ("collector_unreachable", unreachable.load(Relaxed)),
+        ("collector_refused", refused.load(Relaxed)),
+    ] {
+        line(out, name, &format!("reason=\"{reason}\""), count);
     }
 }
 

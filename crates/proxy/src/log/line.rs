@@ -11,6 +11,7 @@ use crate::emit::write_decimal;
 use crate::exchange::Exchange;
 use crate::forwarded::client_address;
 use crate::message::{Known, Version};
+use crate::trace::write_hex;
 
 /// The text of a second, kept because the next line is most likely of the same one.
 #[derive(Debug, Default)]
@@ -36,6 +37,12 @@ pub fn write(
     write_time(out, moment, began);
     out.extend_from_slice(b"\",\"id\":\"");
     out.extend_from_slice(exchange.request_id());
+    if let Some(id) = exchange.trace.id() {
+        let mut digits = [0; 32];
+        write_hex(id, &mut digits);
+        out.extend_from_slice(b"\",\"trace_id\":\"");
+        out.extend_from_slice(&digits);
+    }
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
     if let Some(caller) = &exchange.peer.counterpart {

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::limits::{LOG_BUFFER_BYTES, LOG_BUFFERS_WAITING_MAX};
 use crate::session::Session;
 use crate::state::metrics::Metrics;
+use crate::trace;
 
 mod line;
 mod session;
@@ -180,6 +181,7 @@ impl Drop for Exchange<'_> {
         if let Some(counted) = self.peer.counterpart.as_ref().and_then(|caller| caller.counted.as_ref()) {
             counted[usize::from((self.outcome.status / 100).clamp(1, 5) - 1)].add(1);
         }
+        trace::finish(self);
         if self.settings().access_log {
             let began = worker.clock.unix(self.request.started);
             worker.log.write(|out, moment| line::write(out, moment, began, duration, self));

@@ -211,6 +211,10 @@ pub struct Metrics {
     pub mirrors_skipped: Cell,
     /// Log lines dropped because the writer could not keep up.
     pub log_lines_dropped: Cell,
+    /// Spans of requests that were traced.
+    pub spans: Cell,
+    /// Spans dropped because the exporter could not keep up.
+    pub spans_dropped: Cell,
     /// Decisions of policies, by their slots; made when a policy first decides something.
     policies: Box<[OnceLock<Box<[Cell; POLICIES_PER_CHUNK]>>]>,
 }
@@ -238,6 +242,8 @@ impl Default for Metrics {
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
+            spans: Cell::default(),
+            spans_dropped: Cell::default(),
             policies: (0..POLICY_COUNTERS_MAX / POLICIES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
         }
     }

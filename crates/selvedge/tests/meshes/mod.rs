@@ -1,5 +1,6 @@
 //! A whole mesh of real processes for one test: a control plane that can be killed, and sidecars on one machine, each
 //! with addresses of its own.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,15 @@ impl Mesh {
         let ended = Ended::of(&command.output().expect("the binary runs"));
         assert_eq!(ended.code, 0, "selvedge {line}\n{}{}", ended.stdout, ended.stderr);
         ended.stdout
+    }
+
+    /// A proxy that serves one Gateway, `namespace/name`.
+    pub fn gateway(&self, serves: &str) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        command.args(["gateway", "--control", &format!("https://{}", self.address)]);
+        command.args(["--token-file", "control/gateway.token", "--serve", serves, "--admin", "127.0.0.1:0"]);
+        command.args(["--access-log", "gateway.log", "--drain", "1"]);
+        Running::start(command.current_dir(self.folder.path()))
     }
 
     /// Kills the control plane, as a machine that dies kills it.
@@ -163,6 +173,11 @@ spec:
         let mut sidecar = Running::start(command.current_dir(&self.folder));
         sidecar.line(&format!("a member of the mesh as {SHOP}/{name}"));
         self.sidecar = Some(sidecar);
+    }
+
+    /// The port that others name.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Kills the sidecar.
