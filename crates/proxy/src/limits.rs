@@ -56,7 +56,7 @@ limits! {
     POSTGRES_REQUESTS_MAX: usize = 2,                "requests for encryption before the handshake", "the connection is reset, `encryption_required`";
     TLS_HANDSHAKE_SECONDS: u32 = 10,                 "seconds",      "the connection is closed, `tls_handshake`";
     MESH_DISTRUST_SECONDS: u32 = 5,                  "seconds",      "a mesh connection whose other end is no longer believed, or whose own certificate has expired, is cut";
-    MESH_SOURCES_MAX: usize = 1000,                  "identities a worker", "the requests of further callers are counted together, without a name";
+    MESH_PAIRS_MAX: usize = 1000,                    "pairs of identities and service a worker", "the traffic of further ones is counted together, as `other`";
     MESH_SNIFF_MILLISECONDS: u64 = 500,              "milliseconds", "a silent connection to a permissive mesh port that carries bytes is taken for cleartext of a client that waits for the server to speak";
     POOL_IDLE_SECONDS: u32 = 60,                     "seconds",      "an idle upstream connection is closed";
     POOL_CONNECTIONS_MAX: usize = 256,               "idle connections a worker and endpoint", "the connection is closed after its response";

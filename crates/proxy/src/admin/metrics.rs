@@ -3,6 +3,7 @@
 //! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
 
 mod clusters;
+mod mesh;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
@@ -53,7 +54,7 @@ pub fn render(shown: &Shown) -> String {
     spans(&mut out, shown);
     failures(&mut out, shown);
     refusals(&mut out, shown);
-    sources(&mut out, shown);
+    mesh::render(&mut out, shown);
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
     control(&mut out, shown);
@@ -166,25 +167,6 @@ fn failures(out: &mut String, shown: &Shown) {
         let sum: u64 = shown.workers.iter().map(|worker| worker.failures[index].get()).sum();
         if sum > 0 {
             line(out, name, &format!("code=\"{}\"", failure.facts().code), sum);
-        }
-    }
-}
-
-fn sources(out: &mut String, shown: &Shown) {
-    let name = "selvedge_mesh_requests_total";
-    head(out, name, "counter", "Requests of members of the mesh, by identity and class of status.");
-    let mut sums: BTreeMap<String, [u64; 5]> = BTreeMap::new();
-    for worker in &shown.workers {
-        worker.sources.each(|identity, cells| {
-            let sum = sums.entry(identity.map(ToString::to_string).unwrap_or_default()).or_default();
-            for (sum, cell) in sum.iter_mut().zip(cells) {
-                *sum += cell.get();
-            }
-        });
-    }
-    for (source, sum) in &sums {
-        for (class, sum) in CLASSES.iter().zip(sum).filter(|(_, sum)| **sum > 0) {
-            line(out, name, &format!("source=\"{source}\",status=\"{class}\""), *sum);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 use crate::failure::Failure;
 use crate::limits::{LOG_BUFFER_BYTES, LOG_BUFFERS_WAITING_MAX};
 use crate::session::Session;
@@ -148,7 +148,9 @@ impl Drop for Session {
         if let Some(failure) = failure {
             self.worker.metrics.failures[failure as usize].add(1);
         }
-        self.cells().observe(duration.as_micros() as u64, failure.is_some());
+        let micros = duration.as_micros() as u64;
+        self.cells().observe(micros, failure.is_some());
+        self.counted.iter().flatten().for_each(|cells| cells.connections.observe(micros, failure.is_some()));
         if self.settings.access_log {
             let began = self.worker.clock.unix(self.started);
             self.worker.log.write(|out, moment| session::write(out, moment, began, duration, self));
@@ -179,7 +181,14 @@ impl Drop for Exchange<'_> {
         let micros = duration.as_micros() as u64;
         cells.observe(self.outcome.status, micros, self.outcome.request_bytes, self.outcome.response_bytes);
         if let Some(counted) = self.peer.counterpart.as_ref().and_then(|caller| caller.counted.as_ref()) {
-            counted[usize::from((self.outcome.status / 100).clamp(1, 5) - 1)].add(1);
+            let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;
+            counted.requests.observe(status, micros, request_bytes, response_bytes);
+        }
+        if let Some(member) = &self.outcome.member
+            && let Some(counted) = member.counted(&worker.metrics, &worker.member)
+        {
+            let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;
+            counted.requests.observe(status, micros, request_bytes, response_bytes);
         }
         trace::finish(self);
         if self.settings().access_log {

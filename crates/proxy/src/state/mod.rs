@@ -12,6 +12,6 @@ pub mod deadlines;
 pub mod health;
 pub mod metrics;
 pub mod open;
+pub mod pairs;
 pub mod ports;
 pub mod random;
-pub mod sources;
