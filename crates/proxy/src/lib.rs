@@ -40,6 +40,7 @@ mod session;
 mod settled;
 mod state;
 mod stream;
+mod tap;
 mod tcp;
 mod tls;
 mod trace;

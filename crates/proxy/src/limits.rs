@@ -110,6 +110,11 @@ limits! {
     SPAN_RETRIES_MAX: u32 = 6,                       "tries after the first", "the spans are dropped, and counted: the collector is unreachable";
     SPAN_RETRY_SECONDS: u32 = 30,                    "seconds",      "the pause between two tries grows no further, whatever the collector asks for";
     SPAN_DRAIN_SECONDS: u32 = 5,                     "seconds",      "spans that a proxy at its end has not told are lost";
+    TAPS_MAX: usize = 4,                             "watchers",     "further ones are let go at once";
+    TAP_FILTER_BYTES_MAX: usize = 4 * KIB,           "bytes",        "what a watcher asks for is not understood";
+    TAP_QUESTION_SECONDS: u64 = 5,                   "seconds",      "a watcher who does not say what to watch is let go";
+    TAP_LINES_WAITING_MAX: usize = 256,              "lines a watcher", "lines are not shown, and counted";
+    TAP_LINES_PER_SECOND_MAX: u32 = 500,             "lines a worker and second", "lines are not shown, and counted";
     CONTROL_CONNECT_SECONDS: u32 = 5,                "seconds an address", "the next address of the control plane is tried, and later all again";
     CONTROL_ACCEPT_SECONDS: u32 = 60,                "seconds",      "a control plane that does not accept the stream is tried again";
     CONTROL_SILENCE_SECONDS: u32 = 10,               "seconds",      "a silent control plane is asked whether it is there, and after as long again it counts as away";

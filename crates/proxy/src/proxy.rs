@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -27,6 +28,7 @@ use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
+use crate::tap;
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
 
@@ -215,6 +217,18 @@ impl Proxy {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Lets our own user and root watch at a socket, which goes with the proxy.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn tap_at(&self, path: &Path) -> io::Result<()> {
+        let runtime = self.resolver.runtime();
+        let _within = runtime.enter();
+        let workers = self.workers.iter().map(|worker| worker.orders.clone()).collect();
+        self.resolver.beside(tap::serve(path, workers)?);
+        Ok(())
     }
 
     /// What is in use; `None` before the first config.

@@ -25,6 +25,7 @@ use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::tap::{Tap, Taps};
 use crate::trace::Spans;
 
 /// What every task of a worker may reach.
@@ -48,6 +49,8 @@ pub struct Worker {
     pub log: Log,
     /// Spans of requests that are traced.
     pub spans: Spans,
+    /// Who watches.
+    pub taps: Taps,
     /// How long what is still open may last once its port drains.
     pub drain: Duration,
     /// Requests under way that wait.
@@ -78,6 +81,13 @@ pub enum Order {
         cluster: ClusterSlot,
         /// All of them.
         unwell: Arc<[SocketAddr]>,
+    },
+    /// Somebody begins to watch.
+    Tap {
+        /// Who.
+        tap: Arc<Tap>,
+        /// Dropped when they do.
+        done: oneshot::Sender<()>,
     },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
@@ -115,6 +125,7 @@ impl Worker {
             metrics,
             log,
             spans,
+            taps: Taps::default(),
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
         }
@@ -150,6 +161,10 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Tap { tap, done } => {
+                worker.taps.open(tap);
+                drop(done);
+            }
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();

@@ -84,6 +84,42 @@ fn one_trace_goes_from_the_client_through_gateway_and_sidecars_and_every_parent_
     assert!(cart.logged(&["\"/traced\"", TRACE]).contains("\"trace_id\":"));
 }
 
+#[test]
+fn a_collector_that_cannot_take_spans_now_gets_them_later_and_a_stranger_cannot_have_himself_recorded() {
+    let (mesh, collector) = (Mesh::start(), Collector::refusing(2));
+    let application = echo("cart");
+    let mut cart = mesh.member("cart", Speaks::Http, application.address());
+    cart.run(&[]);
+    let entry = free_address();
+    mesh.apply(&edge(entry, "cart", cart.port()));
+    mesh.apply(&policy("Gateway", "shop", &collector, 100));
+    let _gateway = mesh.gateway("shop/edge");
+    let ask = |path: &str| {
+        TcpStream::connect(entry).ok()?;
+        let trace = format!("traceparent: 00-{TRACE}-{CLIENT}-01");
+        let (status, body) = get(entry, &format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n{trace}"));
+        (status == 200).then_some(body)
+    };
+
+    until("a traced request", || {
+        ask("/one?secret=yes").filter(|told| told.contains(&format!("00-{TRACE}-")) && !told.contains(CLIENT))
+    });
+    collector.find("two refusals", |line| line["refused"] == 2);
+    let span = collector.find("the request's span", |line| {
+        line["kind"] == "SPAN_KIND_SERVER" && line["attributes"]["url.path"] == "/one"
+    });
+    assert_eq!((&span["trace"], &span["parent"]), (&Value::from(TRACE), &Value::from(CLIENT)), "{span:#}");
+    assert_eq!((&span["name"], &span["path"]), (&Value::from("GET shop/all"), &Value::from("/v1/traces")));
+    assert!(!span.to_string().contains("secret"), "{span:#}");
+
+    mesh.apply(&policy("Gateway", "shop", &collector, 0));
+    until("a request that is continued and not recorded", || {
+        let told = ask("/two")?;
+        let traced = told.split(&format!("00-{TRACE}-")).nth(1)?;
+        traced.get(16..19).is_some_and(|flags| flags == "-00").then_some(())
+    });
+}
+
 /// A policy that has a Gateway or the mesh tell a collector.
 fn policy(kind: &str, namespace: &str, collector: &Collector, percent: u32) -> String {
     let (group, name) = match kind {

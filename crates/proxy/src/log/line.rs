@@ -23,13 +23,25 @@ pub struct Moment {
 /// `2026-11-23T00:00:00`.
 type SecondText = [u8; 19];
 
-/// Appends the line of an exchange.
+/// How a line ends.
+pub const END: &[u8] = b"}\n";
+
+/// Whether the query of a request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// To whom may read the log.
+    Shown,
+    /// Secrets stand there.
+    Hidden,
+}
+
+/// Appends the line of an exchange: when it began and how long it lasted first.
 pub fn write(
     out: &mut Vec<u8>,
     moment: &mut Moment,
-    began: Duration,
-    lasted: Duration,
+    (began, lasted): (Duration, Duration),
     exchange: &Exchange<'_>,
+    query: Query,
 ) {
     let (head, text, outcome) = (&exchange.request.head, &exchange.request.text, &exchange.outcome);
     let view = exchange.view();
@@ -54,7 +66,7 @@ pub fn write(
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
-    if let Some(query) = view.query {
+    if let Some(query) = view.query.filter(|_| query == Query::Shown) {
         string(out, b",\"query\":", query);
     }
     let version: &[u8] = match head.version {
@@ -86,7 +98,7 @@ pub fn write(
     if let Some(agent) = view.headers.known(Known::UserAgent) {
         string(out, b",\"user_agent\":", agent);
     }
-    out.extend_from_slice(b"}\n");
+    out.extend_from_slice(END);
 }
 
 /// What policies said, as members of the line: the one that denied, and those that only wanted to be told.

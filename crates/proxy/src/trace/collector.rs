@@ -132,9 +132,14 @@ impl Collector {
     /// Returns how many of the spans the collector did not want.
     async fn post(&mut self, message: Bytes) -> Result<u64, Refusal> {
         let uri = self.uri.clone().ok_or(Refusal::Final)?;
-        let mut connection = match self.connection.take() {
-            Some(connection) if connection.is_ready() => connection,
-            Some(_) | None => connect(self.tls.clone(), &uri).await.map_err(|_| Refusal::ForNow(None))?,
+        let mut kept = self.connection.take();
+        let is_open = match &mut kept {
+            Some(connection) => connection.ready().await.is_ok(),
+            None => false,
+        };
+        let mut connection = match kept.filter(|_| is_open) {
+            Some(connection) => connection,
+            None => connect(self.tls.clone(), &uri).await.map_err(|_| Refusal::ForNow(None))?,
         };
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

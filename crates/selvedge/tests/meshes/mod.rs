@@ -167,6 +167,7 @@ spec:
         command.args(["--mesh-port", &self.mesh_port.to_string(), "--services", &self.services]);
         command.args(["--dns", "127.0.0.1:0", "--dns-others", "off", "--admin", "127.0.0.1:0"]);
         command.args(["--access-log", &format!("{name}.log"), "--drain", "1"]);
+        command.args(["--tap", &format!("{name}.sock")]);
         if !application.is_empty() {
             command.arg("--").args(application);
         }
@@ -178,6 +179,11 @@ spec:
     /// The port that others name.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// The socket at which one may watch.
+    pub fn tap(&self) -> PathBuf {
+        self.folder.join(format!("{}.sock", self.name))
     }
 
     /// Kills the sidecar.
