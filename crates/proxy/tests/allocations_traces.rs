@@ -16,7 +16,7 @@ mod still;
 #[global_allocator]
 static ALLOCATOR: os::CountingAllocator = os::CountingAllocator::new();
 
-const TURNS: u32 = 5000;
+const TURNS: u32 = 2000;
 /// Room for growing buffers, and for posting them: all of it is the exporter's, on its own thread.
 const SAMPLED_EACH_MAX: f64 = 0.05;
 
