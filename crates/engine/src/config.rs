@@ -12,7 +12,6 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
-mod telemetry;
 
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
@@ -22,10 +21,9 @@ pub use security::{
     ClientValidation, ClientValidationMode, InboundService, KeyPair, MeshPort, Security, TlsHost, TlsPort,
     specificity,
 };
-pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
+pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
-pub use telemetry::Tracing;
 
 use model::spiffe::SpiffeId;
 

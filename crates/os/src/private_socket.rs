@@ -1,7 +1,7 @@
 //! A Unix socket for ourselves and root alone.
 //!
-//! The mode of the socket keeps others out, and its folder too where it is made here; who connects is asked of the kernel
-//! all the same, because a folder may be opened up by accident.
+//! The mode of the socket keeps others out, and its folder too where it is made here; who connects is asked of the
+//! kernel all the same, because a folder may be opened up by accident.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};

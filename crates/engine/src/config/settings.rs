@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Tracing;
-
 /// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -120,4 +118,17 @@ pub enum UnderscorePolicy {
     Drop,
     /// Leave it.
     Keep,
+}
+
+/// Where spans of requests go. Equal ones may travel in one message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tracing {
+    /// URL that batches of spans are posted to: `http` or `https`, with a path.
+    pub endpoint: Arc<str>,
+    /// Share of requests traced of those that nobody has decided about before, `numerator / denominator`.
+    pub numerator: u32,
+    /// See `numerator`; at least one.
+    pub denominator: u32,
+    /// Who tells, in the words of OpenTelemetry's conventions for resources: `service.name` and others.
+    pub resource: Arc<[(&'static str, Arc<str>)]>,
 }

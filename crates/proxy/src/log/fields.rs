@@ -1,4 +1,4 @@
-//! The header fields of a request, for whoever watches it live: the values of those that may hold a secret are not shown.
+//! The header fields of a request, for whoever watches it live: values of those that may hold a secret are not shown.
 
 use super::line::string;
 use crate::exchange::Exchange;

@@ -1,8 +1,8 @@
 //! A live view of what passes, for whoever is let in at a socket: requests and connections as they end.
 //!
 //! A worker that nobody watches looks at one flag. One that is watched writes a line for each watcher who wants it, so
-//! many a second and no more, into a queue with a bound: whoever reads too slowly misses lines and is told how many.
-//! The socket belongs to the user of the proxy; what the log may show to its readers, and more, is shown to nobody else.
+//! many a second and no more, into a queue with a bound: who reads too slowly misses lines and learns how many.
+//! The socket belongs to the user of the proxy: what the log may show to its readers, and more, nobody else sees.
 
 mod filter;
 mod socket;

@@ -1,7 +1,7 @@
 //! Where in a trace each request is, and what is told of those that are traced.
 //!
-//! A proxy is a member of a trace like any other: it takes the trace up from `traceparent`, answers for a span of its own
-//! (SERVER), and hands it on with the span of each attempt (CLIENT) as the parent. Whether a request is recorded is
+//! A proxy is a member of a trace like any other: it takes the trace up from `traceparent`, answers for a span of its
+//! own (SERVER), and hands it on with the span of each attempt (CLIENT) as the parent. Whether a request is recorded is
 //! decided once, by the first who is believed; whoever is not believed about the client's address is not believed about
 //! this either, or strangers could fill the collector. Spans are handed to [`exporter`] in pieces, and nobody waits.
 

@@ -1,5 +1,5 @@
-//! One span in the words of OpenTelemetry: `opentelemetry/proto/trace/v1/trace.proto`, with the semantic conventions for
-//! HTTP.
+//! One span in the words of OpenTelemetry: `opentelemetry/proto/trace/v1/trace.proto`, with the semantic conventions
+//! for HTTP.
 //!
 //! What a client chose is told as it is told in the log; what may be a secret is not told at all: no query, no header
 //! field but the user agent.

@@ -13,9 +13,9 @@ use crate::output;
 
 /// Watch requests and connections of a running proxy as they end
 ///
-/// SOCKET is what the proxy was given as `--tap`; only its user and root may watch. All that is said must hold of what is
-/// shown. Queries are never shown, nor values of header fields that may hold a secret. A proxy under load shows a part, and
-/// says how much is missing.
+/// SOCKET is what the proxy was given as `--tap`; only its user and root may watch. All that is said must hold of what
+/// is shown. Queries are never shown, nor values of header fields that may hold a secret. A proxy under load shows a
+/// part, and says how much is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge tap /run/selvedge/tap.sock
