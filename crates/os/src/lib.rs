@@ -9,6 +9,7 @@ mod code;
 mod listen;
 mod pipe;
 mod ports;
+mod private_socket;
 mod shutdown;
 
 pub use allocations::CountingAllocator;
@@ -17,4 +18,5 @@ pub use code::let_go_of_code;
 pub use listen::{ListenOptions, listen};
 pub use pipe::Pipe;
 pub use ports::may_listen_on_low_ports;
+pub use private_socket::{PrivateSocket, SOCKET_PATH_BYTES_MAX};
 pub use shutdown::{End, shutdown};

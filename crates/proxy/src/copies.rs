@@ -72,12 +72,13 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let authentication = exchange.rule.and_then(|rule| rule.authentication.clone());
     let place = exchange.concealed.place.cloned();
     let keep = exchange.concealed.keep;
-    let id = exchange.request_id;
+    let (id, trace) = (exchange.request_id, exchange.trace.of_copy());
     tokio::task::spawn_local(async move {
         let _counted = InFlight::begin();
         let mut copy = Exchange::new(&worker, &port, &pinned, &peer, request);
         copy.is_copy = true;
         copy.request_id = id;
+        copy.trace = trace;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
         // Nobody is told by a copy what the backend is not. Claims are told to backends only.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use identity::member::{Svid, Verified};
 
-use crate::state::sources::SourceCells;
+use crate::state::pairs::PairCells;
 
 /// The other end of a connection of the mesh.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Counterpart {
     /// The application's `x-forwarded-client-cert` for requests of this connection (Envoy's format).
     pub forwarded: Box<str>,
     /// Its counters, if it is the one that called.
-    pub counted: Option<Arc<SourceCells>>,
+    pub counted: Option<Arc<PairCells>>,
     retires: Cell<bool>,
 }
 
@@ -34,7 +34,7 @@ impl Counterpart {
         verified: Verified,
         server_name: &str,
         shown: Arc<Svid>,
-        counted: Option<Arc<SourceCells>>,
+        counted: Option<Arc<PairCells>>,
     ) -> Counterpart {
         let forwarded = forwarded(&verified, &shown);
         let (server_name, retires) = (server_name.into(), Cell::new(false));

@@ -21,6 +21,7 @@ use crate::request_id::RequestId;
 use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
+use crate::trace::Trace;
 use crate::vouched::Vouched;
 use crate::waits::Waits;
 use crate::worker::Worker;
@@ -101,6 +102,8 @@ pub struct Exchange<'c> {
     pub request: Request,
     /// Its id, in logs, towards the upstream and in the answer.
     pub request_id: RequestId,
+    /// Where in a trace it is.
+    pub trace: Trace,
     /// The rule that matched.
     pub rule: Option<&'c Rule>,
     /// Request header edits, in the order in which they apply: the rule's, then the backend's.
@@ -167,8 +170,10 @@ impl<'c> Exchange<'c> {
         peer: &'c Rc<Peer>,
         request: Request,
     ) -> Exchange<'c> {
-        let trusted = pinned.port().settings.trusted_hops > 0;
+        let settings = &pinned.port().settings;
+        let trusted = settings.trusted_hops > 0;
         let request_id = RequestId::choose(&request.head, &request.text, trusted, &worker.random);
+        let trace = Trace::begin(settings, &request, peer, &worker.random);
         let outcome = Outcome { request_bytes: request.head_bytes, ..Outcome::default() };
         Exchange {
             worker,
@@ -177,6 +182,7 @@ impl<'c> Exchange<'c> {
             peer,
             request,
             request_id,
+            trace,
             rule: None,
             request_edits: [None; 2],
             response_edits: [None; 2],

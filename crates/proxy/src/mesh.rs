@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::io::{Io, MeshStream};
 use crate::limits::TLS_HANDSHAKE_SECONDS;
 use crate::state::counterparts::Direction;
+use crate::state::pairs::{self, Pair, Side};
 use crate::state::ports::Pinned;
 use crate::worker::Worker;
 
@@ -163,7 +164,14 @@ fn known(
     };
     let verified: Verified = verified.clone();
     let called_us = direction == Direction::Inbound;
-    let counted = called_us.then(|| worker.metrics.sources.of(&verified.identity));
+    let counted = called_us.then(|| {
+        worker.metrics.pairs.of(Pair {
+            side: Side::Destination,
+            source: verified.identity.clone(),
+            destination: shown.identity().clone(),
+            service: pairs::service_named_by(server_name),
+        })
+    });
     let counterpart = Rc::new(Counterpart::new(verified, server_name, shown.clone(), counted));
     let socket = stream.get_ref().0.as_raw_fd();
     let known = worker.counterparts.register(counterpart, socket, direction);

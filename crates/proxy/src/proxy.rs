@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -26,11 +27,13 @@ use crate::clock::Clock;
 use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
 use crate::keys::KeyKeeper;
 use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
-use crate::log::{LogSink, Writer};
+use crate::log::{Log, LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
+use crate::tap;
+use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
 
 /// How to run.
@@ -75,6 +78,7 @@ pub struct Proxy {
     keys: KeyKeeper,
     shown: Arc<Shown>,
     writer: Writer,
+    exporter: Exporter,
     settling: Arc<Notify>,
     drain: Duration,
 }
@@ -116,6 +120,7 @@ impl Proxy {
         let clock = Clock::start();
         let member = options.member.unwrap_or_default();
         let writer = Writer::start(&options.access_log)?;
+        let exporter = Exporter::default();
         let count = options.workers.max(1);
         let metrics: Vec<Arc<Metrics>> = (0..count).map(|_| Arc::default()).collect();
         let around = Around {
@@ -132,10 +137,11 @@ impl Proxy {
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                 };
-                spawn_worker(index, clock, member.clone(), metrics, &writer, surroundings)
+                let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
+                spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let shown = Arc::new(Shown::new(clock, metrics));
+        let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
@@ -154,6 +160,7 @@ impl Proxy {
             keys,
             shown,
             writer,
+            exporter,
             settling,
             drain: options.drain,
         })
@@ -169,6 +176,9 @@ impl Proxy {
     /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.exporter.follow(&config) {
+            eprintln!("selvedge: requests are not traced: {error}");
+        }
         let resolved = self.resolver.first_answers(&config);
         let prepared = Arc::new(state.preparer.prepare(config.clone(), resolved));
         let (mut sockets, bound) = self.bind(&mut state.bound, &config);
@@ -242,6 +252,18 @@ impl Proxy {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Lets our own user and root watch at a socket, which goes with the proxy.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn tap_at(&self, path: &Path) -> io::Result<()> {
+        let runtime = self.resolver.runtime();
+        let _within = runtime.enter();
+        let workers = self.workers.iter().map(|worker| worker.orders.clone()).collect();
+        self.resolver.beside(tap::serve(path, workers)?);
+        Ok(())
     }
 
     /// What is in use; `None` before the first config.
@@ -323,6 +345,7 @@ impl Proxy {
         }
         drop(self.admin);
         self.writer.finish();
+        self.exporter.finish();
     }
 }
 
@@ -339,11 +362,10 @@ fn spawn_worker(
     clock: Clock,
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
-    writer: &Writer,
+    told: (Log, Spans),
     surroundings: Surroundings,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
-    let log = writer.log(metrics.clone());
     let metrics = metrics.clone();
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime =
@@ -352,7 +374,7 @@ fn spawn_worker(
             Ok(runtime) => {
                 let Surroundings { around, leaving: (drain, deleted), missing_keys } = surroundings;
                 let worker =
-                    Worker::new(clock, member, metrics, log, around, missing_keys).leaving(drain, deleted);
+                    Worker::new(clock, member, metrics, told, around, missing_keys).leaving(drain, deleted);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -9,7 +9,9 @@ use engine::config::{Port, Settings, TcpRule};
 
 use crate::exchange::Peer;
 use crate::failure::Failure;
+use crate::state::clusters::EndpointState;
 use crate::state::metrics::ConnectionCells;
+use crate::state::pairs::PairCells;
 use crate::worker::Worker;
 
 /// One connection. When it is dropped, it is counted and logged.
@@ -29,6 +31,8 @@ pub struct Session {
     pub started: Instant,
     /// The endpoint that was tried last.
     pub upstream: Option<SocketAddr>,
+    /// Counters of the members of the mesh at its ends: of the caller, and of the called.
+    pub counted: [Option<Arc<PairCells>>; 2],
     /// Endpoints tried.
     pub attempts: u32,
     /// Bytes that the upstream has taken.
@@ -44,8 +48,11 @@ impl Session {
     #[must_use]
     pub fn new(worker: Rc<Worker>, port: &Port, rule: Arc<TcpRule>, peer: Peer) -> Session {
         let cells = worker.metrics.connections_of(rule.slot);
-        cells.begun.add(1);
-        cells.open.add(1);
+        cells.begin();
+        let caller = peer.counterpart.as_ref().and_then(|caller| caller.counted.clone());
+        if let Some(cells) = &caller {
+            cells.connections.begin();
+        }
         let started = worker.clock.now();
         Session {
             worker,
@@ -55,10 +62,22 @@ impl Session {
             peer,
             started,
             upstream: None,
+            counted: [caller, None],
             attempts: 0,
             received_bytes: 0,
             sent_bytes: 0,
             outcome: None,
+        }
+    }
+
+    /// An endpoint is tried: where it is a member of the mesh, the connection counts as one to it. Of several the first
+    /// counts, because a connection is one.
+    pub fn calls(&mut self, endpoint: &EndpointState) {
+        if self.counted[1].is_none()
+            && let Some(cells) = endpoint.counted(&self.worker.metrics, &self.worker.member)
+        {
+            cells.connections.begin();
+            self.counted[1] = Some(cells.clone());
         }
     }
 
@@ -77,8 +96,9 @@ impl Session {
     /// Takes note of how many bytes have moved so far, so that counters of long connections do not lag behind.
     pub fn moved(&mut self, received_bytes: u64, sent_bytes: u64) {
         let cells = self.worker.metrics.connections_of(self.rule.slot);
-        cells.received_bytes.add(received_bytes - self.received_bytes);
-        cells.sent_bytes.add(sent_bytes - self.sent_bytes);
+        let (received, sent) = (received_bytes - self.received_bytes, sent_bytes - self.sent_bytes);
+        cells.moved(received, sent);
+        self.counted.iter().flatten().for_each(|cells| cells.connections.moved(received, sent));
         (self.received_bytes, self.sent_bytes) = (received_bytes, sent_bytes);
     }
 }

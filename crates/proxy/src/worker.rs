@@ -32,6 +32,8 @@ use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 use crate::state::verified::Verified;
+use crate::tap::{Tap, Taps};
+use crate::trace::Spans;
 
 /// What every task of a worker may reach.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub log: Log,
+    /// Spans of requests that are traced.
+    pub spans: Spans,
+    /// Who watches.
+    pub taps: Taps,
     /// How long what is still open may last once its port drains.
     pub drain: Duration,
     /// What becomes of connections whose port is no longer in the config.
@@ -100,6 +106,13 @@ pub enum Order {
         /// All of them.
         keys: Option<Arc<KeySet>>,
     },
+    /// Somebody begins to watch.
+    Tap {
+        /// Who.
+        tap: Arc<Tap>,
+        /// Dropped when they do.
+        done: oneshot::Sender<()>,
+    },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
         /// The addresses.
@@ -123,7 +136,7 @@ impl Worker {
         clock: Clock,
         member: Arc<Member>,
         metrics: Arc<Metrics>,
-        log: Log,
+        (log, spans): (Log, Spans),
         around: Around,
         missing_keys: mpsc::Sender<KeySlot>,
     ) -> Worker {
@@ -136,6 +149,8 @@ impl Worker {
             counterparts: Rc::default(),
             metrics,
             log,
+            spans,
+            taps: Taps::default(),
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             deleted_ports: DeletedPorts::default(),
             open: OpenRequests::default(),
@@ -178,6 +193,10 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
             Order::Customers(customers) => drop(worker.customers.replace(Rc::new(customers))),
             Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
+            Order::Tap { tap, done } => {
+                worker.taps.open(tap);
+                drop(done);
+            }
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();
@@ -194,6 +213,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
     }
     ticking.abort();
     worker.log.flush();
+    worker.spans.flush();
 }
 
 /// Ports that stay get the new config, new ones begin to accept, and those that are gone are returned to drain.
@@ -248,6 +268,7 @@ async fn empty(worker: Rc<Worker>, ports: Vec<Rc<PortState>>, done: oneshot::Sen
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     worker.log.flush();
+    worker.spans.flush();
     drop(done);
 }
 
@@ -263,5 +284,6 @@ async fn tick(worker: Rc<Worker>) {
         worker.clusters.sweep();
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
+        worker.spans.flush();
     }
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     api, apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh,
-    sidecar, status, token, top, up, validate, version,
+    sidecar, status, tap, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -25,7 +25,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Run", &["up", "control", "gateway", "sidecar", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
-    ("See what is", &["get", "describe", "status", "top"]),
+    ("See what is", &["get", "describe", "status", "top", "tap"]),
     ("Know before it happens", &["validate", "diff", "explain", "authz", "api"]),
     ("This program", &["completion", "version"]),
 ];
@@ -84,6 +84,7 @@ enum Command {
     Mesh(mesh::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
+    Tap(tap::Arguments),
     Echo(echo::Arguments),
     Completion(completion::Arguments),
     Version(version::Arguments),
@@ -148,6 +149,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Mesh(arguments) => mesh::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
+        Command::Tap(arguments) => tap::run(&arguments),
         Command::Echo(arguments) => echo::run(arguments),
         Command::Completion(arguments) => completion::run::<Cli>(&arguments),
         Command::Version(arguments) => version::run(&arguments),

@@ -260,6 +260,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::AuthenticationPolicy
+        | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

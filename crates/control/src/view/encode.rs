@@ -72,6 +72,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::TelemetryPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -112,6 +113,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::TelemetryPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -159,6 +161,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)
         | Kind::Secret(_)

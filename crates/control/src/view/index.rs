@@ -178,6 +178,7 @@ impl Index {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::AuthenticationPolicy(_)
+            | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -239,6 +240,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
     let references: &[PolicyTargetRef] = match &resource.kind {
         Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
+        Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

@@ -173,6 +173,7 @@ impl Needs<'_> {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)

@@ -7,7 +7,7 @@ use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     AuthenticationPolicy, AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway,
     GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, Workload,
+    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -39,6 +39,7 @@ pub(super) struct Watch {
     secret: Watched,
     service: Watched,
     tcp_route: Watched,
+    telemetry: Watched,
     workload: Watched,
 }
 
@@ -58,6 +59,8 @@ pub(super) struct Differences {
     pub(super) anchors: bool,
     /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
     pub(super) resilience: Option<Concerned>,
+    /// TelemetryPolicies.
+    pub(super) telemetry: bool,
     pub(super) routes: Vec<Change>,
     pub(super) tcp_routes: Vec<Change>,
     /// Services and Backends that came, went or were edited.
@@ -125,6 +128,7 @@ impl Watch {
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
             resilience: concerned,
+            telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty(),
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations

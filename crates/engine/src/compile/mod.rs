@@ -33,6 +33,7 @@ mod sidecar;
 mod slots;
 mod tables;
 mod tcp_routes;
+mod telemetry;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -62,6 +63,7 @@ use selection::Selection;
 use sidecar::{Sidecar, Ways};
 use tables::Tables;
 use tcp_routes::TcpRoutes;
+use telemetry::TelemetryBook;
 
 use crate::config::{Config, Port, Sources as RuleSources};
 use crate::mesh::MeshView;
@@ -117,6 +119,7 @@ pub struct Compiler {
     views: Vec<ListenerView>,
     policies: PolicyTable,
     resilience: ResilienceBook,
+    telemetry: TelemetryBook,
     protection: PolicyBook,
     selection: Selection,
     book: ClusterBook,
@@ -150,6 +153,7 @@ impl Compiler {
             views: Vec::new(),
             policies: PolicyTable::default(),
             resilience: ResilienceBook::default(),
+            telemetry: TelemetryBook::default(),
             protection: PolicyBook::default(),
             selection: Selection::default(),
             book: ClusterBook::default(),
@@ -182,6 +186,9 @@ impl Compiler {
         self.epoch += 1;
         let mut differences = self.watched.differences(resources, &mut self.selection);
         self.judge_resilience(&differences, resources);
+        if differences.telemetry {
+            self.telemetry = TelemetryBook::new(resources);
+        }
         self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {
             None => self.plan_gateways(&differences, resources, certificates),
@@ -240,6 +247,9 @@ impl Compiler {
         if own {
             self.book.touch_applications();
         }
+        if own || differences.telemetry {
+            sidecar.trace(resources, &self.telemetry);
+        }
         if !own && !differences.mesh && !differences.services {
             return differences.namespaces;
         }
@@ -272,12 +282,17 @@ impl Compiler {
         certificates: &mut dyn Certificates,
     ) -> bool {
         let spoken_of = differences.resilience.as_ref().is_some_and(|concerned| concerned.gateways);
-        if !differences.gateways && !differences.grants && !spoken_of {
+        if !differences.gateways && !differences.grants && !differences.telemetry && !spoken_of {
             return differences.namespaces || differences.mesh;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
         let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
         self.plans = gateways::judge(&self.controller, &self.default_binds, &mut lookup);
+        for plan in &mut self.plans {
+            if let Some(tracing) = self.telemetry.of_gateway(&plan.resource) {
+                Arc::make_mut(&mut plan.settings).tracing = Some(tracing);
+            }
+        }
         self.remembered.retain(resources);
         let shown = gateways::shown(&self.plans);
         if shown != self.shown {
@@ -376,7 +391,8 @@ impl Compiler {
             });
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
         let attached = self.resilience.statuses(&self.controller, resources);
-        let after = policies.chain(backends).chain(attached).map(fresh);
+        let telling = self.telemetry.statuses(&self.controller, resources);
+        let after = policies.chain(backends).chain(attached).chain(telling).map(fresh);
         Conditions::new(before.chain(routes).chain(after).collect())
     }
 

@@ -1,5 +1,6 @@
 //! What a Gateway may say about the process that serves it; everything else stands in the proxy's limit table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Bounds of connections that carry bytes.
     pub tcp: TcpLimits,
+    /// Who is told of requests; `None`: nobody.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             caller_header: false,
             limits: Limits::default(),
             tcp: TcpLimits::default(),
+            tracing: None,
         }
     }
 }
@@ -114,4 +118,17 @@ pub enum UnderscorePolicy {
     Drop,
     /// Leave it.
     Keep,
+}
+
+/// Where spans of requests go. Equal ones may travel in one message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tracing {
+    /// URL that batches of spans are posted to: `http` or `https`, with a path.
+    pub endpoint: Arc<str>,
+    /// Share of requests traced of those that nobody has decided about before, `numerator / denominator`.
+    pub numerator: u32,
+    /// See `numerator`; at least one.
+    pub denominator: u32,
+    /// Who tells, in the words of OpenTelemetry's conventions for resources: `service.name` and others.
+    pub resource: Arc<[(&'static str, Arc<str>)]>,
 }

@@ -29,6 +29,7 @@ pub mod role_binding;
 pub mod secret;
 pub mod service;
 pub mod tcp_route;
+pub mod telemetry_policy;
 pub mod trust_bundle;
 pub mod workload;
 
@@ -59,6 +60,7 @@ pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
 pub use tcp_route::TcpRoute;
+pub use telemetry_policy::TelemetryPolicy;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 
@@ -211,6 +213,7 @@ kinds! {
     ResiliencePolicy,  "ResiliencePolicy",  "resiliencepolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Timeouts, retries, limits and health of a destination.";
     FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
     AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
+    TelemetryPolicy,   "TelemetryPolicy",   "telemetrypolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which requests are traced, and who is told.";
     AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";
     Mesh,              "Mesh",              "meshes",              MESH_GROUP,     ["v1alpha1"],      Cluster,    Label,       "Who trusts whom, and what holds where nobody said otherwise.";
     Workload,          "Workload",          "workloads",           MESH_GROUP,     ["v1alpha1"],      Namespaced, Label,       "One replica: where it is and who it is.";

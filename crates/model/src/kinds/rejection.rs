@@ -35,6 +35,7 @@ impl KindName {
             | KindName::GatewayParameters
             | KindName::ResiliencePolicy
             | KindName::FaultPolicy
+            | KindName::TelemetryPolicy
             // Roots that were trusted stay trusted; whom a newer bundle would let in is not let in.
             | KindName::TrustBundle
             | KindName::Workload => OnRejection::KeepLastGood,

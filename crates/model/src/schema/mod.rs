@@ -251,6 +251,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
         KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
+        KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
         KindName::Workload => include_str!("../../schemas/workload.json"),
@@ -282,9 +283,10 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::TcpRoute => Some(include_str!("../../schemas/tcproute.status.json")),
         // The shape of every policy's status (GEP-713).
-        KindName::BackendTlsPolicy | KindName::ResiliencePolicy | KindName::FaultPolicy => {
-            Some(include_str!("../../schemas/backendtlspolicy.status.json"))
-        }
+        KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
+        | KindName::TelemetryPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }

@@ -70,6 +70,7 @@ fn kind_of(path: &str) -> String {
         "resiliencepolicies" => "ResiliencePolicy",
         "faultpolicies" => "FaultPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
+        "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",
         _ => "Backend",
     }

@@ -22,18 +22,18 @@ const SINGLES: [Single; 5] = [
 
 /// Sums of one route over all workers.
 #[derive(Default)]
-struct Sum {
-    begun: u64,
-    open: u64,
-    failed: u64,
-    received_bytes: u64,
-    sent_bytes: u64,
-    durations: [u64; DURATION_BUCKETS],
-    micros: u64,
+pub(super) struct Sum {
+    pub(super) begun: u64,
+    pub(super) open: u64,
+    pub(super) failed: u64,
+    pub(super) received_bytes: u64,
+    pub(super) sent_bytes: u64,
+    pub(super) durations: [u64; DURATION_BUCKETS],
+    pub(super) micros: u64,
 }
 
 impl Sum {
-    fn add(&mut self, cells: &ConnectionCells) {
+    pub(super) fn add(&mut self, cells: &ConnectionCells) {
         let ConnectionCells { begun, open, failed, durations, duration_micros, received_bytes, sent_bytes } =
             cells;
         for (sum, cell) in [

@@ -3,10 +3,12 @@
 //! Series are bounded by the configuration: routes and failure codes, nothing a client can choose.
 
 mod clusters;
+mod mesh;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use engine::Config;
 use engine::authorization::PolicySlot;
@@ -18,6 +20,8 @@ use super::{Shown, connections};
 use crate::config::{CallerCount, RouteCount};
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
+use crate::state::pairs::Side;
+use crate::trace::Exported;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -25,7 +29,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 12] = [
+const SINGLES: [Single; 13] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -38,6 +42,7 @@ const SINGLES: [Single; 12] = [
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
     ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
+    ("selvedge_spans_total",                    "counter", "Spans of requests that were traced.",                    |m| &m.spans),
 ];
 
 /// Everything there is to scrape.
@@ -48,9 +53,10 @@ pub fn render(shown: &Shown) -> String {
         let sum: u64 = shown.workers.iter().map(|worker| read(worker).get()).fold(0, u64::wrapping_add);
         line(&mut out, name, "", sum);
     }
+    spans(&mut out, shown);
     failures(&mut out, shown);
     refusals(&mut out, shown);
-    sources(&mut out, shown);
+    mesh::render(&mut out, shown);
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
     control(&mut out, shown);
@@ -132,10 +138,11 @@ fn add(count: &mut RouteCount, cells: &RuleCells) {
 /// What members of the mesh have done here, all workers together. Those past the limit have no name and are left out.
 pub fn caller_counts(shown: &Shown) -> BTreeMap<SpiffeId, CallerCount> {
     let mut counts: BTreeMap<SpiffeId, CallerCount> = BTreeMap::new();
-    for (identity, cells, is_connected) in shown.workers.iter().flat_map(|worker| worker.sources.named()) {
-        let count = counts.entry(identity).or_default();
-        count.requests += cells.iter().map(Cell::get).sum::<u64>();
-        count.errors += cells[4].get();
+    let pairs = shown.workers.iter().flat_map(|worker| worker.pairs.named());
+    for (pair, cells, is_connected) in pairs.filter(|(pair, ..)| pair.side == Side::Destination) {
+        let count = counts.entry(pair.source).or_default();
+        count.requests += cells.requests.statuses.iter().map(Cell::get).sum::<u64>();
+        count.errors += cells.requests.statuses[4].get();
         count.is_connected |= is_connected;
     }
     counts
@@ -179,22 +186,22 @@ fn failures(out: &mut String, shown: &Shown) {
     }
 }
 
-fn sources(out: &mut String, shown: &Shown) {
-    let name = "selvedge_mesh_requests_total";
-    head(out, name, "counter", "Requests of members of the mesh, by identity and class of status.");
-    let mut sums: BTreeMap<String, [u64; 5]> = BTreeMap::new();
-    for worker in &shown.workers {
-        worker.sources.each(|identity, cells| {
-            let sum = sums.entry(identity.map(ToString::to_string).unwrap_or_default()).or_default();
-            for (sum, cell) in sum.iter_mut().zip(cells) {
-                *sum += cell.get();
-            }
-        });
-    }
-    for (source, sum) in &sums {
-        for (class, sum) in CLASSES.iter().zip(sum).filter(|(_, sum)| **sum > 0) {
-            line(out, name, &format!("source=\"{source}\",status=\"{class}\""), *sum);
-        }
+/// What became of spans. Those that are neither here nor there are on their way.
+fn spans(out: &mut String, shown: &Shown) {
+    let Exported { taken, held_too_many, unreachable, refused } = &*shown.exported;
+    let name = "selvedge_spans_exported_total";
+    head(out, name, "counter", "Spans that collectors took.");
+    line(out, name, "", taken.load(Relaxed));
+    let name = "selvedge_spans_dropped_total";
+    head(out, name, "counter", "Spans that nobody was told of, by reason; see docs/telemetry.md.");
+    let late: u64 = shown.workers.iter().map(|worker| worker.spans_dropped.get()).sum();
+    for (reason, count) in [
+        ("exporter_full", late),
+        ("collector_full", held_too_many.load(Relaxed)),
+        ("collector_unreachable", unreachable.load(Relaxed)),
+        ("collector_refused", refused.load(Relaxed)),
+    ] {
+        line(out, name, &format!("reason=\"{reason}\""), count);
     }
 }
 

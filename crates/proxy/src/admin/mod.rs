@@ -26,12 +26,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::clock::Clock;
 use crate::config::{CallerCount, Progress, RouteCount};
 use crate::state::metrics::Metrics;
+use crate::trace::Exported;
 
 /// What is shown.
 #[derive(Debug)]
 pub struct Shown {
     clock: Clock,
     workers: Vec<Arc<Metrics>>,
+    exported: Arc<Exported>,
     config: Mutex<Option<Current>>,
     draining: AtomicBool,
     /// Set when configs come from a control plane in another process.
@@ -47,9 +49,9 @@ struct Current {
 impl Shown {
     /// Nothing but counters yet.
     #[must_use]
-    pub fn new(clock: Clock, workers: Vec<Arc<Metrics>>) -> Shown {
+    pub fn new(clock: Clock, workers: Vec<Arc<Metrics>>, exported: Arc<Exported>) -> Shown {
         let (config, draining) = (Mutex::default(), AtomicBool::new(false));
-        Shown { clock, workers, config, draining, follows: OnceLock::new() }
+        Shown { clock, workers, exported, config, draining, follows: OnceLock::new() }
     }
 
     /// A config is in force.

@@ -132,6 +132,7 @@ pub fn without<'d>(
             | KindName::ResiliencePolicy
             | KindName::FaultPolicy
             | KindName::AuthenticationPolicy
+            | KindName::TelemetryPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters

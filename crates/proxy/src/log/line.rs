@@ -13,6 +13,7 @@ use crate::emit::write_decimal;
 use crate::exchange::Exchange;
 use crate::forwarded::client_address;
 use crate::message::{Known, Version};
+use crate::trace::write_hex;
 
 /// The text of a second, kept because the next line is most likely of the same one.
 #[derive(Debug, Default)]
@@ -24,13 +25,25 @@ pub struct Moment {
 /// `2026-11-23T00:00:00`.
 type SecondText = [u8; 19];
 
-/// Appends the line of an exchange.
+/// How a line ends.
+pub const END: &[u8] = b"}\n";
+
+/// Whether the query of a request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// To whom may read the log.
+    Shown,
+    /// Secrets stand there.
+    Hidden,
+}
+
+/// Appends the line of an exchange: when it began and how long it lasted first.
 pub fn write(
     out: &mut Vec<u8>,
     moment: &mut Moment,
-    began: Duration,
-    lasted: Duration,
+    (began, lasted): (Duration, Duration),
     exchange: &Exchange<'_>,
+    query: Query,
 ) {
     let (head, text, outcome) = (&exchange.request.head, &exchange.request.text, &exchange.outcome);
     let view = exchange.view();
@@ -38,6 +51,12 @@ pub fn write(
     write_time(out, moment, began);
     out.extend_from_slice(b"\",\"id\":\"");
     out.extend_from_slice(exchange.request_id());
+    if let Some(id) = exchange.trace.id() {
+        let mut digits = [0; 32];
+        write_hex(id, &mut digits);
+        out.extend_from_slice(b"\",\"trace_id\":\"");
+        out.extend_from_slice(&digits);
+    }
     out.extend_from_slice(b"\",\"client\":\"");
     write_display(out, client_address(exchange));
     if let Some(caller) = &exchange.peer.counterpart {
@@ -49,7 +68,9 @@ pub fn write(
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
-    write_query(out, exchange, view.query);
+    if query == Query::Shown {
+        write_query(out, exchange, view.query);
+    }
     let version: &[u8] = match head.version {
         Version::Http10 => b"HTTP/1.0",
         Version::Http11 => b"HTTP/1.1",
@@ -88,7 +109,7 @@ pub fn write(
     if let Some(agent) = view.headers.known(Known::UserAgent) {
         string(out, b",\"user_agent\":", agent);
     }
-    out.extend_from_slice(b"}\n");
+    out.extend_from_slice(END);
 }
 
 /// The query, without a credential that was found in it.

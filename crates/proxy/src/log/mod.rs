@@ -10,17 +10,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 use crate::failure::Failure;
 use crate::limits::{LOG_BUFFER_BYTES, LOG_BUFFERS_WAITING_MAX};
 use crate::session::Session;
 use crate::state::metrics::Metrics;
+use crate::tap::Filter;
+use crate::trace;
 
+mod fields;
 mod line;
 mod session;
 
 pub use line::write_decisions;
+use line::{END, Query};
 
 /// Where access log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,12 +152,37 @@ impl Drop for Session {
         if let Some(failure) = failure {
             self.worker.metrics.failures[failure as usize].add(1);
         }
-        self.cells().observe(duration.as_micros() as u64, failure.is_some());
+        let micros = duration.as_micros() as u64;
+        self.cells().observe(micros, failure.is_some());
+        self.counted.iter().flatten().for_each(|cells| cells.connections.observe(micros, failure.is_some()));
+        let began = self.worker.clock.unix(self.started);
+        if self.worker.taps.is_any() {
+            let write = |_: &Filter, out: &mut Vec<u8>| {
+                session::write(out, &mut line::Moment::default(), began, duration, self);
+            };
+            let wants = |filter: &Filter| filter.wants_connection(self);
+            self.worker.taps.tell(self.worker.deadlines.now(), wants, write);
+        }
         if self.settings.access_log {
-            let began = self.worker.clock.unix(self.started);
             self.worker.log.write(|out, moment| session::write(out, moment, began, duration, self));
         }
     }
+}
+
+/// Shows a request to those who watch.
+#[cold]
+fn show(exchange: &Exchange<'_>, lasted: Duration) {
+    let worker = exchange.worker;
+    let times = (worker.clock.unix(exchange.request.started), lasted);
+    let write = |filter: &Filter, out: &mut Vec<u8>| {
+        line::write(out, &mut line::Moment::default(), times, exchange, Query::Hidden);
+        if filter.headers {
+            out.truncate(out.len() - END.len());
+            fields::write(out, exchange);
+            out.extend_from_slice(END);
+        }
+    };
+    worker.taps.tell(worker.deadlines.now(), |filter| filter.wants_request(exchange), write);
 }
 
 impl Drop for Exchange<'_> {
@@ -178,11 +208,22 @@ impl Drop for Exchange<'_> {
         let micros = duration.as_micros() as u64;
         cells.observe(self.outcome.status, micros, self.outcome.request_bytes, self.outcome.response_bytes);
         if let Some(counted) = self.peer.counterpart.as_ref().and_then(|caller| caller.counted.as_ref()) {
-            counted[usize::from((self.outcome.status / 100).clamp(1, 5) - 1)].add(1);
+            let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;
+            counted.requests.observe(status, micros, request_bytes, response_bytes);
+        }
+        if let Some(member) = &self.outcome.member
+            && let Some(counted) = member.counted(&worker.metrics, &worker.member)
+        {
+            let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;
+            counted.requests.observe(status, micros, request_bytes, response_bytes);
+        }
+        trace::finish(self);
+        if worker.taps.is_any() {
+            show(self, duration);
         }
         if self.settings().access_log {
             let began = worker.clock.unix(self.request.started);
-            worker.log.write(|out, moment| line::write(out, moment, began, duration, self));
+            worker.log.write(|out, moment| line::write(out, moment, (began, duration), self, Query::Shown));
         }
     }
 }

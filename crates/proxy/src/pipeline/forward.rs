@@ -27,6 +27,7 @@ use crate::state::breakers::Place;
 use crate::state::clusters::{ClusterState, EndpointState, InFlight};
 use crate::state::metrics::Overflow;
 use crate::stream::{Again, Copy, Form, Next, Replay, Sink, Source, Tee, Transfer};
+use crate::trace;
 use crate::tunnel;
 use crate::upstream::{Tries, Upstream, Why, Wish, acquire};
 
@@ -59,6 +60,9 @@ pub(super) async fn forward(
             let late = Err(Stopped::at(Failure::UpstreamTimeout));
             within(limit, work).await.unwrap_or(late)
         };
+        if let Err(stopped) = &done {
+            trace::end_attempt(exchange, stopped.failure);
+        }
         match done {
             Ok(()) => return Ok(()),
             Err(stopped) if stopped.stale && !fresh && may_repeat(exchange, &stopped) => {
@@ -160,6 +164,7 @@ async fn attempt(
     copy: &mut Option<Box<Copy>>,
     fresh: bool,
 ) -> Result<(), Stopped> {
+    trace::begin_attempt(exchange, cluster.tls.is_some());
     let (in_flight, mut upstream) = reach(exchange, cluster, tries, fresh).await.map_err(Stopped::at)?;
     upstream.begin(exchange, cluster).map_err(Stopped::at)?;
     let wanted = if exchange.keeps_body { Form::Content } else { upstream.takes() };
@@ -180,6 +185,7 @@ async fn attempt(
             return Err(Stopped { stale, unseen, ..Stopped::at(failure) });
         }
     };
+    exchange.trace.answered(head.status);
     if cluster.resilience().is_some() {
         note(exchange, cluster, in_flight.endpoint(), head.status < 500);
     }

@@ -4,18 +4,20 @@
 
 mod judge;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use engine::config::{Cluster, ClusterSlot, Locality, MeshPeer, Resilience, UpstreamLimits};
+use identity::Member;
 
 use crate::config::Prepared;
 use crate::limits::POOL_CONNECTIONS_MAX;
 use crate::state::breakers::Breakers;
 use crate::state::health::Health;
 use crate::state::metrics::Metrics;
+use crate::state::pairs::{self, Pair, PairCells, Side};
 use crate::state::random::Random;
 use crate::upstream::{Http1Upstream, Http2Upstream};
 
@@ -78,6 +80,8 @@ pub struct EndpointState {
     pub address: SocketAddr,
     /// Who must answer there, when it is a member of the mesh.
     pub mesh: Option<Arc<MeshPeer>>,
+    /// Traffic between us and it, once there was some.
+    counted: OnceCell<Arc<PairCells>>,
     /// Requests under way from this worker.
     pub in_flight: Cell<u32>,
     /// How it is.
@@ -264,12 +268,28 @@ impl EndpointState {
         EndpointState {
             address,
             mesh,
+            counted: OnceCell::new(),
             in_flight: Cell::new(0),
             health: Health::default(),
             idle: RefCell::default(),
             http2: RefCell::default(),
             http2_turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Its counters, where a member of the mesh must answer and we are one.
+    pub fn counted(&self, metrics: &Metrics, member: &Member) -> Option<&Arc<PairCells>> {
+        let peer = self.mesh.as_ref()?;
+        if self.counted.get().is_none() {
+            let pair = Pair {
+                side: Side::Source,
+                source: member.standing().svid.as_ref()?.identity().clone(),
+                destination: peer.identity.clone(),
+                service: pairs::service_named_by(&peer.server_name),
+            };
+            return Some(self.counted.get_or_init(|| metrics.pairs.of(pair)));
+        }
+        self.counted.get()
     }
 
     /// An idle connection that is still usable; the one used last comes first, so the rest can grow old.

@@ -13,7 +13,7 @@ use identity::member::Refusal;
 
 use crate::failure::Failure;
 use crate::limits::{CLUSTER_COUNTERS_MAX, POLICY_COUNTERS_MAX, RULE_COUNTERS_MAX};
-use crate::state::sources::Sources;
+use crate::state::pairs::Pairs;
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -107,6 +107,18 @@ pub struct ConnectionCells {
 }
 
 impl ConnectionCells {
+    /// Counts one connection that begins.
+    pub fn begin(&self) {
+        self.begun.add(1);
+        self.open.add(1);
+    }
+
+    /// Takes note of bytes that have moved.
+    pub fn moved(&self, received_bytes: u64, sent_bytes: u64) {
+        self.received_bytes.add(received_bytes);
+        self.sent_bytes.add(sent_bytes);
+    }
+
     /// Counts one connection that is over.
     pub fn observe(&self, micros: u64, failed: bool) {
         self.open.take(1);
@@ -185,8 +197,8 @@ pub struct Metrics {
     pub failures: [Cell; Failure::ALL.len()],
     /// Certificates of the mesh that were refused, in the order of [`Refusal::ALL`].
     pub refusals: [Cell; Refusal::ALL.len()],
-    /// Requests by the member of the mesh that sent them.
-    pub sources: Sources,
+    /// Traffic between members of the mesh.
+    pub pairs: Pairs,
     /// Client connections accepted.
     pub connections: Cell,
     /// Client connections open now.
@@ -211,6 +223,10 @@ pub struct Metrics {
     pub mirrors_skipped: Cell,
     /// Log lines dropped because the writer could not keep up.
     pub log_lines_dropped: Cell,
+    /// Spans of requests that were traced.
+    pub spans: Cell,
+    /// Spans dropped because the exporter could not keep up.
+    pub spans_dropped: Cell,
     /// Decisions of policies, by their slots; made when a policy first decides something.
     policies: Box<[OnceLock<Box<[Cell; POLICIES_PER_CHUNK]>>]>,
 }
@@ -225,7 +241,7 @@ impl Default for Metrics {
             uncounted: ConnectionCells::default(),
             failures: [const { Cell::new() }; Failure::ALL.len()],
             refusals: [const { Cell::new() }; Refusal::ALL.len()],
-            sources: Sources::default(),
+            pairs: Pairs::default(),
             connections: Cell::default(),
             connections_open: Cell::default(),
             handshakes: Cell::default(),
@@ -238,6 +254,8 @@ impl Default for Metrics {
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
             log_lines_dropped: Cell::default(),
+            spans: Cell::default(),
+            spans_dropped: Cell::default(),
             policies: (0..POLICY_COUNTERS_MAX / POLICIES_PER_CHUNK).map(|_| OnceLock::new()).collect(),
         }
     }

@@ -13,7 +13,7 @@ pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod open;
+pub mod pairs;
 pub mod ports;
 pub mod random;
-pub mod sources;
 pub mod verified;

@@ -92,6 +92,7 @@ async fn connect(session: &mut Session, cluster: &ClusterState) -> Result<(Held,
     let reaching = reach(&worker, cluster, |endpoint| {
         session.attempts += 1;
         session.upstream = Some(endpoint.address);
+        session.calls(endpoint);
     });
     if limit.is_zero() {
         return reaching.await; // Each attempt has a bound of its own all the same.

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
 use crate::hop;
 use crate::message::{Framing, Known};
+use crate::trace;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
 pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
@@ -122,6 +123,9 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
         if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
+        if field.known == Known::Trace && !exchange.trace.passes(name) {
+            continue;
+        }
         match concealment(exchange, name) {
             Concealment::None => emit(name, field.value.of(text)),
             Concealment::Whole => {}
@@ -137,6 +141,7 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
     emit_edits(&exchange.request_edits, &mut emit);
     emit_vouched(exchange, trusted, &mut emit);
     hop::emit(exchange, &mut emit);
+    trace::emit(exchange, &mut emit);
 }
 
 /// What of a field goes no further.

@@ -11,5 +11,6 @@ mod pair;
 mod refusals;
 mod requests;
 mod rotation;
+mod traffic;
 
 use http2::made;

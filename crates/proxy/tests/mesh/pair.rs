@@ -57,7 +57,7 @@ impl Side {
         self.proxy.as_ref().expect("a proxy").apply(Arc::new(config));
     }
 
-    fn metrics(&self) -> String {
+    pub fn metrics(&self) -> String {
         let address = self.proxy.as_ref().and_then(Proxy::admin_address).expect("an admin address");
         let mut stream = TcpStream::connect(address).expect("the admin address answers");
         stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();

@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Where to show /ready, /metrics and /config; `off` for nowhere
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19000", value_parser = admin_address)]
     admin: Admin,
+    /// A socket at which our own user and root may watch, with `selvedge tap`
+    #[arg(long, value_name = "PATH")]
+    tap: Option<PathBuf>,
     /// Where the access log goes: a file, `stdout` or `off`
     #[arg(long, value_name = "FILE", default_value = "stdout")]
     access_log: String,
@@ -91,6 +94,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if let Some(admin) = running.admin() {
         output::note(format_args!("  admin    http://{admin}/ready, /metrics and /config"));
     }
+    if let Some(path) = &arguments.tap {
+        running.tap_at(path).map_err(|error| no_tap(path, &error))?;
+        output::note(format_args!("  tap      selvedge tap {}", path.display()));
+    }
     if arguments.cache.is_none() {
         output::note("  note     no --cache given: the next start needs the control plane");
     }
@@ -101,6 +108,12 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 pub(super) fn listed(controls: &[ControlAddress]) -> String {
     let all: Vec<String> = controls.iter().map(ToString::to_string).collect();
     all.join(" or ")
+}
+
+/// Nobody can watch.
+pub(super) fn no_tap(path: &Path, error: &io::Error) -> Failure {
+    let problem = format!("cannot open `{}`: {error}", path.display());
+    Failure::machine(problem, "choose another path with --tap, at most 107 bytes long")
 }
 
 fn served(interest: &Interest) -> String {

@@ -16,6 +16,7 @@ pub mod get;
 pub mod mesh;
 pub mod sidecar;
 pub mod status;
+pub mod tap;
 pub mod token;
 pub mod top;
 pub mod up;

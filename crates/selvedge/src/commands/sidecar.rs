@@ -13,7 +13,7 @@ use clap::Args;
 use discovery::TokenFile;
 use proxy::{ControlAddress, LogSink, ServiceBlock};
 
-use super::gateway::{listed, token};
+use super::gateway::{listed, no_tap, token};
 use super::up::{Admin, access_log, admin_address, check_access_log};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -100,6 +100,9 @@ pub struct Arguments {
     /// Where to show /ready, /metrics and /config; `off` for nowhere
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19000", value_parser = admin_address)]
     admin: Admin,
+    /// A socket at which our own user and root may watch, with `selvedge tap`
+    #[arg(long, value_name = "PATH")]
+    tap: Option<PathBuf>,
     /// Worker threads
     #[arg(long, value_name = "N", default_value = "1")]
     workers: NonZeroUsize,
@@ -185,6 +188,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let workload_api = options.workload_api.clone();
     let admin = arguments.admin;
     let running = RunningSidecar::start(options, Arc::new(tell)).map_err(|error| failure(error, admin))?;
+    if let Some(path) = &arguments.tap {
+        running.tap_at(path).map_err(|error| no_tap(path, &error))?;
+    }
     announce(&announced, &running, workload_api.as_deref(), &data, passing.is_some());
     let ended = runtime.block_on(lifecycle::run(running, plan, bounds, signals));
     // Dropping it would wait for the drain that a second signal said not to wait for.

@@ -43,6 +43,7 @@ const JUDGED: [KindName; 10] = [
     KindName::Backend,
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,
+    KindName::TelemetryPolicy,
 ];
 
 /// Everything that is told.

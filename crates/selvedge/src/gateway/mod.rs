@@ -6,7 +6,7 @@ pub mod event;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,6 +152,14 @@ impl RunningGateway {
             Ok(subscription) => Ok(RunningGateway { proxy, subscription }),
             Err(error) => Err(StartError::Subscription(error)),
         }
+    }
+
+    /// Lets our own user and root watch at a socket.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn tap_at(&self, path: &Path) -> std::io::Result<()> {
+        self.proxy.tap_at(path)
     }
 
     /// Where readiness, metrics and the configuration are shown.

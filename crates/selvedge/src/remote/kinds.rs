@@ -62,6 +62,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::GatewayParameters => &["gwp"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::TelemetryPolicy => &["tp"],
         KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::Mesh

@@ -147,6 +147,14 @@ impl RunningSidecar {
         Ok(RunningSidecar { proxy, subscription, around, member, saying })
     }
 
+    /// Lets our own user and root watch at a socket.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn tap_at(&self, path: &Path) -> io::Result<()> {
+        self.proxy.tap_at(path)
+    }
+
     /// Where readiness, metrics and the configuration are shown.
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {

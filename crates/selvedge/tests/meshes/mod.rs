@@ -106,6 +106,15 @@ impl Mesh {
         ended.stdout
     }
 
+    /// A proxy that serves one Gateway, `namespace/name`.
+    pub fn gateway(&self, serves: &str) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        command.args(["gateway", "--control", &format!("https://{}", self.address)]);
+        command.args(["--token-file", "control/gateway.token", "--serve", serves, "--admin", "127.0.0.1:0"]);
+        command.args(["--access-log", "gateway.log", "--drain", "1"]);
+        Running::start(command.current_dir(self.folder.path()))
+    }
+
     /// Kills the control plane, as a machine that dies kills it.
     pub fn kill_control(&mut self) {
         drop(self.control.take().expect("it runs"));
@@ -231,6 +240,7 @@ spec:
         command.args(["--mesh-port", &self.mesh_port.to_string(), "--services", &self.services]);
         command.args(["--dns", "127.0.0.1:0", "--dns-others", "off", "--admin", "127.0.0.1:0"]);
         command.args(["--access-log", &format!("{name}.log"), "--drain", "1"]);
+        command.args(["--tap", &format!("{name}.sock")]);
         if !application.is_empty() {
             command.arg("--").args(application);
         }
@@ -260,6 +270,16 @@ spec:
     /// Where its sidecar takes what the mesh sends, and the port of its Service.
     pub fn mesh_place(&self) -> (SocketAddr, u16) {
         (SocketAddr::new(self.address.ip(), self.mesh_port), self.address.port())
+    }
+
+    /// The port that others name.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The socket at which one may watch.
+    pub fn tap(&self) -> PathBuf {
+        self.folder.join(format!("{}.sock", self.name))
     }
 
     /// Kills the sidecar.

@@ -98,6 +98,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::AuthenticationPolicy => &["authn"],
+        KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
@@ -131,6 +132,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::GatewayParameters
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TelemetryPolicy
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
@@ -182,6 +184,9 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
+        KindName::TelemetryPolicy => {
+            "A TelemetryPolicy says which requests are traced, and who is told of them."
+        }
         KindName::Mesh => {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
         }

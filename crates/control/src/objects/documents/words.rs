@@ -420,6 +420,13 @@ pub const WORDS: &[(&str, &str)] = &[
     // policies
     ("ResiliencePolicy.spec.targetRefs", "What it is about, in its own namespace."),
     ("FaultPolicy.spec.targetRefs", "What it is about, in its own namespace."),
+    ("TelemetryPolicy.spec.targetRefs", "What it is about: Gateways of its own namespace or, in `selvedge-system`, the Mesh."),
+    ("TelemetryPolicy.status.ancestors", "What became of the policy at each of its targets."),
+    ("tracing", "Requests are traced, and a collector is told; requests are not traced when absent."),
+    ("tracing.endpoint", "URL of the collector: OTLP over HTTP with protobuf; the path is `/v1/traces` when there is none."),
+    ("tracing.sampling", "How many requests are traced of those that nobody has decided about before; 1 in 100 when absent."),
+    ("sampling.percent", "How many of a hundred requests."),
+    ("sampling.fraction", "How many of so many requests."),
     ("targetRefs.sectionName", "A rule of the route or a port of the Service, by name; all of it when absent."),
     ("ResiliencePolicy.status.ancestors", "What became of the policy at each of its targets."),
     ("FaultPolicy.status.ancestors", "What became of the policy at each of its targets."),

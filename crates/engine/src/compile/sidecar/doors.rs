@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::way::Way;
-use crate::config::{BindAddress, Carries, ClusterSlot, InboundService, MeshPort, Port, Security, Settings};
+use crate::config::{
+    BindAddress, Carries, ClusterSlot, InboundService, MeshPort, Port, Security, Settings, Tracing,
+};
 use crate::matching::ListenerTable;
 
 /// The ports of the last compile.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     last: BTreeMap<BindAddress, (Draft, Arc<Port>)>,
+    tracing: Option<Arc<Tracing>>,
 }
 
 /// What a port is made of.
@@ -42,12 +45,20 @@ pub(super) struct Named {
 }
 
 impl Doors {
-    /// Puts the ports together.
-    pub(super) fn build(&mut self, drafts: BTreeMap<BindAddress, Draft>) -> Vec<Arc<Port>> {
+    /// Puts the ports together; `tracing` holds for all of them.
+    pub(super) fn build(
+        &mut self,
+        drafts: BTreeMap<BindAddress, Draft>,
+        tracing: Option<&Arc<Tracing>>,
+    ) -> Vec<Arc<Port>> {
         let mut last = std::mem::take(&mut self.last);
+        if self.tracing.as_ref() != tracing {
+            last.clear();
+            self.tracing = tracing.cloned();
+        }
         for (address, draft) in drafts {
             let kept = last.remove(&address).filter(|(old, _)| old.is(&draft));
-            let port = kept.map_or_else(|| Arc::new(draft.port(address)), |(_, port)| port);
+            let port = kept.map_or_else(|| Arc::new(draft.port(address, tracing)), |(_, port)| port);
             self.last.insert(address, (draft, port));
         }
         self.last.values().map(|(_, port)| port.clone()).collect()
@@ -75,7 +86,7 @@ impl Draft {
         one.into_iter().chain(named.iter().map(|named| &named.way)).filter_map(Way::cluster)
     }
 
-    fn port(&self, address: BindAddress) -> Port {
+    fn port(&self, address: BindAddress, tracing: Option<&Arc<Tracing>>) -> Port {
         let (security, carries) = match &self.leads {
             Leads::One(way) => (Security::Plain, way.carries()),
             Leads::ByName(named) => {
@@ -87,7 +98,8 @@ impl Draft {
             }
         };
         let Draft { leads: _, trusted_hops, caller_header } = *self;
-        let settings = Settings { trusted_hops, caller_header, ..Settings::default() };
+        let settings =
+            Settings { trusted_hops, caller_header, tracing: tracing.cloned(), ..Settings::default() };
         Port { address, security, carries, settings: Arc::new(settings) }
     }
 }

@@ -24,7 +24,8 @@ use super::rules::RuleSlots;
 use super::selection::Selection;
 use super::tables::Tables;
 use super::tcp_routes::TcpRoutes;
-use crate::config::{BindAddress, ClusterSlot, Port, ReachableName};
+use super::telemetry::TelemetryBook;
+use crate::config::{BindAddress, ClusterSlot, Port, ReachableName, Tracing};
 use crate::mesh::MeshView;
 use crate::mesh::addresses::ServiceBlock;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
@@ -41,6 +42,8 @@ pub(super) struct Sidecar {
     outbound: Outbound,
     inbound: Inbound,
     doors: Doors,
+    /// Who is told of requests.
+    tracing: Option<Arc<Tracing>>,
     /// Clusters that it leads to straight.
     held: Vec<ClusterSlot>,
 }
@@ -64,6 +67,7 @@ impl Sidecar {
             outbound: Outbound::default(),
             inbound: Inbound::default(),
             doors: Doors::default(),
+            tracing: None,
             held: Vec::new(),
         }
     }
@@ -76,6 +80,11 @@ impl Sidecar {
     /// Gives Services addresses of this block.
     pub(super) fn place_services(&mut self, block: ServiceBlock) {
         self.outbound.place(block);
+    }
+
+    /// Finds out who is told of requests.
+    pub(super) fn trace(&mut self, resources: &Resources, telemetry: &TelemetryBook) {
+        self.tracing = self.own(resources).and_then(|own| telemetry.of_workload(own.resource));
     }
 
     /// Whether it stands beside this Workload.
@@ -109,7 +118,7 @@ impl Sidecar {
         wanted.iter().for_each(|slot| ways.book.retain(*slot));
         let before = std::mem::replace(&mut self.held, wanted.into_iter().collect());
         before.into_iter().for_each(|slot| ways.book.release(slot));
-        self.doors.build(drafts)
+        self.doors.build(drafts, self.tracing.as_ref())
     }
 
     /// The Services that may be called.

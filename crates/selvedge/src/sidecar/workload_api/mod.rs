@@ -8,21 +8,19 @@ pub mod messages;
 mod service;
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use model::spiffe::SpiffeId;
+use os::PrivateSocket;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
 use service::Calls;
 
-/// Longest path of a Unix socket in bytes (unix(7)).
-pub const PATH_BYTES_MAX: usize = 107;
 /// Most connections at once. Past it a connection is closed at once.
 pub const CONNECTIONS_MAX: usize = 64;
 
@@ -51,9 +49,7 @@ impl std::fmt::Debug for Identity {
 #[derive(Debug)]
 pub struct WorkloadApi {
     listener: UnixListener,
-    path: PathBuf,
-    /// The user that we run as.
-    user: u32,
+    socket: PrivateSocket,
     calls: Calls,
 }
 
@@ -63,17 +59,9 @@ impl WorkloadApi {
     /// # Errors
     /// The path is too long, somebody else serves it, or the folder cannot be written.
     pub fn bind(path: &Path, identity: watch::Receiver<Option<Arc<Identity>>>) -> io::Result<WorkloadApi> {
-        if path.as_os_str().len() > PATH_BYTES_MAX {
-            let told = format!("`{}` is longer than {PATH_BYTES_MAX} bytes", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        remove_stale(path)?;
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        let user = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(path)?);
-        Ok(WorkloadApi { listener, path: path.to_owned(), user, calls: Calls::new(identity) })
+        let (socket, listener) = PrivateSocket::bind(path)?;
+        let listener = UnixListener::from_std(listener)?;
+        Ok(WorkloadApi { listener, socket, calls: Calls::new(identity) })
     }
 
     /// Answers for as long as it is polled.
@@ -103,27 +91,6 @@ impl WorkloadApi {
 
     /// Only ourselves and root: the mode of the socket says the same, but a folder may be opened up by accident.
     fn lets_in(&self, stream: &UnixStream) -> bool {
-        stream.peer_cred().is_ok_and(|peer| peer.uid() == self.user || peer.uid() == 0)
-    }
-}
-
-impl Drop for WorkloadApi {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path); // Somebody may have tidied up before us.
-    }
-}
-
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => {
-            let told = format!("`{}` is there and is no socket", path.display());
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, told))
-        }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-            Err(_) => std::fs::remove_file(path),
-        },
+        stream.peer_cred().is_ok_and(|peer| self.socket.lets_in(peer.uid()))
     }
 }

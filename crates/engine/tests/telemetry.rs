@@ -1,0 +1,145 @@
+//! Whom a port tells of its requests.
+
+mod support;
+
+use engine::Perspective;
+use engine::config::{Config, Tracing};
+use engine::status::{ConditionStatus, ObjectStatus};
+use support::World;
+
+const SHOP: &str = "
+apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Mesh
+metadata: { name: default }
+spec: { trustDomain: bank.example }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: selvedge }
+spec: { controllerName: selvedge.dev/gateway-controller }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec:
+  gatewayClassName: selvedge
+  listeners: [{ name: http, protocol: HTTP, port: 80 }]
+---
+apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Workload
+metadata: { name: cart-1, namespace: shop, labels: { app: cart } }
+spec:
+  address: 10.0.0.7
+  sidecar: { port: 15443 }
+  ports: [{ name: http, port: 8080, protocol: HTTP, targetPort: 3000 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: cart, namespace: shop }
+spec:
+  selector: { app: cart }
+  ports: [{ name: http, port: 80, targetPort: http }]
+";
+
+const MESH: &str = "targetRefs: [{ group: mesh.selvedge.dev, kind: Mesh, name: default }]";
+const EDGE: &str = "targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }]";
+
+fn policy(namespace: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: policy.selvedge.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {{ name: {name}, namespace: {namespace} }}
+spec:
+  {spec}
+"
+    )
+}
+
+fn of_mesh(endpoint: &str) -> String {
+    policy("selvedge-system", "mesh", &format!("{MESH}\n  tracing: {{ endpoint: '{endpoint}' }}"))
+}
+
+/// What every port tells, which must be the same for all.
+fn told(config: &Config) -> Option<&Tracing> {
+    assert!(!config.ports.is_empty());
+    let mut all = config.ports.iter().map(|port| port.settings.tracing.as_deref());
+    let first = all.next().flatten();
+    assert!(all.all(|other| other == first));
+    first
+}
+
+fn resource<'t>(tracing: &'t Tracing, key: &str) -> &'t str {
+    tracing.resource.iter().find(|(known, _)| *known == key).map(|(_, value)| &**value).expect(key)
+}
+
+#[test]
+fn a_policy_of_the_mesh_holds_at_gateways_and_sidecars_until_it_goes() {
+    for (perspective, service, instance) in [
+        (Perspective::Gateways, "edge", "gateway/shop/edge"),
+        (Perspective::Sidecar { namespace: "shop".into(), workload: "cart-1".into() }, "cart", "shop/cart-1"),
+    ] {
+        let mut world = World::new();
+        if perspective != Perspective::Gateways {
+            world.see_as(perspective);
+        }
+        world.apply(SHOP);
+        assert_eq!(told(&world.compile().config), None);
+
+        world.apply(&of_mesh("http://first:4318"));
+        let compiled = world.compile();
+        let tracing = told(&compiled.config).expect("somebody is told");
+        assert_eq!(&*tracing.endpoint, "http://first:4318/v1/traces");
+        assert_eq!((tracing.numerator, tracing.denominator), (1, 100));
+        assert_eq!(resource(tracing, "service.name"), service);
+        assert_eq!(resource(tracing, "service.namespace"), "shop");
+        assert_eq!(resource(tracing, "service.instance.id"), instance);
+
+        world.apply(&of_mesh("http://second:4318/otlp"));
+        let compiled = world.compile();
+        assert_eq!(told(&compiled.config).map(|tracing| &*tracing.endpoint), Some("http://second:4318/otlp"));
+        let again = world.compile();
+        assert!(std::sync::Arc::ptr_eq(&compiled.config.ports[0], &again.config.ports[0]), "nothing changed");
+
+        world.remove("TelemetryPolicy", "selvedge-system/mesh");
+        assert_eq!(told(&world.compile().config), None);
+    }
+}
+
+#[test]
+fn a_policy_of_a_gateway_holds_there_instead_and_may_turn_traces_off() {
+    let mut world = World::new();
+    world.apply(SHOP).apply(&of_mesh("http://mesh:4318"));
+    let own =
+        "tracing: { endpoint: 'https://own', sampling: { fraction: { numerator: 3, denominator: 1000 } } }";
+
+    world.apply(&policy("shop", "edge", &format!("{EDGE}\n  {own}")));
+    let compiled = world.compile();
+    let tracing = told(&compiled.config).expect("somebody is told");
+    assert_eq!(
+        (&*tracing.endpoint, tracing.numerator, tracing.denominator),
+        ("https://own/v1/traces", 3, 1000)
+    );
+
+    world.apply(&policy("shop", "edge", EDGE));
+    assert_eq!(told(&world.compile().config), None);
+}
+
+#[test]
+fn a_policy_of_the_mesh_counts_from_its_own_namespace_alone() {
+    let mut world = World::new();
+    world.apply(SHOP).apply(&policy(
+        "shop",
+        "mesh",
+        &format!("{MESH}\n  tracing: {{ endpoint: 'http://a' }}"),
+    ));
+
+    let compiled = world.compile();
+
+    assert_eq!(told(&compiled.config), None);
+    let status = compiled.conditions.iter().find_map(|object| match &*object.status {
+        ObjectStatus::Policy(status) => Some(status.clone()),
+        _ => None,
+    });
+    let condition = &status.expect("a status").ancestors[0].conditions[0];
+    assert_eq!(condition.status, ConditionStatus::False, "{condition:?}");
+}

@@ -1,0 +1,79 @@
+//! Promises of `selvedge tap`: what passes a sidecar is shown live, without its secrets, and only to its own user.
+
+mod meshes;
+mod plane;
+mod scene;
+mod sidecars;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use meshes::{Mesh, Speaks};
+use scene::{echo, free_address, get};
+use serde_json::Value;
+
+#[test]
+fn requests_are_shown_as_they_end_and_secrets_are_not() {
+    let (mesh, upstream) = (Mesh::start(), echo("cart"));
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, free_address());
+    cart.run(&[]);
+    web.run(&[]);
+    web.calls("cart", "/before", 200);
+    let socket = cart.tap();
+    let mode = std::fs::metadata(&socket).expect("a socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let words = ["--workload", "shop/web-1", "--path", "/items*", "--headers", "--count", "1", "-o", "json"];
+    let mut watching = watch(&socket, &words);
+    web.calls("cart", "/other", 200);
+    let head =
+        "GET /items?token=hidden HTTP/1.1\r\nHost: cart.shop\r\nAuthorization: Bearer hidden\r\nAccept: */*";
+    assert_eq!(get(web.finds("cart"), head).0, 200);
+
+    let mut shown = String::new();
+    watching.stdout.take().expect("stdout is piped").read_to_string(&mut shown).expect("text");
+    assert!(watching.wait().expect("it ends").success());
+    let line: Value = serde_json::from_str(&shown).unwrap_or_else(|error| panic!("{error}: {shown}"));
+    assert_eq!((&line["path"], &line["status"]), (&Value::from("/items"), &Value::from(200)), "{line}");
+    assert_eq!(line["source_workload"], "shop/web-1", "{line}");
+    let fields = line["headers"].as_array().expect("fields");
+    let value = |name: &str| fields.iter().find(|field| field[0] == *name).map(|field| field[1].clone());
+    assert_eq!(value("authorization"), Some("[redacted]".into()), "{line}");
+    assert_eq!(value("accept"), Some("*/*".into()), "{line}");
+    assert!(!shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_filtered_by_is_said_and_nothing_is_shown() {
+    let (mesh, upstream) = (Mesh::start(), echo("cart"));
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    cart.run(&[]);
+
+    let mut stream = UnixStream::connect(cart.tap()).expect("the socket is served");
+    stream.write_all(b"{\"status\": \"often\"}\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it ends");
+
+    assert!(answer.starts_with("{\"error\":") && answer.contains("no status"), "{answer}");
+}
+
+/// `selvedge tap`, once it watches.
+fn watch(socket: &std::path::Path, words: &[&str]) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+        .arg("tap")
+        .arg(socket)
+        .args(words)
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    let stderr = child.stderr.take().expect("stderr is piped");
+    BufReader::new(stderr).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("watching at"), "{line}");
+    child
+}
