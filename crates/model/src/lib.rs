@@ -10,6 +10,7 @@ pub mod glob;
 pub mod ip_block;
 pub mod kinds;
 pub mod labels;
+pub mod life;
 pub mod names;
 pub mod path;
 pub mod resource;
