@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass,
-    GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, ResiliencePolicy, Secret,
-    Service, TcpRoute, Workload,
+    Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthorizationPolicy, Backend, BackendTlsPolicy,
+    ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace,
+    Plan, Pod, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -20,6 +20,11 @@ use super::selection::{Selecting, Selection};
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    api: Watched,
+    api_binding: Watched,
+    api_product: Watched,
+    api_revision: Watched,
+    api_version: Watched,
     authorization: Watched,
     backend: Watched,
     config_map: Watched,
@@ -31,6 +36,7 @@ pub(super) struct Watch {
     http_route: Watched,
     mesh: Watched,
     namespace: Watched,
+    plan: Watched,
     pod: Watched,
     policy: Watched,
     reference_grant: Watched,
@@ -44,6 +50,8 @@ pub(super) struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 pub(super) struct Differences {
+    /// Anything of which APIs are made.
+    pub(super) apis: bool,
     /// AuthorizationPolicies.
     pub(super) authorization: bool,
     pub(super) gateways: bool,
@@ -107,7 +115,14 @@ impl Watch {
             .is_empty()
             | mesh
             | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
+        let apis = !self.api.update(shelf::<Api>(resources)).is_empty()
+            | !self.api_version.update(shelf::<ApiVersion>(resources)).is_empty()
+            | !self.api_revision.update(shelf::<ApiRevision>(resources)).is_empty()
+            | !self.api_binding.update(shelf::<ApiBinding>(resources)).is_empty()
+            | !self.api_product.update(shelf::<ApiProduct>(resources)).is_empty()
+            | !self.plan.update(shelf::<Plan>(resources)).is_empty();
         Differences {
+            apis,
             authorization,
             gateways,
             mesh,

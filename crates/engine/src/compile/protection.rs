@@ -218,7 +218,7 @@ impl PolicyBook {
     ) -> Option<Arc<Authorization>> {
         let backends = match &rule.action {
             Action::Forward(backends) => Some(backends),
-            Action::Redirect(_) | Action::Refuse { .. } => None,
+            Action::Redirect(_) | Action::Answer(_) | Action::Mock(_) | Action::Refuse { .. } => None,
         };
         self.of_backends(door, (route, rule.origin.name.as_ref()), backends, book, resources)
     }

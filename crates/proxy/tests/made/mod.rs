@@ -150,5 +150,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         retry: None,
         fault: None,
         authorization: None,
+        operation: None,
     }
 }
