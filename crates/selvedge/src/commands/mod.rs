@@ -1,7 +1,9 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod api;
 pub mod apply;
 pub mod authz;
+pub mod bind;
 pub mod completion;
 pub mod control;
 pub mod delete;
