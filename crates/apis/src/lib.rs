@@ -16,6 +16,7 @@ mod request;
 mod source;
 mod template;
 
+pub mod cases;
 pub mod check;
 pub mod diff;
 pub mod limits;

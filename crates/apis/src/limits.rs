@@ -19,6 +19,8 @@ pub const SAME_VALUE_STEPS_MAX: usize = 64;
 pub const OPERATIONS_MAX: usize = 10_000;
 /// Most parameters of one operation.
 pub const PARAMETERS_MAX: usize = 256;
+/// Most parameters, answers, headers and bodies of all operations together. References let a short text name many.
+pub const PARTS_MAX: usize = 200_000;
 /// Most problems that are kept; a hostile description must not fill the memory with messages.
 pub const PROBLEMS_MAX: usize = 1_000;
 /// Longest pattern, in bytes.

@@ -118,7 +118,7 @@ pub struct Parameter {
     /// What the value is; absent, anything.
     pub schema: Option<SchemaId>,
     /// Values to show.
-    pub examples: Box<[Example]>,
+    pub examples: Arc<[Example]>,
     /// Line of its document, from 1.
     pub line: u32,
 }
@@ -204,7 +204,7 @@ pub struct Body {
     /// A description, in Markdown.
     pub description: Option<Arc<str>>,
     /// What it may be, in the order written.
-    pub content: Box<[Media]>,
+    pub content: Arc<[Media]>,
 }
 
 /// A body of one media type.
@@ -215,7 +215,7 @@ pub struct Media {
     /// What it holds; absent, anything.
     pub schema: Option<SchemaId>,
     /// Values to show.
-    pub examples: Box<[Example]>,
+    pub examples: Arc<[Example]>,
     /// How fields of a form are written.
     pub fields: Box<[Form]>,
 }
@@ -262,7 +262,7 @@ pub struct Response {
     /// Fields of its head.
     pub headers: Box<[Header]>,
     /// What its body may be; none: no body.
-    pub content: Box<[Media]>,
+    pub content: Arc<[Media]>,
 }
 
 /// A field of the head of an answer.
@@ -279,7 +279,7 @@ pub struct Header {
     /// What the value is; absent, anything.
     pub schema: Option<SchemaId>,
     /// Values to show.
-    pub examples: Box<[Example]>,
+    pub examples: Arc<[Example]>,
 }
 
 /// What a caller has to show: one of several alternatives. Without any, nothing; an empty alternative is "nothing" too.

@@ -72,7 +72,8 @@ fn each_row_of_the_table_has_its_status() {
         (ask("DELETE", "/pets/5"), 204),
         (ask("POST", "/pets").json(good), 201),
         (ask("POST", "/pets").json(r#"{"name": ""}"#), 422),
-        (ask("POST", "/pets").json("{"), 422),
+        (ask("POST", "/pets").json("{"), 422), // described
+        (ask("PUT", "/pets/5").json("{"), 400),
         (ask("POST", "/pets"), 422),
         (Ask { body: "name=Rex", ..ask("POST", "/pets") }.with("content-type", "text/plain"), 415),
         // Who shows nothing learns nothing else.

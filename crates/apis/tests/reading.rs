@@ -27,7 +27,10 @@ fn operations_are_named_by_method_and_path_in_the_order_written() {
     let petstore = petstore();
 
     let keys: Vec<&str> = petstore.operations.iter().map(|operation| operation.key.as_str()).collect();
-    assert_eq!(keys, ["GET /pets", "POST /pets", "GET /pets/mine", "GET /pets/{}", "DELETE /pets/{}"]);
+    assert_eq!(
+        keys,
+        ["GET /pets", "POST /pets", "GET /pets/mine", "GET /pets/{}", "PUT /pets/{}", "DELETE /pets/{}"]
+    );
     assert_eq!(
         (petstore.dialect, &*petstore.title, &*petstore.version),
         (Dialect::OpenApi31, "Petstore", "1.2.0")
@@ -210,6 +213,19 @@ fn bombs_are_refused_before_they_go_off() {
 
     let circle = with("  /a: {$ref: '#/paths/~1b'}\n  /b: {$ref: '#/paths/~1a'}", "  schemas: {}");
     assert!(told(&read(&circle).expect_err("a circle")).contains("circle"));
+
+    // A few lines that name a million parameters.
+    let mut parameters = String::new();
+    for n in 0..200 {
+        parameters.push_str(&format!("  - {{name: p{n}, in: query}}\n"));
+    }
+    let mut text = format!(
+        "openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\nx-all:\n  parameters:\n{parameters}  get: {{responses: {{}}}}\npaths:\n"
+    );
+    for n in 0..1_500 {
+        text.push_str(&format!("  /{n}: {{$ref: '#/x-all'}}\n"));
+    }
+    assert!(told(&read(&text).expect_err("too many parts")).contains("one of more than 200000"));
 
     let many: Vec<Document> = (0..1_000).map(|n| Document::new(format!("{n}"), "a: 1")).collect();
     assert!(Description::read(&many).expect_err("too many")[0].what.contains("at most 256"));

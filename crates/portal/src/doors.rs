@@ -59,6 +59,7 @@ enum Door {
     Api { namespace: String, name: String },
     Proxies,
     Proxy { name: String },
+    Mesh,
 }
 
 impl Door {
@@ -86,6 +87,7 @@ impl Door {
             }
             ["apis"] => Door::Apis,
             ["apis", namespace, name] => Door::Api { namespace: (*namespace).into(), name: (*name).into() },
+            ["mesh"] => Door::Mesh,
             ["proxies"] => Door::Proxies,
             ["proxies", name] => Door::Proxy { name: (*name).into() },
             _ => return None,
@@ -115,7 +117,7 @@ impl Console {
             (Some(Door::Style), &Method::GET | &Method::HEAD) => respond::content(
                 StatusCode::OK,
                 "text/css; charset=utf-8",
-                include_str!("../assets/style.css"),
+                concat!(include_str!("../assets/style.css"), include_str!("../templates/drawing.css")),
             ),
             (Some(Door::Script), &Method::GET | &Method::HEAD) => {
                 let script = include_str!("../assets/renew.js");
@@ -191,6 +193,7 @@ impl Console {
             Some(Door::Api { namespace, name }) => pages::api(frame, asking, &namespace, &name).await,
             Some(Door::Proxies) => pages::proxies(frame, asking).await,
             Some(Door::Proxy { name }) => pages::proxy(frame, asking, &name).await,
+            Some(Door::Mesh) => pages::mesh(frame, asking).await,
             Some(Door::Style | Door::Script | Door::Icon | Door::Login | Door::Logout | Door::Language)
             | None => Ok(pages::absent(frame)),
         };

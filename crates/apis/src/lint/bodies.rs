@@ -16,7 +16,7 @@ pub fn look(operation: &Operation, desk: &mut Desk) {
         examples(operation, media.schema, &media.examples, Direction::Request, &subject, desk);
     }
     for response in &operation.responses {
-        for media in &response.content {
+        for media in response.content.iter() {
             let subject = format!("{} answer {} {}", operation.key, response.statuses, media.range);
             examples(operation, media.schema, &media.examples, Direction::Answer, &subject, desk);
             possible(operation, media.schema, &media.examples, &subject, desk);

@@ -35,8 +35,9 @@ pub fn junit(findings: &[Finding]) -> String {
     text
 }
 
-/// Text in XML 1.0, which has no way to write most control characters.
-pub(crate) fn escaped(text: &str) -> String {
+/// Text for XML 1.0, which has no way to write most control characters.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

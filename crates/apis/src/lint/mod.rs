@@ -18,7 +18,7 @@ use crate::description::Description;
 use crate::problem::Problem;
 use crate::source::Document;
 
-pub use junit::junit;
+pub use junit::{escaped, junit};
 pub use rules::{Rule, Severity};
 pub use sarif::sarif;
 

@@ -82,7 +82,7 @@ mod tests {
         let media = |range: &&str| Media {
             range: (*range).into(),
             schema: None,
-            examples: Box::default(),
+            examples: std::sync::Arc::default(),
             fields: Box::default(),
         };
         let content: Vec<Media> = content.iter().map(media).collect();

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 pub use prefer::Prefer;
 pub use route::route;
 
-use crate::check::{self, Fault, Sent};
+use crate::check::{self, Fault, Sent, Where};
 use crate::operation::{Operation, Response, Statuses};
 
 /// A request to a mock.
@@ -119,9 +119,13 @@ fn unsupported(operation: &Operation) -> Answer {
     answer
 }
 
-/// 422, then 400, then the default of the description; without any of them, 422 with everything that is wrong.
+/// 422, then 400, then the default of the description; without any of them, 422 with everything that is wrong. A body
+/// that cannot be read at all is 400 first.
 fn invalid(operation: &Operation, request: &Request<'_>, prefer: &Prefer, faults: &[Fault]) -> Answer {
-    let described = described(operation, &[422, 400]).and_then(|(status, response)| {
+    let unreadable = faults.iter().any(|fault| fault.place == Where::Body && fault.rule == "content");
+    let (statuses, title) =
+        if unreadable { ([400, 422], "bad request") } else { ([422, 400], "unprocessable content") };
+    let described = described(operation, &statuses).and_then(|(status, response)| {
         negotiate::with_response(operation, request, &prefer.for_failure(status), status, response).ok()
     });
     described.unwrap_or_else(|| {
@@ -131,7 +135,7 @@ fn invalid(operation: &Operation, request: &Request<'_>, prefer: &Prefer, faults
         let mut more = Map::new();
         more.insert("errors".to_owned(), list.collect());
         let detail = "the request does not keep to the description";
-        Answer::problem_with(422, "unprocessable content", detail, more)
+        Answer::problem_with(statuses[0], title, detail, more)
     })
 }
 

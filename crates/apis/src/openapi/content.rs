@@ -1,5 +1,7 @@
 //! Bodies: what requests carry and what answers bring.
 
+use std::sync::Arc;
+
 use super::{Reader, parameters};
 use crate::operation::{Body, Example, Form, Media, Response, Statuses};
 use crate::problem::quoted;
@@ -17,7 +19,7 @@ pub fn body<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Option<Body> {
     }
     Some(Body {
         required: node.value.get("required").and_then(serde_json::Value::as_bool).unwrap_or(false),
-        description: node.text_of("description").map(Into::into),
+        description: reader.text(node, "description"),
         content: content(node, reader),
     })
 }
@@ -26,15 +28,21 @@ pub fn body<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Option<Body> {
 pub fn response<'a>(statuses: Statuses, node: Node<'a>, reader: &mut Reader<'a>) -> Response {
     Response {
         statuses,
-        description: node.text_of("description").map(Into::into),
+        description: reader.text(node, "description"),
         headers: parameters::headers(node, reader),
         content: content(node, reader),
     }
 }
 
-fn content<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Box<[Media]> {
+fn content<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Arc<[Media]> {
+    if let Some(known) = reader.contents.get(&node.address()) {
+        return known.clone();
+    }
     let mut found = Vec::new();
     for (range, node) in node.field("content").into_iter().flat_map(|content| content.fields()) {
+        if !reader.takes_part(node) {
+            break;
+        }
         if !is_range(range) {
             let what = format!("{} is no media type", quoted(range));
             reader.problem(node, what, "write a type such as `application/json`");
@@ -49,7 +57,9 @@ fn content<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Box<[Media]> {
             fields: fields(node, reader),
         });
     }
-    found.into()
+    let found: Arc<[Media]> = found.into();
+    reader.contents.insert(node.address(), found.clone());
+    found
 }
 
 /// `type/subtype`, either of which may be `*`, and parameters behind.
@@ -62,7 +72,7 @@ fn is_range(text: &str) -> bool {
 }
 
 /// `example` and `examples`, the single one first and without a name.
-pub fn examples<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Box<[Example]> {
+pub fn examples<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Arc<[Example]> {
     let single =
         node.field("example").map(|node| Example { name: None, summary: None, value: node.value.clone() });
     let mut found: Vec<Example> = single.into_iter().collect();
@@ -70,11 +80,13 @@ pub fn examples<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Box<[Example]> {
         let Some(node) = reader.follow(node) else { continue };
         // An example elsewhere (`externalValue`) is not fetched, and shows nothing.
         if let Some(value) = node.field("value") {
-            let summary = node.text_of("summary").map(Into::into);
+            let summary = reader.text(node, "summary");
             found.push(Example { name: Some(name.into()), summary, value: value.value.clone() });
         }
     }
-    found.into()
+    let found: Arc<[Example]> = found.into();
+    reader.examples.insert(node.address(), found.clone());
+    found
 }
 
 fn fields<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Box<[Form]> {

@@ -8,11 +8,14 @@ mod operations;
 mod parameters;
 mod security;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::description::{Description, Dialect, Server};
+use crate::limits::PARTS_MAX;
+use crate::operation::{Example, Media};
 use crate::problem::{Problem, quoted};
 use crate::schema::SchemaId;
 use crate::schema::read::Schematics;
@@ -25,6 +28,13 @@ pub(crate) struct Reader<'a> {
     pub findings: Findings,
     pub warnings: Findings,
     pub schemes: security::Schemes,
+    /// Bodies that were read already, by the place they stand at: references lead there again and again.
+    pub contents: HashMap<usize, Arc<[Media]>>,
+    /// Examples, likewise.
+    pub examples: HashMap<usize, Arc<[Example]>>,
+    /// Texts, likewise.
+    texts: HashMap<usize, Arc<str>>,
+    parts_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -36,6 +46,27 @@ impl<'a> Reader<'a> {
     /// The number of a schema.
     pub fn schema(&mut self, node: Node<'a>) -> SchemaId {
         self.schematics.number(node, &mut self.references, &mut self.findings)
+    }
+
+    /// The text of a field, shared by all who refer to its place.
+    pub fn text(&mut self, node: Node<'a>, name: &str) -> Option<Arc<str>> {
+        let value = node.value.get(name)?;
+        let text = value.as_str()?;
+        let address = std::ptr::from_ref(value) as usize;
+        Some(self.texts.entry(address).or_insert_with(|| text.into()).clone())
+    }
+
+    /// Whether one part more may be read; past the bound it is a problem.
+    pub fn takes_part(&mut self, node: Node<'_>) -> bool {
+        match self.parts_left.checked_sub(1) {
+            Some(left) => self.parts_left = left,
+            None => {
+                let what = format!("is one of more than {PARTS_MAX} parameters, answers, headers and bodies");
+                self.problem(node, what, "split the API into several");
+                return false;
+            }
+        }
+        true
     }
 
     pub fn problem(&mut self, node: Node<'_>, what: impl Into<String>, fix: impl Into<String>) {
@@ -57,9 +88,13 @@ pub fn read(documents: &[Document]) -> Result<Description, Vec<Problem>> {
         findings: Findings::default(),
         warnings: Findings::default(),
         schemes: security::Schemes::default(),
+        contents: HashMap::new(),
+        examples: HashMap::new(),
+        texts: HashMap::new(),
+        parts_left: PARTS_MAX,
     };
     let mut description = describe(root, dialect, &mut reader);
-    let Reader { mut references, schematics, mut findings, mut warnings, schemes } = reader;
+    let Reader { mut references, schematics, mut findings, mut warnings, schemes, .. } = reader;
     let schemas = Arc::new(schematics.finish(&mut references, &mut findings, &mut warnings));
     description.warnings = warnings.settle(&upload);
     if !findings.is_empty() {

@@ -81,16 +81,15 @@ fn operation<'a>(
     template: &Template,
     reader: &mut Reader<'a>,
 ) -> Operation {
-    let text = |name: &str| node.text_of(name).map(Into::into);
     let method: Arc<str> = key.as_str().split(' ').next().unwrap_or_default().into();
     let parameters = parameters::of_operation(item, node, reader);
     compare_with_path(&parameters, template, node, reader);
     let body = node.field("requestBody").and_then(|body| content::body(body, reader));
     let tags = node.field("tags").into_iter().flat_map(|tags| tags.items());
     Operation {
-        id: text("operationId"),
-        summary: text("summary"),
-        description: text("description"),
+        id: reader.text(node, "operationId"),
+        summary: reader.text(node, "summary"),
+        description: reader.text(node, "description"),
         tags: tags.filter_map(|tag| tag.text().map(Into::into)).collect(),
         deprecated: node.value.get("deprecated").and_then(serde_json::Value::as_bool).unwrap_or(false),
         parameters: parameters.into(),
@@ -141,6 +140,9 @@ fn responses<'a>(operation: Node<'a>, reader: &mut Reader<'a>) -> Box<[Response]
             reader.problem(node, what, "write a status such as `200`, a class such as `4XX`, or `default`");
             continue;
         };
+        if !reader.takes_part(node) {
+            break;
+        }
         if let Some(target) = reader.follow(node) {
             found.push(content::response(statuses, target, reader));
         }

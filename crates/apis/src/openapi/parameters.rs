@@ -21,6 +21,9 @@ pub fn of_operation<'a>(item: Node<'a>, operation: Node<'a>, reader: &mut Reader
     let own = list(operation, reader).into_iter().map(|node| (node, true));
     let mut own_places: Vec<(Arc<str>, Place)> = Vec::new();
     for (node, is_own) in shared.chain(own).collect::<Vec<_>>() {
+        if found.len() > PARAMETERS_MAX || !reader.takes_part(node) {
+            break;
+        }
         let Some(parameter) = parameter(node, reader) else { continue };
         if parameter.place == Place::Header
             && SAID_ELSEWHERE.iter().any(|name| parameter.name.eq_ignore_ascii_case(name))
@@ -43,7 +46,7 @@ pub fn of_operation<'a>(item: Node<'a>, operation: Node<'a>, reader: &mut Reader
         }
     }
     if found.len() > PARAMETERS_MAX {
-        let what = format!("has {} parameters, at most {PARAMETERS_MAX} are read", found.len());
+        let what = format!("has more than {PARAMETERS_MAX} parameters");
         reader.problem(operation, what, "put some of them into the body");
     }
     found
@@ -89,7 +92,7 @@ fn parameter<'a>(node: Node<'a>, reader: &mut Reader<'a>) -> Option<Parameter> {
         place,
         required: flag("required") || place == Place::Path,
         deprecated: flag("deprecated"),
-        description: node.text_of("description").map(Into::into),
+        description: reader.text(node, "description"),
         shape,
         schema,
         examples: content::examples(node, reader),
@@ -151,11 +154,14 @@ pub fn headers<'a>(response: Node<'a>, reader: &mut Reader<'a>) -> Box<[Header]>
             continue;
         }
         let Some(node) = reader.follow(node) else { continue };
+        if !reader.takes_part(node) {
+            break;
+        }
         let (shape, schema) = shape(node, Place::Header, reader);
         found.push(Header {
             name: name.into(),
             required: node.value.get("required").and_then(Value::as_bool).unwrap_or(false),
-            description: node.text_of("description").map(Into::into),
+            description: reader.text(node, "description"),
             shape,
             schema,
             examples: content::examples(node, reader),

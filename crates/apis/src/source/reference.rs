@@ -16,7 +16,19 @@ pub struct References<'a> {
     upload: &'a Upload,
     /// Document and text to what it leads to.
     known: HashMap<(usize, &'a str), Result<Node<'a>, Dangling>>,
+    /// Fields of large objects by name: ten thousand schemas refer to each other by it.
+    fields: HashMap<usize, HashMap<&'a str, Node<'a>>>,
+    /// Values by their `$anchor`, for documents in which one was asked for.
+    anchors: HashMap<usize, HashMap<&'a str, Node<'a>>>,
+    /// How many guesses of what was meant are still made: each looks at all names.
+    guesses_left: usize,
 }
+
+/// Most guesses of what a reference meant, in one upload.
+const GUESSES: usize = 50;
+
+/// From how many fields on an object is looked through once for all.
+const MANY_FIELDS: usize = 32;
 
 /// Why a reference leads nowhere.
 #[derive(Clone)]
@@ -27,7 +39,13 @@ struct Dangling {
 
 impl<'a> References<'a> {
     pub fn new(upload: &'a Upload) -> References<'a> {
-        References { upload, known: HashMap::new() }
+        References {
+            upload,
+            known: HashMap::new(),
+            fields: HashMap::new(),
+            anchors: HashMap::new(),
+            guesses_left: GUESSES,
+        }
     }
 
     /// What a value stands for: itself, or what its reference leads to in the end. Nothing when that is nowhere, which
@@ -92,45 +110,68 @@ impl<'a> References<'a> {
         if let Some(known) = self.known.get(&(document, reference)) {
             return known.clone();
         }
-        let found = find(self.upload, document, reference);
+        let found = self.find(document, reference);
         self.known.insert((document, reference), found.clone());
         found
     }
-}
 
-fn find<'a>(upload: &'a Upload, document: usize, reference: &str) -> Result<Node<'a>, Dangling> {
-    let (file, pointer) = reference.split_once('#').unwrap_or((reference, ""));
-    let document = if file.is_empty() { document } else { other_document(upload, document, file)? };
-    let mut at = upload.root(document);
-    if pointer.is_empty() {
-        return Ok(at);
-    }
-    let Some(steps) = pointer.strip_prefix('/') else { return anchor(at, pointer, reference) };
-    for step in steps.split('/') {
-        let step = percent_decode_str(step).decode_utf8_lossy().replace("~1", "/").replace("~0", "~");
-        let next = match step.parse::<usize>() {
-            Ok(position) if at.value.is_array() => at.items().nth(position),
-            _ => at.field(&step),
-        };
-        at = next.ok_or_else(|| missing(at, &step, reference))?;
-    }
-    Ok(at)
-}
-
-/// `$anchor` of JSON Schema: a name instead of a place.
-fn anchor<'a>(root: Node<'a>, name: &str, reference: &str) -> Result<Node<'a>, Dangling> {
-    let mut waiting = vec![root];
-    while let Some(node) = waiting.pop() {
-        if node.text_of("$anchor") == Some(name) {
-            return Ok(node);
+    fn find(&mut self, document: usize, reference: &str) -> Result<Node<'a>, Dangling> {
+        let upload = self.upload;
+        let (file, pointer) = reference.split_once('#').unwrap_or((reference, ""));
+        let document = if file.is_empty() { document } else { other_document(upload, document, file)? };
+        let mut at = upload.root(document);
+        if pointer.is_empty() {
+            return Ok(at);
         }
-        waiting.extend(node.fields().map(|(_, inner)| inner));
-        waiting.extend(node.items());
+        let Some(steps) = pointer.strip_prefix('/') else { return self.anchor(at, pointer, reference) };
+        for step in steps.split('/') {
+            let step = percent_decode_str(step).decode_utf8_lossy().replace("~1", "/").replace("~0", "~");
+            let next = match step.parse::<usize>() {
+                Ok(position) if at.value.is_array() => at.items().nth(position),
+                _ => self.field(at, &step),
+            };
+            at = match next {
+                Some(next) => next,
+                None => return Err(self.missing(at, &step, reference)),
+            };
+        }
+        Ok(at)
     }
-    Err(Dangling {
-        what: format!("leads nowhere: {} names no `$anchor`", quoted(reference)),
-        fix: "write a pointer such as `#/components/schemas/Pet`".to_owned(),
-    })
+
+    /// `$anchor` of JSON Schema: a name instead of a place.
+    fn anchor(&mut self, root: Node<'a>, name: &str, reference: &str) -> Result<Node<'a>, Dangling> {
+        let anchors = self.anchors.entry(root.document).or_insert_with(|| {
+            let (mut found, mut waiting) = (HashMap::new(), vec![root]);
+            while let Some(node) = waiting.pop() {
+                found.extend(node.text_of("$anchor").map(|name| (name, node)));
+                waiting.extend(node.fields().map(|(_, inner)| inner));
+                waiting.extend(node.items());
+            }
+            found
+        });
+        anchors.get(name).copied().ok_or_else(|| Dangling {
+            what: format!("leads nowhere: {} names no `$anchor`", quoted(reference)),
+            fix: "write a pointer such as `#/components/schemas/Pet`".to_owned(),
+        })
+    }
+
+    fn missing(&mut self, at: Node<'_>, step: &str, reference: &str) -> Dangling {
+        self.guesses_left = self.guesses_left.saturating_sub(1);
+        let names =
+            at.fields().map(|(name, _)| name).take(if self.guesses_left == 0 { 0 } else { usize::MAX });
+        let near = model::suggest::did_you_mean(step, names);
+        Dangling {
+            what: format!("leads nowhere: there is no {} on the way of {}", quoted(step), quoted(reference)),
+            fix: near.unwrap_or_else(|| "add it, or mend the reference".to_owned()),
+        }
+    }
+
+    fn field(&mut self, node: Node<'a>, name: &str) -> Option<Node<'a>> {
+        if node.value.as_object()?.len() < MANY_FIELDS {
+            return node.field(name);
+        }
+        self.fields.entry(node.address()).or_insert_with(|| node.fields().collect()).get(name).copied()
+    }
 }
 
 fn other_document(upload: &Upload, from: usize, file: &str) -> Result<usize, Dangling> {
@@ -151,14 +192,6 @@ fn other_document(upload: &Upload, from: usize, file: &str) -> Result<usize, Dan
             fix: near.unwrap_or_else(|| "upload that document as well".to_owned()),
         }
     })
-}
-
-fn missing(at: Node<'_>, step: &str, reference: &str) -> Dangling {
-    let near = model::suggest::did_you_mean(step, at.fields().map(|(name, _)| name));
-    Dangling {
-        what: format!("leads nowhere: there is no {} on the way of {}", quoted(step), quoted(reference)),
-        fix: near.unwrap_or_else(|| "add it, or mend the reference".to_owned()),
-    }
 }
 
 /// A path without `.` and `..`; nothing is above the upload.

@@ -28,6 +28,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
@@ -146,6 +147,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

@@ -196,7 +196,7 @@ impl RuleCompiler<'_> {
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault } = policies;
         let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
-        let authorization = None;
+        let (authentication, authorization) = (None, None);
         let rule = Arc::new(Rule {
             slot,
             origin,
@@ -205,6 +205,7 @@ impl RuleCompiler<'_> {
             timeouts,
             retry,
             fault,
+            authentication,
             authorization,
             operation,
         });

@@ -19,8 +19,9 @@ pub fn plain(text: &str) -> Result<Value, Problem> {
         _ => {}
     }
     if OLD_BOOLEANS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        return Err(Problem::new("is text to some readers of YAML and true or false to others")
-            .remedy("write true or false, or put the word in quotes"));
+        return Err(Problem::new("is text to some readers of YAML and true or false to others").remedy(
+            format!("put it in quotes (\"{text}\") where the word is meant, or write true or false"),
+        ));
     }
     // What does not begin like a number cannot be one; most words end here.
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {

@@ -151,7 +151,7 @@ impl Reading {
     fn of(operation: &Operation, base: &str) -> Reading {
         let parameters: Vec<Parameter> =
             operation.parameters.iter().map(|one| Parameter::of(one, operation)).collect();
-        let content = operation.body.iter().flat_map(|body| &body.content);
+        let content = operation.body.iter().flat_map(|body| body.content.iter());
         let bodies: Vec<Shown> = content.map(|media| shown(media, operation, Direction::Request)).collect();
         let answers = operation.responses.iter().map(|response| Answered {
             status: response.statuses.to_string(),

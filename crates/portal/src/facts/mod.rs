@@ -6,6 +6,7 @@
 pub mod apis;
 pub mod conditions;
 pub mod gateways;
+pub mod mesh;
 pub mod plane;
 pub mod proxies;
 pub mod routes;
@@ -24,6 +25,8 @@ pub const ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/httproutes";
 pub const API_VERSIONS: &str = "/apis/product.selvedge.dev/v1alpha1/apiversions";
 /// Proxies.
 pub const PROXIES: &str = "/apis/status.selvedge.dev/v1alpha1/proxies";
+/// The mesh as a picture.
+pub const MESHES: &str = "/apis/status.selvedge.dev/v1alpha1/meshpictures";
 /// Rates of routes.
 pub const TRAFFIC: &str = "/apis/status.selvedge.dev/v1alpha1/routes";
 /// The control plane.

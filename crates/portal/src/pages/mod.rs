@@ -6,6 +6,7 @@
 mod apis;
 mod frame;
 mod gateways;
+mod mesh;
 mod overview;
 mod proxies;
 mod routes;
@@ -17,6 +18,7 @@ use http::{Response, StatusCode};
 pub use apis::{api, apis};
 pub use frame::Frame;
 pub use gateways::{gateway, gateways};
+pub use mesh::mesh;
 pub use overview::overview;
 pub use proxies::{proxies, proxy};
 pub use routes::{route, routes};

@@ -199,7 +199,10 @@ impl<'s> Maker<'s> {
         ];
         if types.is_all() {
             let spoken = spoken.into_iter().find(|(_, spoken)| *spoken).map(|(kind, _)| kind);
-            return Some(spoken.unwrap_or(Type::Text));
+            // Where anything will do, text does; unless it turned out not to.
+            if spoken.is_some() || self.look == Look::Plain {
+                return Some(spoken.unwrap_or(Type::Text));
+            }
         }
         let mut kinds: Vec<Type> = types.iter().collect();
         // `integer` stands in the set of every `number`.
