@@ -161,12 +161,20 @@ fn existing(kind: KindName) -> Value {
         }),
         KindName::JoinToken => json!({"spec": {"serviceAccount": "a", "digest": "0".repeat(64)}}),
         KindName::TrustBundle => json!({"spec": {"trustDomain": "a", "roots": []}}),
+        KindName::ApiVersion => json!({"spec": {"api": "a", "label": "v1"}}),
+        KindName::ApiRevision => json!({"spec": {
+            "api": "a", "version": "a", "documents": [{"name": "a.yaml", "content": "{}"}],
+        }}),
+        KindName::ApiBinding => json!({"spec": {"version": "a", "default": {"mock": {}}}}),
+        KindName::ApiProduct => json!({"spec": {"apis": [{"version": "a"}]}}),
+        KindName::Plan => json!({"spec": {"product": "a", "rates": [{"requests": 1, "per": "1s"}]}}),
         KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
         | KindName::Pod
         | KindName::HttpRoute
+        | KindName::Api
         | KindName::GatewayParameters => json!({"spec": {}}),
     };
     if matches!(kind, KindName::Secret | KindName::ConfigMap) {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod names;
+mod operation;
 mod resilience;
 mod security;
 mod settings;
 mod sources;
 
 pub use names::{ReachableName, ReachablePort};
+pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -199,12 +201,14 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// The operation of an API that it carries, if it carries one.
+    pub operation: Option<Arc<Operation>>,
 }
 
 /// Where a rule comes from: for logs, metrics and `selvedge explain`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// `HTTPRoute`.
+    /// `HTTPRoute` or `APIVersion`.
     pub kind: &'static str,
     /// `namespace/name`.
     pub route: Arc<str>,
@@ -223,6 +227,10 @@ pub enum Action {
     Forward(Backends),
     /// Answer with a redirect; no upstream is asked.
     Redirect(Redirect),
+    /// Answer always the same; no upstream is asked.
+    Answer(Arc<FixedAnswer>),
+    /// Answer out of the description of the operation; no upstream is asked.
+    Mock(Arc<Mock>),
     /// The rule cannot work (no backends, invalid filter): answer with this status. Failure closes.
     Refuse {
         /// Status to answer, in practice 500.

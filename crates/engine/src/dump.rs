@@ -164,6 +164,7 @@ pub(crate) fn matched(entry: &Entry) -> Value {
     let (kind, text) = match &entry.path {
         PathMatch::Exact(text) => ("exact", text),
         PathMatch::Prefix(text) => ("prefix", text),
+        PathMatch::Template(template) => ("template", template.text()),
         PathMatch::Pattern(pattern) => ("pattern", pattern.text()),
     };
     object.insert(kind.into(), json!(text));
@@ -200,7 +201,18 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization } = rule;
+    let Rule {
+        slot,
+        origin,
+        filters,
+        action,
+        timeouts,
+        retry,
+        fault,
+        authentication,
+        authorization,
+        operation,
+    } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -223,6 +235,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
+    }
+    if let Some(operation) = operation {
+        object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));
     }
     let (name, value) = self::action(action);
     object.insert(name.into(), value);
@@ -264,6 +279,8 @@ fn action(action: &Action) -> (&'static str, Value) {
     match action {
         Action::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
         Action::Redirect(redirect) => ("redirect", self::redirect(redirect)),
+        Action::Answer(answer) => ("answer", json!({ "status": answer.status, "reason": answer.reason })),
+        Action::Mock(mock) => ("mock", json!({ "operation": mock.operation.key.as_str() })),
         Action::Refuse { status, reason } => ("refuse", json!({ "status": status, "reason": reason })),
     }
 }

@@ -39,7 +39,9 @@ fn cluster_of(rule: &Rule) -> ClusterSlot {
             Target::Cluster(slot) => *slot,
             other @ (Target::Invalid { .. } | Target::Redirect(_)) => panic!("leads to {other:?}"),
         },
-        other @ (Action::Redirect(_) | Action::Refuse { .. }) => panic!("does {other:?}"),
+        other @ (Action::Redirect(_) | Action::Answer(_) | Action::Mock(_) | Action::Refuse { .. }) => {
+            panic!("does {other:?}")
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use engine::config::{Action, Origin, Rule, RuleSlot, Timeouts};
 use engine::matching::{
     Entry, FieldMatch, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Pattern,
-    Requirements, Seniority, ValueMatch, Verdict,
+    Requirements, Seniority, Template, ValueMatch, Verdict,
 };
 use engine::request::RequestView;
 use proptest::prelude::*;
@@ -33,6 +33,8 @@ struct SpecMatch {
 enum SpecPath {
     Exact(String),
     Prefix(String),
+    /// `{}` stands for a parameter.
+    Template(String),
     Pattern(String),
 }
 
@@ -99,6 +101,7 @@ fn path_fits(spec: &SpecPath, path: &str) -> bool {
     match spec {
         SpecPath::Exact(text) => text == path,
         SpecPath::Pattern(text) => pattern_fits(text, path),
+        SpecPath::Template(text) => pattern_fits(&text.replace("{}", "[^/]+"), path),
         SpecPath::Prefix(text) => {
             let wanted: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
             let given: Vec<&str> = path.split('/').skip(1).collect();
@@ -151,11 +154,17 @@ fn fits(spec: &SpecMatch, request: &SpecRequest) -> bool {
         && spec.query.iter().all(|(n, v)| first(&query, n).is_some_and(|value| value_fits(v, value)))
 }
 
-fn path_rank(path: &SpecPath) -> (u8, Reverse<usize>) {
+/// Segments by how much of them is written, so that written ones come first, from the left.
+fn path_rank(path: &SpecPath) -> (u8, Reverse<usize>, Vec<u8>) {
+    let rank = |segment: &str| match segment {
+        "{}" => 2,
+        segment => u8::from(segment.contains("{}")),
+    };
     match path {
-        SpecPath::Exact(_) => (0, Reverse(0)),
-        SpecPath::Pattern(text) => (1, Reverse(text.len())),
-        SpecPath::Prefix(text) => (2, Reverse(text.trim_end_matches('/').len())),
+        SpecPath::Exact(_) => (0, Reverse(0), Vec::new()),
+        SpecPath::Template(text) => (1, Reverse(0), text.split('/').map(rank).collect()),
+        SpecPath::Pattern(text) => (2, Reverse(text.len()), Vec::new()),
+        SpecPath::Prefix(text) => (3, Reverse(text.trim_end_matches('/').len()), Vec::new()),
     }
 }
 
@@ -215,6 +224,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         fault: None,
         authentication: None,
         authorization: None,
+        operation: None,
     })
 }
 
@@ -233,6 +243,7 @@ fn entry(spec: &SpecMatch, listener: usize, index: usize) -> Entry {
             SpecPath::Exact(text) => PathMatch::Exact(text.as_str().into()),
             SpecPath::Prefix(text) => PathMatch::Prefix(text.as_str().into()),
             SpecPath::Pattern(text) => PathMatch::Pattern(Pattern::new(text).unwrap()),
+            SpecPath::Template(text) => PathMatch::Template(Template::new(text).unwrap()),
         },
         requirements: Requirements {
             method: spec.method.as_deref().map(Arc::from),
@@ -304,6 +315,11 @@ fn path() -> impl Strategy<Value = String> {
     .prop_map(|path| if path.is_empty() { "/".to_owned() } else { path })
 }
 
+/// Parameters before, between and behind what is written.
+fn template() -> impl Strategy<Value = String> {
+    "(/([ab]|\\{\\}|a\\{\\})){1,3}/?".prop_filter("has a parameter", |text| text.contains("{}"))
+}
+
 fn value() -> impl Strategy<Value = SpecValue> {
     prop_oneof![
         "[ab]{0,2}".prop_map(SpecValue::Exact),
@@ -322,6 +338,7 @@ fn spec_match() -> impl Strategy<Value = SpecMatch> {
         6 => path().prop_map(SpecPath::Prefix),
         2 => prop::sample::select(vec!["/a.*", "/[ab]/?", ".*", "(/a)+/b", "/a|/b"])
             .prop_map(|text| SpecPath::Pattern(text.to_owned())),
+        4 => template().prop_map(SpecPath::Template),
     ];
     let method = prop::option::weighted(0.3, "GET|POST|get");
     (hostname(), path, method, demands(), demands(), 0_i64..3, "[ab]/[ab]").prop_map(

@@ -13,6 +13,7 @@ pub mod ip_block;
 pub mod jwk;
 pub mod kinds;
 pub mod labels;
+pub mod life;
 pub mod names;
 pub mod path;
 pub mod resource;

@@ -227,6 +227,14 @@ fn least(kind: KindName) -> &'static str {
             "spec: {serviceAccount: cart, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
         }
         KindName::TrustBundle => "spec: {trustDomain: bank.example, roots: []}",
+        KindName::Api => "",
+        KindName::ApiVersion => "spec: {api: pets, label: v1}",
+        KindName::ApiRevision => {
+            "spec: {api: pets, version: pets-v1, documents: [{name: openapi.yaml, content: '{}'}]}"
+        }
+        KindName::ApiBinding => "spec: {version: pets-v1, default: {mock: {}}}",
+        KindName::ApiProduct => "spec: {apis: [{version: pets-v1}]}",
+        KindName::Plan => "spec: {product: pets}",
         KindName::AccessToken => {
             "spec: {user: kim, digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
         }

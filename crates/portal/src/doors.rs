@@ -55,6 +55,8 @@ enum Door {
     Gateway { namespace: String, name: String },
     Routes,
     Route { namespace: String, name: String },
+    Apis,
+    Api { namespace: String, name: String },
     Proxies,
     Proxy { name: String },
     Mesh,
@@ -83,6 +85,8 @@ impl Door {
             ["routes", namespace, name] => {
                 Door::Route { namespace: (*namespace).into(), name: (*name).into() }
             }
+            ["apis"] => Door::Apis,
+            ["apis", namespace, name] => Door::Api { namespace: (*namespace).into(), name: (*name).into() },
             ["mesh"] => Door::Mesh,
             ["proxies"] => Door::Proxies,
             ["proxies", name] => Door::Proxy { name: (*name).into() },
@@ -185,6 +189,8 @@ impl Console {
             Some(Door::Gateway { namespace, name }) => pages::gateway(frame, asking, &namespace, &name).await,
             Some(Door::Routes) => pages::routes(frame, asking).await,
             Some(Door::Route { namespace, name }) => pages::route(frame, asking, &namespace, &name).await,
+            Some(Door::Apis) => pages::apis(frame, asking).await,
+            Some(Door::Api { namespace, name }) => pages::api(frame, asking, &namespace, &name).await,
             Some(Door::Proxies) => pages::proxies(frame, asking).await,
             Some(Door::Proxy { name }) => pages::proxy(frame, asking, &name).await,
             Some(Door::Mesh) => pages::mesh(frame, asking).await,

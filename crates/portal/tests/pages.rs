@@ -10,12 +10,15 @@ use portal::{Answered, Api, Console};
 use serde_json::{Value, json};
 
 const GROUP: &str = "/apis/gateway.networking.k8s.io/v1";
+const PRODUCT: &str = "/apis/product.selvedge.dev/v1alpha1";
 const TOLD: &str = "/apis/status.selvedge.dev/v1alpha1";
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "/console",
     "/console/gateways",
     "/console/routes",
     "/console/proxies",
+    "/console/apis",
+    "/console/apis/shop/pets-v1",
     "/console/gateways/shop/edge",
     "/console/routes/shop/cart",
     "/console/proxies/edge-1",
@@ -71,6 +74,29 @@ fn route() -> Value {
         },
         "status": { "parents": [{ "parentRef": { "name": "edge" }, "conditions": [condition] }] },
     })
+}
+
+fn version() -> Value {
+    json!({ "metadata": { "namespace": "shop", "name": "pets-v1" }, "spec": {
+        "api": "pets", "label": "v1", "state": "Published", "revision": "pets-v1-1", "selector": { "path": "/v1" },
+    }})
+}
+
+fn revision() -> Value {
+    let text = "openapi: 3.1.0
+info: { title: 'Pets <b>&</b> more', version: '1' }
+paths:
+  /pets/{id}:
+    put:
+      summary: Change a pet
+      deprecated: true
+      parameters:
+        - { name: id, in: path, required: true, description: Its number, schema: { type: integer }, example: 7 }
+      requestBody: { content: { application/json: { example: { name: Mika } } } }
+      responses: { '204': { description: It is so } }
+";
+    json!({ "metadata": { "namespace": "shop", "name": "pets-v1-1" },
+        "spec": { "documents": [{ "name": "pets.yaml", "content": text }] } })
 }
 
 fn proxy() -> Value {
@@ -135,6 +161,9 @@ fn documents() -> BTreeMap<String, Value> {
         ("/apis/policy.selvedge.dev/v1alpha1/resiliencepolicies".to_owned(), none.clone()),
         ("/apis/policy.selvedge.dev/v1alpha1/faultpolicies".to_owned(), none.clone()),
         ("/apis/policy.selvedge.dev/v1alpha1/telemetrypolicies".to_owned(), none),
+        (format!("{PRODUCT}/apiversions"), list(version())),
+        (format!("{PRODUCT}/namespaces/shop/apiversions/pets-v1"), version()),
+        (format!("{PRODUCT}/namespaces/shop/apirevisions/pets-v1-1"), revision()),
         (format!("{TOLD}/proxies"), list(proxy())),
         (format!("{TOLD}/routes"), list(traffic())),
         (format!("{TOLD}/meshpictures"), list(mesh())),
@@ -432,4 +461,21 @@ async fn pages_can_be_read_without_eyes() {
     }
     let form = visit.text("/console/login").await;
     assert!(form.contains("<label for=\"token\">") && form.contains("id=\"token\""));
+}
+
+#[tokio::test]
+async fn the_reference_of_an_api_is_made_of_its_description() {
+    let visit = Visit::inside(documents()).await;
+
+    let all = visit.text("/console/apis").await;
+    assert!(all.contains("/console/apis/shop/pets-v1") && all.contains("/pets/v1"), "{all}");
+    let page = visit.text("/console/apis/shop/pets-v1").await;
+
+    assert!(
+        page.contains("Change a pet") && page.contains("Its number") && page.contains("It is so"),
+        "{page}"
+    );
+    assert!(page.contains("should no longer be used"), "{page}");
+    assert!(page.contains("curl -X PUT") && page.contains("http://127.0.0.1:8080/pets/v1/pets/7"), "{page}");
+    assert!(!page.contains("<b>"), "what a description says is text: {page}");
 }

@@ -5,13 +5,14 @@
 //! once.
 
 mod forward;
+mod made;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine::config::{Action, Backends, Rule, Target, Timeouts};
+use engine::config::{Action, Backends, Mock, Rule, Target, Timeouts};
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
@@ -35,6 +36,11 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
             let work = pin!(forward(downstream, exchange, &cluster, rule));
             within(limit, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
+        // Boxed, so that requests which nobody mocks have no room for it.
+        Ok(Decision::Mock(mock)) => match Box::pin(made::mock(downstream, exchange, mock)).await {
+            Ok(answer) => return reply(downstream, exchange, answer).await,
+            Err(failure) => Err(failure),
+        },
         Ok(Decision::Answer(answer)) => return reply(downstream, exchange, answer).await,
         Err(failure) => Err(failure),
     };
@@ -73,6 +79,7 @@ async fn reply(downstream: &mut Downstream, exchange: &mut Exchange<'_>, answer:
 }
 
 enum Decision<'c> {
+    Mock(&'c Mock),
     Forward(Rc<ClusterState>, &'c Rule),
     Answer(Answer),
 }
@@ -125,6 +132,8 @@ fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c
     }
     match &rule.action {
         Action::Redirect(redirect) => Ok(Decision::Answer(redirect::answer(exchange, redirect))),
+        Action::Answer(fixed) => Ok(Decision::Answer(made::fixed(fixed))),
+        Action::Mock(mock) => Ok(Decision::Mock(mock)),
         Action::Refuse { .. } => Err(Failure::RouteRefused),
         Action::Forward(backends) => choose_backend(exchange, backends, rule),
     }

@@ -3,6 +3,7 @@
 //! Both kinds pass through [`visit_fields`], so that a response filter, the request id and cross-origin fields
 //! are on every answer. Failures become problem details (RFC 9457), or a gRPC status for gRPC callers.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use engine::config::Abort;
@@ -79,7 +80,7 @@ pub struct Answer {
     /// Status code.
     pub status: u16,
     /// Fields beyond those of every answer; names in lower case.
-    pub fields: Vec<(&'static str, Vec<u8>)>,
+    pub fields: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// Content; empty is written as no content at all.
     pub content: Vec<u8>,
 }
@@ -98,17 +99,17 @@ impl Answer {
             return Answer {
                 status: 200,
                 fields: vec![
-                    ("content-type", b"application/grpc".to_vec()),
-                    ("grpc-status", facts.grpc.to_string().into_bytes()),
-                    ("grpc-message", format!("{}: {}", facts.code, facts.sentence).into_bytes()),
+                    ("content-type".into(), b"application/grpc".to_vec()),
+                    ("grpc-status".into(), facts.grpc.to_string().into_bytes()),
+                    ("grpc-message".into(), format!("{}: {}", facts.code, facts.sentence).into_bytes()),
                 ],
                 content: Vec::new(),
             };
         }
         let id = std::str::from_utf8(exchange.request_id()).unwrap_or_default();
-        let mut fields = vec![("content-type", b"application/problem+json".to_vec())];
+        let mut fields = vec![("content-type".into(), b"application/problem+json".to_vec())];
         authentication::emit_challenges(exchange, failure, |challenge| {
-            fields.push(("www-authenticate", challenge));
+            fields.push(("www-authenticate".into(), challenge));
         });
         Answer { status: facts.status, fields, content: problem(facts, Some(id)).into_bytes() }
     }

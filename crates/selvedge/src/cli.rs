@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    api, apply, authz, completion, control, delete, describe, diff, echo, edit, explain, gateway, get, mesh,
-    sidecar, status, tap, token, top, up, validate, version,
+    api, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway, get,
+    mesh, sidecar, status, tap, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -24,9 +24,10 @@ const STYLES: Styles = Styles::styled()
 const TASKS: &[(&str, &[&str])] = &[
     ("Run", &["up", "control", "gateway", "sidecar", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
+    ("Offer APIs", &["api", "bind"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
     ("See what is", &["get", "describe", "status", "top", "tap"]),
-    ("Know before it happens", &["validate", "diff", "explain", "authz", "api"]),
+    ("Know before it happens", &["validate", "diff", "explain", "authz"]),
     ("This program", &["completion", "version"]),
 ];
 
@@ -42,6 +43,10 @@ A first walk:
   selvedge validate gateway.yaml                every mistake at once, then each object's state
   selvedge explain -f gateway.yaml GET http://shop.example/cart
                                                 which rule answers this request, and why
+An API out of its description:
+  selvedge up petstore.yaml                     routes and a mock, ready to call
+  selvedge bind petstore --upstream http://127.0.0.1:9000
+                                                the service itself behind the same URL
 With a control plane (`selvedge up --data DIR` runs one, too):
   selvedge diff -f shop.yaml                    what would change, and which requests with it
   selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
@@ -70,6 +75,8 @@ enum Command {
     Control(control::Arguments),
     Gateway(gateway::Arguments),
     Sidecar(Box<sidecar::Arguments>),
+    Api(api::Arguments),
+    Bind(bind::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
     Authz(authz::Arguments),
@@ -135,6 +142,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Up(arguments) => up::run(arguments),
         Command::Control(arguments) => control::run(arguments),
         Command::Gateway(arguments) => gateway::run(arguments),
+        Command::Api(arguments) => api::run(&arguments),
+        Command::Bind(arguments) => bind::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Authz(arguments) => authz::run(&arguments),

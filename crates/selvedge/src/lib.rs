@@ -13,6 +13,7 @@ pub mod echo;
 pub mod exit;
 pub mod gateway;
 pub mod output;
+pub mod product;
 pub mod remote;
 pub mod show;
 pub mod sidecar;

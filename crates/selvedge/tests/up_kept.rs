@@ -39,7 +39,11 @@ impl Up {
     fn applied(&self) {
         self.wait_for(|event| match event {
             KeptEvent::Gateway(proxy::Event::Applied { is_new: true, .. }) => Some(()),
-            KeptEvent::Gateway(_) | KeptEvent::Refused(_) | KeptEvent::Delayed(_) | KeptEvent::Landed => None,
+            KeptEvent::Gateway(_)
+            | KeptEvent::Refused(_)
+            | KeptEvent::Delayed(_)
+            | KeptEvent::Landed
+            | KeptEvent::Published(_) => None,
         });
     }
 }
@@ -72,7 +76,7 @@ fn an_edit_is_served_a_mistake_is_not_and_a_restart_finds_what_was_there() {
     replace(&file, &yaml(address, one.address()).replace("endpoints", "endpoint"));
     let said = up.wait_for(|event| match event {
         KeptEvent::Refused(said) => Some(said),
-        KeptEvent::Gateway(_) | KeptEvent::Delayed(_) | KeptEvent::Landed => None,
+        KeptEvent::Gateway(_) | KeptEvent::Delayed(_) | KeptEvent::Landed | KeptEvent::Published(_) => None,
     });
     assert!(said.contains("there is no field `endpoint`"), "{said}");
     answers(address, "two");

@@ -59,6 +59,12 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         // An identity of the mesh may do nothing here but what bindings give it, and those are judged above.
         | Kind::JoinToken(_)
         | Kind::TrustBundle(_)
+        | Kind::Api(_)
+        | Kind::ApiVersion(_)
+        | Kind::ApiRevision(_)
+        | Kind::ApiBinding(_)
+        | Kind::ApiProduct(_)
+        | Kind::Plan(_)
         | Kind::Gateway(_)
         | Kind::HttpRoute(_)
         | Kind::TcpRoute(_)

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use model::kinds::KindName;
 use model::kinds::secret::TYPE_AUTHORITY;
 use model::labels::NAMESPACE_NAME;
+use model::life;
 use serde_json::{Map, Value, json};
 
 use super::judge::name_of;
@@ -40,7 +41,13 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => {}
+        | KindName::TrustBundle
+        | KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan => {}
     }
 }
 
@@ -123,6 +130,13 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
             }
         }
         KindName::EndpointSlice => same("addressType", "field is immutable"),
+        KindName::ApiVersion | KindName::ApiProduct | KindName::Plan => {
+            causes.extend(life::check(kind, before, after).into_iter().map(|forbidden| Cause {
+                reason: "FieldValueInvalid",
+                field: forbidden.field.to_owned(),
+                message: format!("Invalid value: {}", forbidden.why),
+            }));
+        }
         KindName::Namespace
         | KindName::Service
         | KindName::Pod
@@ -147,7 +161,10 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => {}
+        | KindName::TrustBundle
+        | KindName::Api
+        | KindName::ApiRevision
+        | KindName::ApiBinding => {}
     }
     if causes.is_empty() { Ok(()) } else { Err(Status::invalid(About::new(kind, name_of(after)), &causes)) }
 }

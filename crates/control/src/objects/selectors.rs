@@ -249,6 +249,11 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         KindName::Pod => &["spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"],
         KindName::Service => &["spec.clusterIP", "spec.type"],
         KindName::Workload => &["spec.address", "spec.serviceAccount"],
+        KindName::ApiVersion => &["spec.api", "spec.state"],
+        KindName::ApiRevision => &["spec.api", "spec.version"],
+        KindName::ApiBinding => &["spec.version"],
+        KindName::ApiProduct => &["spec.state"],
+        KindName::Plan => &["spec.product", "spec.state"],
         KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::GatewayClass
@@ -271,7 +276,8 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => &[],
+        | KindName::TrustBundle
+        | KindName::Api => &[],
     };
     ["metadata.name", "metadata.namespace"].into_iter().chain(own.iter().copied())
 }

@@ -84,7 +84,13 @@ fn json(resource: &Resource) -> Value {
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
         | Kind::JoinToken(_)
-        | Kind::TrustBundle(_) => {}
+        | Kind::TrustBundle(_)
+        | Kind::Api(_)
+        | Kind::ApiVersion(_)
+        | Kind::ApiRevision(_)
+        | Kind::ApiBinding(_)
+        | Kind::ApiProduct(_)
+        | Kind::Plan(_) => {}
     }
     value
 }
@@ -125,7 +131,13 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
         | Kind::JoinToken(_)
-        | Kind::TrustBundle(_) => false,
+        | Kind::TrustBundle(_)
+        | Kind::Api(_)
+        | Kind::ApiVersion(_)
+        | Kind::ApiRevision(_)
+        | Kind::ApiBinding(_)
+        | Kind::ApiProduct(_)
+        | Kind::Plan(_) => false,
     }
 }
 
@@ -142,7 +154,7 @@ fn keep_fields(object: &mut Map<String, Value>, inside: &[&str], keys: &[&str]) 
 fn parents(resource: &Resource) -> Vec<String> {
     let namespace = resource.namespace();
     match &resource.kind {
-        Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
+        Kind::HttpRoute(_) | Kind::TcpRoute(_) | Kind::ApiVersion(_) => {
             let parents = resource.kind.parent_refs().iter().map(|parent| {
                 format!(
                     "{}/{}/{}",
@@ -181,7 +193,12 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
         | Kind::JoinToken(_)
-        | Kind::TrustBundle(_) => Vec::new(),
+        | Kind::TrustBundle(_)
+        | Kind::Api(_)
+        | Kind::ApiRevision(_)
+        | Kind::ApiBinding(_)
+        | Kind::ApiProduct(_)
+        | Kind::Plan(_) => Vec::new(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Index {
     }
 
     fn stand_before_services(&mut self, resource: &Resource, comes: bool) {
-        if !matches!(resource.kind, Kind::HttpRoute(_) | Kind::TcpRoute(_)) {
+        if !matches!(resource.kind, Kind::HttpRoute(_) | Kind::TcpRoute(_) | Kind::ApiVersion(_)) {
             return;
         }
         for service in parent_services(resource) {
@@ -162,7 +162,9 @@ impl Index {
 
     fn side(&mut self, resource: &Resource) -> Option<(&mut Children, Vec<Place>)> {
         match &resource.kind {
-            Kind::HttpRoute(_) | Kind::TcpRoute(_) => Some((&mut self.routes, gateways_of(resource))),
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) | Kind::ApiVersion(_) => {
+                Some((&mut self.routes, gateways_of(resource)))
+            }
             Kind::BackendTlsPolicy(policy) => Some((&mut self.policies, services_of(resource, policy))),
             Kind::Namespace(_)
             | Kind::Secret(_)
@@ -188,7 +190,12 @@ impl Index {
             | Kind::ClusterRoleBinding(_)
             | Kind::AccessToken(_)
             | Kind::JoinToken(_)
-            | Kind::TrustBundle(_) => None,
+            | Kind::TrustBundle(_)
+            | Kind::Api(_)
+            | Kind::ApiRevision(_)
+            | Kind::ApiBinding(_)
+            | Kind::ApiProduct(_)
+            | Kind::Plan(_) => None,
         }
     }
 }
@@ -235,8 +242,18 @@ fn parents(resource: &Resource, kind: KindName) -> Vec<Place> {
         .collect()
 }
 
-/// What a policy names as its targets.
+/// What a policy names as its targets, and what a part of an API names as that of which it is a part.
 pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
+    let whole = |kind: KindName, name: &Arc<str>| (kind, resource.namespace().into(), name.clone());
+    match &resource.kind {
+        Kind::ApiBinding(binding) => return vec![whole(KindName::ApiVersion, &binding.spec.version)],
+        Kind::ApiProduct(product) => {
+            let versions = product.spec.apis.iter();
+            return versions.map(|api| whole(KindName::ApiVersion, &api.version)).collect();
+        }
+        Kind::Plan(plan) => return vec![whole(KindName::ApiProduct, &plan.spec.product)],
+        _ => {}
+    }
     let references: &[PolicyTargetRef] = match &resource.kind {
         Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,

@@ -13,8 +13,8 @@ use model::kinds::references::{BackendObjectRef, LocalObjectRef, ObjectRef};
 use model::kinds::service::Service;
 use model::kinds::workload::Reach;
 use model::kinds::{
-    Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute, Kind, KindName, TcpRoute,
-    TrustBundle,
+    ApiBinding, ApiVersion, Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute,
+    Kind, KindName, TcpRoute, TrustBundle,
 };
 use model::resources::{Referred, Referrer, Typed};
 use model::{Resource, ResourceKey, Resources};
@@ -157,6 +157,8 @@ impl Needs<'_> {
             Kind::GatewayClass(class) => self.of_class(class),
             Kind::HttpRoute(route) => self.of_route(resource, route),
             Kind::TcpRoute(route) => self.of_tcp_route(resource, route),
+            Kind::ApiVersion(version) => self.of_version(resource, version),
+            Kind::ApiBinding(binding) => self.of_binding(resource, binding),
             Kind::Service(service) => self.of_service(resource, service),
             Kind::Backend(backend) => self.of_backend(resource, backend),
             Kind::BackendTlsPolicy(policy) => self.of_policy(resource, policy),
@@ -183,7 +185,11 @@ impl Needs<'_> {
             | Kind::ClusterRoleBinding(_)
             | Kind::AccessToken(_)
             | Kind::JoinToken(_)
-            | Kind::TrustBundle(_) => {}
+            | Kind::TrustBundle(_)
+            | Kind::Api(_)
+            | Kind::ApiRevision(_)
+            | Kind::ApiProduct(_)
+            | Kind::Plan(_) => {}
         }
     }
 
@@ -284,6 +290,28 @@ impl Needs<'_> {
         self.guards(KindName::TcpRoute, resource);
         let from = Referrer { group: GATEWAY_GROUP, kind: KindName::TcpRoute.as_str(), namespace };
         for backend in route.spec.rules.iter().flat_map(|rule| &rule.backend_refs) {
+            self.destination(from, &backend.target);
+        }
+    }
+
+    /// Of a version: what describes it and what takes its place. What answers it points here.
+    fn of_version(&mut self, resource: &Resource, version: &ApiVersion) {
+        let (namespace, spec) = (resource.namespace(), &version.spec);
+        self.add(KindName::Namespace, "", namespace);
+        self.guards(KindName::ApiVersion, resource);
+        self.add(KindName::Api, namespace, &spec.api);
+        for revision in spec.revision.iter().chain(&spec.candidate) {
+            self.add(KindName::ApiRevision, namespace, revision);
+        }
+        if let Some(successor) = &spec.successor {
+            self.add(KindName::ApiVersion, namespace, successor);
+        }
+    }
+
+    fn of_binding(&mut self, resource: &Resource, binding: &ApiBinding) {
+        let kind = KindName::ApiBinding;
+        let from = Referrer { group: kind.group(), kind: kind.as_str(), namespace: resource.namespace() };
+        for backend in binding.spec.targets().flat_map(|target| &target.backend_refs) {
             self.destination(from, &backend.target);
         }
     }

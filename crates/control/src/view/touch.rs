@@ -44,7 +44,7 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BT
                 found.insert(Touch::Rebuild(own));
                 found.insert(Touch::Rebuild(Node::OurGateways));
             }
-            Kind::HttpRoute(_) | Kind::TcpRoute(_) => {
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) | Kind::ApiVersion(_) => {
                 found.extend(route_touches(side, resources));
             }
             Kind::Mesh(_) => {
@@ -94,7 +94,12 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BT
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
             | Kind::AccessToken(_)
-            | Kind::JoinToken(_) => {}
+            | Kind::JoinToken(_)
+            | Kind::Api(_)
+            | Kind::ApiRevision(_)
+            | Kind::ApiBinding(_)
+            | Kind::ApiProduct(_)
+            | Kind::Plan(_) => {}
         }
     }
     found
@@ -118,7 +123,12 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
             let services = services_of(side, policy);
             services.iter().filter_map(|(namespace, name)| service(namespace, name)).collect()
         }
-        Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) | Kind::TelemetryPolicy(_) => {
+        Kind::ResiliencePolicy(_)
+        | Kind::FaultPolicy(_)
+        | Kind::TelemetryPolicy(_)
+        | Kind::ApiBinding(_)
+        | Kind::ApiProduct(_)
+        | Kind::Plan(_) => {
             let targets = targets_of(side).into_iter();
             let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
             nodes.map(Touch::Refresh).collect()

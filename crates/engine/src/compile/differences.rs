@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    AuthenticationPolicy, AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway,
-    GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, Workload,
+    Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
+    BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
+    Mesh, Namespace, Plan, Pod, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy,
+    Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -20,6 +21,11 @@ use super::selection::{Selecting, Selection};
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    api: Watched,
+    api_binding: Watched,
+    api_product: Watched,
+    api_revision: Watched,
+    api_version: Watched,
     authentication: Watched,
     authorization: Watched,
     backend: Watched,
@@ -32,6 +38,7 @@ pub(super) struct Watch {
     http_route: Watched,
     mesh: Watched,
     namespace: Watched,
+    plan: Watched,
     pod: Watched,
     policy: Watched,
     reference_grant: Watched,
@@ -46,6 +53,8 @@ pub(super) struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 pub(super) struct Differences {
+    /// Anything of which APIs are made.
+    pub(super) apis: bool,
     /// Policies about callers, and what they are made of.
     pub(super) authorization: bool,
     pub(super) gateways: bool,
@@ -117,7 +126,14 @@ impl Watch {
             | mesh
             | (resources.all::<AuthorizationPolicy>().next().is_some()
                 && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
+        let apis = !self.api.update(shelf::<Api>(resources)).is_empty()
+            | !self.api_version.update(shelf::<ApiVersion>(resources)).is_empty()
+            | !self.api_revision.update(shelf::<ApiRevision>(resources)).is_empty()
+            | !self.api_binding.update(shelf::<ApiBinding>(resources)).is_empty()
+            | !self.api_product.update(shelf::<ApiProduct>(resources)).is_empty()
+            | !self.plan.update(shelf::<Plan>(resources)).is_empty();
         Differences {
+            apis,
             authorization,
             gateways,
             mesh,

@@ -185,7 +185,7 @@ fn path_edit(modifier: &PathModifier, path: &PathMatch) -> Result<PathEdit, Unwo
                 matched: text.strip_suffix('/').unwrap_or(text).into(),
                 replacement: rooted(replace_prefix_match)?,
             }),
-            PathMatch::Exact(_) | PathMatch::Pattern(_) => {
+            PathMatch::Exact(_) | PathMatch::Template(_) | PathMatch::Pattern(_) => {
                 Err(Unworkable::value("`ReplacePrefixMatch` needs a match of type PathPrefix"))
             }
         },

@@ -4,6 +4,7 @@
 //! shared by pointer with the config before, and numbers that were given out keep their meaning. One compile is
 //! a sequence of phases, each of which looks only at what the kinds it reads have changed.
 
+mod apis;
 mod attach;
 mod attached;
 mod authentication;
@@ -46,6 +47,7 @@ pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
 pub use protection::{Inbound, Protection, inbound};
 pub use reachable::{Behind, Reachable};
 
+use apis::ApiBook;
 use callers::Shown;
 use certificates::Remembered;
 use changes::Change;
@@ -125,6 +127,7 @@ pub struct Compiler {
     book: ClusterBook,
     tables: Tables,
     routes: Routes,
+    apis: ApiBook,
     tcp_routes: TcpRoutes,
     rule_sources: Arc<RuleSources>,
     ports: Ports,
@@ -159,6 +162,7 @@ impl Compiler {
             book: ClusterBook::default(),
             tables: Tables::default(),
             routes: Routes::default(),
+            apis: ApiBook::default(),
             tcp_routes: TcpRoutes::default(),
             rule_sources: Arc::default(),
             ports: Ports::default(),
@@ -330,9 +334,12 @@ impl Compiler {
         }
     }
 
-    fn compile_routes(&mut self, differences: Differences, listeners: bool, resources: &Resources) {
+    fn compile_routes(&mut self, mut differences: Differences, listeners: bool, resources: &Resources) {
         self.book.touch(&differences.destinations);
         self.book.touch(&differences.endpoints);
+        if differences.apis {
+            differences.routes.extend(self.apis.update(resources));
+        }
         let around = Around {
             listeners,
             grants: differences.grants,
@@ -349,6 +356,7 @@ impl Compiler {
             tables: &mut self.tables,
             sources: &mut self.rule_sources,
             protection: &mut self.protection,
+            apis: &self.apis,
             beside_the_caller: self.sidecar.is_some(),
         };
         self.routes.update(differences.routes, &around, &mut shop);
@@ -381,7 +389,7 @@ impl Compiler {
             .chain(authorization)
             .map(|(resource, status)| (resource, ObjectStatus::Policy(status)));
         let fresh = |(resource, status)| ObjectConditions { resource, status: Arc::new(status) };
-        let routes = self.routes.iter().map(|route| (&route.resource, &route.status));
+        let routes = self.routes.iter().map(|route| (route.written(), &route.status));
         let routes = routes
             .chain(self.tcp_routes.iter().map(|route| (&route.resource, &route.status)))
             .filter(|(_, status)| has_parents(status))
@@ -392,7 +400,8 @@ impl Compiler {
         let before = self.classes.iter().cloned().chain(gateways).map(fresh);
         let attached = self.resilience.statuses(&self.controller, resources);
         let telling = self.telemetry.statuses(&self.controller, resources);
-        let after = policies.chain(backends).chain(attached).chain(telling).map(fresh);
+        let policies = policies.chain(backends).chain(attached).chain(telling);
+        let after = policies.chain(self.apis.statuses()).map(fresh);
         Conditions::new(before.chain(routes).chain(after).collect())
     }
 

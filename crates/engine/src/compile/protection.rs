@@ -278,7 +278,7 @@ impl PolicyBook {
     ) -> Guard {
         let backends = match &rule.action {
             Action::Forward(backends) => Some(backends),
-            Action::Redirect(_) | Action::Refuse { .. } => None,
+            Action::Redirect(_) | Action::Answer(_) | Action::Mock(_) | Action::Refuse { .. } => None,
         };
         let place = (route, rule.origin.name.as_ref());
         Guard {

@@ -12,6 +12,7 @@ use model::kinds::http_route::HttpRoute;
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
+use super::apis::{self, ApiBook, Lowered};
 use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
@@ -40,6 +41,8 @@ pub(super) struct Routes {
 #[derive(Debug)]
 pub(super) struct RouteState {
     pub(super) resource: Arc<Resource>,
+    /// The version of an API that was lowered to it.
+    lowered: Option<Arc<Lowered>>,
     number: u32,
     resolved: Resolved,
     /// Its rules.
@@ -77,6 +80,7 @@ pub(super) struct Workshop<'a> {
     pub(super) tables: &'a mut Tables,
     pub(super) sources: &'a mut Arc<Sources>,
     pub(super) protection: &'a mut PolicyBook,
+    pub(super) apis: &'a ApiBook,
     /// Whether the routes are served before somebody calls. Who may call is then decided where it comes in.
     pub(super) beside_the_caller: bool,
 }
@@ -137,6 +141,9 @@ impl Routes {
     fn follow_move(&mut self, change: &Change, shop: &mut Workshop<'_>) -> bool {
         let Some(after) = change.after.as_ref().filter(|_| change.is_move()) else { return false };
         let Some(state) = self.by_key.get_mut(&after.key) else { return false };
+        if shop.apis.lowered(&after.key).is_some() {
+            return false; // what an API is made of may be another although the route is the same
+        }
         state.resource = after.clone();
         if let Some(source) = &after.source {
             let sources = Arc::make_mut(shop.sources);
@@ -159,6 +166,7 @@ impl Routes {
         let resolved = resolve(resource, content, shop);
         let mut state = RouteState {
             resource: resource.clone(),
+            lowered: shop.apis.lowered(&resource.key).cloned(),
             number,
             resolved,
             rules: Box::default(),
@@ -182,7 +190,8 @@ impl Routes {
 }
 
 fn resolve(resource: &Resource, route: &HttpRoute, shop: &mut Workshop<'_>) -> Resolved {
-    let from = referrer(KindName::HttpRoute, resource.namespace());
+    let is_api = shop.apis.lowered(&resource.key).is_some();
+    let from = referrer(if is_api { apis::REFERRER } else { KindName::HttpRoute }, resource.namespace());
     Resolved::of(from, of_http_route(route), shop.resources, shop.book)
 }
 
@@ -206,7 +215,8 @@ impl RouteState {
     fn judge(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let plain = ListenerSide { port: 80, https: false };
         let says = GatewaySide::default();
-        let told = rules::Told { resilience: shop.resilience, gateway: &says };
+        let lowered = self.lowered.clone();
+        let told = rules::Told { resilience: shop.resilience, gateway: &says, lowered: lowered.as_deref() };
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
         let depends = Depends { side, caller: None, says, door: Door::default() };
@@ -285,7 +295,9 @@ impl RouteState {
         }
         self.hold(&callers, &doors, shop.book);
         self.variants.retain(|(depends, _)| said.contains(&depends.says));
-        let unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
+        let mut unresolved: Vec<(Reason, String)> = self.resolved.problems().collect();
+        let missing = self.lowered.iter().flat_map(|lowered| &lowered.missing);
+        unresolved.extend(missing.map(|why| (Reason::TargetNotFound, why.clone())));
         let generation = self.resource.meta.generation;
         let status = self.attachment.status(shop.controller, generation, &self.judged, &unresolved);
         self.status = Arc::new(ObjectStatus::Route(status));
@@ -308,7 +320,9 @@ impl RouteState {
             return templates.clone();
         }
         let resolved = self.reached_by(view.caller.as_ref(), shop.book);
-        let told = rules::Told { resilience: shop.resilience, gateway: &view.says };
+        let lowered = self.lowered.clone();
+        let told =
+            rules::Told { resilience: shop.resilience, gateway: &view.says, lowered: lowered.as_deref() };
         let mut compiled = rules::compile(self.typed(), &resolved, side, told, slots);
         self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
@@ -335,7 +349,8 @@ impl RouteState {
             return Guard::default();
         }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
-        let place = RoutePlace { kind: KindName::HttpRoute, namespace: &namespace, name: &name };
+        let kind = if self.lowered.is_some() { KindName::ApiVersion } else { KindName::HttpRoute };
+        let place = RoutePlace { kind, namespace: &namespace, name: &name };
         shop.protection.of_rule(door, place, rule, shop.book, shop.resources)
     }
 
@@ -400,6 +415,11 @@ impl RouteState {
 
     fn stands_at(&self, place: &attach::Place) -> bool {
         self.attachment.places.iter().any(|mine| mine.listener == place.listener && mine.host == place.host)
+    }
+
+    /// The object as somebody wrote it.
+    pub(super) fn written(&self) -> &Arc<Resource> {
+        self.lowered.as_ref().map_or(&self.resource, |lowered| &lowered.version)
     }
 
     pub(super) fn clusters(&self) -> impl Iterator<Item = ClusterSlot> + '_ {

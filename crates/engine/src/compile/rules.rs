@@ -9,6 +9,7 @@ use model::resource::Source;
 use model::resources::Typed;
 use model::{FieldPath, Resource};
 
+use super::apis::{Lowered, LoweredRule};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
 use super::resilience::{GatewaySide, ResilienceBook, RuleSide};
@@ -66,6 +67,8 @@ pub(super) struct Told<'a> {
     pub(super) resilience: &'a ResilienceBook,
     /// What those for the Gateway say.
     pub(super) gateway: &'a GatewaySide,
+    /// Of which API the route is made, if of one.
+    pub(super) lowered: Option<&'a Lowered>,
 }
 
 /// Compiles the rules of a route.
@@ -135,7 +138,10 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let route = (self.route.resource.namespace(), self.route.resource.key.name.as_str());
+        let name = self.route.resource.key.name.as_str();
+        // Policies name routes, and a version of an API is none, though it may have the name of one.
+        let name = if self.told.lowered.is_some() { "" } else { name };
+        let route = (self.route.resource.namespace(), name);
         let side = self.told.resilience.rule(route, rule, self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
@@ -154,7 +160,8 @@ impl RuleCompiler<'_> {
         policies: &RuleSide,
     ) {
         let at = format!("rules[{position}].matches[{matched}]");
-        let path = match path(wanted) {
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let path = match lowered.map_or_else(|| path(wanted), |lowered| Ok(lowered.path.clone())) {
             Ok(path) => path,
             Err(problem) => {
                 // Nobody can say which paths were meant, so no request is this match's to refuse.
@@ -163,7 +170,8 @@ impl RuleCompiler<'_> {
             }
         };
         let (requirements, unreadable) = requirements(wanted);
-        let around = Surroundings { path: &path, resolved: self.resolved, side: self.side };
+        let below = lowered.map_or(&path, |lowered| &lowered.below);
+        let around = Surroundings { path: below, resolved: self.resolved, side: self.side };
         let (filters, action) = match unreadable {
             Some(problem) => {
                 self.unworkable(&at, format!("{problem}; requests that carry it are answered with 500"));
@@ -181,14 +189,26 @@ impl RuleCompiler<'_> {
                 }
             },
         };
+        let action = lowered.and_then(LoweredRule::action).unwrap_or(action);
+        let operation = lowered.and_then(|lowered| lowered.operation.clone());
         let name = rule.name.clone();
-        let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
+        let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
+        let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault } = policies;
         let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
         let (authentication, authorization) = (None, None);
-        let rule =
-            Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization };
-        let rule = Arc::new(rule);
+        let rule = Arc::new(Rule {
+            slot,
+            origin,
+            filters,
+            action,
+            timeouts,
+            retry,
+            fault,
+            authentication,
+            authorization,
+            operation,
+        });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }

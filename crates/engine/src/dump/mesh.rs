@@ -33,7 +33,7 @@ fn leads_to(carries: &Carries) -> (&'static str, Option<u32>) {
             let mut targets =
                 hosts.flat_map(|(_, host)| host.entries()).map(|entry| match &entry.rule.action {
                     Action::Forward(backends) => backends.choices.first().map(|choice| &choice.target),
-                    Action::Redirect(_) | Action::Refuse { .. } => None,
+                    Action::Redirect(_) | Action::Answer(_) | Action::Mock(_) | Action::Refuse { .. } => None,
                 });
             ("requests", first(targets.next().flatten()))
         }

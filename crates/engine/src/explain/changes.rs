@@ -218,6 +218,7 @@ impl Sample {
         let path = match &entry.path {
             PathMatch::Exact(text) => text.to_string(),
             PathMatch::Prefix(text) => format!("{}/{ANYTHING}", text.trim_end_matches('/')),
+            PathMatch::Template(template) => template.text().replace("{}", ANYTHING),
             PathMatch::Pattern(_) => return None,
         };
         let mut headers = Vec::new();
@@ -289,6 +290,8 @@ fn decision(config: &Config, rule: &Rule) -> Decision {
             shown.join(", ")
         }
         Action::Redirect(redirect) => format!("redirect {}", redirect.status),
+        Action::Answer(answer) => format!("{} {}", answer.status, answer.reason),
+        Action::Mock(_) => "mock".to_owned(),
         Action::Refuse { status, reason } => format!("{status} {reason}"),
     };
     let origin = &rule.origin;
@@ -327,6 +330,7 @@ fn label(entry: &Entry, host: &HostPattern, port: &Port) -> String {
     let number = if port.address.port == usual { String::new() } else { format!(":{}", port.address.port) };
     let path = match &entry.path {
         PathMatch::Exact(text) => text.to_string(),
+        PathMatch::Template(template) => template.text().to_string(),
         PathMatch::Prefix(text) => format!("{}/*", text.trim_end_matches('/')),
         PathMatch::Pattern(pattern) => format!(" path ~ {}", pattern.text()),
     };

@@ -128,6 +128,18 @@ pub enum Verb {
     Forward(Vec<Choice>),
     /// A redirect.
     Redirect(Value),
+    /// An answer that is always the same.
+    Answer {
+        /// Status.
+        status: u16,
+        /// Reason as in the log.
+        reason: String,
+    },
+    /// An answer out of the description of an operation.
+    Mock {
+        /// Key of the operation.
+        operation: String,
+    },
     /// A refusal.
     Refuse {
         /// Status.
@@ -293,6 +305,10 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         action: match &rule.action {
             Action::Forward(backends) => Verb::Forward(choices(config, backends)),
             Action::Redirect(_) => Verb::Redirect(dump::rule(rule, &config.sources)["redirect"].take()),
+            Action::Answer(answer) => {
+                Verb::Answer { status: answer.status, reason: answer.reason.to_owned() }
+            }
+            Action::Mock(mock) => Verb::Mock { operation: mock.operation.key.to_string() },
             Action::Refuse { status, reason } => {
                 Verb::Refuse { status: *status, reason: (*reason).to_owned() }
             }

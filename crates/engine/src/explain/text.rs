@@ -92,7 +92,10 @@ impl fmt::Display for Answer {
         match action {
             Verb::Forward(choices) => choices.iter().try_for_each(|choice| choice.write(f)),
             Verb::Redirect(redirect) => line(f, "answer", &format!("redirect {redirect}")),
-            Verb::Refuse { status, reason } => line(f, "answer", &format!("{status} {reason}")),
+            Verb::Mock { operation } => line(f, "mock", operation),
+            Verb::Answer { status, reason } | Verb::Refuse { status, reason } => {
+                line(f, "answer", &format!("{status} {reason}"))
+            }
         }
     }
 }

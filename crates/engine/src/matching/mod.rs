@@ -12,12 +12,14 @@ mod paths;
 mod pattern;
 pub mod query;
 mod segments;
+mod template;
 
 pub use field::{FieldMatch, Requirements, ValueMatch};
 pub use host_map::{HostMap, HostPattern};
 pub use host_table::{Entry, HostTable, Seniority};
 pub use paths::PathMatch;
 pub use pattern::{Pattern, PatternError};
+pub use template::Template;
 
 use std::sync::Arc;
 

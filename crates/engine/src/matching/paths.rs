@@ -1,4 +1,4 @@
-//! Matches by path: exact first, then regular expressions, then the longest prefix by whole segments.
+//! Matches by path: exact first, then templates, then regular expressions, then the longest prefix by whole segments.
 //!
 //! Exact and prefix paths are found by hash and then compared byte for byte; a hash is a way to the right
 //! shelf, never an answer.
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::host_table::Entry;
 use super::pattern::Pattern;
 use super::segments::{Marks, SegmentHasher, WINDOW};
+use super::template::{Template, Templates};
 use crate::request::{HeaderView, RequestView};
 
 /// How a path is matched.
@@ -19,6 +20,8 @@ pub enum PathMatch {
     Exact(Arc<str>),
     /// This many whole segments from the left. A trailing slash is not looked at; `/` fits every path.
     Prefix(Arc<str>),
+    /// The whole path, segment by segment, some of which are parameters.
+    Template(Template),
     /// The whole path matches the pattern.
     Pattern(Pattern),
 }
@@ -29,6 +32,7 @@ impl PathMatch {
     pub fn covers(&self, path: &[u8]) -> bool {
         match self {
             PathMatch::Exact(text) => text.as_bytes() == path,
+            PathMatch::Template(template) => template.covers(path),
             PathMatch::Pattern(pattern) => pattern.matches(path),
             PathMatch::Prefix(text) => path
                 .strip_prefix(trim_slash(text.as_bytes()))
@@ -41,6 +45,7 @@ impl PathMatch {
     pub fn text(&self) -> &Arc<str> {
         match self {
             PathMatch::Exact(text) | PathMatch::Prefix(text) => text,
+            PathMatch::Template(template) => template.text(),
             PathMatch::Pattern(pattern) => pattern.text(),
         }
     }
@@ -57,6 +62,7 @@ pub(super) struct PathTable {
     hasher: SegmentHasher,
     exact: Shelf,
     prefix: Shelf,
+    templates: Templates,
     /// Longest pattern first, then by precedence.
     patterns: Vec<Entry>,
     /// Most segments of any exact or prefix path: how far a request's path is walked.
@@ -88,6 +94,7 @@ impl PathTable {
             hasher: SegmentHasher::new(),
             exact: Shelf::default(),
             prefix: Shelf::default(),
+            templates: Templates::default(),
             patterns: Vec::new(),
             deepest: 0,
             prefix_depths: 0,
@@ -105,6 +112,10 @@ impl PathTable {
     fn insert(&mut self, entry: Entry) {
         match &entry.path {
             PathMatch::Pattern(_) => self.patterns.push(entry),
+            PathMatch::Template(template) => {
+                let template = template.clone();
+                self.templates.insert(&template, entry);
+            }
             PathMatch::Exact(text) => {
                 let path = text.clone();
                 let (hash, depth) = self.hasher.whole(path.as_bytes());
@@ -128,6 +139,7 @@ impl PathTable {
         let whole = self.hasher.mark(request.path, self.deepest, 0, &mut marks);
         whole
             .and_then(|hash| self.exact.find(hash, request.path, request))
+            .or_else(|| self.templates.find(request))
             .or_else(|| self.find_pattern(request))
             .or_else(|| self.find_prefix(request, &mut marks))
     }
@@ -167,7 +179,7 @@ impl PathTable {
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         let exact = self.exact.places.iter().flat_map(|place| &place.entries);
         let prefix = self.prefix.places.iter().flat_map(|place| &place.entries);
-        exact.chain(&self.patterns).chain(prefix)
+        exact.chain(self.templates.entries()).chain(&self.patterns).chain(prefix)
     }
 }
 

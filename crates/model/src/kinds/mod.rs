@@ -4,6 +4,11 @@
 //! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
 
 pub mod access_token;
+pub mod api;
+pub mod api_binding;
+pub mod api_product;
+pub mod api_revision;
+pub mod api_version;
 pub mod authentication_policy;
 pub mod authorization_policy;
 pub mod backend;
@@ -19,6 +24,7 @@ pub mod http_route;
 pub mod join_token;
 pub mod mesh;
 pub mod namespace;
+pub mod plan;
 pub mod pod;
 pub mod reference_grant;
 pub mod references;
@@ -36,6 +42,11 @@ pub mod workload;
 use std::fmt;
 
 pub use access_token::AccessToken;
+pub use api::Api;
+pub use api_binding::ApiBinding;
+pub use api_product::ApiProduct;
+pub use api_revision::ApiRevision;
+pub use api_version::ApiVersion;
 pub use authentication_policy::AuthenticationPolicy;
 pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
@@ -51,6 +62,7 @@ pub use http_route::HttpRoute;
 pub use join_token::JoinToken;
 pub use mesh::Mesh;
 pub use namespace::Namespace;
+pub use plan::Plan;
 pub use pod::Pod;
 pub use reference_grant::ReferenceGrant;
 pub use rejection::OnRejection;
@@ -70,6 +82,8 @@ pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 pub const MESH_GROUP: &str = "mesh.selvedge.dev";
 /// Group of our own kinds about what traffic may do and how it fares.
 pub const POLICY_GROUP: &str = "policy.selvedge.dev";
+/// Group of our own kinds about APIs as products.
+pub const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Group of roles and of who has them.
 pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
@@ -224,6 +238,12 @@ kinds! {
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
     JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
     TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
+    Api,               "API",               "apis",                PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Label,       "The name of an interface.";
+    ApiVersion,        "APIVersion",        "apiversions",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What clients call, and how long still.";
+    ApiRevision,       "APIRevision",       "apirevisions",        PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "One description of a version, for good.";
+    ApiBinding,        "APIBinding",        "apibindings",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What answers the operations of a version.";
+    ApiProduct,        "APIProduct",        "apiproducts",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "Operations that are had together.";
+    Plan,              "Plan",              "plans",               PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "How much of a product a subscription is given.";
 }
 
 impl Kind {
@@ -232,6 +252,7 @@ impl Kind {
     pub fn parent_refs(&self) -> &[references::ParentRef] {
         let of_requests = HttpRoute::of(self).map(|route| &route.spec.parent_refs);
         of_requests
+            .or_else(|| ApiVersion::of(self).map(|version| &version.spec.parent_refs))
             .or_else(|| TcpRoute::of(self).map(|route| &route.spec.parent_refs))
             .map_or(&[], Vec::as_slice)
     }

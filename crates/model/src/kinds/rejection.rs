@@ -38,7 +38,13 @@ impl KindName {
             | KindName::TelemetryPolicy
             // Roots that were trusted stay trusted; whom a newer bundle would let in is not let in.
             | KindName::TrustBundle
-            | KindName::Workload => OnRejection::KeepLastGood,
+            | KindName::Workload
+            | KindName::Api
+            | KindName::ApiVersion
+            | KindName::ApiRevision
+            | KindName::ApiBinding
+            | KindName::ApiProduct
+            | KindName::Plan => OnRejection::KeepLastGood,
             // No proxy is shown these; should one come to a proxy all the same, nothing it says may open anything.
             KindName::Role
             | KindName::ClusterRole

@@ -262,6 +262,12 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
         KindName::JoinToken => include_str!("../../schemas/jointoken.json"),
         KindName::TrustBundle => include_str!("../../schemas/trustbundle.json"),
+        KindName::Api => include_str!("../../schemas/api.json"),
+        KindName::ApiVersion => include_str!("../../schemas/apiversion.json"),
+        KindName::ApiRevision => include_str!("../../schemas/apirevision.json"),
+        KindName::ApiBinding => include_str!("../../schemas/apibinding.json"),
+        KindName::ApiProduct => include_str!("../../schemas/apiproduct.json"),
+        KindName::Plan => include_str!("../../schemas/plan.json"),
     }
 }
 
@@ -294,6 +300,11 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
         KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),
         KindName::Workload => Some(include_str!("../../schemas/workload.status.json")),
+        // A version hangs at Gateways as a route does, and is told the same.
+        KindName::ApiVersion => Some(include_str!("../../schemas/httproute.status.json")),
+        KindName::ApiRevision | KindName::ApiBinding | KindName::ApiProduct | KindName::Plan => {
+            Some(include_str!("../../schemas/backend.status.json"))
+        }
         KindName::Secret
         | KindName::ConfigMap
         | KindName::EndpointSlice
@@ -304,6 +315,7 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::ClusterRole
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
-        | KindName::AccessToken => None,
+        | KindName::AccessToken
+        | KindName::Api => None,
     }
 }

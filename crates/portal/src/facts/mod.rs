@@ -3,6 +3,7 @@
 //! Objects are read leniently: a field that is missing or of another shape is shown as nothing, because a page that
 //! shows the rest helps more than one that shows an error.
 
+pub mod apis;
 pub mod conditions;
 pub mod gateways;
 pub mod mesh;
@@ -20,6 +21,8 @@ use conditions::Condition;
 pub const GATEWAYS: &str = "/apis/gateway.networking.k8s.io/v1/gateways";
 /// Routes.
 pub const ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/httproutes";
+/// Versions of APIs.
+pub const API_VERSIONS: &str = "/apis/product.selvedge.dev/v1alpha1/apiversions";
 /// Proxies.
 pub const PROXIES: &str = "/apis/status.selvedge.dev/v1alpha1/proxies";
 /// The mesh as a picture.
@@ -150,6 +153,7 @@ impl Meta {
     pub fn page(&self) -> String {
         match self.kind.as_str() {
             "Gateway" => page("gateways", &self.namespace, &self.name),
+            "APIVersion" => page("apis", &self.namespace, &self.name),
             "HTTPRoute" => page("routes", &self.namespace, &self.name),
             _ => String::new(),
         }

@@ -47,6 +47,7 @@ impl Frame {
             ("/console", words.overview),
             ("/console/gateways", words.gateways),
             ("/console/routes", words.routes),
+            ("/console/apis", words.apis),
             ("/console/proxies", words.proxies),
             ("/console/mesh", words.mesh),
         ];

@@ -3,6 +3,7 @@
 //! Templates escape whatever they print; none of them prints anything raw. A part that this person may not see says
 //! so in its place, and the rest of the page is there.
 
+mod apis;
 mod frame;
 mod gateways;
 mod mesh;
@@ -14,6 +15,7 @@ use askama::Template;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+pub use apis::{api, apis};
 pub use frame::Frame;
 pub use gateways::{gateway, gateways};
 pub use mesh::mesh;

@@ -41,6 +41,8 @@ words! {
     no_gateways, name, class, addresses, listeners, attached, state, protocol, port, hostname, conditions,
     // Routes.
     no_routes, hosts, any_host, parents, backends, rules, rule, matches, filters, no_backend,
+    // APIs.
+    apis, no_apis, life, called_at, operations, parameters, needed, meaning, example, body, answers, deprecated,
     // Traffic.
     traffic, no_traffic, requests_rate, errors_rate, p50, p99, busiest, window,
     // Proxies.

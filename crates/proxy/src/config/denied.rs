@@ -71,6 +71,7 @@ impl Denied {
             KindName::Gateway,
             KindName::HttpRoute,
             KindName::TcpRoute,
+            KindName::ApiVersion,
             KindName::Service,
             KindName::Backend,
         ];
@@ -112,7 +113,7 @@ pub fn without<'d>(
             KindName::Service | KindName::Backend if denied(kind, namespace, name) => {
                 seen.remove(&resource.key);
             }
-            KindName::HttpRoute | KindName::TcpRoute
+            KindName::HttpRoute | KindName::TcpRoute | KindName::ApiVersion
                 if denied(kind, namespace, name) || has_denied_parent(resource, &denied) =>
             {
                 seen.put(going_nowhere(resource));
@@ -144,7 +145,13 @@ pub fn without<'d>(
             | KindName::ClusterRoleBinding
             | KindName::AccessToken
             | KindName::JoinToken
-            | KindName::TrustBundle => {}
+            | KindName::TrustBundle
+            | KindName::Api
+            | KindName::ApiVersion
+            | KindName::ApiRevision
+            | KindName::ApiBinding
+            | KindName::ApiProduct
+            | KindName::Plan => {}
         }
     }
     seen
@@ -185,7 +192,7 @@ fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str)
     })
 }
 
-/// The same route, leading to no backend and doing nothing else.
+/// The same route, leading to no backend and doing nothing else; a version of an API is held.
 fn going_nowhere(resource: &Resource) -> Resource {
     let mut standing_in = resource.clone();
     if let Kind::HttpRoute(route) = &mut standing_in.kind {
@@ -196,6 +203,9 @@ fn going_nowhere(resource: &Resource) -> Resource {
     }
     if let Kind::TcpRoute(route) = &mut standing_in.kind {
         route.spec.rules.iter_mut().for_each(|rule| rule.backend_refs.clear());
+    }
+    if let Kind::ApiVersion(version) = &mut standing_in.kind {
+        version.spec.hold = true;
     }
     standing_in
 }

@@ -3,6 +3,7 @@
 //! Preflights are answered here and never reach the upstream. On other responses our fields replace the
 //! upstream's: two answers to one question would be ambiguous.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use engine::config::{Cors, Filter, Rule};
@@ -26,6 +27,7 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
     }
     // An origin that is not allowed gets an answer without permissions; the browser then refuses.
     let fields = if allowed { preflight_fields(exchange, rules, origin) } else { Vec::new() };
+    let fields = fields.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     Flow::Respond(Answer { status: 204, fields, content: Vec::new() })
 }
 

@@ -30,7 +30,7 @@ pub fn answer(exchange: &Exchange<'_>, redirect: &Redirect) -> Answer {
         location.push(b'?');
         location.extend_from_slice(query.of(text));
     }
-    Answer { status: redirect.status, fields: vec![("location", location)], content: Vec::new() }
+    Answer { status: redirect.status, fields: vec![("location".into(), location)], content: Vec::new() }
 }
 
 /// The answer that sends a client to the canonical spelling of its path.
@@ -42,5 +42,5 @@ pub fn to_canonical(exchange: &Exchange<'_>) -> Answer {
         location.push(b'?');
         location.extend_from_slice(query.of(text));
     }
-    Answer { status: 308, fields: vec![("location", location)], content: Vec::new() }
+    Answer { status: 308, fields: vec![("location".into(), location)], content: Vec::new() }
 }

@@ -172,5 +172,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         fault: None,
         authentication: None,
         authorization: None,
+        operation: None,
     }
 }

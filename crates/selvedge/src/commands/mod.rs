@@ -3,6 +3,7 @@
 pub mod api;
 pub mod apply;
 pub mod authz;
+pub mod bind;
 pub mod completion;
 pub mod control;
 pub mod delete;

@@ -17,6 +17,7 @@ use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::up::announce::{self, Started};
+use crate::up::described::Described;
 use crate::up::kept::{Kept, KeptError, KeptEvent, KeptOptions};
 use crate::up::{Event, Running, Source, StartError, UpOptions, event, example};
 
@@ -28,20 +29,24 @@ use crate::up::{Event, Running, Source, StartError, UpOptions, event, example};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge up                              the hello example: two sample services behind a gateway
+  selvedge up petstore.yaml                a description of an API: routes and a mock, ready to call
   selvedge up -f gateway.yaml              one file
   selvedge up -f gateways/ -f routes/      directories: *.yaml, *.yml and *.json, recursively
   selvedge up -f gateway.yaml --bind 0.0.0.0 --workers 4
   selvedge up -f gateway.yaml --data ./state   the same, and a control plane for kubectl that keeps what it is told
 SIGTERM or Ctrl-C lets running requests end; a second one does not wait.")]
 pub struct Arguments {
+    /// A description of an API (OpenAPI 3.0 or 3.1): it is published and answered by a mock
+    #[arg(value_name = "DESCRIPTION", conflicts_with = "files")]
+    description: Option<PathBuf>,
     /// A file, or a directory of *.yaml, *.yml and *.json files; may be given more than once
     #[arg(short, long = "file", value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     /// Keep what is wanted in this folder, and open it to kubectl, the console and other gateways
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the API and the console are served, with --data
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19443", requires = "data")]
+    /// Where the API and the console are served, with --data or a description
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19443")]
     listen: SocketAddr,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
@@ -82,6 +87,9 @@ pub(super) fn admin_address(text: &str) -> Result<Admin, String> {
 pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let began = Stopwatch::start();
     let signals = Signals::catch()?;
+    if let Some(description) = &arguments.description {
+        return run_described(&arguments, &Described::read(description)?, signals, began);
+    }
     let example = match arguments.files.is_empty() {
         true => Some(example::start().map_err(|error| {
             Failure::machine(format!("cannot start the example's services: {error}"), "name a file with -f")
@@ -156,8 +164,46 @@ fn run_kept(
     Ok(signals.then_drain(move || running.stop()))
 }
 
+/// An API out of its description, with a control plane that keeps it.
+fn run_described(
+    arguments: &Arguments,
+    described: &Described,
+    signals: Signals,
+    began: Stopwatch,
+) -> Result<Exit, Failure> {
+    check_access_log(&arguments.access_log)?;
+    let options = options(arguments, Some(described.gateway()));
+    let own = || client::kubeconfig::Environment::of_process().data_directory();
+    let data = arguments.data.clone().or_else(own).ok_or_else(|| {
+        Failure::machine("there is no folder for data: HOME is not set", "name one with --data DIR")
+    })?;
+    let kept = KeptOptions { data: data.clone(), listen: arguments.listen };
+    let running = Kept::start(options, kept, Arc::new(tell_kept)).map_err(|error| kept_failure(&error))?;
+    described.publish(&running)?;
+    let watch = described.follow(&running, Arc::new(tell_kept))?;
+    let took = began.elapsed().as_millis();
+    let version = env!("CARGO_PKG_VERSION");
+    output::error(format_args!("selvedge {version} {} in {took} ms", output::styled(output::GREEN, "ready")));
+    let line = |label: &str, text: String| {
+        output::note(format_args!("  {}  {text}", output::styled(output::BOLD, format!("{label:<7}"))));
+    };
+    line("api", format!("{}  {} operations, answered by a mock", described.url(), described.operations));
+    line("console", format!("https://{}/console", running.server().reachable()));
+    if let Some(sample) = described.sample() {
+        line("try", output::styled(output::CYAN, sample));
+    }
+    let known = if arguments.data.is_some() { format!(" --data {}", data.display()) } else { String::new() };
+    line("then", format!("selvedge bind {} --upstream http://127.0.0.1:9000{known}", described.name()));
+    line("data", data.display().to_string());
+    Ok(signals.then_drain(move || {
+        drop(watch);
+        running.stop();
+    }))
+}
+
 fn tell_kept(event: KeptEvent) {
     match event {
+        KeptEvent::Published(said) => output::note(said),
         KeptEvent::Gateway(event) => {
             if let Some(sentence) = crate::gateway::event::sentence(&event) {
                 output::error(sentence);

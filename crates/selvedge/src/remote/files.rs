@@ -66,7 +66,10 @@ pub fn rank(kind: KindName) -> u8 {
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,
         KindName::Gateway => 6,
-        KindName::HttpRoute | KindName::TcpRoute => 7,
+        KindName::Api | KindName::ApiRevision | KindName::ApiProduct => 3,
+        KindName::Plan => 4,
+        KindName::ApiBinding => 6,
+        KindName::HttpRoute | KindName::TcpRoute | KindName::ApiVersion => 7,
     }
 }
 

@@ -72,7 +72,13 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => &[],
+        | KindName::TrustBundle
+        | KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan => &[],
     }
 }
 

@@ -110,7 +110,13 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::Backend
         | KindName::GatewayParameters
         | KindName::Mesh
-        | KindName::Workload => true,
+        | KindName::Workload
+        | KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan => true,
         KindName::Role
         | KindName::RoleBinding
         | KindName::ClusterRole

@@ -120,7 +120,8 @@ fn answers(snapshot: &Snapshot, port: &Port, candidate: &Candidate) -> bool {
     match table.find(&view, listener) {
         Verdict::Rule(rule) => match &rule.action {
             Action::Forward(backends) => is_served(snapshot, backends),
-            Action::Redirect(_) | Action::Refuse { .. } => false,
+            Action::Mock(_) => true,
+            Action::Redirect(_) | Action::Answer(_) | Action::Refuse { .. } => false,
         },
         Verdict::NoMatch | Verdict::Misdirected => false,
     }

@@ -48,11 +48,11 @@ pub fn start() -> io::Result<Example> {
     Ok(Example { text, moved, services })
 }
 
-fn is_free(port: u16) -> bool {
+pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

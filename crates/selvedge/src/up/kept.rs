@@ -55,6 +55,8 @@ pub enum KeptEvent {
     Delayed(String),
     /// What was delayed is done.
     Landed,
+    /// A description that was edited is published.
+    Published(String),
 }
 
 /// Told of everything that happens after the start, from several threads.
@@ -145,6 +147,12 @@ impl Kept {
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
         self.gateway.admin()
+    }
+
+    /// How far the gateway is.
+    #[must_use]
+    pub fn progress(&self) -> proxy::ProgressState {
+        self.gateway.progress()
     }
 
     /// What became of every address.

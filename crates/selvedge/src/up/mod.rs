@@ -7,6 +7,7 @@
 
 pub mod announce;
 pub mod curl;
+pub mod described;
 pub mod event;
 pub mod example;
 pub mod kept;

@@ -114,7 +114,13 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
-        | KindName::TrustBundle => &[],
+        | KindName::TrustBundle
+        | KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan => &[],
     }
 }
 
@@ -139,7 +145,13 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Mesh
-        | KindName::Workload => &["selvedge"],
+        | KindName::Workload
+        | KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan => &["selvedge"],
         KindName::Namespace
         | KindName::Secret
         | KindName::ConfigMap
@@ -207,6 +219,20 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::JoinToken => {
             "A JoinToken says which workload may ask for its first certificate, without the token."
         }
+        KindName::Api => "An API is the name under which everything about one interface is found.",
+        KindName::ApiVersion => {
+            "An APIVersion says what clients call and where, how far along its life it is, and what describes it."
+        }
+        KindName::ApiRevision => {
+            "An APIRevision is one description of a version, kept as it was uploaded, for good."
+        }
+        KindName::ApiBinding => {
+            "An APIBinding says what answers the operations of a version: a mock, or upstreams."
+        }
+        KindName::ApiProduct => "An APIProduct is a selection of operations that are had together.",
+        KindName::Plan => {
+            "A Plan says how much of a product a subscription is given, and how it proves whose it is."
+        }
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
         }
@@ -251,7 +277,8 @@ mod tests {
                 "mesh.selvedge.dev/v1alpha1",
                 "policy.selvedge.dev/v1alpha1",
                 "rbac.authorization.k8s.io/v1",
-                "access.selvedge.dev/v1alpha1"
+                "access.selvedge.dev/v1alpha1",
+                "product.selvedge.dev/v1alpha1"
             ]
         );
     }

@@ -124,6 +124,7 @@ impl Straight {
             fault: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            operation: None,
         };
         let seniority =
             Seniority { created: i64::MAX, seen: 0, route: self.place.clone(), rule: 0, matched: 0 };

@@ -100,7 +100,7 @@ fn served(config: &Config) -> Vec<(String, bool)> {
                     let refused = match &entry.rule.action {
                         Action::Refuse { .. } => true,
                         Action::Forward(backends) => leads_nowhere(backends),
-                        Action::Redirect(_) => false,
+                        Action::Redirect(_) | Action::Answer(_) | Action::Mock(_) => false,
                     };
                     found.push((host.to_string(), refused));
                 }

@@ -1,0 +1,258 @@
+//! One version to the route that somebody would write by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::Resource;
+use model::kinds::api_binding::{ApiBinding, BindingTarget};
+use model::kinds::api_version::VersionState;
+use model::kinds::http_filter::{PathModifier, UrlRewrite};
+use model::kinds::http_route::{
+    HttpBackendRef, HttpMatch, HttpRouteSpec, HttpRule, Method, PathMatch as WrittenPath, PathMatchType,
+};
+use model::kinds::{ApiVersion, HttpFilter, HttpRoute, Kind};
+use model::resources::Typed;
+
+use super::described::Described;
+use super::selector::{Demands, demands};
+use super::{answers, ends};
+use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::matching::{PathMatch, Template};
+
+/// What a version is lowered from.
+pub(super) struct Ground<'a> {
+    pub(super) version: Typed<'a, ApiVersion>,
+    pub(super) api: Option<&'a Resource>,
+    pub(super) successor: Option<&'a Resource>,
+    pub(super) binding: Option<&'a ApiBinding>,
+    pub(super) current: Option<&'a Described>,
+    /// With the name by which clients ask for it.
+    pub(super) candidate: Option<(&'a str, &'a Described)>,
+}
+
+/// A version as a route.
+#[derive(Debug)]
+pub(in crate::compile) struct Lowered {
+    /// The version as it was written.
+    pub(in crate::compile) version: Arc<Resource>,
+    /// The same with a route as its content.
+    pub(in crate::compile) route: Arc<Resource>,
+    /// What each rule is beyond what a route can say, in the order of the rules.
+    pub(in crate::compile) rules: Vec<LoweredRule>,
+    /// What it should be made of and is not, one sentence each.
+    pub(in crate::compile) missing: Vec<String>,
+}
+
+/// What a rule is beyond what a route can say.
+#[derive(Debug)]
+pub(in crate::compile) struct LoweredRule {
+    /// Which paths it is about.
+    pub(in crate::compile) path: PathMatch,
+    /// What stands before the path of the operation, as filters see it.
+    pub(in crate::compile) below: PathMatch,
+    /// The operation it carries.
+    pub(in crate::compile) operation: Option<Arc<Operation>>,
+    answer: Option<Answer>,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Fixed(Arc<FixedAnswer>),
+    Mock(Arc<Mock>),
+}
+
+impl LoweredRule {
+    /// What answers, where no upstream does.
+    pub(in crate::compile) fn action(&self) -> Option<Action> {
+        self.answer.as_ref().map(|answer| match answer {
+            Answer::Fixed(fixed) => Action::Answer(fixed.clone()),
+            Answer::Mock(mock) => Action::Mock(mock.clone()),
+        })
+    }
+}
+
+/// Lowers a version. `slot` numbers its operations.
+pub(super) fn lower(
+    ground: &Ground<'_>,
+    missing: Vec<String>,
+    slot: &mut dyn FnMut(&Arc<str>) -> OperationSlot,
+) -> Lowered {
+    let spec = &ground.version.content.spec;
+    let mut lowering = Lowering {
+        ground,
+        base: spec.base().into(),
+        filters: ends::filter(spec, ground.successor).into_iter().collect(),
+        slot,
+        rules: Vec::new(),
+        beyond: Vec::new(),
+    };
+    lowering.version();
+    let Lowering { rules, beyond, .. } = lowering;
+    let version = ground.version.resource;
+    let mut route = Resource::clone(version);
+    route.kind = Kind::HttpRoute(HttpRoute {
+        spec: HttpRouteSpec {
+            parent_refs: spec.parent_refs.clone(),
+            hostnames: spec.hostnames.clone(),
+            rules,
+        },
+    });
+    Lowered { version: version.clone(), route: Arc::new(route), rules: beyond, missing }
+}
+
+struct Lowering<'a> {
+    ground: &'a Ground<'a>,
+    base: Arc<str>,
+    /// What is said on every answer.
+    filters: Vec<HttpFilter>,
+    slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
+    rules: Vec<HttpRule>,
+    beyond: Vec<LoweredRule>,
+}
+
+impl Lowering<'_> {
+    fn version(&mut self) {
+        let ground = self.ground;
+        let spec = &ground.version.content.spec;
+        if spec.state == VersionState::Retired {
+            let called = ends::called(ground.api, spec);
+            return self.everything(answers::retired(&called, ground.successor));
+        }
+        if spec.hold {
+            return self.everything(answers::held(&ends::called(ground.api, spec)));
+        }
+        if let Some(described) = ground.current.filter(|_| spec.state.is_live()) {
+            self.revision(described, &demands(spec, None));
+        }
+        if let Some((name, described)) = ground.candidate {
+            self.revision(described, &demands(spec, Some(name)));
+        }
+    }
+
+    /// One answer for all that is asked below the base path.
+    fn everything(&mut self, answer: FixedAnswer) {
+        let ways = demands(&self.ground.version.content.spec, None);
+        let path = PathMatch::Prefix(self.below());
+        let answer = Some(Answer::Fixed(Arc::new(answer)));
+        self.rules.push(rule("*", &path, &ways, &[None]));
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+    }
+
+    fn below(&self) -> Arc<str> {
+        if self.base.is_empty() { "/".into() } else { self.base.clone() }
+    }
+
+    fn revision(&mut self, described: &Described, ways: &[Demands]) {
+        let mut methods: BTreeMap<String, Vec<Method>> = BTreeMap::new();
+        for operation in &described.operations {
+            let Some(method) = method(&operation.method) else { continue };
+            methods.entry(operation.template.erased()).or_default().push(method);
+        }
+        for operation in &described.operations {
+            let Some(method) = method(&operation.method) else { continue };
+            let template = operation.template.erased();
+            // Whoever may read may also ask what would be read (RFC 9110 section 9.3.2).
+            let with_head = method == Method::Get && !methods[&template].contains(&Method::Head);
+            let asked =
+                if with_head { &[Some(Method::Get), Some(Method::Head)][..] } else { &[Some(method)] };
+            self.operation(operation, &template, ways, asked);
+        }
+        for (template, methods) in &methods {
+            self.other_methods(template, methods, ways);
+        }
+    }
+
+    fn operation(
+        &mut self,
+        operation: &Arc<apis::Operation>,
+        template: &str,
+        ways: &[Demands],
+        methods: &[Option<Method>],
+    ) {
+        let key = operation.key.text();
+        let path = self.path(template);
+        let mut rule = rule(&key, &path, ways, methods);
+        rule.filters.clone_from(&self.filters);
+        let target = self.ground.binding.and_then(|binding| binding.spec.target(&key));
+        let answer = target.and_then(|target| self.mock(operation, target));
+        if let Some(target) = target {
+            self.lead(&mut rule, target);
+        }
+        self.rules.push(rule);
+        let slot = (self.slot)(&key);
+        let version = self.ground.version.resource.key.place().into();
+        let operation = Some(Arc::new(Operation { key, slot, version }));
+        self.beyond.push(LoweredRule { path, below: PathMatch::Prefix(self.below()), operation, answer });
+    }
+
+    fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
+        let mock = target.mock?;
+        let (operation, base) = (operation.clone(), self.base.clone());
+        Some(Answer::Mock(Arc::new(Mock { operation, base, dynamic: mock.dynamic })))
+    }
+
+    /// Towards upstreams, which know nothing of the base path.
+    fn lead(&self, rule: &mut HttpRule, target: &BindingTarget) {
+        rule.backend_refs = target
+            .backend_refs
+            .iter()
+            .map(|reference| HttpBackendRef {
+                target: reference.target.clone(),
+                weight: reference.weight,
+                filters: Vec::new(),
+            })
+            .collect();
+        let replacement = target.path.clone().unwrap_or_else(|| "/".into());
+        if rule.backend_refs.is_empty() || *replacement == *self.below() {
+            return;
+        }
+        let path = PathModifier::ReplacePrefixMatch { replace_prefix_match: replacement };
+        let url_rewrite = UrlRewrite { hostname: None, path: Some(path) };
+        rule.filters.push(HttpFilter::UrlRewrite { url_rewrite });
+    }
+
+    /// A path that has operations, asked with a method that none of them has.
+    fn other_methods(&mut self, template: &str, methods: &[Method], ways: &[Demands]) {
+        let mut words: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+        if words.contains(&"GET") {
+            words.push("HEAD");
+        }
+        words.sort_unstable();
+        words.dedup();
+        let path = self.path(template);
+        let mut rule = rule(&format!("* {template}"), &path, ways, &[None]);
+        rule.filters.clone_from(&self.filters);
+        self.rules.push(rule);
+        let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+    }
+
+    fn path(&self, template: &str) -> PathMatch {
+        let whole = format!("{}{template}", self.base);
+        Template::new(&whole).map_or_else(|| PathMatch::Exact(whole.into()), PathMatch::Template)
+    }
+}
+
+/// A rule that leads nowhere yet, with a match for each method in each way to be asked.
+fn rule(name: &str, path: &PathMatch, ways: &[Demands], methods: &[Option<Method>]) -> HttpRule {
+    let one = |way: &Demands, method: Option<Method>| HttpMatch {
+        path: WrittenPath { match_type: PathMatchType::Exact, value: path.text().clone() },
+        headers: way.headers.clone(),
+        query_params: way.query.clone(),
+        method,
+    };
+    HttpRule {
+        name: Some(name.into()),
+        matches: methods.iter().flat_map(|method| ways.iter().map(|way| one(way, *method))).collect(),
+        filters: Vec::new(),
+        backend_refs: Vec::new(),
+        timeouts: None,
+        retry: None,
+        session_persistence: None,
+    }
+}
+
+fn method(word: &str) -> Option<Method> {
+    let upper = serde_json::Value::String(word.to_ascii_uppercase());
+    serde_json::from_value(upper).ok()
+}

@@ -1,0 +1,182 @@
+//! What the compiler promises about APIs: descriptions are read once, operations keep their numbers, parts that name what is
+//! not there say so, and plans do not contradict each other.
+
+mod support;
+
+use std::sync::Arc;
+
+use engine::config::{Action, Config, Operation, Rule};
+use engine::matching::{HostPattern, HostTable};
+use engine::status::ConditionType;
+use engine::{RequestView, Verdict};
+use proptest::prelude::*;
+use support::{BASE, World};
+
+const PETS: &str = "openapi: 3.1.0
+info: { title: Pets, version: '1' }
+paths:
+  /pets/{id}:
+    get: { parameters: [{ name: id, in: path, required: true }], responses: { '200': { description: one } } }
+  /pets:
+    get: { responses: { '200': { description: all } } }
+";
+
+fn object(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: product.selvedge.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n---\n"
+    )
+}
+
+fn revision(name: &str, text: &str) -> String {
+    let text = serde_json::Value::from(text);
+    let documents = format!("[{{ name: pets.yaml, content: {text} }}]");
+    object("APIRevision", name, &format!("{{ api: pets, version: v1, documents: {documents} }}"))
+}
+
+fn version(name: &str, revision: &str) -> String {
+    let spec = format!(
+        "{{ api: {name}, label: v1, state: Published, revision: {revision}, hostnames: [{name}.example], basePath: /,
+            parentRefs: [{{ name: edge }}] }}"
+    );
+    object("APIVersion", name, &spec)
+}
+
+fn mocked(version: &str) -> String {
+    object("APIBinding", version, &format!("{{ version: {version}, default: {{ mock: {{}} }} }}"))
+}
+
+fn host(config: &Config, name: &str) -> Arc<HostTable> {
+    let (_, listener) = config.ports[0].table().expect("requests").listeners().sorted().remove(0);
+    listener.hosts.at(&HostPattern::new(Some(name))).unwrap_or_else(|| panic!("no host {name}")).clone()
+}
+
+fn ask<'c>(config: &'c Config, host: &str, path: &str) -> &'c Rule {
+    let headers: [(String, String); 0] = [];
+    let (host, path) = (host.as_bytes(), path.as_bytes());
+    let view = RequestView { method: b"GET", host, path, query: None, headers: headers.as_slice() };
+    match config.ports[0].table().expect("requests").find(&view, None) {
+        Verdict::Rule(rule) => rule,
+        other @ (Verdict::NoMatch | Verdict::Misdirected) => panic!("{other:?}"),
+    }
+}
+
+fn operation(rule: &Rule) -> &Operation {
+    rule.operation.as_deref().expect("an operation")
+}
+
+fn described(rule: &Rule) -> *const () {
+    match &rule.action {
+        Action::Mock(mock) => Arc::as_ptr(&mock.operation).cast(),
+        other => panic!("no mock: {other:?}"),
+    }
+}
+
+/// What a condition of an object says, when it has one.
+fn says(world: &mut World, name: &str, kind: ConditionType) -> Option<String> {
+    let compiled = world.compile();
+    let object = compiled.conditions.iter().find(|object| object.resource.key.name.as_str() == name)?;
+    let mut found = object.status.conditions();
+    found.find(|(_, one)| one.kind == kind).map(|(_, one)| one.message.clone())
+}
+
+#[test]
+fn a_description_is_read_once_and_other_apis_stay_as_they_are() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS));
+    world.apply(&(version("a", "one") + &mocked("a"))).apply(&(version("b", "one") + &mocked("b")));
+    let before = world.compile().config;
+
+    let after = world.apply(&version("a", "one").replace("basePath: /", "basePath: /new")).compile().config;
+
+    assert!(Arc::ptr_eq(&host(&before, "b.example"), &host(&after, "b.example")));
+    assert_eq!(
+        described(ask(&before, "a.example", "/pets")),
+        described(ask(&after, "a.example", "/new/pets"))
+    );
+}
+
+#[test]
+fn an_operation_keeps_its_number_whatever_describes_it() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS)).apply(&(version("a", "one") + &mocked("a")));
+    world.apply(&revision("two", &PETS.replace("{id}", "{petId}").replace("name: id", "name: petId")));
+    let before = world.compile().config;
+    let one = operation(ask(&before, "a.example", "/pets/1"));
+
+    let after = world.apply(&version("a", "two")).compile().config;
+
+    let two = operation(ask(&after, "a.example", "/pets/1"));
+    assert_eq!((&*two.key, two.slot), ("GET /pets/{}", one.slot));
+    assert_ne!(operation(ask(&after, "a.example", "/pets")).slot, two.slot);
+    assert_eq!(&*two.version, "default/a");
+}
+
+#[test]
+fn what_names_an_operation_that_is_not_there_is_told_which_was_meant() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS)).apply(&version("a", "one"));
+    world.apply(&object(
+        "APIBinding",
+        "x",
+        "{ version: a, operations: [{ operations: ['GET /pet/{}'], mock: {} }] }",
+    ));
+    world.apply(&object("APIProduct", "y", "{ apis: [{ version: other }] }"));
+
+    let binding = says(&mut world, "x", ConditionType::ResolvedRefs).expect("a condition");
+    assert!(
+        binding.contains("no operation `GET /pet/{}`") && binding.contains("`GET /pets/{}`"),
+        "{binding}"
+    );
+    let product = says(&mut world, "y", ConditionType::ResolvedRefs).expect("a condition");
+    assert_eq!(product, "there is no APIVersion `other`");
+}
+
+#[test]
+fn of_two_bindings_the_older_holds_and_the_younger_says_so() {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS)).apply(&(version("a", "one") + &mocked("a")));
+    world.apply(&object(
+        "APIBinding",
+        "late",
+        "{ version: a, default: { backendRefs: [{ name: cart, port: 80 }] } }",
+    ));
+
+    let config = world.compile().config;
+
+    assert!(matches!(ask(&config, "a.example", "/pets").action, Action::Mock(_)));
+    let late = says(&mut world, "late", ConditionType::Conflicted).expect("a condition");
+    assert_eq!(late, "the older APIBinding `a` says what answers this version");
+}
+
+fn plan(name: &str, product: &str, keyless: bool, state: &str) -> String {
+    let credentials = if keyless { "[]" } else { "[APIKey]" };
+    object("Plan", name, &format!("{{ product: {product}, state: {state}, credentials: {credentials} }}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// [P2] Nobody would use a key for what is had without one.
+    #[test]
+    fn a_keyless_plan_and_a_keyed_one_never_share_operations_unnoticed(
+        first in prop::sample::subsequence(vec!["GET /pets", "GET /pets/{}"], 0..=2),
+        second in prop::sample::subsequence(vec!["GET /pets", "GET /pets/{}"], 0..=2),
+        keyless: (bool, bool),
+        published: (bool, bool),
+    ) {
+        let product = |name: &str, operations: &[&str]| match operations {
+            [] => object("APIProduct", name, "{ apis: [{ version: a }] }"),
+            some => object("APIProduct", name, &format!("{{ apis: [{{ version: a, operations: {some:?} }}] }}")),
+        };
+        let state = |published: bool| if published { "Published" } else { "Draft" };
+        let mut world = World::new();
+        world.apply(&(product("p", &first) + &product("q", &second)));
+        world.apply(&(plan("one", "p", keyless.0, state(published.0)) + &plan("two", "q", keyless.1, state(published.1))));
+
+        let told = says(&mut world, "one", ConditionType::Conflicted).is_some();
+
+        let shared = first.is_empty() || second.is_empty() || first.iter().any(|one| second.contains(one));
+        prop_assert_eq!(told, shared && keyless.0 != keyless.1 && published == (true, true));
+        prop_assert_eq!(says(&mut world, "two", ConditionType::Conflicted).is_some(), told);
+    }
+}
