@@ -181,6 +181,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::RateLimitPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

@@ -70,6 +70,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthorizationPolicy(_)
@@ -109,6 +110,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthorizationPolicy(_)
@@ -154,6 +156,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)
         | Kind::Secret(_)

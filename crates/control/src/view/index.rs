@@ -172,6 +172,7 @@ impl Index {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::RateLimitPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -229,6 +230,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
     let references: &[PolicyTargetRef] = match &resource.kind {
         Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
+        Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

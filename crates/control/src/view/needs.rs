@@ -159,6 +159,7 @@ impl Needs<'_> {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::RateLimitPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)

@@ -77,6 +77,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::BackendTlsPolicy(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::RateLimitPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
@@ -112,7 +113,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
             let services = services_of(side, policy);
             services.iter().filter_map(|(namespace, name)| service(namespace, name)).collect()
         }
-        Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) => {
+        Kind::ResiliencePolicy(_) | Kind::FaultPolicy(_) | Kind::RateLimitPolicy(_) => {
             let targets = targets_of(side).into_iter();
             let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
             nodes.map(Touch::Refresh).collect()

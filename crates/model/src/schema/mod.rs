@@ -250,6 +250,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
         KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
+        KindName::RateLimitPolicy => include_str!("../../schemas/ratelimitpolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
         KindName::Workload => include_str!("../../schemas/workload.json"),
@@ -281,7 +282,10 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::HttpRoute => Some(include_str!("../../schemas/httproute.status.json")),
         KindName::TcpRoute => Some(include_str!("../../schemas/tcproute.status.json")),
         // The shape of every policy's status (GEP-713).
-        KindName::BackendTlsPolicy | KindName::ResiliencePolicy | KindName::FaultPolicy => {
+        KindName::BackendTlsPolicy
+        | KindName::ResiliencePolicy
+        | KindName::FaultPolicy
+        | KindName::RateLimitPolicy => {
             Some(include_str!("../../schemas/backendtlspolicy.status.json"))
         }
         KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),

@@ -26,13 +26,14 @@ pub const TRAFFIC: &str = "/apis/status.selvedge.dev/v1alpha1/routes";
 /// The control plane.
 pub const PLANE: &str = "/apis/status.selvedge.dev/v1alpha1/controlplanes/this";
 /// Other kinds whose conditions are looked at.
-pub const JUDGED: [&str; 6] = [
+pub const JUDGED: [&str; 7] = [
     "/apis/gateway.networking.k8s.io/v1/gatewayclasses",
     "/apis/gateway.networking.k8s.io/v1/backendtlspolicies",
     "/apis/policy.selvedge.dev/v1alpha1/authorizationpolicies",
     "/apis/mesh.selvedge.dev/v1alpha1/backends",
     "/apis/policy.selvedge.dev/v1alpha1/resiliencepolicies",
     "/apis/policy.selvedge.dev/v1alpha1/faultpolicies",
+    "/apis/policy.selvedge.dev/v1alpha1/ratelimitpolicies",
 ];
 
 /// The token is nobody's any more.

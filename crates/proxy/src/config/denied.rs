@@ -130,6 +130,7 @@ pub fn without<'d>(
             | KindName::BackendTlsPolicy
             | KindName::ResiliencePolicy
             | KindName::FaultPolicy
+            | KindName::RateLimitPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters

@@ -42,6 +42,7 @@ const JUDGED: [KindName; 9] = [
     KindName::Backend,
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,
+    KindName::RateLimitPolicy,
 ];
 
 /// Everything that is told.

@@ -57,6 +57,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::GatewayParameters => &["gwp"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::RateLimitPolicy => &["rlp"],
         KindName::Workload => &["wl"],
         KindName::Secret
         | KindName::Mesh

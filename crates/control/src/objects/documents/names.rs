@@ -97,6 +97,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::RateLimitPolicy => &["rlp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
@@ -130,6 +131,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::GatewayParameters
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::RateLimitPolicy
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
@@ -179,6 +181,7 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
+        KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::Mesh => {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
