@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
 use identity::Member;
 use tokio::runtime::LocalOptions;
@@ -21,7 +22,8 @@ use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
+use crate::keys::KeyKeeper;
+use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
@@ -55,6 +57,7 @@ pub struct Proxy {
     admin: Option<Admin>,
     resolver: Resolver,
     checks: Checks,
+    keys: KeyKeeper,
     shown: Arc<Shown>,
     writer: Writer,
     settling: Arc<Notify>,
@@ -104,16 +107,23 @@ impl Proxy {
             workers: u32::try_from(count).unwrap_or(u32::MAX),
             locality: options.locality.map(Arc::new),
         };
+        let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let workers = metrics
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
+                let surroundings = Surroundings {
+                    around: around.clone(),
+                    drain: options.drain,
+                    missing_keys: missing_keys.clone(),
+                };
+                spawn_worker(index, clock, member.clone(), metrics, &writer, surroundings)
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
@@ -126,6 +136,7 @@ impl Proxy {
             admin,
             resolver,
             checks,
+            keys,
             shown,
             writer,
             settling,
@@ -164,6 +175,7 @@ impl Proxy {
         drop(retired);
         self.resolver.follow(&config);
         self.checks.follow(&prepared);
+        self.keys.follow(&config);
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
@@ -286,13 +298,20 @@ impl Proxy {
     }
 }
 
+/// What a worker learns of the rest of the process.
+struct Surroundings {
+    around: Around,
+    drain: Duration,
+    missing_keys: mpsc::Sender<KeySlot>,
+}
+
 fn spawn_worker(
     index: usize,
     clock: Clock,
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
-    (around, drain): (Around, Duration),
+    surroundings: Surroundings,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -302,7 +321,9 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                let Surroundings { around, drain, missing_keys } = surroundings;
+                let worker =
+                    Worker::new(clock, member, metrics, log, around, missing_keys).draining_for(drain);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

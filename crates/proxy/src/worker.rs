@@ -9,8 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, ClusterSlot};
 use identity::Member;
+use model::jwk::KeySet;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -21,10 +23,12 @@ use crate::log::Log;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
+use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::state::verified::Verified;
 
 /// What every task of a worker may reach.
 #[derive(Debug)]
@@ -49,6 +53,10 @@ pub struct Worker {
     pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
+    /// Keys of token issuers.
+    pub keys: Keys,
+    /// Tokens and passwords that were verified lately.
+    pub verified: Verified,
 }
 
 /// What a worker is told.
@@ -76,6 +84,13 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
+    /// An issuer of tokens was asked for its keys. Without keys: there are none.
+    Keys {
+        /// The source.
+        slot: KeySlot,
+        /// All of them.
+        keys: Option<Arc<KeySet>>,
+    },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
         /// The addresses.
@@ -95,7 +110,14 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
+    pub fn new(
+        clock: Clock,
+        member: Arc<Member>,
+        metrics: Arc<Metrics>,
+        log: Log,
+        around: Around,
+        missing_keys: mpsc::Sender<KeySlot>,
+    ) -> Worker {
         Worker {
             clock,
             random: Random::new(),
@@ -107,6 +129,8 @@ impl Worker {
             log,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
+            keys: Keys::new(missing_keys),
+            verified: Verified::default(),
         }
     }
 
@@ -140,6 +164,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();

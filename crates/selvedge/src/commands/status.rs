@@ -38,6 +38,7 @@ const JUDGED: [KindName; 9] = [
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
+    KindName::AuthenticationPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,
