@@ -103,6 +103,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
+            rates: None,
             authorization: None,
         }),
     }

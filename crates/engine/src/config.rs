@@ -8,11 +8,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod rates;
 mod resilience;
 mod security;
 mod settings;
 mod sources;
 
+pub use rates::{RateKey, RateLimit};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -217,6 +219,8 @@ pub struct Rule {
     pub retry: Option<Arc<Retry>>,
     /// Failures made on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// How often it may be asked for; `None` when nobody is held back.
+    pub rates: Option<Arc<[RateLimit]>>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.

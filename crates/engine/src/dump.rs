@@ -6,6 +6,7 @@
 
 mod authentication;
 mod mesh;
+mod rates;
 mod resilience;
 
 use std::time::Duration;
@@ -194,7 +195,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization } = rule;
+    let Rule { slot, origin, filters, action, timeouts, retry, fault, rates, authentication, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -212,6 +213,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     resilience::timeouts(timeouts, &mut object);
     object.extend(retry.as_ref().map(|retry| ("retry".to_owned(), resilience::retry(retry))));
     object.extend(fault.as_ref().map(|fault| ("fault".to_owned(), resilience::fault(fault))));
+    object.extend(rates.as_ref().map(|rates| ("rates".to_owned(), rates.iter().map(rates::limit).collect())));
     if let Some(authentication) = authentication {
         object.insert("authentication".into(), authentication::whole(authentication));
     }

@@ -29,6 +29,7 @@ use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
+use crate::state::parties::Parties;
 use crate::worker::{self, Order, Worker};
 
 /// How to run.
@@ -108,6 +109,7 @@ impl Proxy {
             locality: options.locality.map(Arc::new),
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
+        let parties = Arc::<Parties>::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -116,6 +118,7 @@ impl Proxy {
                     around: around.clone(),
                     drain: options.drain,
                     missing_keys: missing_keys.clone(),
+                    parties: parties.clone(),
                 };
                 spawn_worker(index, clock, member.clone(), metrics, &writer, surroundings)
             })
@@ -303,6 +306,7 @@ struct Surroundings {
     around: Around,
     drain: Duration,
     missing_keys: mpsc::Sender<KeySlot>,
+    parties: Arc<Parties>,
 }
 
 fn spawn_worker(
@@ -321,9 +325,10 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, drain, missing_keys } = surroundings;
-                let worker =
-                    Worker::new(clock, member, metrics, log, around, missing_keys).draining_for(drain);
+                let Surroundings { around, drain, missing_keys, parties } = surroundings;
+                let worker = Worker::new(clock, member, metrics, log, around, missing_keys)
+                    .draining_for(drain)
+                    .counting_with(parties);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -26,6 +26,7 @@ use crate::state::deadlines::Deadlines;
 use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
+use crate::state::parties::Parties;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 use crate::state::verified::Verified;
@@ -57,6 +58,8 @@ pub struct Worker {
     pub keys: Keys,
     /// Tokens and passwords that were verified lately.
     pub verified: Verified,
+    /// What limited callers have been given, by all workers together.
+    pub parties: Arc<Parties>,
 }
 
 /// What a worker is told.
@@ -129,9 +132,16 @@ impl Worker {
             log,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
+            parties: Arc::default(),
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
+    }
+
+    /// The same, counting limited callers together with others.
+    #[must_use]
+    pub fn counting_with(self, parties: Arc<Parties>) -> Worker {
+        Worker { parties, ..self }
     }
 
     /// The same, with another bound on what is still open when its port drains.

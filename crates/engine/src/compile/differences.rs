@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     AuthenticationPolicy, AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway,
-    GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant,
+    GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, RateLimitPolicy, ReferenceGrant,
     ResiliencePolicy, Secret, Service, TcpRoute, Workload,
 };
 use model::labels::SERVICE_NAME;
@@ -34,6 +34,7 @@ pub(super) struct Watch {
     namespace: Watched,
     pod: Watched,
     policy: Watched,
+    rate_limit: Watched,
     reference_grant: Watched,
     resilience: Watched,
     secret: Watched,
@@ -56,7 +57,7 @@ pub(super) struct Differences {
     pub(super) namespaces: bool,
     pub(super) policies: bool,
     pub(super) anchors: bool,
-    /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
+    /// What ResiliencePolicies, FaultPolicies and RateLimitPolicies that came, went or were edited are about.
     pub(super) resilience: Option<Concerned>,
     pub(super) routes: Vec<Change>,
     pub(super) tcp_routes: Vec<Change>,
@@ -95,10 +96,12 @@ impl Watch {
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
         let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
-        let concerned = (!resilience.is_empty() || !faults.is_empty()).then(|| {
+        let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
+        let concerned = [&resilience, &faults, &rates].iter().any(|changes| !changes.is_empty()).then(|| {
             let mut concerned = Concerned::default();
             concerned.note::<ResiliencePolicy>(&resilience);
             concerned.note::<FaultPolicy>(&faults);
+            concerned.note::<RateLimitPolicy>(&rates);
             concerned
         });
         let destinations = sides(&backends).map(|resource| destination(false, resource));

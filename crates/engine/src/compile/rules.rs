@@ -183,11 +183,11 @@ impl RuleCompiler<'_> {
         };
         let name = rule.name.clone();
         let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault } = policies;
-        let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
+        let RuleSide { timeouts, retry, fault, rates } = policies;
+        let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let (authentication, authorization) = (None, None);
         let rule =
-            Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization };
+            Rule { slot, origin, filters, action, timeouts, retry, fault, rates, authentication, authorization };
         let rule = Arc::new(rule);
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });

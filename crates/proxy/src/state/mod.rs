@@ -13,6 +13,7 @@ pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod open;
+pub mod parties;
 pub mod ports;
 pub mod random;
 pub mod sources;

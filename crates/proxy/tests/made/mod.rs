@@ -149,6 +149,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         timeouts: Timeouts::default(),
         retry: None,
         fault: None,
+            rates: None,
         authorization: None,
     }
 }
