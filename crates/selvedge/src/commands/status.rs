@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 9] = [
+const JUDGED: [KindName; 11] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
