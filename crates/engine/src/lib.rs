@@ -8,6 +8,7 @@ pub mod authentication;
 pub mod authorization;
 pub mod compile;
 pub mod config;
+pub mod customers;
 pub mod dump;
 pub mod explain;
 pub mod matching;

@@ -6,6 +6,7 @@
 //! the engine's to judge. There is no async code and no socket in here.
 
 pub mod condition;
+pub mod customers;
 pub mod fetch_url;
 pub mod glob;
 pub mod ip_block;

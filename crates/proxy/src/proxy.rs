@@ -3,7 +3,7 @@
 //! Sockets are opened here, one per worker and address, before anybody is told of a new config: an address that
 //! cannot be bound is reported and everything else still applies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -15,13 +15,14 @@ use engine::Config;
 use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
 use identity::Member;
+use model::spiffe::SpiffeId;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
-use crate::config::{Prepared, Preparer, Progress, RouteCount};
+use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
 use crate::keys::KeyKeeper;
 use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
@@ -269,6 +270,11 @@ impl Proxy {
     /// Requests of each route since the start, those that no route matched under an empty name.
     pub(crate) fn route_counts(&self) -> HashMap<Arc<str>, RouteCount> {
         self.shown.route_counts()
+    }
+
+    /// What members of the mesh have done here since the start, by identity.
+    pub(crate) fn caller_counts(&self) -> BTreeMap<SpiffeId, CallerCount> {
+        self.shown.caller_counts()
     }
 
     /// Connections of clients that are open now.

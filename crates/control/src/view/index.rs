@@ -69,7 +69,7 @@ impl Index {
     }
 
     fn stand_before_services(&mut self, resource: &Resource, comes: bool) {
-        if !matches!(resource.kind, Kind::HttpRoute(_)) {
+        if !matches!(resource.kind, Kind::HttpRoute(_) | Kind::TcpRoute(_)) {
             return;
         }
         for service in parent_services(resource) {

@@ -115,7 +115,8 @@ impl Watch {
             .is_empty()
             | authentication
             | mesh
-            | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
+            | (resources.all::<AuthorizationPolicy>().next().is_some()
+                && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
         Differences {
             authorization,
             gateways,
@@ -135,6 +136,14 @@ impl Watch {
             endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
         }
     }
+}
+
+/// Whether what has no sidecar came, went or is selected by others, where something has one: who protects a Service
+/// hangs on it.
+fn others_beside_workloads(changes: &[&[Change]], resources: &Resources) -> bool {
+    let labels = |side: &Option<Arc<Resource>>| side.as_ref().map(|resource| resource.meta.labels.clone());
+    resources.all::<Workload>().next().is_some()
+        && changes.iter().copied().flatten().any(|change| labels(&change.before) != labels(&change.after))
 }
 
 fn sides(changes: &[Change]) -> impl Iterator<Item = &Arc<Resource>> {

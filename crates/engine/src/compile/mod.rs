@@ -41,7 +41,7 @@ use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
-pub use protection::{Inbound, inbound};
+pub use protection::{Inbound, Protection, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
@@ -253,6 +253,7 @@ impl Compiler {
         let slots = &mut self.routes.rule_slots;
         Some(sidecar.build(Ways {
             tables: &mut self.tables,
+            connections: &self.tcp_routes,
             slots,
             book: &mut self.book,
             protection: &mut self.protection,

@@ -5,14 +5,14 @@
 //!
 //! Who is protected where: a policy for a Gateway, its namespace or the mesh holds for all that comes in there; one
 //! for a route wherever the route is served; one for a Service or its namespace at the door that is nearest to it,
-//! which is the Gateway in front when nobody stands beside its workloads.
+//! which is the Gateway in front as long as one of its replicas has nobody beside it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::{KindName, Service, Workload, mesh};
+use model::kinds::{KindName, Pod, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -140,9 +140,26 @@ pub struct Inbound<'a> {
 /// What the policies of a set of resources make of a way in, for those who ask once.
 #[must_use]
 pub fn inbound(resources: &Resources, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
-    let mut book = PolicyBook::default();
-    book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
-    book.inbound(place)
+    Protection::of(resources).inbound(place)
+}
+
+/// What the policies of a set of resources make of its ways in, for those who ask about many.
+#[derive(Debug)]
+pub struct Protection(PolicyBook);
+
+impl Protection {
+    /// Of these resources.
+    #[must_use]
+    pub fn of(resources: &Resources) -> Protection {
+        let mut book = PolicyBook::default();
+        book.update(resources, MeshDefaults::of(MeshView::of(resources).as_ref()));
+        Protection(book)
+    }
+
+    /// Of one way in; `None` where nothing is asked.
+    pub fn inbound(&mut self, place: &Inbound<'_>) -> Option<Arc<Authorization>> {
+        self.0.inbound(place)
+    }
 }
 
 /// A route, as policies see it.
@@ -362,7 +379,7 @@ impl PolicyBook {
         match key {
             ClusterKey::Service { namespace, name, port } => {
                 let service = resources.service(namespace, name);
-                if service.is_some_and(|service| has_sidecars(service, resources)) {
+                if service.is_some_and(|service| asks_for_itself(service, resources)) {
                     return (None, [None; 2]);
                 }
                 let named = port_name(namespace, name, *port, resources);
@@ -408,8 +425,9 @@ impl PolicyBook {
                 let named = port_name(namespace, name, *port, resources);
                 let mut list = self.of(&Protected::Namespace(namespace.clone())).to_vec();
                 list.extend(self.of_object(KindName::Service, namespace, name, named.as_ref()));
-                // Those who stand beside its workloads ask the same policies, and see who really calls.
-                if !list.is_empty() && service.is_some_and(|service| has_sidecars(service, resources)) {
+                // Those who stand beside its workloads ask the same policies, and see who really calls. Which replica
+                // it will be is not known yet, so one without anybody beside it is enough for asking here as well.
+                if !list.is_empty() && service.is_some_and(|service| asks_for_itself(service, resources)) {
                     list.clear();
                 }
                 list
@@ -479,16 +497,23 @@ fn port_name(namespace: &str, service: &str, port: u16, resources: &Resources) -
     service.content.spec.ports.iter().find(|known| known.port == port)?.name.clone()
 }
 
-/// Whether some workload behind a Service has a proxy beside it.
-fn has_sidecars(service: Typed<'_, Service>, resources: &Resources) -> bool {
+/// Whether a proxy stands beside everything that a Service leads to, ready or not. Pods and slices have none.
+fn asks_for_itself(service: Typed<'_, Service>, resources: &Resources) -> bool {
+    let (namespace, name) = (service.resource.namespace(), service.resource.key.name.as_str());
     let selector = &service.content.spec.selector;
-    let mut workloads = resources.within::<Workload>(service.resource.namespace());
-    !selector.is_empty()
-        && workloads.any(|workload| {
-            let labels = &workload.resource.meta.labels;
-            workload.content.spec.sidecar.is_some()
-                && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-        })
+    let selects = |object: &Resource| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| object.meta.labels.get(key) == Some(value))
+    };
+    let workloads = resources.within::<Workload>(namespace).filter(|workload| selects(workload.resource));
+    let mut some = false;
+    for workload in workloads {
+        if workload.content.spec.sidecar.is_none() {
+            return false;
+        }
+        some = true;
+    }
+    some && resources.endpoint_slices(namespace, name).next().is_none()
+        && !resources.within::<Pod>(namespace).any(|pod| selects(pod.resource))
 }
 
 fn address(policy: &Arc<Policy>) -> usize {

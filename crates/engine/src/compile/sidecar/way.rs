@@ -17,8 +17,10 @@ use crate::matching::{
 /// Where connections lead.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
-    /// By routes.
+    /// By routes of requests.
     Routes(Arc<Listener>),
+    /// By a route of connections.
+    Connections(Arc<TcpRule>),
     /// Straight on.
     Straight(Straight),
 }
@@ -61,15 +63,16 @@ impl Way {
     pub(super) fn is(&self, other: &Way) -> bool {
         match (self, other) {
             (Way::Routes(mine), Way::Routes(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Way::Connections(mine), Way::Connections(theirs)) => Arc::ptr_eq(mine, theirs),
             (Way::Straight(mine), Way::Straight(theirs)) => mine.is(theirs),
-            (Way::Routes(_), Way::Straight(_)) | (Way::Straight(_), Way::Routes(_)) => false,
+            (Way::Routes(_) | Way::Connections(_) | Way::Straight(_), _) => false,
         }
     }
 
     /// The cluster that it leads to straight. What routes lead to is kept in use by them.
     pub(super) fn cluster(&self) -> Option<ClusterSlot> {
         match self {
-            Way::Routes(_) => None,
+            Way::Routes(_) | Way::Connections(_) => None,
             Way::Straight(straight) => Some(straight.cluster),
         }
     }
@@ -77,6 +80,7 @@ impl Way {
     pub(super) fn carries(&self) -> Carries {
         match self {
             Way::Routes(listener) => table(listener.clone()),
+            Way::Connections(rule) => Carries::Tcp(rule.clone()),
             Way::Straight(straight) if straight.http => table(Arc::new(straight.listener())),
             Way::Straight(straight) => Carries::Tcp(Arc::new(TcpRule {
                 slot: straight.slot,
