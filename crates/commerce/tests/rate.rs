@@ -80,6 +80,15 @@ fn threads_that_ask_at_once_are_given_one_burst_together() {
 }
 
 #[test]
+fn what_is_forgiven_was_never_asked_for() {
+    let account = Account::default();
+    assert!(admitted(account.ask(ten_a_second(1), SECOND, 1)));
+    account.forgive(ten_a_second(1), 1);
+    assert!(admitted(account.ask(ten_a_second(1), SECOND, 1)));
+    assert!(!admitted(account.ask(ten_a_second(1), SECOND, 1)));
+}
+
+#[test]
 fn a_party_that_has_paid_may_be_forgotten() {
     let account = Account::default();
     assert!(admitted(account.ask(ten_a_second(5), SECOND, 2)));

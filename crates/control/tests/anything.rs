@@ -141,6 +141,10 @@ fn existing(kind: KindName) -> Value {
         KindName::ResiliencePolicy => json!({"spec": {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "retries": {"retryOn": [503]},
         }}),
+        KindName::RateLimitPolicy => json!({"spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
+            "limits": [{"name": "all", "requests": 1, "per": "1s"}],
+        }}),
         KindName::FaultPolicy => json!({"spec": {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "delay": {"fixed": "1s"},
         }}),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod names;
 mod operation;
+mod rates;
 mod resilience;
 mod security;
 mod settings;
@@ -17,6 +18,7 @@ mod sources;
 
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
+pub use rates::{RateKey, RateLimit};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -197,6 +199,8 @@ pub struct Rule {
     pub retry: Option<Arc<Retry>>,
     /// Failures made on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// How often it may be asked for; `None` when nobody is held back.
+    pub rates: Option<Arc<[RateLimit]>>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.

@@ -6,6 +6,7 @@
 
 mod authentication;
 mod mesh;
+mod rates;
 mod resilience;
 
 use std::time::Duration;
@@ -209,6 +210,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         timeouts,
         retry,
         fault,
+        rates,
         authentication,
         authorization,
         operation,
@@ -230,6 +232,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     resilience::timeouts(timeouts, &mut object);
     object.extend(retry.as_ref().map(|retry| ("retry".to_owned(), resilience::retry(retry))));
     object.extend(fault.as_ref().map(|fault| ("fault".to_owned(), resilience::fault(fault))));
+    object.extend(rates.as_ref().map(|rates| ("rates".to_owned(), rates.iter().map(rates::limit).collect())));
     if let Some(authentication) = authentication {
         object.insert("authentication".into(), authentication::whole(authentication));
     }

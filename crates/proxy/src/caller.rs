@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use engine::authorization::{Authorization, Destination, Source, Verdict};
 use engine::config::Port;
+use model::spiffe::SpiffeId;
 
 use crate::exchange::{Exchange, Peer};
 use crate::forwarded;
@@ -25,6 +26,13 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
         ..source(exchange.peer, address, exchange.worker)
     };
     authorization.request(&source, &destination(exchange.peer, exchange.pinned.port()), &exchange.view())
+}
+
+/// The name of whoever asks, as far as it has proven one.
+#[must_use]
+pub fn name<'e>(exchange: &'e Exchange<'_>) -> Option<&'e str> {
+    let principal = exchange.principal.name();
+    principal.or_else(|| source(exchange.peer, None, exchange.worker).identity.map(SpiffeId::as_str))
 }
 
 /// What policies make of a connection that carries bytes. Nobody vouches for another address there than its own.

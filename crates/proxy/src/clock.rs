@@ -27,6 +27,13 @@ impl Clock {
         Instant::now()
     }
 
+    /// Nanoseconds since this clock started; they never go back.
+    #[inline]
+    #[must_use]
+    pub fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Time since the Unix epoch as the wall has it now, steps included: certificates are valid by the wall, and a
     /// machine that slept must not take an expired one for valid.
     #[must_use]

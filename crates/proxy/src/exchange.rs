@@ -13,6 +13,7 @@ use engine::{RequestView, Verdict};
 use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::filters::rates;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
@@ -132,6 +133,8 @@ pub struct Exchange<'c> {
     pub concealed: Concealed<'c>,
     /// Why a credential did not count, as a stable word for the log.
     pub unproven: Option<&'static str>,
+    /// The limit that its caller is told of.
+    pub told_rate: Option<rates::Told<'c>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -197,6 +200,7 @@ impl<'c> Exchange<'c> {
             principal: Principal::default(),
             concealed: Concealed::default(),
             unproven: None,
+            told_rate: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),

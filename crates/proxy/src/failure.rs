@@ -112,6 +112,7 @@ failures! {
     AuthenticationUnavailable => "authentication_unavailable", 503, 14, Upstream, Never, "what is needed to verify the credential is not to be had in time";
     AuthenticationInvalid => "authentication_invalid",  500, 13, Config,   Never,        "the authentication policy of the route cannot do what it says, so nobody is let in";
     DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
+    RateLimited          => "rate_limited",             429,  8, Client,   Never,        "the caller has asked more often than a limit allows";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

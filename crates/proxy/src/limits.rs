@@ -104,6 +104,8 @@ limits! {
     BODIES_HELD_BYTES_MAX: usize = 16 * 1024 * KIB,  "bytes a worker", "a request whose body would need more is neither copied to a mirror, which is counted, nor sent again";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
+    LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
+    LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
     HOP_DIGITS_MAX: usize = 8,                       "digits",       "a longer `grpc-timeout`, `selvedge-timeout-ms` or `selvedge-attempt` is not read, as if it were not there";
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
     EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";

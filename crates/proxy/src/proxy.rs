@@ -32,6 +32,7 @@ use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
+use crate::state::parties::Parties;
 use crate::tap;
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
@@ -128,6 +129,7 @@ impl Proxy {
             locality: options.locality.map(Arc::new),
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
+        let parties = Arc::<Parties>::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -136,6 +138,7 @@ impl Proxy {
                     around: around.clone(),
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
+                    parties: parties.clone(),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
@@ -355,6 +358,7 @@ struct Surroundings {
     /// How long what is still open may last, and what becomes of ports that were deleted.
     leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
+    parties: Arc<Parties>,
 }
 
 fn spawn_worker(
@@ -372,9 +376,10 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving: (drain, deleted), missing_keys } = surroundings;
-                let worker =
-                    Worker::new(clock, member, metrics, told, around, missing_keys).leaving(drain, deleted);
+                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties } = surroundings;
+                let worker = Worker::new(clock, member, metrics, told, around, missing_keys)
+                    .leaving(drain, deleted)
+                    .counting_with(parties);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

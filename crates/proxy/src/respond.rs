@@ -12,7 +12,7 @@ use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
-use crate::filters::{authentication, cors};
+use crate::filters::{authentication, cors, rates};
 use crate::message::{Known, ResponseHead};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
@@ -28,6 +28,7 @@ pub fn visit_fields(
         if !passes(field.known)
             || (edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
+            || (exchange.told_rate.is_some() && rates::is_ours(name))
         {
             continue;
         }
@@ -41,6 +42,9 @@ fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit_edits(&exchange.response_edits, emit);
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
+    }
+    if let Some(told) = &exchange.told_rate {
+        rates::emit_response_fields(told, emit);
     }
     emit(b"x-request-id", exchange.request_id());
 }
@@ -111,7 +115,13 @@ impl Answer {
         authentication::emit_challenges(exchange, failure, |challenge| {
             fields.push(("www-authenticate".into(), challenge));
         });
-        Answer { status: facts.status, fields, content: problem(facts, Some(id)).into_bytes() }
+        let mut more = String::new();
+        if let Some(told) = exchange.told_rate.as_ref().filter(|_| failure == Failure::RateLimited) {
+            let (retry_after, members) = rates::refusal(told);
+            fields.push(("retry-after", retry_after));
+            more = members;
+        }
+        Answer { status: facts.status, fields, content: problem(facts, Some(id), &more).into_bytes() }
     }
 
     /// Every field that goes to the client, but for those that frame the message.
@@ -124,9 +134,9 @@ impl Answer {
 }
 
 /// Problem details for a failure (RFC 9457). The type is a stable name, not an address: nothing needs to be
-/// reachable to understand it.
+/// reachable to understand it. `more` are members beside the usual ones, each with a comma before it.
 #[must_use]
-pub fn problem(facts: Facts, request_id: Option<&str>) -> String {
+pub fn problem(facts: Facts, request_id: Option<&str>, more: &str) -> String {
     let mut text = String::with_capacity(256);
     // Codes and sentences are our own and need no escaping; ids hold neither quotation marks nor backslashes.
     let _ = write!(
@@ -140,6 +150,7 @@ pub fn problem(facts: Facts, request_id: Option<&str>) -> String {
     if let Some(id) = request_id {
         let _ = write!(text, ",\"requestId\":\"{id}\"");
     }
+    text.push_str(more);
     text.push_str("}\n");
     text
 }
@@ -168,7 +179,7 @@ mod tests {
     fn every_failure_makes_a_problem_document_that_parses() {
         for failure in Failure::ALL {
             let document: serde_json::Value =
-                serde_json::from_str(&problem(failure.facts(), Some("id"))).unwrap();
+                serde_json::from_str(&problem(failure.facts(), Some("id"), ",\"limit\":\"a\"")).unwrap();
 
             assert_eq!(document["code"], failure.facts().code);
             assert_eq!(document["status"], failure.facts().status);

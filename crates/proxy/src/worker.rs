@@ -29,6 +29,7 @@ use crate::state::deadlines::Deadlines;
 use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
+use crate::state::parties::Parties;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
 use crate::state::verified::Verified;
@@ -70,6 +71,8 @@ pub struct Worker {
     pub keys: Keys,
     /// Tokens and passwords that were verified lately.
     pub verified: Verified,
+    /// What limited callers have been given, by all workers together.
+    pub parties: Arc<Parties>,
 }
 
 /// What a worker is told.
@@ -155,9 +158,16 @@ impl Worker {
             deleted_ports: DeletedPorts::default(),
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
+            parties: Arc::default(),
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
+    }
+
+    /// The same, counting limited callers together with others.
+    #[must_use]
+    pub fn counting_with(self, parties: Arc<Parties>) -> Worker {
+        Worker { parties, ..self }
     }
 
     /// The same, with other ways for connections to leave: a bound on what is still open when its port drains, and what

@@ -72,6 +72,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::AuthenticationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)

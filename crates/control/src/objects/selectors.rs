@@ -264,6 +264,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::RateLimitPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

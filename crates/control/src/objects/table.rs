@@ -188,6 +188,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::RateLimitPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

@@ -73,6 +73,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -120,6 +121,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -172,6 +174,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),

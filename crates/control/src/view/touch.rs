@@ -79,6 +79,7 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BT
             Kind::BackendTlsPolicy(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::RateLimitPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -125,6 +126,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         }
         Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::RateLimitPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

@@ -80,6 +80,13 @@ struct Holder {
     resource: Arc<Resource>,
 }
 
+/// A policy that holds, and for what part of its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held<'a> {
+    pub(super) section: Option<&'a str>,
+    pub(super) resource: &'a Arc<Resource>,
+}
+
 #[derive(Debug)]
 struct Judged {
     resource: Arc<Resource>,
@@ -120,12 +127,20 @@ impl Attached {
 
     /// What holds for a part of a target, the most specific first: what is about the part, then about the whole.
     pub(super) fn of<P: Policy>(&self, target: &Target, section: Option<&str>) -> impl Iterator<Item = &P> {
+        self.held(target, section).filter_map(|held| held.resource.content::<P>())
+    }
+
+    /// The same with the objects themselves.
+    pub(super) fn held(&self, target: &Target, section: Option<&str>) -> impl Iterator<Item = Held<'_>> {
         let holders = self.holding.get(target).map_or(&[][..], Vec::as_slice);
         let named = section.and_then(|section| {
             holders.iter().find(move |holder| holder.section.as_deref() == Some(section))
         });
         let whole = holders.iter().find(|holder| holder.section.is_none());
-        named.into_iter().chain(whole).filter_map(|holder| holder.resource.content::<P>())
+        named
+            .into_iter()
+            .chain(whole)
+            .map(|holder| Held { section: holder.section.as_deref(), resource: &holder.resource })
     }
 
     /// What holds for meshes.

@@ -7,8 +7,8 @@ use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Mesh, Namespace, Plan, Pod, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy,
-    Workload,
+    Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute,
+    TelemetryPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -41,6 +41,7 @@ pub(super) struct Watch {
     plan: Watched,
     pod: Watched,
     policy: Watched,
+    rate_limit: Watched,
     reference_grant: Watched,
     resilience: Watched,
     secret: Watched,
@@ -66,7 +67,7 @@ pub(super) struct Differences {
     pub(super) namespaces: bool,
     pub(super) policies: bool,
     pub(super) anchors: bool,
-    /// What ResiliencePolicies and FaultPolicies that came, went or were edited are about.
+    /// What ResiliencePolicies, FaultPolicies and RateLimitPolicies that came, went or were edited are about.
     pub(super) resilience: Option<Concerned>,
     /// TelemetryPolicies.
     pub(super) telemetry: bool,
@@ -107,10 +108,12 @@ impl Watch {
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
         let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
-        let concerned = (!resilience.is_empty() || !faults.is_empty()).then(|| {
+        let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
+        let concerned = [&resilience, &faults, &rates].iter().any(|changes| !changes.is_empty()).then(|| {
             let mut concerned = Concerned::default();
             concerned.note::<ResiliencePolicy>(&resilience);
             concerned.note::<FaultPolicy>(&faults);
+            concerned.note::<RateLimitPolicy>(&rates);
             concerned
         });
         let destinations = sides(&backends).map(|resource| destination(false, resource));

@@ -194,8 +194,8 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault } = policies;
-        let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
+        let RuleSide { timeouts, retry, fault, rates } = policies;
+        let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let (authentication, authorization) = (None, None);
         let rule = Arc::new(Rule {
             slot,
@@ -205,6 +205,7 @@ impl RuleCompiler<'_> {
             timeouts,
             retry,
             fault,
+            rates,
             authentication,
             authorization,
             operation,

@@ -54,6 +54,8 @@ impl KindName {
             | KindName::JoinToken => OnRejection::DenyTargets,
             // Who may do what: the edit that is not understood may be the one that shuts somebody out.
             KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => OnRejection::DenyTargets,
+            // Without it nothing holds callers back, and the edit may be the one that was to.
+            KindName::RateLimitPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
             // It says whether cleartext is let in, and calls that no policy speaks of.

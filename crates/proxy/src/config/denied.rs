@@ -132,6 +132,7 @@ pub fn without<'d>(
             | KindName::BackendTlsPolicy
             | KindName::ResiliencePolicy
             | KindName::FaultPolicy
+            | KindName::RateLimitPolicy
             | KindName::AuthenticationPolicy
             | KindName::TelemetryPolicy
             | KindName::AuthorizationPolicy

@@ -8,6 +8,7 @@ pub mod authorization;
 pub mod cors;
 pub mod fault;
 pub mod mirror;
+pub mod rates;
 pub mod redirect;
 
 use engine::config::Filter;

@@ -11,6 +11,7 @@ use engine::authorization::Decision;
 use crate::buffer::Text;
 use crate::emit::write_decimal;
 use crate::exchange::Exchange;
+use crate::failure::Failure;
 use crate::forwarded::client_address;
 use crate::message::{Known, Version};
 use crate::trace::write_hex;
@@ -98,6 +99,10 @@ pub fn write(
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
+    if let Some(told) = exchange.told_rate.filter(|_| outcome.failure == Some(Failure::RateLimited)) {
+        string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
+        string(out, b",\"limit\":", told.limit.name.as_bytes());
+    }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);

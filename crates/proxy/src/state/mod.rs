@@ -14,6 +14,7 @@ pub mod keys;
 pub mod metrics;
 pub mod open;
 pub mod pairs;
+pub mod parties;
 pub mod ports;
 pub mod random;
 pub mod verified;

@@ -171,6 +171,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         retry: None,
         fault: None,
         authentication: None,
+            rates: None,
         authorization: None,
         operation: None,
     }

@@ -39,6 +39,7 @@ mod exhaustion_resets;
 mod exhaustion_sizes;
 mod exhaustion_slow;
 
+mod rates;
 mod resilience;
 
 mod routing_cors;

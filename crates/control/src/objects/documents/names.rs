@@ -97,6 +97,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::RateLimitPolicy => &["rlp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -139,6 +140,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::RateLimitPolicy
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
@@ -195,6 +197,7 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
+        KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

@@ -1,11 +1,13 @@
-//! ResiliencePolicy and FaultPolicy: who says what, and what comes of it for a rule and for a cluster.
+//! ResiliencePolicy, FaultPolicy and RateLimitPolicy: who says what, and what comes of it for a rule and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
 //! together for each cluster: a policy for the port, for the Service or Backend, for the mesh. Where the caller's side
-//! is silent about a whole part, what the destination says of it holds.
+//! is silent about a whole part, what the destination says of it holds. Limits of rates are not put together: all of them
+//! hold, because nobody may loosen what another has limited.
 
 mod merge;
+mod rates;
 mod request;
 mod upstream;
 
@@ -15,13 +17,14 @@ use std::sync::Arc;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
+use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
 use model::{Resource, Resources};
 
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
 use super::references::Destination;
-use crate::config::{Fault, Resilience, Retry, Timeouts};
+use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts};
 use crate::status::ObjectStatus;
 
 pub(super) use upstream::Part;
@@ -38,11 +41,18 @@ impl Policy for FaultPolicy {
     }
 }
 
-/// All policies of both kinds.
+impl Policy for RateLimitPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
+/// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
     resilience: Attached,
     faults: Attached,
+    rates: Attached,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -50,6 +60,7 @@ pub(super) struct ResilienceBook {
 pub(super) struct GatewaySide {
     resilience: Option<Arc<ResiliencePolicySpec>>,
     fault: Option<Arc<Fault>>,
+    rates: Option<Arc<[RateLimit]>>,
 }
 
 /// What holds for the requests of one rule.
@@ -58,6 +69,7 @@ pub(super) struct RuleSide {
     pub(super) timeouts: Timeouts,
     pub(super) retry: Option<Arc<Retry>>,
     pub(super) fault: Option<Arc<Fault>>,
+    pub(super) rates: Option<Arc<[RateLimit]>>,
 }
 
 /// What changed policies are about.
@@ -99,6 +111,7 @@ impl ResilienceBook {
         ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
+            rates: Attached::new::<RateLimitPolicy>(resources),
         }
     }
 
@@ -111,6 +124,7 @@ impl ResilienceBook {
         GatewaySide {
             resilience: merged.map(Arc::new),
             fault: fault.map(|policy| Arc::new(request::fault(&policy.spec))),
+            rates: some(rates::at(&self.rates, &target, None)),
         }
     }
 
@@ -129,7 +143,23 @@ impl ResilienceBook {
             fault: fault
                 .map(|policy| Arc::new(request::fault(&policy.spec)))
                 .or_else(|| gateway.fault.clone()),
+            rates: self.rates(&target, section, gateway),
         }
+    }
+
+    /// Those of the rule and its route, and then those of the Gateway.
+    fn rates(
+        &self,
+        target: &Target,
+        section: Option<&str>,
+        gateway: &GatewaySide,
+    ) -> Option<Arc<[RateLimit]>> {
+        let mut own = rates::at(&self.rates, target, section);
+        if own.is_empty() {
+            return gateway.rates.clone();
+        }
+        own.extend(gateway.rates.iter().flat_map(|limits| limits.iter().cloned()));
+        some(own)
     }
 
     /// What holds for a destination.
@@ -153,7 +183,12 @@ impl ResilienceBook {
     ) -> Vec<(Arc<Resource>, ObjectStatus)> {
         let resilience = self.resilience.statuses::<ResiliencePolicy>(controller, resources);
         let faults = self.faults.statuses::<FaultPolicy>(controller, resources);
-        let both = resilience.chain(faults);
-        both.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
+        let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
+        let all = resilience.chain(faults).chain(rates);
+        all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
+}
+
+fn some(limits: Vec<RateLimit>) -> Option<Arc<[RateLimit]>> {
+    (!limits.is_empty()).then(|| limits.into())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::kinds::fault_policy::{FaultAbort, FaultPolicySpec};
+use model::kinds::fault_policy::{FaultAbort, FaultCondition as WrittenCondition, FaultPolicySpec};
 use model::kinds::http_route::{HttpRetry, HttpTimeouts};
 use model::kinds::resilience_policy::{
     Backoff as WrittenBackoff, ResiliencePolicySpec, ResilienceTimeouts, Retries, RetryCondition,
@@ -122,15 +122,19 @@ fn conditions(written: &[RetryCondition]) -> RetryOn {
     on
 }
 
+/// Which requests are meant.
+pub(super) fn conditions_of(when: &[WrittenCondition]) -> impl Iterator<Item = FaultCondition> {
+    when.iter().map(|condition| FaultCondition {
+        header: condition.header.to_ascii_lowercase().into(),
+        values: condition.values.to_vec().into(),
+    })
+}
+
 /// Faults with every default filled in.
 pub(super) fn fault(written: &FaultPolicySpec) -> Fault {
     let FaultPolicySpec { target_refs: _, when, delay, abort } = written;
-    let conditions = when.iter().map(|condition| FaultCondition {
-        header: condition.header.to_ascii_lowercase().into(),
-        values: condition.values.to_vec().into(),
-    });
     Fault {
-        when: conditions.collect(),
+        when: conditions_of(when).collect(),
         delay: delay.map(|delay| (delay.fixed.get(), delay.percent.unwrap_or(100))),
         abort: abort.and_then(|FaultAbort { status, grpc_status, percent }| {
             let with = status.map(Abort::Status).or(grpc_status.map(Abort::Grpc))?;

@@ -122,6 +122,7 @@ impl Straight {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
+            rates: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             operation: None,

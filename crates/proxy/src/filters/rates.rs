@@ -1,0 +1,148 @@
+//! Limits of rates: whether a caller has asked too often, and what it is told about that.
+//!
+//! All limits of a rule must let a request by. One that is refused is given back what earlier limits have charged it,
+//! so that whoever keeps asking does not push the end of its wait further away. Callers are told of the limit that is
+//! closest to its end (draft-ietf-httpapi-ratelimit-headers), on answers of every kind.
+
+use std::hash::Hasher;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use commerce::rate::{Asked, Left};
+use engine::HeaderView;
+use engine::config::{RateKey, RateLimit, Rule};
+
+use crate::caller;
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::filters::cors;
+use crate::forwarded;
+use crate::state::parties::{Party, hash_text, hash_value};
+
+/// The limit that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'c> {
+    /// The limit.
+    pub limit: &'c RateLimit,
+    /// What it still gives.
+    pub left: Left,
+    /// When it has refused the request: until it would not.
+    pub retry_after: Option<Duration>,
+}
+
+/// Counts a request.
+///
+/// # Errors
+/// A limit does not let it by. It was not charged then.
+#[inline]
+pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
+    match &rule.rates {
+        None => Ok(()),
+        Some(limits) => ask_all(exchange, rule, limits),
+    }
+}
+
+fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &Rule, limits: &'c [RateLimit]) -> Result<(), Failure> {
+    if cors::is_answered_preflight(exchange, rule) {
+        return Ok(());
+    }
+    let now = exchange.worker.clock.nanoseconds();
+    for (at, limit) in limits.iter().enumerate() {
+        if !is_about(limit, exchange) {
+            continue;
+        }
+        match exchange.worker.parties.ask(party(limit, exchange), limit.rate, now) {
+            Asked::Admitted(left) => tell(exchange, Told { limit, left, retry_after: None }),
+            Asked::Refused { retry_after, left } => {
+                forgive(exchange, &limits[..at], now);
+                exchange.told_rate = Some(Told { limit, left, retry_after });
+                return Err(Failure::RateLimited);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forgive(exchange: &Exchange<'_>, limits: &[RateLimit], now: u64) {
+    for limit in limits.iter().filter(|limit| is_about(limit, exchange)) {
+        exchange.worker.parties.forgive(party(limit, exchange), limit.rate, now);
+    }
+}
+
+fn tell<'c>(exchange: &mut Exchange<'c>, told: Told<'c>) {
+    if exchange.told_rate.is_none_or(|before| told.left.requests < before.left.requests) {
+        exchange.told_rate = Some(told);
+    }
+}
+
+fn is_about(limit: &RateLimit, exchange: &Exchange<'_>) -> bool {
+    let fields = exchange.view().headers;
+    limit.when.iter().all(|condition| condition.is_met(fields.first(condition.header.as_bytes())))
+}
+
+/// Who is counted.
+fn party(limit: &RateLimit, exchange: &Exchange<'_>) -> Party {
+    exchange.worker.parties.party(|hasher| {
+        hash_value(&limit.account, hasher);
+        for key in &limit.by {
+            match key {
+                RateKey::Address => hash_address(forwarded::client_address(exchange), hasher),
+                RateKey::Header(name) => hash_optional(exchange.view().headers.first(name), hasher),
+                RateKey::Identity => hash_optional(caller::name(exchange).map(str::as_bytes), hasher),
+            }
+        }
+    })
+}
+
+/// Of IPv6 the first 64 bits: a client has all addresses behind them to itself.
+fn hash_address(address: IpAddr, hasher: &mut dyn Hasher) {
+    match address.to_canonical() {
+        IpAddr::V4(address) => hash_text(&address.octets(), hasher),
+        IpAddr::V6(address) => hash_text(&address.octets()[..8], hasher),
+    }
+}
+
+fn hash_optional(text: Option<&[u8]>, hasher: &mut dyn Hasher) {
+    hasher.write_u8(u8::from(text.is_some()));
+    hash_text(text.unwrap_or_default(), hasher);
+}
+
+/// Whether a field of the upstream's is replaced by ours.
+#[must_use]
+pub fn is_ours(name: &[u8]) -> bool {
+    matches!(name, b"ratelimit" | b"ratelimit-policy")
+}
+
+/// Puts down what a caller is told on every answer.
+pub fn emit_response_fields(told: &Told<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+    emit(b"ratelimit-policy", &told.limit.announced);
+    let mut line = [0_u8; 128];
+    let mut rest = &mut line[..];
+    // A name has at most 63 bytes, numbers at most 20 digits: it fits.
+    let written = write!(rest, "\"{}\";r={};t={}", told.limit.name, told.left.requests, seconds(told.left.until_whole));
+    if written.is_ok() {
+        let length = 128 - rest.len();
+        emit(b"ratelimit", &line[..length]);
+    }
+}
+
+/// Whole seconds, rounded up: whoever comes back after them is not early.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// What a refused caller is told beside: fields, and members of the problem document.
+#[must_use]
+pub fn refusal(told: &Told<'_>) -> (Vec<u8>, String) {
+    let wait = told.retry_after.map_or(1, seconds).max(1);
+    // Names of limits and objects hold nothing that JSON would have to escape.
+    let members = format!(
+        ",\"limit\":\"{}\",\"policy\":\"RateLimitPolicy {}\",\"requests\":{},\"seconds\":{},\"retryAfterSeconds\":{wait}",
+        told.limit.name,
+        told.limit.policy,
+        told.limit.requests,
+        told.limit.per.as_secs_f64(),
+    );
+    (wait.to_string().into_bytes(), members)
+}
