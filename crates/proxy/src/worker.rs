@@ -9,8 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, ClusterSlot};
 use identity::Member;
+use model::jwk::KeySet;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -22,10 +24,12 @@ use crate::proxy::DeletedPorts;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
+use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::state::verified::Verified;
 
 /// What every task of a worker may reach.
 #[derive(Debug)]
@@ -52,6 +56,10 @@ pub struct Worker {
     deleted_ports: DeletedPorts,
     /// Requests under way that wait.
     pub open: OpenRequests,
+    /// Keys of token issuers.
+    pub keys: Keys,
+    /// Tokens and passwords that were verified lately.
+    pub verified: Verified,
 }
 
 /// What a worker is told.
@@ -79,6 +87,13 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
+    /// An issuer of tokens was asked for its keys. Without keys: there are none.
+    Keys {
+        /// The source.
+        slot: KeySlot,
+        /// All of them.
+        keys: Option<Arc<KeySet>>,
+    },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
         /// The addresses.
@@ -98,7 +113,14 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
+    pub fn new(
+        clock: Clock,
+        member: Arc<Member>,
+        metrics: Arc<Metrics>,
+        log: Log,
+        around: Around,
+        missing_keys: mpsc::Sender<KeySlot>,
+    ) -> Worker {
         Worker {
             clock,
             random: Random::new(),
@@ -111,6 +133,8 @@ impl Worker {
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             deleted_ports: DeletedPorts::default(),
             open: OpenRequests::default(),
+            keys: Keys::new(missing_keys),
+            verified: Verified::default(),
         }
     }
 
@@ -145,6 +169,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();

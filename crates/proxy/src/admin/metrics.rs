@@ -12,9 +12,10 @@ use engine::Config;
 use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
 use identity::member::Refusal;
+use model::spiffe::SpiffeId;
 
 use super::{Shown, connections};
-use crate::config::RouteCount;
+use crate::config::{CallerCount, RouteCount};
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
 
@@ -126,6 +127,18 @@ fn add(count: &mut RouteCount, cells: &RuleCells) {
     for (sum, cell) in count.durations.iter_mut().zip(&cells.durations) {
         *sum += cell.get();
     }
+}
+
+/// What members of the mesh have done here, all workers together. Those past the limit have no name and are left out.
+pub fn caller_counts(shown: &Shown) -> BTreeMap<SpiffeId, CallerCount> {
+    let mut counts: BTreeMap<SpiffeId, CallerCount> = BTreeMap::new();
+    for (identity, cells, is_connected) in shown.workers.iter().flat_map(|worker| worker.sources.named()) {
+        let count = counts.entry(identity).or_default();
+        count.requests += cells.iter().map(Cell::get).sum::<u64>();
+        count.errors += cells[4].get();
+        count.is_connected |= is_connected;
+    }
+    counts
 }
 
 /// What each rule of each policy decided. For an Allow it is what it refused by allowing nothing that fits: what passes

@@ -35,6 +35,13 @@ impl Sources {
         cells
     }
 
+    /// Every member with its counters, and whether it has a connection open: whoever has one holds them.
+    pub fn named(&self) -> Vec<(SpiffeId, Arc<SourceCells>, bool)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = |cells: &Arc<SourceCells>| Arc::strong_count(cells) > 1;
+        known.iter().map(|(identity, cells)| (identity.clone(), cells.clone(), is_held(cells))).collect()
+    }
+
     /// Shows every member that was counted, and then all others together, without a name.
     pub fn each(&self, mut show: impl FnMut(Option<&SpiffeId>, &SourceCells)) {
         for (identity, cells) in self.known.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -104,6 +104,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

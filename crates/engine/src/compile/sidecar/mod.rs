@@ -23,6 +23,7 @@ use super::protection::PolicyBook;
 use super::rules::RuleSlots;
 use super::selection::Selection;
 use super::tables::Tables;
+use super::tcp_routes::TcpRoutes;
 use crate::config::{BindAddress, ClusterSlot, Port, ReachableName};
 use crate::mesh::MeshView;
 use crate::mesh::addresses::ServiceBlock;
@@ -47,6 +48,7 @@ pub(super) struct Sidecar {
 /// What ways are laid with.
 pub(super) struct Ways<'a> {
     pub(super) tables: &'a mut Tables,
+    pub(super) connections: &'a TcpRoutes,
     pub(super) slots: &'a mut RuleSlots,
     pub(super) book: &'a mut ClusterBook,
     pub(super) protection: &'a mut PolicyBook,
