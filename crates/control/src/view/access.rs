@@ -64,7 +64,7 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> Ve
                 services.extend(owner.map(|name| (side.namespace().into(), name.clone())));
             }
             Kind::Service(_) => services.push(place_of(side)),
-            Kind::HttpRoute(_) => services.extend(parent_services(side)),
+            Kind::HttpRoute(_) | Kind::TcpRoute(_) => services.extend(parent_services(side)),
             _ => {} // Nothing else has a say in who is let in.
         }
     }

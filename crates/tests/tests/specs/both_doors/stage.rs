@@ -91,6 +91,7 @@ impl Door {
             drain: std::time::Duration::from_secs(1),
             member: None,
             locality: None,
+            deleted_ports: proxy::DeletedPorts::Drain,
         };
         let starting = tokio::task::spawn_blocking(move || {
             let proxy = Proxy::start(options).expect("it starts");
