@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use discovery::limits::{LEASE, REPORT_EVERY, ROUTES_REPORTED_MAX};
+use discovery::limits::{CALLERS_REPORTED_MAX, LEASE, REPORT_EVERY, ROUTES_REPORTED_MAX};
 use discovery::object::TypeName;
-use discovery::reports::{DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
+use discovery::reports::{Caller, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
 use discovery::{Interest, ObjectName, Rejection, Version};
 use engine::config::BindAddress;
 use model::units::Moment;
@@ -123,6 +123,21 @@ pub struct Rate {
     pub p99: Duration,
 }
 
+/// What one member of the mesh does at one workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Called {
+    /// `namespace/name` of the Workload.
+    pub workload: Arc<str>,
+    /// SPIFFE ID of the caller, as its certificate proved it.
+    pub identity: String,
+    /// Requests a second.
+    pub requests: f64,
+    /// Those of them that were answered with 5xx, a second.
+    pub errors: f64,
+    /// Whether a connection of it is open.
+    pub is_connected: bool,
+}
+
 /// How far a change has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Programmed {
@@ -156,7 +171,15 @@ pub struct Proxies {
 #[derive(Debug)]
 struct Entry {
     proxy: Proxy,
-    reports: VecDeque<(Duration, Vec<Route>)>,
+    reports: VecDeque<Counted>,
+}
+
+/// What one report has counted.
+#[derive(Debug)]
+struct Counted {
+    interval: Duration,
+    routes: Vec<Route>,
+    callers: Vec<Caller>,
 }
 
 impl Default for Proxies {
@@ -185,9 +208,10 @@ impl Proxies {
         let before = table.remove(&name).filter(|_| is_known);
         let mut reports = before.map(|entry| entry.reports).unwrap_or_default();
         let interval = Duration::from_millis(report.interval_ms);
-        let (proxy, mut routes) = proxy(name.clone(), peer.clone(), report, now);
+        let (proxy, mut routes, mut callers) = proxy(name.clone(), peer.clone(), report, now);
         routes.truncate(ROUTES_REPORTED_MAX);
-        reports.push_back((interval, routes));
+        callers.truncate(CALLERS_REPORTED_MAX);
+        reports.push_back(Counted { interval, routes, callers });
         if reports.len() > REPORTS_KEPT {
             reports.pop_front();
         }
@@ -248,15 +272,23 @@ impl Proxies {
         let table = self.lock();
         let mut sums: HashMap<&str, Sum> = HashMap::new();
         for entry in table.values().filter(|entry| entry.proxy.is_live(now)) {
-            let seconds: f64 = entry.reports.iter().map(|(interval, _)| interval.as_secs_f64()).sum();
+            let seconds = entry.seconds();
             if seconds <= 0.0 {
                 continue;
             }
-            for route in entry.reports.iter().flat_map(|(_, routes)| routes) {
+            for route in entry.reports.iter().flat_map(|counted| &counted.routes) {
                 sums.entry(&route.route).or_default().add(route, seconds);
             }
         }
         sums.into_iter().map(|(route, sum)| (route.to_owned(), sum.rate())).collect()
+    }
+
+    /// Who has called the workloads behind live proxies in the last seconds, or is connected to them.
+    #[must_use]
+    pub fn callers(&self, now: Instant) -> Vec<Called> {
+        let table = self.lock();
+        let live = table.values().filter(|entry| entry.proxy.is_live(now));
+        live.flat_map(Entry::called).collect()
     }
 
     /// A sign whenever a proxy has reported.
@@ -268,6 +300,37 @@ impl Proxies {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
         // Nothing that runs under the lock panics half-way through a change.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// The time over which its reports have counted.
+    fn seconds(&self) -> f64 {
+        self.reports.iter().map(|counted| counted.interval.as_secs_f64()).sum()
+    }
+
+    fn called(&self) -> Vec<Called> {
+        let Interest::Workload(workload) = &self.proxy.interest else { return Vec::new() };
+        let seconds = self.seconds();
+        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        let mut callers: BTreeMap<&str, Called> = BTreeMap::new();
+        for (number, counted) in self.reports.iter().rev().enumerate() {
+            for caller in &counted.callers {
+                let called = callers.entry(&caller.identity).or_insert_with(|| Called {
+                    workload: workload.clone(),
+                    identity: caller.identity.clone(),
+                    requests: 0.0,
+                    errors: 0.0,
+                    is_connected: false,
+                });
+                called.requests += per_second(caller.requests);
+                called.errors += per_second(caller.errors);
+                // Only the latest report knows what is open now.
+                called.is_connected |= number == 0 && caller.is_connected;
+            }
+        }
+        let is_live = |called: &Called| called.is_connected || called.requests > 0.0;
+        callers.into_values().filter(is_live).collect()
     }
 }
 
@@ -283,11 +346,11 @@ fn make_room(table: &mut BTreeMap<Arc<str>, Entry>, now: Instant) {
     }
 }
 
-fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy, Vec<Route>) {
+fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy, Vec<Route>, Vec<Caller>) {
     let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap_or(now);
     let Report { proxy: _, version, epoch, epoch_age_ms, from_cache, bound, rejected, .. } = report;
     let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, certificate, .. } = report;
-    let Report { application_ready, .. } = report;
+    let Report { application_ready, callers, .. } = report;
     let bound = bound.into_iter().filter_map(|bound| {
         let address = BindAddress { ip: bound.ip.parse().ok()?, port: u16::try_from(bound.port).ok()? };
         Some(BindResult { address, error: (!bound.error.is_empty()).then_some(bound.error) })
@@ -319,7 +382,7 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
         }),
         application_ready,
     };
-    (proxy, routes)
+    (proxy, routes, callers)
 }
 
 /// A route, added up.
@@ -443,6 +506,24 @@ mod tests {
         let rate = &rates["shop/cart"];
         assert_eq!((rate.requests, rate.errors), (200.0, 20.0));
         assert_eq!((rate.p50, rate.p99), (Duration::from_micros(1 << 10), Duration::from_micros(1 << 16)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_calls_a_workload_is_known_with_how_much_and_for_as_long_as_it_is_connected() {
+        let (proxies, now) = (Proxies::default(), Instant::now());
+        let report = |requests, is_connected| Report {
+            serves: Interest::Workload("shop/cart-1".into()).names(),
+            callers: vec![Caller { identity: "spiffe://a/b".to_owned(), requests, errors: 1, is_connected }],
+            ..report("shop/cart-1", 1)
+        };
+        proxies.report(&"peer".into(), report(10, true), now).expect("taken");
+        proxies.report(&"peer".into(), report(30, false), now).expect("taken");
+
+        let callers = proxies.callers(now);
+
+        assert_eq!(callers.len(), 1);
+        assert_eq!((callers[0].requests, callers[0].errors), (10.0, 0.5));
+        assert_eq!((&*callers[0].workload, callers[0].is_connected), ("shop/cart-1", false));
     }
 
     #[tokio::test(start_paused = true)]

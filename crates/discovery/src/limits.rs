@@ -30,5 +30,7 @@ pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 pub const LEASE: Duration = Duration::from_secs(10);
 /// Most routes whose counters stand in one report; the others wait for the next one.
 pub const ROUTES_REPORTED_MAX: usize = 10_000;
+/// Most callers that stand in one report; the others are not told.
+pub const CALLERS_REPORTED_MAX: usize = 1_000;
 
 const _: () = assert!(LEASE.as_millis() >= 3 * REPORT_EVERY.as_millis());

@@ -61,6 +61,26 @@ pub struct Report {
     /// Whether the application beside the proxy can serve; absent where there is none, or none is asked.
     #[prost(bool, optional, tag = "15")]
     pub application_ready: Option<bool>,
+    /// Members of the mesh that called since the last report, or are connected now.
+    #[prost(message, repeated, tag = "20")]
+    pub callers: Vec<Caller>,
+}
+
+/// What a member of the mesh did at a proxy since the last report. Those that did nothing and are gone are left out.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Caller {
+    /// Its SPIFFE ID, as its certificate proved it.
+    #[prost(string, tag = "1")]
+    pub identity: String,
+    /// Requests that ended.
+    #[prost(uint64, tag = "2")]
+    pub requests: u64,
+    /// Those of them that were answered with 5xx.
+    #[prost(uint64, tag = "3")]
+    pub errors: u64,
+    /// Whether a connection of it is open.
+    #[prost(bool, tag = "4")]
+    pub is_connected: bool,
 }
 
 /// The certificate that a member shows.

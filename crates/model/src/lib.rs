@@ -6,8 +6,11 @@
 //! the engine's to judge. There is no async code and no socket in here.
 
 pub mod condition;
+pub mod customers;
+pub mod fetch_url;
 pub mod glob;
 pub mod ip_block;
+pub mod jwk;
 pub mod kinds;
 pub mod labels;
 pub mod names;

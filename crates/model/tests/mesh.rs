@@ -26,6 +26,16 @@ fn a_mesh_that_says_nothing_lets_in_and_prefers_proof() {
 }
 
 #[test]
+fn off_without_quotes_is_refused_with_the_quotes_that_it_needs_also_where_somebody_read_it_as_false() {
+    let bare = read("Mesh", "{mtls: {mode: Off}}").unwrap_err();
+    let read_as_false = read("Mesh", "{mtls: {mode: false}}").unwrap_err();
+
+    assert!(bare.contains("put it in quotes (\"Off\")"), "{bare}");
+    assert!(read_as_false.contains("write \"Off\" in quotes"), "{read_as_false}");
+    assert!(read("Mesh", "{mtls: {mode: \"Off\"}}").is_ok());
+}
+
+#[test]
 fn certificates_live_no_longer_than_a_day_nor_than_their_root() {
     let lifetimes = |text: &str| read("Mesh", &format!("{{certificates: {{{text}}}}}"));
 

@@ -57,6 +57,7 @@ enum Door {
     Route { namespace: String, name: String },
     Proxies,
     Proxy { name: String },
+    Mesh,
 }
 
 impl Door {
@@ -82,6 +83,7 @@ impl Door {
             ["routes", namespace, name] => {
                 Door::Route { namespace: (*namespace).into(), name: (*name).into() }
             }
+            ["mesh"] => Door::Mesh,
             ["proxies"] => Door::Proxies,
             ["proxies", name] => Door::Proxy { name: (*name).into() },
             _ => return None,
@@ -111,7 +113,7 @@ impl Console {
             (Some(Door::Style), &Method::GET | &Method::HEAD) => respond::content(
                 StatusCode::OK,
                 "text/css; charset=utf-8",
-                include_str!("../assets/style.css"),
+                concat!(include_str!("../assets/style.css"), include_str!("../templates/drawing.css")),
             ),
             (Some(Door::Script), &Method::GET | &Method::HEAD) => {
                 let script = include_str!("../assets/renew.js");
@@ -185,6 +187,7 @@ impl Console {
             Some(Door::Route { namespace, name }) => pages::route(frame, asking, &namespace, &name).await,
             Some(Door::Proxies) => pages::proxies(frame, asking).await,
             Some(Door::Proxy { name }) => pages::proxy(frame, asking, &name).await,
+            Some(Door::Mesh) => pages::mesh(frame, asking).await,
             Some(Door::Style | Door::Script | Door::Icon | Door::Login | Door::Logout | Door::Language)
             | None => Ok(pages::absent(frame)),
         };

@@ -15,6 +15,7 @@ mod doors;
 pub mod facts;
 mod form;
 pub mod language;
+mod mesh_picture;
 mod pages;
 mod picture;
 mod respond;
@@ -23,3 +24,9 @@ pub mod words;
 
 pub use api::{Answered, Api};
 pub use doors::{Clock, Console, FORM_BYTES_MAX};
+
+/// The mesh as the console shows it, for whoever shows it elsewhere.
+pub mod mesh {
+    pub use crate::facts::mesh::{Call, Certificate, May, Mesh, Party, Replica, Role};
+    pub use crate::mesh_picture::svg;
+}

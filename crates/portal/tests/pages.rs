@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const GROUP: &str = "/apis/gateway.networking.k8s.io/v1";
 const TOLD: &str = "/apis/status.selvedge.dev/v1alpha1";
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "/console",
     "/console/gateways",
     "/console/routes",
@@ -19,6 +19,7 @@ const PAGES: [&str; 7] = [
     "/console/gateways/shop/edge",
     "/console/routes/shop/cart",
     "/console/proxies/edge-1",
+    "/console/mesh",
 ];
 
 /// An API that knows one token and these documents, and denies the paths that hold nothing.
@@ -87,6 +88,37 @@ fn traffic() -> Value {
     }})
 }
 
+fn mesh() -> Value {
+    let replica = |name: &str, left: i64| {
+        json!({
+            "name": name, "proxied": true, "connected": true, "ready": true, "mtls": ["Strict"],
+            "certificate": { "notAfter": "2026-11-24T09:00:00Z", "leftSeconds": left, "renewsWithinSeconds": 60, "problem": "" },
+        })
+    };
+    let party = |name: &str, role: &str, replica: Value| {
+        json!({
+            "name": name, "role": role, "identity": format!("spiffe://bank.example/{role}"), "services": ["shop/cart"],
+            "open": false, "replicas": [replica],
+        })
+    };
+    let call = |from: &str, may: &str, requests: f64| {
+        json!({
+            "from": from, "to": "shop/cart", "may": may, "because": ["Allow shop/readers"], "connected": true,
+            "requestsPerSecond": requests, "errorsPerSecond": 0.0,
+        })
+    };
+    json!({ "metadata": { "name": "default" }, "status": {
+        "trustDomain": "bank.example", "mtls": "Strict", "defaultAction": "Deny", "rotation": "Moving",
+        "controlPlane": { "version": "0.1.0", "leader": true, "proxies": 2, "programmed": 1 },
+        "parties": [
+            party("gateway shop/edge", "Gateway", replica("edge-1", 7_300)),
+            party("shop/cart", "Workload", replica("shop/cart-1", -1)),
+        ],
+        "calls": [call("gateway shop/edge", "Some", 42.0), call("spiffe://stranger/x", "Nothing", 0.0)],
+        "partiesLeftOut": 0, "callsLeftOut": 3,
+    }})
+}
+
 fn documents() -> BTreeMap<String, Value> {
     let list = |item: Value| json!({ "metadata": { "resourceVersion": "17" }, "items": [item] });
     let none = json!({ "metadata": { "resourceVersion": "17" }, "items": [] });
@@ -105,6 +137,7 @@ fn documents() -> BTreeMap<String, Value> {
         ("/apis/policy.selvedge.dev/v1alpha1/telemetrypolicies".to_owned(), none),
         (format!("{TOLD}/proxies"), list(proxy())),
         (format!("{TOLD}/routes"), list(traffic())),
+        (format!("{TOLD}/meshpictures"), list(mesh())),
         (format!("{TOLD}/controlplanes/this"), plane),
     ])
 }
@@ -235,7 +268,7 @@ async fn a_token_that_was_taken_back_ends_the_session() {
 #[tokio::test]
 async fn pages_tell_what_the_api_tells() {
     let visit = Visit::inside(documents()).await;
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
         (
             "/console",
             &["shop/cart", "BackendNotFound", "no Service shop/basket", "<svg", "120.5", "edge-1", ">17<"],
@@ -247,6 +280,19 @@ async fn pages_tell_what_the_api_tells() {
         (
             "/console/routes/shop/cart",
             &["/cart…", "RequestHeaderModifier", "written by hand", "ResolvedRefs"],
+        ),
+        (
+            "/console/mesh",
+            &[
+                "bank.example",
+                "Moving",
+                "<svg class=\"mesh\"",
+                "42.0/s",
+                "2 h",
+                "certificate has ended",
+                "refused",
+                "picture: 3</p>",
+            ],
         ),
         ("/console/proxies/edge-1", &["Permission denied", "HTTPRoute shop/cart", "too large", "expired"]),
     ];

@@ -3,7 +3,7 @@
 //! Sockets are opened here, one per worker and address, before anybody is told of a new config: an address that
 //! cannot be bound is reported and everything else still applies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -13,16 +13,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
 use identity::Member;
+use model::spiffe::SpiffeId;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
-use crate::config::{Prepared, Preparer, Progress, RouteCount};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
+use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
+use crate::keys::KeyKeeper;
+use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{Log, LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
@@ -58,6 +61,7 @@ pub struct Proxy {
     admin: Option<Admin>,
     resolver: Resolver,
     checks: Checks,
+    keys: KeyKeeper,
     shown: Arc<Shown>,
     writer: Writer,
     exporter: Exporter,
@@ -109,17 +113,24 @@ impl Proxy {
             workers: u32::try_from(count).unwrap_or(u32::MAX),
             locality: options.locality.map(Arc::new),
         };
+        let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let workers = metrics
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
-                spawn_worker(index, clock, member.clone(), metrics, told, (around.clone(), options.drain))
+                let surroundings = Surroundings {
+                    around: around.clone(),
+                    drain: options.drain,
+                    missing_keys: missing_keys.clone(),
+                };
+                spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
@@ -132,6 +143,7 @@ impl Proxy {
             admin,
             resolver,
             checks,
+            keys,
             shown,
             writer,
             exporter,
@@ -174,6 +186,7 @@ impl Proxy {
         drop(retired);
         self.resolver.follow(&config);
         self.checks.follow(&prepared);
+        self.keys.follow(&config);
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
@@ -278,6 +291,11 @@ impl Proxy {
         self.shown.route_counts()
     }
 
+    /// What members of the mesh have done here since the start, by identity.
+    pub(crate) fn caller_counts(&self) -> BTreeMap<SpiffeId, CallerCount> {
+        self.shown.caller_counts()
+    }
+
     /// Connections of clients that are open now.
     pub(crate) fn connections_open(&self) -> u64 {
         self.shown.connections_open()
@@ -309,13 +327,20 @@ impl Proxy {
     }
 }
 
+/// What a worker learns of the rest of the process.
+struct Surroundings {
+    around: Around,
+    drain: Duration,
+    missing_keys: mpsc::Sender<KeySlot>,
+}
+
 fn spawn_worker(
     index: usize,
     clock: Clock,
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     told: (Log, Spans),
-    (around, drain): (Around, Duration),
+    surroundings: Surroundings,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let metrics = metrics.clone();
@@ -324,7 +349,9 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Worker::new(clock, member, metrics, told, around).draining_for(drain);
+                let Surroundings { around, drain, missing_keys } = surroundings;
+                let worker =
+                    Worker::new(clock, member, metrics, told, around, missing_keys).draining_for(drain);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

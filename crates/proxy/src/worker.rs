@@ -9,8 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, ClusterSlot};
 use identity::Member;
+use model::jwk::KeySet;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -21,10 +23,12 @@ use crate::log::Log;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
+use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::state::verified::Verified;
 use crate::tap::{Tap, Taps};
 use crate::trace::Spans;
 
@@ -55,6 +59,10 @@ pub struct Worker {
     pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
+    /// Keys of token issuers.
+    pub keys: Keys,
+    /// Tokens and passwords that were verified lately.
+    pub verified: Verified,
 }
 
 /// What a worker is told.
@@ -89,6 +97,13 @@ pub enum Order {
         /// Dropped when they do.
         done: oneshot::Sender<()>,
     },
+    /// An issuer of tokens was asked for its keys. Without keys: there are none.
+    Keys {
+        /// The source.
+        slot: KeySlot,
+        /// All of them.
+        keys: Option<Arc<KeySet>>,
+    },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
         /// The addresses.
@@ -114,6 +129,7 @@ impl Worker {
         metrics: Arc<Metrics>,
         (log, spans): (Log, Spans),
         around: Around,
+        missing_keys: mpsc::Sender<KeySlot>,
     ) -> Worker {
         Worker {
             clock,
@@ -128,6 +144,8 @@ impl Worker {
             taps: Taps::default(),
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
+            keys: Keys::new(missing_keys),
+            verified: Verified::default(),
         }
     }
 
@@ -165,6 +183,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 worker.taps.open(tap);
                 drop(done);
             }
+            Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();

@@ -1,6 +1,7 @@
 //! Promises of the mesh as processes: a control plane, sidecars that joined with tokens, and applications that know
 //! nothing of either.
 
+mod beside;
 mod meshes;
 mod plane;
 mod psql;

@@ -67,6 +67,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::AuthenticationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)

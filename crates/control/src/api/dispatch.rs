@@ -115,6 +115,7 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         Endpoint::SelfSubjectAccessReview => review::may_i(state, &request),
         Endpoint::SelfSubjectRulesReview => review::what_may_i(state, &request),
         Endpoint::ControlPlanes => telling::control_planes(state, &request),
+        Endpoint::MeshPictures => telling::pictures(state, &request),
         Endpoint::Proxies => telling::proxies(state, &request),
         Endpoint::RouteTraffic => telling::routes(state, &request),
         Endpoint::Events => events::events(state, &request),
@@ -172,9 +173,14 @@ fn permit(
         (Access::Verb(verb), Some(_)) => verb,
         (Access::Authenticated | Access::Verb(_), None) => return Err(Status::unauthorized()),
     };
-    // What we tell about ourselves is about Gateways: whoever may read those may read it.
+    // What we tell about ourselves is about Gateways, the picture of the mesh about Workloads: whoever may read those
+    // may read it.
     let about_us = route.endpoint.tells_about_us();
-    let kind = if about_us { Some(KindName::Gateway) } else { place.kind };
+    let kind = match route.endpoint {
+        Endpoint::MeshPictures => Some(KindName::Workload),
+        _ if about_us => Some(KindName::Gateway),
+        _ => place.kind,
+    };
     let (group, resource) = match kind {
         Some(kind) => (kind.group(), kind.plural()),
         None if route.endpoint == Endpoint::Events => (CORE_GROUP, events::EVENTS),

@@ -26,6 +26,7 @@ pub enum Endpoint {
     SelfSubjectAccessReview,
     SelfSubjectRulesReview,
     ControlPlanes,
+    MeshPictures,
     Proxies,
     RouteTraffic,
     Events,
@@ -45,7 +46,10 @@ impl Endpoint {
     /// Whether it tells about the control plane and its proxies, and not about objects that are kept.
     #[must_use]
     pub fn tells_about_us(self) -> bool {
-        matches!(self, Endpoint::ControlPlanes | Endpoint::Proxies | Endpoint::RouteTraffic)
+        matches!(
+            self,
+            Endpoint::ControlPlanes | Endpoint::MeshPictures | Endpoint::Proxies | Endpoint::RouteTraffic
+        )
     }
 }
 
@@ -97,6 +101,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST,   "apis/authorization.k8s.io/v1/selfsubjectrulesreviews",            Endpoint::SelfSubjectRulesReview,  Access::Authenticated),
     route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/controlplanes",                 Endpoint::ControlPlanes,          Access::Verb("list")),
     route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/controlplanes/{name}",          Endpoint::ControlPlanes,          Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/meshpictures",                  Endpoint::MeshPictures,           Access::Verb("list")),
+    route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/meshpictures/{name}",           Endpoint::MeshPictures,           Access::Verb("list")),
     route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/proxies",                       Endpoint::Proxies,                Access::Verb("list")),
     route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/proxies/{name}",                Endpoint::Proxies,                Access::Verb("list")),
     route(Method::GET,    "apis/status.selvedge.dev/v1alpha1/routes",                        Endpoint::RouteTraffic,           Access::Verb("list")),

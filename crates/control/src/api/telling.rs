@@ -17,6 +17,11 @@ pub fn control_planes(state: &State, request: &Request) -> Result<Answer, Status
     answer(state, request, |told, now| told.control_planes(now))
 }
 
+/// `/apis/status.selvedge.dev/v1alpha1/meshpictures`
+pub fn pictures(state: &State, request: &Request) -> Result<Answer, Status> {
+    answer(state, request, |told, now| told.pictures(now))
+}
+
 /// `/apis/status.selvedge.dev/v1alpha1/proxies`
 pub fn proxies(state: &State, request: &Request) -> Result<Answer, Status> {
     answer(state, request, |told, now| told.proxies(now))

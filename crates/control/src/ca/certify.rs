@@ -309,7 +309,7 @@ fn refused(error: &JoinError) -> Status {
         JoinError::Unknown | JoinError::Expired | JoinError::Used(_) => {
             Status::unauthorized().because(&error.to_string())
         }
-        JoinError::Workload { .. } => forbidden(&error.to_string()),
+        JoinError::Workload { .. } | JoinError::Account(_) => forbidden(&error.to_string()),
         JoinError::Unavailable => Status::service_unavailable(&error.to_string(), 1),
     }
 }

@@ -13,6 +13,7 @@ use model::units::Moment;
 use model::{Resource, Resources};
 use serde_json::{Value, json};
 
+use super::trust::GATEWAY_ACCOUNT;
 use crate::access::tokens::{TOKEN_TEXT_BYTES_MAX, digest_of};
 use crate::store::{AuditEntry, ChangeSet, Expect, Object, StoreError, Write};
 use crate::world::World;
@@ -44,6 +45,11 @@ pub enum JoinError {
         /// Which was asked for.
         asked: String,
     },
+    /// It is for a service account that only Gateways have.
+    #[error(
+        "the token is for service account `{0}`, which only a Gateway has; it joins with the token of its gateway"
+    )]
+    Account(Arc<str>),
     /// It cannot be used up now.
     #[error("the store is not available now")]
     Unavailable,
@@ -94,6 +100,10 @@ impl Ticket {
         let token = resource.content::<JoinToken>().ok_or(JoinError::Unknown)?;
         match token.spec.expires_at {
             Some(end) if end <= now => Err(JoinError::Expired),
+            // One that was stored before they were refused.
+            _ if token.spec.service_account.starts_with(GATEWAY_ACCOUNT) => {
+                Err(JoinError::Account(Arc::clone(&token.spec.service_account)))
+            }
             Some(_) | None => Ok(Ticket { resource: Arc::clone(resource), token: token.clone() }),
         }
     }

@@ -260,6 +260,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

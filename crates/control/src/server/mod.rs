@@ -110,7 +110,13 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &audit,
     )));
     let (lead, leading) = watch::channel(false);
-    let told = Told { world: world.clone(), views: views.clone(), proxies: proxies.clone(), leading };
+    let told = Told {
+        world: world.clone(),
+        views: views.clone(),
+        proxies: proxies.clone(),
+        leading,
+        clock: clock.clone(),
+    };
     let api = api::Options {
         listen,
         names,

@@ -5,6 +5,7 @@
 //! lists it; `docs/status-api.md` is the promise. Times are told as seconds until now, because the clock of whoever
 //! asks may be wrong.
 
+mod picture;
 mod plane;
 mod proxies;
 mod routes;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::proxies::Proxies;
 use crate::store::Revision;
 use crate::view::Views;
@@ -62,7 +64,7 @@ const fn wide(name: &'static str, of: &'static str, at: &'static str) -> Column 
 }
 
 /// All of them.
-pub const KINDS: [&Kind; 3] = [&plane::KIND, &proxies::KIND, &routes::KIND];
+pub const KINDS: [&Kind; 4] = [&plane::KIND, &picture::KIND, &proxies::KIND, &routes::KIND];
 
 /// Knows what is told.
 #[derive(Clone, Debug)]
@@ -75,6 +77,8 @@ pub struct Told {
     pub proxies: Arc<Proxies>,
     /// Whether this control plane does what only one of several may do.
     pub leading: watch::Receiver<bool>,
+    /// How long certificates last.
+    pub clock: Clock,
 }
 
 /// What is told of one kind.
@@ -93,6 +97,12 @@ impl Told {
     #[must_use]
     pub fn control_planes(&self, now: Instant) -> List {
         plane::tell(self, now)
+    }
+
+    /// The mesh, if there is one, as one picture.
+    #[must_use]
+    pub fn pictures(&self, now: Instant) -> List {
+        picture::tell(self, now)
     }
 
     /// The proxies that are alive, or were a while ago.

@@ -78,6 +78,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::TelemetryPolicy(_)
+            | Kind::AuthenticationPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
@@ -118,8 +119,8 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
             let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
             nodes.map(Touch::Refresh).collect()
         }
-        Kind::AuthorizationPolicy(policy) => {
-            let guarded = guarded_by(side, policy).into_iter();
+        Kind::AuthorizationPolicy(_) | Kind::AuthenticationPolicy(_) => {
+            let guarded = guarded_by(side).into_iter();
             guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))).collect()
         }
         _ => Vec::new(),

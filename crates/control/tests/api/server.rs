@@ -51,6 +51,7 @@ impl Server {
             views: Arc::clone(&views),
             proxies: Arc::clone(&proxies),
             leading: tokio::sync::watch::channel(true).1,
+            clock: clock.clone(),
         };
         let judge = Rbac::new(Arc::clone(&world), clock.clone());
         let options = Options {

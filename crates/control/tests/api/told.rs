@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use discovery::Interest;
 use discovery::messages::Rejected;
-use discovery::reports::{Bound, Certificate, DURATION_BUCKETS, Report, Route};
+use discovery::reports::{Bound, Caller, Certificate, DURATION_BUCKETS, Report, Route};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -60,23 +60,135 @@ async fn create_gateway(server: &Server) {
     server.views.catch_up();
 }
 
+/// Who stands beside the cart, which the Gateway calls.
+fn beside_cart() -> Report {
+    let caller = Caller { identity: identity("gateway-edge"), requests: 8, errors: 2, is_connected: true };
+    let certificate = Certificate { not_after: 1_800_000_000, ..Certificate::default() };
+    Report {
+        proxy: "shop/cart-1".to_owned(),
+        epoch: 1,
+        interval_ms: 2_000,
+        serves: Interest::Workload("shop/cart-1".into()).names(),
+        certificate: Some(certificate),
+        callers: vec![caller],
+        ..Report::default()
+    }
+}
+
+fn identity(account: &str) -> String {
+    format!("spiffe://bank.example/ns/shop/sa/{account}")
+}
+
+/// A mesh in which the Gateway may call the cart, and the till may and does not.
+async fn create_mesh(server: &Server) {
+    let ours = "mesh.selvedge.dev/v1alpha1";
+    let mesh = json!({
+        "apiVersion": ours, "kind": "Mesh", "metadata": { "name": "default" },
+        "spec": { "trustDomain": "bank.example", "defaultAction": "Deny", "mtls": { "mode": "Strict" } },
+    });
+    let workload = |name: &str, account: &str| {
+        json!({
+            "apiVersion": ours, "kind": "Workload",
+            "metadata": { "namespace": "shop", "name": name, "labels": { "app": account } },
+            "spec": {
+                "address": "10.0.0.7", "serviceAccount": account, "sidecar": {},
+                "ports": [{ "name": "http", "port": 8080, "protocol": "HTTP" }],
+            },
+        })
+    };
+    let service = |name: &str, selector: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "shop", "name": name },
+            "spec": { "selector": selector, "ports": [{ "name": "http", "port": 8080 }] },
+        })
+    };
+    let policy = json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthorizationPolicy",
+        "metadata": { "namespace": "shop", "name": "readers" },
+        "spec": {
+            "targetRefs": [{ "group": "", "kind": "Service", "name": "cart" }], "action": "Allow",
+            "rules": [{ "name": "known", "from": [{ "identities": [identity("gateway-edge"), identity("till")] }] }],
+        },
+    });
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": { "namespace": "shop", "name": "cart" },
+        "spec": { "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "cart", "port": 8080 }] }] },
+    });
+    let admin = server.admin();
+    admin.post(&format!("/apis/{ours}/meshes"), &mesh).await.fine();
+    for workload in [workload("cart-1", "cart"), workload("till-1", "till")] {
+        admin.post(&format!("/apis/{ours}/namespaces/shop/workloads"), &workload).await.fine();
+    }
+    for service in [service("cart", json!({ "app": "cart" })), service("ledger", json!({ "app": "ledger" }))]
+    {
+        admin.post("/api/v1/namespaces/shop/services", &service).await.fine();
+    }
+    let policies = "/apis/policy.selvedge.dev/v1alpha1/namespaces/shop/authorizationpolicies";
+    admin.post(policies, &policy).await.fine();
+    admin.post("/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes", &route).await.fine();
+    server.views.catch_up();
+}
+
+#[tokio::test]
+async fn the_picture_of_a_mesh_shows_who_is_in_it_who_may_call_whom_and_who_does() {
+    let server = Server::start().await;
+    create_gateway(&server).await;
+    create_mesh(&server).await;
+    server.proxies.report(&"cart".into(), beside_cart(), Instant::now()).expect("taken");
+
+    let told = list(&server, "meshpictures").await["items"][0]["status"].clone();
+
+    let names = |of: &str, field: &str| -> Vec<String> {
+        let all = told[of].as_array().expect("a list").iter();
+        all.map(|one| one[field].as_str().expect("text").to_owned()).collect()
+    };
+    assert_eq!(
+        names("parties", "name"),
+        ["gateway shop/edge", "shop/cart", "shop/till", "service shop/ledger"]
+    );
+    let cart = &told["parties"][1];
+    assert_eq!((&cart["services"], &cart["open"]), (&json!(["shop/cart"]), &json!(false)));
+    assert_eq!(cart["replicas"][0]["mtls"], json!(["Strict"]));
+    assert_eq!(cart["replicas"][0]["certificate"]["notAfter"], "2027-01-15T08:00:00Z");
+    let (made, may) = (&told["calls"][0], &told["calls"][1]);
+    assert_eq!((&made["from"], &made["to"]), (&json!("gateway shop/edge"), &json!("shop/cart")));
+    assert_eq!((&made["requestsPerSecond"], &made["connected"]), (&json!(4.0), &json!(true)));
+    assert_eq!(made["because"], json!(["Allow shop/readers rule `known`", "HTTPRoute shop/cart"]));
+    assert_eq!(
+        (&may["from"], &may["may"], &may["connected"]),
+        (&json!("shop/till"), &json!("Everything"), &json!(false))
+    );
+    assert_eq!(told["calls"].as_array().map(Vec::len), Some(2));
+}
+
 #[tokio::test]
 async fn every_field_of_the_promise_is_told_and_no_other() {
     let server = Server::start().await;
     server.proxies.report(&"peer".into(), report(1), Instant::now()).expect("taken");
+    server.proxies.report(&"cart".into(), beside_cart(), Instant::now()).expect("taken");
+    let beside_till = Report {
+        proxy: "shop/till-1".to_owned(),
+        serves: Interest::Workload("shop/till-1".into()).names(),
+        ..beside_cart()
+    };
+    server.proxies.report(&"till".into(), beside_till, Instant::now()).expect("taken");
     let page = include_str!("../../../../docs/status-api.md");
     let examples: Vec<Value> = page
         .split("```json\n")
         .skip(1)
         .map(|rest| serde_json::from_str(rest.split("```").next().unwrap_or_default()).expect("JSON"))
         .collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
+    create_gateway(&server).await;
+    create_mesh(&server).await;
 
     for example in examples {
         let kind = example["kind"].as_str().expect("a kind");
         let what = match kind {
             "ProxyList" => "proxies",
             "RouteTrafficList" => "routes",
+            "MeshPictureList" => "meshpictures",
             _ => "controlplanes",
         };
         let told = list(&server, what).await;

@@ -142,3 +142,114 @@ async fn who_has_a_role_is_not_held_to_what_members_may() {
     apply(&cart(&server, "shop/cart-1"), "vault-1", &workload("vault-1", "vault")).await.fine();
     apply(&cart(&server, "shop/cart-1"), "cart-1", &workload("cart-1", "vault")).await.fine();
 }
+
+/// A token of the service account `cart` that grants these labels.
+async fn grant(server: &Server, name: &str, more: Value) {
+    let mut spec = json!({ "serviceAccount": "cart", "digest": format!("{:0>64}", name.len()) });
+    for (field, value) in more.as_object().expect("fields") {
+        spec[field] = value.clone();
+    }
+    let token = json!({
+        "apiVersion": "access.selvedge.dev/v1alpha1", "kind": "JoinToken", "metadata": { "name": name }, "spec": spec,
+    });
+    server.admin().post(TOKENS, &token).await.fine();
+}
+
+const TOKENS: &str = "/apis/access.selvedge.dev/v1alpha1/namespaces/shop/jointokens";
+
+fn labelled(labels: &[(&str, &str)]) -> Value {
+    let mut object = workload("cart-1", "cart");
+    for (name, value) in labels {
+        object["metadata"]["labels"][name] = (*value).into();
+    }
+    object
+}
+
+#[tokio::test]
+async fn a_member_carries_the_name_of_its_service_account_and_no_label_that_nobody_granted() {
+    let server = Server::start().await;
+    let member = cart(&server, "shop/cart-1");
+
+    let db = apply(&member, "cart-1", &labelled(&[("app", "db")])).await.refusal();
+    let tier = apply(&member, "cart-1", &labelled(&[("tier", "cart")])).await.refusal();
+    apply(&member, "cart-1", &labelled(&[("app", "cart"), ("app.kubernetes.io/name", "cart")])).await.fine();
+    let later = apply(&member, "cart-1", &labelled(&[("app", "db")])).await.refusal();
+
+    assert_eq!((db.0, tier.0, later.0), (403, 403, 403));
+    assert!(
+        db.2.contains("the label app=db is granted to spiffe://bank.example/ns/shop/sa/cart by no JoinToken"),
+        "{db:?}"
+    );
+    assert!(db.2.contains("--service-account cart --label app=db"), "it says what to do: {db:?}");
+    let kept = server.admin().get(&path("cart-1")).await.fine();
+    assert_eq!(kept["metadata"]["labels"]["app"], "cart");
+}
+
+#[tokio::test]
+async fn a_token_grants_labels_to_its_service_account_as_long_as_it_is_there() {
+    let server = Server::start().await;
+    let member = cart(&server, "shop/cart-1");
+    let over = json!({ "labels": { "version": "*", "tier": "front" }, "expiresAt": "2020-01-01T00:00:00Z" });
+    grant(&server, "a", over).await;
+    grant(&server, "ab", json!({ "labels": { "app": "db" }, "workload": "cart-2" })).await;
+    grant(&server, "abc", json!({ "labels": { "app": "vault" }, "serviceAccount": "vault" })).await;
+
+    apply(&member, "cart-1", &labelled(&[("version", "v1"), ("tier", "front")])).await.fine();
+    apply(&member, "cart-1", &labelled(&[("version", "v2")])).await.fine();
+    let others = [("tier", "back"), ("app", "db"), ("app", "vault")];
+    for label in others {
+        assert_eq!(apply(&member, "cart-1", &labelled(&[label])).await.refusal().0, 403, "{label:?}");
+    }
+    server.admin().delete(&format!("{TOKENS}/a")).await.fine();
+
+    apply(&member, "cart-1", &labelled(&[("version", "v2")])).await.fine();
+    assert_eq!(apply(&member, "cart-1", &labelled(&[("version", "v3")])).await.refusal().0, 403);
+    member.delete(&path("cart-1")).await.fine();
+    let anew = apply(&member, "cart-1", &labelled(&[("version", "v2")])).await.refusal();
+    assert_eq!(anew.0, 403, "what is granted no more is not carried again");
+}
+
+#[tokio::test]
+async fn labels_that_somebody_with_a_role_wrote_on_a_registered_workload_stay() {
+    let server = Server::start().await;
+    apply(&server.admin(), "cart-1", &labelled(&[("app", "db")])).await.fine();
+    let member = cart(&server, "shop/cart-1");
+
+    apply(&member, "cart-1", &labelled(&[("app", "db")])).await.fine();
+    assert_eq!(apply(&member, "cart-1", &labelled(&[("app", "vault")])).await.refusal().0, 403);
+}
+
+#[tokio::test]
+async fn a_member_cannot_make_callers_speak_to_it_in_cleartext() {
+    let server = Server::start().await;
+    let member = cart(&server, "shop/cart-1");
+    let (mut bare, mut off, mut port) =
+        (workload("cart-1", "cart"), workload("cart-1", "cart"), workload("cart-1", "cart"));
+    bare["spec"].as_object_mut().expect("a spec").remove("sidecar");
+    off["spec"]["mtls"] = json!({ "mode": "Off" });
+    port["spec"]["ports"][0]["mtls"] = json!({ "mode": "Off" });
+
+    for (object, why) in
+        [(&bare, "spec.sidecar is missing"), (&off, "not a member's to say"), (&port, "not a member's")]
+    {
+        let refused = apply(&member, "cart-1", object).await.refusal();
+        assert!(refused.0 == 403 && refused.2.contains(why), "{refused:?}");
+    }
+    apply(&server.admin(), "cart-1", &off).await.fine();
+    apply(&member, "cart-1", &off).await.fine();
+    apply(&member, "cart-1", &workload("cart-1", "cart")).await.fine();
+}
+
+#[tokio::test]
+async fn nobody_joins_as_a_gateway_by_a_token_for_workloads() {
+    let server = Server::start().await;
+    let token = json!({
+        "apiVersion": "access.selvedge.dev/v1alpha1", "kind": "JoinToken", "metadata": { "name": "edge" },
+        "spec": { "serviceAccount": "gateway-edge", "digest": "0".repeat(64) },
+    });
+
+    let refused = server.admin().post(TOKENS, &token).await.refusal();
+
+    assert_eq!(refused.0, 422);
+    assert!(refused.2.contains("those of Gateways"), "{refused:?}");
+}

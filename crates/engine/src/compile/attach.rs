@@ -72,7 +72,7 @@ pub(super) fn attach(route: Candidate<'_>, views: &[ListenerView], resources: &R
             let outcome = outcome.map(|taken| taken.iter().map(|view| view.unique.clone()).collect());
             attachment.parents.push(Attached { parent: parent.clone(), outcome });
         } else if service_parents::is_service(parent) {
-            let outcome = service_parents::choose(parent, namespace, views, resources);
+            let outcome = service_parents::choose(parent, route.kind, namespace, views, resources);
             let taken: Vec<&ListenerView> = match &outcome {
                 Ok(named) => named
                     .iter()
@@ -134,7 +134,7 @@ fn choose<'v>(
 }
 
 fn allows(view: &ListenerView, kind: KindName, from: &str, resources: &Resources) -> bool {
-    view.takes == Some(kind)
+    view.takes.contains(&kind)
         && match &view.from {
             RouteSource::All => true,
             RouteSource::Same => *view.namespace == *from,

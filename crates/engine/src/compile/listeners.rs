@@ -34,8 +34,8 @@ pub(super) struct ListenerView {
     pub(super) port: u16,
     /// Whether TLS ends here.
     pub(super) tls: bool,
-    /// The kind of routes that may attach, if any may.
-    pub(super) takes: Option<KindName>,
+    /// The kinds of routes that may attach.
+    pub(super) takes: &'static [KindName],
     pub(super) from: RouteSource,
     /// The Gateway, where it shows backends a certificate of its own.
     pub(super) caller: Option<Caller>,
@@ -129,7 +129,11 @@ impl Judged {
                 hostname: HostPattern::new(listener.hostname.as_ref().map(AsRef::as_ref)),
                 port: listener.port,
                 tls,
-                takes: carried.filter(|_| !supported_kinds.is_empty()),
+                takes: match carried {
+                    Some(KindName::HttpRoute) if !supported_kinds.is_empty() => &[KindName::HttpRoute],
+                    Some(KindName::TcpRoute) if !supported_kinds.is_empty() => &[KindName::TcpRoute],
+                    Some(_) | None => &[],
+                },
                 from: source(&listener.allowed_routes.namespaces),
                 caller: callers::caller(gateway),
                 served: false,

@@ -6,6 +6,7 @@
 
 mod attach;
 mod attached;
+mod authentication;
 mod callers;
 mod certificates;
 mod changes;
@@ -41,7 +42,7 @@ use model::{Resource, Resources};
 
 pub use certificates::{Certificates, PairState};
 pub use endpoints::CONNECT_TIMEOUT_DEFAULT;
-pub use protection::{Inbound, inbound};
+pub use protection::{Inbound, Protection, inbound};
 
 use callers::Shown;
 use certificates::Remembered;
@@ -216,7 +217,8 @@ impl Compiler {
         let conditions = self.conditions(backends.into_iter().chain(own).collect(), resources);
         let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
-        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies };
+        let key_sources = self.protection.authentication.sources();
+        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies, key_sources };
         Compiled { config: Arc::new(config), conditions }
     }
 
@@ -261,6 +263,7 @@ impl Compiler {
         let slots = &mut self.routes.rule_slots;
         Some(sidecar.build(Ways {
             tables: &mut self.tables,
+            connections: &self.tcp_routes,
             slots,
             book: &mut self.book,
             protection: &mut self.protection,
@@ -369,7 +372,8 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization = policy_status::statuses(&self.controller, resources);
+        let authorization =
+            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
         let policies = policies
             .into_iter()
             .chain(authorization)

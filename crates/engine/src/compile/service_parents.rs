@@ -43,6 +43,7 @@ pub(super) fn named(namespace: &str, parents: &[ParentRef]) -> Vec<Destination> 
 /// not accepted.
 pub(super) fn choose<'v>(
     parent: &ParentRef,
+    kind: KindName,
     namespace: &str,
     views: &'v [ListenerView],
     resources: &Resources,
@@ -55,11 +56,17 @@ pub(super) fn choose<'v>(
     let Some(service) = resources.service(namespace, &parent.name) else {
         return refused(format!("no Service `{shown}` exists"));
     };
-    let meant: Vec<u16> = ports(service).filter(|port| means(parent, port)).map(|port| port.port).collect();
+    let meant: Vec<&ServicePort> = ports(service).filter(|port| means(parent, port)).collect();
     if meant.is_empty() {
         let known: Vec<String> = ports(service).map(|port| port.port.to_string()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return refused(format!("Service `{shown}` has no such TCP port; it has: {known}"));
+    }
+    let meant: Vec<u16> =
+        meant.into_iter().filter(|port| takes(port).contains(&kind)).map(|port| port.port).collect();
+    if meant.is_empty() {
+        let message = format!("no port of Service `{shown}` that is meant carries what a {kind} is about");
+        return Err((Reason::NotAllowedByListeners, message));
     }
     let mine = views.iter().filter(|view| view.parent == ParentKind::Service);
     let mine = mine.filter(|view| *view.namespace == *namespace && view.gateway == parent.name);
@@ -84,7 +91,7 @@ pub(super) fn views(service: Typed<'_, Service>, port: &ServicePort, home: &str)
         hostname: HostPattern::Any,
         port: port.port,
         tls: false,
-        takes: Spoken::of(port).takes_requests().then_some(KindName::HttpRoute),
+        takes: takes(port),
         from,
         caller: None,
         served: true,
@@ -93,6 +100,16 @@ pub(super) fn views(service: Typed<'_, Service>, port: &ServicePort, home: &str)
     let producer = view(PRODUCER, RouteSource::Same);
     let consumer = (home != namespace).then(|| view(CONSUMER, RouteSource::Only(home.into())));
     std::iter::once(producer).chain(consumer).collect()
+}
+
+/// The kinds of routes that a port may have. One that says nothing is whatever its routes say that it is, and requests
+/// come first.
+fn takes(port: &ServicePort) -> &'static [KindName] {
+    match Spoken::of(port) {
+        Spoken::Http1 | Spoken::Http2 => &[KindName::HttpRoute],
+        Spoken::Bytes => &[KindName::TcpRoute],
+        Spoken::Unsaid => &[KindName::HttpRoute, KindName::TcpRoute],
+    }
 }
 
 /// Routes of a Service's own namespace.

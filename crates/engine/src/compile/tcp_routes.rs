@@ -111,10 +111,15 @@ impl TcpRoutes {
         }
     }
 
+    /// What the route that has the connections of a listener makes of them, if there is one.
+    pub(super) fn winner(&self, listener: &str) -> Option<&Arc<TcpRule>> {
+        self.winners.get(listener).map(|winner| &winner.rule)
+    }
+
     /// What becomes of the connections of a listener.
     pub(super) fn rule(&mut self, listener: &Arc<str>, slots: &mut RuleSlots) -> Arc<TcpRule> {
-        if let Some(winner) = self.winners.get(listener) {
-            return winner.rule.clone();
+        if let Some(rule) = self.winner(listener) {
+            return rule.clone();
         }
         let refusal = self.refusals.entry(listener.clone()).or_insert_with(|| {
             let slot = RuleSlot(slots.of((listener.clone(), RuleKey::Nobody)));
@@ -238,6 +243,9 @@ impl TcpRouteState {
         rule: &TcpRule,
         shop: &mut Workshop<'_>,
     ) -> Option<Arc<Authorization>> {
+        if shop.beside_the_caller {
+            return None; // Who is called judges, as with requests.
+        }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let place = RoutePlace { kind: KindName::TcpRoute, namespace: &namespace, name: &name };
         let backends = match &rule.action {

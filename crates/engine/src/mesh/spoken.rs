@@ -44,15 +44,6 @@ impl Spoken {
         })
     }
 
-    /// Whether routes of requests may stand before it.
-    #[must_use]
-    pub fn takes_requests(self) -> bool {
-        match self {
-            Spoken::Http1 | Spoken::Http2 | Spoken::Unsaid => true,
-            Spoken::Bytes => false,
-        }
-    }
-
     /// Whether requests are understood where no route says so.
     #[must_use]
     pub fn is_http(self) -> bool {
@@ -94,7 +85,6 @@ mod tests {
         assert_eq!(spoken(Some("acme.example/own"), Some("http")), Spoken::Bytes);
         assert_eq!(spoken(None, Some("web")), Spoken::Unsaid);
         assert_eq!(spoken(None, None), Spoken::Unsaid);
-        assert!(Spoken::Unsaid.takes_requests() && !Spoken::Unsaid.is_http());
-        assert!(!Spoken::Bytes.takes_requests());
+        assert!(!Spoken::Unsaid.is_http() && !Spoken::Bytes.is_http());
     }
 }

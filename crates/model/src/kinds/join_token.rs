@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::labels::Labels;
 use crate::units::Moment;
+
+/// As the value of a label in [`JoinTokenSpec::labels`]: any value. No label can have it.
+pub const ANY_VALUE: &str = "*";
 
 /// A JoinToken. Deleting it ends the token; certificates that were given for it last until they end.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -28,6 +32,9 @@ pub struct JoinTokenSpec {
     /// The only workload that it is good for; any of the namespace when absent.
     #[serde(default)]
     pub workload: Option<Arc<str>>,
+    /// Labels that Workloads of the service account may carry, `*` for any value of one.
+    #[serde(default)]
+    pub labels: Labels,
     /// From when on it is no longer good; never when absent.
     #[serde(default, deserialize_with = "moment")]
     pub expires_at: Option<Moment>,
@@ -36,6 +43,16 @@ pub struct JoinTokenSpec {
     pub uses: Uses,
     /// SHA-256 of the token, in hexadecimal.
     pub digest: Arc<str>,
+}
+
+impl JoinTokenSpec {
+    /// Whether it lets the Workload of this name, which runs as this service account, carry a label.
+    #[must_use]
+    pub fn grants(&self, account: &str, workload: &str, (name, value): (&str, &str)) -> bool {
+        *self.service_account == *account
+            && self.workload.as_deref().is_none_or(|only| only == workload)
+            && self.labels.get(name).is_some_and(|granted| [ANY_VALUE, value].contains(&&**granted))
+    }
 }
 
 /// How often a token is good.

@@ -110,9 +110,18 @@ pub struct Locality {
 
 /// The application behind a sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Application {
     /// Where its ports are open.
     pub address: IpAddr,
+    /// Whether it is told, in `x-forwarded-client-cert`, which member of the mesh calls.
+    pub caller_header: bool,
+}
+
+impl Default for Application {
+    fn default() -> Self {
+        Application { address: IpAddr::V4(Ipv4Addr::LOCALHOST), caller_header: false }
+    }
 }
 
 /// A Service that a workload calls: `name` in its own namespace, `namespace/name`, or `namespace/*`.
@@ -158,7 +167,7 @@ impl WorkloadSpec {
     /// Where the ports of the application are open.
     #[must_use]
     pub fn application_address(&self) -> IpAddr {
-        self.application.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |application| application.address)
+        self.application.unwrap_or_default().address
     }
 
     /// How much proof is asked for at a port: what the port says, else the workload, else the mesh.

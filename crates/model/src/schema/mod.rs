@@ -251,6 +251,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
         KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
+        KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
         KindName::Workload => include_str!("../../schemas/workload.json"),
@@ -286,7 +287,9 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
-        KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),
+        KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
+            Some(include_str!("../../schemas/authorizationpolicy.status.json"))
+        }
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
         KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
         KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),

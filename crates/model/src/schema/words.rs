@@ -72,7 +72,8 @@ pub fn type_remedy(shape: &Shape, bounds: &Bounds, value: &Value) -> Option<Stri
                 .as_ref()
                 .filter(|pattern| !fits(pattern))
                 .map(|pattern| pattern_remedy(&pattern.text));
-            formed.or(matched).or_else(|| Some("put it in quotes".to_owned()))
+            let meant = meant_word(&bounds.choices, value);
+            meant.or(formed).or(matched).or_else(|| Some("put it in quotes".to_owned()))
         }
         (Shape::Integer | Shape::Number | Shape::Boolean, Value::String(_)) => {
             Some("write it without quotes".to_owned())
@@ -92,6 +93,18 @@ pub fn type_remedy(shape: &Shape, bounds: &Bounds, value: &Value) -> Option<Stri
             _,
         ) => None,
     }
+}
+
+/// The choice that somebody wrote without quotes and a reader of YAML 1.1 took for true or false: `Off`, for one.
+fn meant_word(choices: &[Value], value: &Value) -> Option<String> {
+    let words: &[&str] = match value {
+        Value::Bool(true) => &["yes", "on"],
+        Value::Bool(false) => &["no", "off"],
+        _ => return None,
+    };
+    let is_meant = |choice: &&str| words.iter().any(|word| choice.eq_ignore_ascii_case(word));
+    let choice = choices.iter().filter_map(Value::as_str).find(is_meant)?;
+    Some(format!("write \"{choice}\" in quotes: without them, some readers of YAML take it for {value}"))
 }
 
 /// `a`, `b` or `c`; nothing when there are too many to help.

@@ -19,7 +19,7 @@ pub use write::write;
 
 use crate::names::ResourceKey;
 use crate::path::FieldPath;
-use crate::resource::Resource;
+use crate::resource::{Lines, Resource};
 use crate::violation::{Problem, Subject, Violation, Violations};
 
 /// Largest file. Past it nothing of it is read.
@@ -96,6 +96,39 @@ pub fn read_tree(text: &str, nodes_max: usize) -> Result<serde_json::Value, Vec<
             .push((second.lines.line, Problem::new("a second document begins").remedy("send one at a time")));
     }
     if faults.is_empty() && first.whole { Ok(first.value) } else { Err(faults) }
+}
+
+/// A document that is no resource, with the lines of its values.
+#[derive(Clone, Debug, Default)]
+pub struct Located {
+    /// The document.
+    pub value: serde_json::Value,
+    /// Where its values stand.
+    pub lines: Lines,
+}
+
+/// What is wrong with a text: line, field, problem.
+pub type Fault = (u32, FieldPath, Problem);
+
+/// Reads text that must hold exactly one document, by the letter of YAML 1.2's core schema and with the lines of its
+/// values: a description of an API, which others write and read as well.
+///
+/// # Errors
+/// Everything that is wrong with the text.
+pub fn read_located(text: &str, nodes_max: usize) -> Result<Located, Vec<Fault>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut documents = tree::documents_by(text, nodes_max, scalar::by_the_letter);
+    let Some(first) = documents.next() else { return Ok(Located::default()) };
+    let mut faults: Vec<Fault> =
+        first.faults.into_iter().map(|fault| (fault.line, fault.field, fault.problem)).collect();
+    if first.whole
+        && let Some(second) = documents.next()
+    {
+        let problem = Problem::new("a second document begins").remedy("put it into a file of its own");
+        faults.push((second.lines.line, FieldPath::root(), problem));
+    }
+    let located = Located { value: first.value, lines: first.lines };
+    if faults.is_empty() && first.whole { Ok(located) } else { Err(faults) }
 }
 
 /// Reads one object that came as a tree and not as text: through an API, from a store, from a control plane. What

@@ -19,14 +19,32 @@ pub fn plain(text: &str) -> Result<Value, Problem> {
         _ => {}
     }
     if OLD_BOOLEANS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        return Err(Problem::new("is text to some readers of YAML and true or false to others")
-            .remedy("write true or false, or put the word in quotes"));
+        return Err(Problem::new("is text to some readers of YAML and true or false to others").remedy(
+            format!("put it in quotes (\"{text}\") where the word is meant, or write true or false"),
+        ));
     }
     // What does not begin like a number cannot be one; most words end here.
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return Ok(Value::String(text.to_owned()));
     }
     number(text)
+}
+
+/// The value of a word by the letter of YAML 1.2's core schema, for documents that others write by it: descriptions of
+/// APIs. What is no number that JSON can hold stays text.
+pub fn by_the_letter(text: &str) -> Result<Value, Problem> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if OLD_BOOLEANS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return Ok(Value::String(text.to_owned()));
+    }
+    if digits.len() > 1 && digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        let unsigned = text.strip_prefix('+').unwrap_or(text);
+        let whole =
+            unsigned.parse::<u64>().map(Number::from).or_else(|_| unsigned.parse::<i64>().map(Number::from));
+        let near = || unsigned.parse().ok().and_then(Number::from_f64);
+        return Ok(whole.ok().or_else(near).map_or_else(|| Value::String(text.to_owned()), Value::Number));
+    }
+    Ok(plain(text).unwrap_or_else(|_| Value::String(text.to_owned())))
 }
 
 fn number(text: &str) -> Result<Value, Problem> {

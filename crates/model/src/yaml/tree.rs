@@ -39,6 +39,14 @@ pub fn documents(text: &str) -> impl Iterator<Item = Document> {
 
 /// All documents of a text that may hold this many values.
 pub fn documents_within(text: &str, nodes_max: usize) -> impl Iterator<Item = Document> {
+    documents_by(text, nodes_max, scalar::plain)
+}
+
+/// What a plain word means.
+pub type Words = fn(&str) -> Result<Value, Problem>;
+
+/// All documents of a text that may hold this many values, with words that mean what `words` says.
+pub fn documents_by(text: &str, nodes_max: usize, words: Words) -> impl Iterator<Item = Document> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: DEPTH_MAX + 1,
@@ -48,6 +56,7 @@ pub fn documents_within(text: &str, nodes_max: usize) -> impl Iterator<Item = Do
         parser: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
         at: FieldPath::root(),
+        words,
         depth: 0,
         nodes_left: nodes_max,
         nodes_max,
@@ -79,6 +88,7 @@ struct Builder<'t> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Option<Rc<Anchored>>>,
     at: FieldPath,
+    words: Words,
     depth: usize,
     nodes_left: usize,
     nodes_max: usize,
@@ -241,9 +251,9 @@ impl<'t> Builder<'t> {
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, line: u32) -> Value {
         let is_plain = matches!(style, ScalarStyle::Plain);
         let read = match tag.map(|tag| tag.core_suffix().unwrap_or("")) {
-            None if is_plain => scalar::plain(text),
+            None if is_plain => (self.words)(text),
             None | Some("str") => Ok(Value::String(text.to_owned())),
-            Some("int" | "bool" | "null" | "float") => scalar::plain(text),
+            Some("int" | "bool" | "null" | "float") => (self.words)(text),
             Some(_) => Err(Problem::new("has a tag that is not read").remedy("remove the tag")),
         };
         read.unwrap_or_else(|problem| {

@@ -5,6 +5,7 @@
 
 pub mod conditions;
 pub mod gateways;
+pub mod mesh;
 pub mod plane;
 pub mod proxies;
 pub mod routes;
@@ -21,6 +22,8 @@ pub const GATEWAYS: &str = "/apis/gateway.networking.k8s.io/v1/gateways";
 pub const ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/httproutes";
 /// Proxies.
 pub const PROXIES: &str = "/apis/status.selvedge.dev/v1alpha1/proxies";
+/// The mesh as a picture.
+pub const MESHES: &str = "/apis/status.selvedge.dev/v1alpha1/meshpictures";
 /// Rates of routes.
 pub const TRAFFIC: &str = "/apis/status.selvedge.dev/v1alpha1/routes";
 /// The control plane.

@@ -48,6 +48,7 @@ impl Frame {
             ("/console/gateways", words.gateways),
             ("/console/routes", words.routes),
             ("/console/proxies", words.proxies),
+            ("/console/mesh", words.mesh),
         ];
         let is_here = |path: &str| self.path == path || (path != "/console" && self.path.starts_with(path));
         sections.map(|(path, name)| Link { path, name, is_here: is_here(path) }).into()

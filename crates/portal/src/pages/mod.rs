@@ -5,6 +5,7 @@
 
 mod frame;
 mod gateways;
+mod mesh;
 mod overview;
 mod proxies;
 mod routes;
@@ -15,6 +16,7 @@ use http::{Response, StatusCode};
 
 pub use frame::Frame;
 pub use gateways::{gateway, gateways};
+pub use mesh::mesh;
 pub use overview::overview;
 pub use proxies::{proxies, proxy};
 pub use routes::{route, routes};

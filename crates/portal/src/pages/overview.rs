@@ -70,6 +70,7 @@ fn kind_of(path: &str) -> String {
         "resiliencepolicies" => "ResiliencePolicy",
         "faultpolicies" => "FaultPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
+        "authenticationpolicies" => "AuthenticationPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",
         _ => "Backend",
     }

@@ -48,6 +48,12 @@ words! {
     uptime, connections, warnings, from_cache, address, listening, proxy_state,
     // The picture.
     picture, picture_hint, picture_rest,
+    // The mesh.
+    mesh, mesh_none, mesh_picture, mesh_parties, mesh_calls, mesh_no_calls, mesh_trust_domain, mesh_default,
+    mesh_closed, mesh_lenient, mesh_rotation, mesh_identity, mesh_services, mesh_replica, mesh_certificate,
+    mesh_renewal, mesh_ended, mesh_not_ready, mesh_gateway, mesh_workload, mesh_outside, mesh_serving,
+    mesh_open, mesh_from, mesh_to, mesh_allowed, mesh_because, mesh_made, mesh_may, mesh_refused, mesh_some,
+    mesh_everything, mesh_rest, mesh_window,
     // What people wrote on an object.
     labels, annotations,
     // Short units.

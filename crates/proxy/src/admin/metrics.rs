@@ -14,11 +14,13 @@ use engine::Config;
 use engine::authorization::PolicySlot;
 use engine::config::{Carries, Rule};
 use identity::member::Refusal;
+use model::spiffe::SpiffeId;
 
 use super::{Shown, connections};
-use crate::config::RouteCount;
+use crate::config::{CallerCount, RouteCount};
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
+use crate::state::pairs::Side;
 use crate::trace::Exported;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -131,6 +133,19 @@ fn add(count: &mut RouteCount, cells: &RuleCells) {
     for (sum, cell) in count.durations.iter_mut().zip(&cells.durations) {
         *sum += cell.get();
     }
+}
+
+/// What members of the mesh have done here, all workers together. Those past the limit have no name and are left out.
+pub fn caller_counts(shown: &Shown) -> BTreeMap<SpiffeId, CallerCount> {
+    let mut counts: BTreeMap<SpiffeId, CallerCount> = BTreeMap::new();
+    let pairs = shown.workers.iter().flat_map(|worker| worker.pairs.named());
+    for (pair, cells, is_connected) in pairs.filter(|(pair, ..)| pair.side == Side::Destination) {
+        let count = counts.entry(pair.source).or_default();
+        count.requests += cells.requests.statuses.iter().map(Cell::get).sum::<u64>();
+        count.errors += cells.requests.statuses[4].get();
+        count.is_connected |= is_connected;
+    }
+    counts
 }
 
 /// What each rule of each policy decided. For an Allow it is what it refused by allowing nothing that fits: what passes

@@ -6,7 +6,7 @@
 mod connections;
 mod metrics;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -20,10 +20,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use model::spiffe::SpiffeId;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
-use crate::config::{Progress, RouteCount};
+use crate::config::{CallerCount, Progress, RouteCount};
 use crate::state::metrics::Metrics;
 use crate::trace::Exported;
 
@@ -68,6 +69,11 @@ impl Shown {
     /// Requests of each route since the start, those that no route matched under an empty name.
     pub fn route_counts(&self) -> HashMap<Arc<str>, RouteCount> {
         self.current().map(|current| metrics::route_counts(self, &current.config)).unwrap_or_default()
+    }
+
+    /// What members of the mesh have done here since the start, by identity.
+    pub fn caller_counts(&self) -> BTreeMap<SpiffeId, CallerCount> {
+        metrics::caller_counts(self)
     }
 
     /// Connections of clients that are open now.

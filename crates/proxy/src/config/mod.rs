@@ -14,5 +14,5 @@ pub use connect::{ControlAddress, Wire};
 pub use prepare::{Prepared, Preparer};
 pub use progress::{Progress, State as ProgressState};
 pub use replica::{Replica, Taken};
-pub use report::RouteCount;
+pub use report::{CallerCount, RouteCount};
 pub use subscribe::{Event, OnStream, SubscribeOptions, Subscription, Tell};

@@ -1,12 +1,13 @@
 //! Tells the control plane that this proxy is alive, what it runs on and how its routes do.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use discovery::limits::{REPORT_EVERY, ROUTES_REPORTED_MAX};
+use discovery::limits::{CALLERS_REPORTED_MAX, REPORT_EVERY, ROUTES_REPORTED_MAX};
 use discovery::messages::Rejected;
 use discovery::reports::{self, DURATION_BUCKETS, Lease, REPORTS_PATH, Report};
+use model::spiffe::SpiffeId;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
@@ -39,6 +40,7 @@ pub struct Reporter {
 struct Counted {
     at: Option<Instant>,
     routes: HashMap<Arc<str>, RouteCount>,
+    callers: HashMap<SpiffeId, CallerCount>,
 }
 
 /// Requests of one route since the start.
@@ -50,6 +52,17 @@ pub struct RouteCount {
     pub errors: u64,
     /// By duration.
     pub durations: [u64; DURATION_BUCKETS],
+}
+
+/// What a member of the mesh did here since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallerCount {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Those answered with 5xx.
+    pub errors: u64,
+    /// Whether a connection of it is open.
+    pub is_connected: bool,
 }
 
 impl Reporter {
@@ -134,6 +147,7 @@ impl Reporter {
             application_ready: state.application_ready,
             certificate: self.keeper.as_ref().and_then(|keeper| keeper.certificate()),
             routes: counted.routes_since(self.proxy.route_counts(), now),
+            callers: counted.callers_since(self.proxy.caller_counts()),
         }
     }
 }
@@ -157,6 +171,25 @@ impl Counted {
             *before = count;
         }
         routes
+    }
+
+    fn callers_since(&mut self, now: BTreeMap<SpiffeId, CallerCount>) -> Vec<reports::Caller> {
+        let mut callers = Vec::new();
+        for (identity, count) in now {
+            let before = self.callers.entry(identity.clone()).or_default();
+            let requests = count.requests.saturating_sub(before.requests);
+            if (requests == 0 && !count.is_connected) || callers.len() >= CALLERS_REPORTED_MAX {
+                continue;
+            }
+            callers.push(reports::Caller {
+                identity: identity.as_str().to_owned(),
+                requests,
+                errors: count.errors.saturating_sub(before.errors),
+                is_connected: count.is_connected,
+            });
+            *before = count;
+        }
+        callers
     }
 }
 
@@ -185,5 +218,21 @@ mod tests {
         assert_eq!(second.len(), 1);
         assert_eq!((second[0].route.as_str(), second[0].requests, second[0].errors), ("a", 3, 0));
         assert_eq!(second[0].durations[3], 3);
+    }
+
+    #[test]
+    fn a_caller_is_told_while_it_is_connected_or_has_called() {
+        let identity: SpiffeId = "spiffe://bank.example/ns/shop/sa/web".parse().expect("an identity");
+        let mut counted = Counted::default();
+        let mut told = |requests, is_connected| {
+            let count = CallerCount { requests, errors: 0, is_connected };
+            let callers = counted.callers_since([(identity.clone(), count)].into());
+            callers.first().map(|caller| (caller.requests, caller.is_connected))
+        };
+
+        assert_eq!(told(5, true), Some((5, true)));
+        assert_eq!(told(5, true), Some((0, true)));
+        assert_eq!(told(6, false), Some((1, false)));
+        assert_eq!(told(6, false), None);
     }
 }

@@ -74,6 +74,13 @@ impl Pairs {
         known.entry(pair).or_default().clone()
     }
 
+    /// Every pair with its counters, and whether a connection of it is open: whoever has one holds them.
+    pub fn named(&self) -> Vec<(Pair, Arc<PairCells>, bool)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = |cells: &Arc<PairCells>| Arc::strong_count(cells) > 1;
+        known.iter().map(|(pair, cells)| (pair.clone(), cells.clone(), is_held(cells))).collect()
+    }
+
     /// Shows every pair, and then all others together, without names.
     pub fn each(&self, mut show: impl FnMut(Option<&Pair>, &PairCells)) {
         for (pair, cells) in self.known.lock().unwrap_or_else(PoisonError::into_inner).iter() {

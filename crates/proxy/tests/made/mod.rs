@@ -51,6 +51,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         sources: Arc::default(),
         names: Arc::default(),
         policies: Arc::default(),
+        key_sources: Arc::default(),
     }
 }
 
@@ -147,6 +148,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        authentication: None,
         retry: None,
         fault: None,
         authorization: None,

@@ -71,9 +71,18 @@ pub struct Arguments {
     /// Where the mesh reaches this machine [default: the address from which it reaches the control plane]
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+    /// Where the application's ports are open [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    application_address: Option<IpAddr>,
     /// The port there at which the sidecar takes what the mesh sends
     #[arg(long, value_name = "PORT", default_value_t = MESH_PORT)]
     mesh_port: u16,
+    /// Where this machine is, so that endpoints nearby come first, for the workload and for who calls it
+    #[arg(long, value_name = "REGION/ZONE")]
+    locality: Option<proxy::Locality>,
+    /// Tell the application in x-forwarded-client-cert which member of the mesh calls
+    #[arg(long)]
+    caller_header: bool,
     /// Loopback addresses behind which Services are found; where several sidecars share a machine, each needs its own
     #[arg(long, value_name = "CIDR", default_value = "127.128.0.0/9", value_parser = services)]
     services: ServiceBlock,
@@ -273,7 +282,10 @@ fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
         mesh_port: arguments.mesh_port,
         service_account: arguments.service_account.to_string(),
         labels: arguments.labels.iter().cloned().collect(),
+        application: arguments.application_address,
         ports: arguments.ports.clone(),
+        locality: arguments.locality.clone(),
+        caller_header: arguments.caller_header,
     };
     let clashes = workload.clashes();
     match clashes.is_empty() {

@@ -1,5 +1,6 @@
 //! `selvedge token`
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::{Connection, block_on, failure};
 use crate::show::table::Table;
+use crate::sidecar::workload::label;
 
 /// Make, list and revoke tokens with which workloads join the mesh
 ///
@@ -25,6 +27,7 @@ use crate::show::table::Table;
 #[command(after_help = "Examples:
   selvedge token create --namespace shop --service-account cart > cart.token
   selvedge token create -n shop --service-account cart --workload cart-1 --once --ttl 10m --out cart-1.token
+  selvedge token create -n shop --service-account cart --label app=cart --label version='*' --out cart.token
   selvedge token list -n shop
   selvedge token revoke -n shop cart-x7k2m
 The file has two lines, the token and the digest of the control plane's authority. The token is shown once and kept
@@ -53,6 +56,10 @@ struct Create {
     /// The only workload that the token is good for
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
+    /// A label that Workloads of the service account may carry, beside `app` with the account's name; `*` for any value;
+    /// may be given more than once
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
     /// The token is good for one key
     #[arg(long)]
     once: bool,
@@ -135,6 +142,9 @@ impl Create {
         });
         if let Some(workload) = &self.workload {
             spec["workload"] = workload.as_str().into();
+        }
+        if !self.labels.is_empty() {
+            spec["labels"] = self.labels.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect();
         }
         let lasts = self.ttl.get();
         if !lasts.is_zero() {

@@ -61,6 +61,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,

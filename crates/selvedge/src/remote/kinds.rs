@@ -12,6 +12,9 @@ pub const STATUS_GROUP: &str = "status.selvedge.dev";
 const STATUS_VERSION: &str = "v1alpha1";
 /// Proxies that the control plane knows; see `docs/status-api.md`.
 pub const PROXY: ApiKind = ApiKind::new(STATUS_GROUP, STATUS_VERSION, "Proxy", "proxies", false);
+/// The mesh as a picture; see `docs/status-api.md`.
+pub const MESH_PICTURE: ApiKind =
+    ApiKind::new(STATUS_GROUP, STATUS_VERSION, "MeshPicture", "meshpictures", false);
 /// Live rates of routes; see `docs/status-api.md`.
 pub const ROUTE_TRAFFIC: ApiKind = ApiKind::new(STATUS_GROUP, STATUS_VERSION, "RouteTraffic", "routes", true);
 
@@ -29,6 +32,7 @@ pub fn all() -> Vec<Known> {
     let known = |kind: KindName| Known { kind: kind.into(), short: short_names(kind) };
     let mut all: Vec<Known> = KindName::ALL.iter().copied().map(known).collect();
     all.push(Known { kind: PROXY, short: &[] });
+    all.push(Known { kind: MESH_PICTURE, short: &[] });
     all.push(Known { kind: ROUTE_TRAFFIC, short: &[] });
     all
 }
@@ -52,6 +56,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TcpRoute => &["tr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthenticationPolicy => &["authn"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],

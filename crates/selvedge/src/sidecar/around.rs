@@ -33,6 +33,7 @@ pub struct Around {
     registration: Registration,
     registering: JoinHandle<()>,
     withdrawn: AtomicBool,
+    tell: Tell,
     health: watch::Receiver<Health>,
     /// Where names are resolved.
     pub dns: Option<SocketAddr>,
@@ -61,9 +62,11 @@ impl Around {
             runtime.spawn(tell_health(health.clone(), tell.clone()));
         }
         let registration = Registration::new(options, member);
-        let registering = registration.clone().keep(move |became| tell(Event::Registered(became)));
+        let registered = tell.clone();
+        let registering = registration.clone().keep(move |became| registered(Event::Registered(became)));
         let registering = runtime.spawn(registering);
-        Ok(Around { runtime, registration, registering, withdrawn: AtomicBool::new(false), health, dns })
+        let withdrawn = AtomicBool::new(false);
+        Ok(Around { runtime, registration, registering, withdrawn, tell, health, dns })
     }
 
     /// Has the control plane told whether the application can serve.
@@ -78,7 +81,9 @@ impl Around {
             return;
         }
         // Who cannot be told hears it from the lease.
-        let _told = self.runtime.block_on(self.registration.withdraw());
+        if let Err(error) = self.runtime.block_on(self.registration.withdraw()) {
+            (self.tell)(Event::NotWithdrawn(error.to_string()));
+        }
     }
 
     /// Closes everything.

@@ -16,6 +16,8 @@ pub enum Event {
     Health(Health),
     /// The workload is known, or is not.
     Registered(Registered),
+    /// The workload could not be taken back, and why.
+    NotWithdrawn(String),
     /// Variables that several Services would claim, with those.
     Ambiguous(BTreeMap<String, Vec<String>>),
     /// The files of names cannot be written, and why.
@@ -34,6 +36,10 @@ pub fn sentence(event: &Event) -> Option<String> {
         Event::Registered(Registered::Refused(why)) => Some(format!(
             "error: the workload is not registered: {why}\n\
              hint: nobody calls it until it is; it is tried again. Is the token for this namespace and service account?"
+        )),
+        Event::NotWithdrawn(why) => Some(format!(
+            "warning: the workload is not taken back: {why}\n\
+             hint: it counts as not ready 30 s from now; `selvedge delete workload` takes it back"
         )),
         Event::Ambiguous(variables) => Some(ambiguous(variables)),
         Event::FilesUnwritable(why) => {

@@ -131,7 +131,7 @@ impl RunningSidecar {
             access_log: options.access_log.clone(),
             drain: options.drain,
             member: Some(member.clone()),
-            locality: None,
+            locality: options.workload.locality.clone(),
         });
         let proxy = Arc::new(proxy.map_err(StartError::Proxy)?);
         let told = Told { proxy: Arc::downgrade(&proxy), saying: saying.clone(), tell };
@@ -169,10 +169,11 @@ impl RunningSidecar {
         self.saying.names().borrow().clone()
     }
 
-    /// Whether there is a configuration.
+    /// Whether there is a configuration. Of a workload that the control plane has not heard of yet it knows nothing, and
+    /// what it says then is none: such a one has no door by which the mesh comes in.
     #[must_use]
     pub fn has_config(&self) -> bool {
-        self.proxy.config().is_some()
+        self.proxy.config().is_some_and(|config| config.ports.iter().any(|port| is_inbound(port)))
     }
 
     /// Whether it is known who we are.
@@ -181,10 +182,14 @@ impl RunningSidecar {
         self.member.standing().svid.is_some()
     }
 
-    /// Waits until there is a configuration and an identity.
+    /// Waits until there is a configuration and an identity, and what can be reached is said.
     pub async fn is_set(&self) {
         while !self.has_config() || !self.has_identity() {
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+        // Whoever tells of a configuration does so after it is in use, and may not have come to it yet.
+        if let Some(config) = self.proxy.config() {
+            self.saying.say(&config);
         }
     }
 

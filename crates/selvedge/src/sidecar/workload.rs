@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use proxy::Locality;
 use serde_json::{Map, Value, json};
 
 /// Says that a sidecar vouches for the object, which goes when nobody does any more.
@@ -25,8 +26,14 @@ pub struct Workload {
     pub service_account: String,
     /// Labels, by which Services select it.
     pub labels: BTreeMap<String, String>,
+    /// Where the application's ports are open; its loopback when nothing is said.
+    pub application: Option<IpAddr>,
     /// Ports of the application.
     pub ports: Vec<WorkloadPort>,
+    /// Where it stands, as far as somebody said.
+    pub locality: Option<Locality>,
+    /// Whether the application is told who calls.
+    pub caller_header: bool,
 }
 
 /// `namespace/name` of a workload.
@@ -113,7 +120,8 @@ impl Workload {
     /// Where the application's first port is open.
     #[must_use]
     pub fn first_port(&self) -> Option<SocketAddr> {
-        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.first()?.target)))
+        let address = self.application.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Some(SocketAddr::from((address, self.ports.first()?.target)))
     }
 
     /// What is wrong with it as a whole: every clash, each in a sentence.
@@ -149,18 +157,34 @@ impl Workload {
         let mut labels: Map<String, Value> =
             self.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         labels.insert(REGISTERED_BY.0.to_owned(), json!(REGISTERED_BY.1));
+        let mut spec = json!({
+            "address": self.address,
+            "serviceAccount": self.service_account,
+            "sidecar": { "port": self.mesh_port },
+            "ports": self.ports.iter().map(port).collect::<Vec<_>>(),
+        });
+        // What is not said stays with whoever wrote the object by hand.
+        if let Some(locality) = &self.locality {
+            spec["locality"] = place(locality);
+        }
+        let mut application = Map::new();
+        application.extend(self.application.map(|address| ("address".to_owned(), json!(address))));
+        application.extend(self.caller_header.then(|| ("callerHeader".to_owned(), json!(true))));
+        if !application.is_empty() {
+            spec["application"] = application.into();
+        }
         json!({
             "apiVersion": "mesh.selvedge.dev/v1alpha1",
             "kind": "Workload",
             "metadata": { "namespace": self.name.namespace, "name": self.name.name, "labels": labels },
-            "spec": {
-                "address": self.address,
-                "serviceAccount": self.service_account,
-                "sidecar": { "port": self.mesh_port },
-                "ports": self.ports.iter().map(port).collect::<Vec<_>>(),
-            },
+            "spec": spec,
         })
     }
+}
+
+fn place(Locality { region, zone }: &Locality) -> Value {
+    let parts = [("region", region), ("zone", zone)].into_iter().filter(|(_, said)| !said.is_empty());
+    parts.map(|(name, said)| (name.to_owned(), json!(said))).collect::<Map<_, _>>().into()
 }
 
 /// Reads `NAME=VALUE` of a label.
@@ -186,7 +210,10 @@ pub(super) mod tests {
             mesh_port: MESH_PORT,
             service_account: "cart".into(),
             labels: [("app".to_owned(), "cart".to_owned())].into(),
+            application: None,
             ports: vec!["http:8080".parse().expect("a port")],
+            locality: None,
+            caller_header: false,
         }
     }
 
@@ -215,11 +242,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_object_says_where_it_stands_and_what_the_application_is_told_only_if_somebody_said_so() {
+        let silent = cart().object();
+        let said = Workload { locality: "north/a".parse().ok(), caller_header: true, ..cart() }.object();
+        let zone = Workload { locality: "a".parse().ok(), ..cart() }.object();
+
+        assert_eq!(
+            (&silent["spec"]["locality"], &silent["spec"]["application"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(said["spec"]["locality"], json!({ "region": "north", "zone": "a" }));
+        assert_eq!(said["spec"]["application"], json!({ "callerHeader": true }));
+        assert_eq!(zone["spec"]["locality"], json!({ "zone": "a" }));
+    }
+
+    #[test]
     fn the_object_says_that_it_goes_with_its_sidecar() {
         let object = cart().object();
         assert_eq!(object["metadata"]["labels"]["mesh.selvedge.dev/registered-by"], "sidecar");
         assert_eq!(object["metadata"]["labels"]["app"], "cart");
         assert_eq!(object["spec"]["sidecar"]["port"], 15443);
         assert_eq!(object["spec"]["ports"][0]["targetPort"], 8080);
+        assert!(object["spec"].get("application").is_none());
+    }
+
+    #[test]
+    fn an_application_that_is_not_at_the_loopback_is_looked_for_where_it_is() {
+        let workload = Workload { application: Some([127, 20, 0, 3].into()), ..cart() };
+
+        assert_eq!(workload.first_port(), Some(([127, 20, 0, 3], 8080).into()));
+        assert_eq!(workload.object()["spec"]["application"]["address"], "127.20.0.3");
     }
 }

@@ -1,10 +1,12 @@
 //! What happens while it runs, in sentences.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use control::Snapshot;
 use control::status::{BindResult, socket};
+use engine::config::BindAddress;
 use engine::status::{Conditions, ObjectConditions};
 use model::violation::Violations;
 
@@ -116,13 +118,13 @@ pub fn cannot_listen(result: &BindResult) -> Option<String> {
     Some(format!(
         "error: cannot listen on {}: {error}\nhint: {}",
         socket(result.address),
-        listen_hint(result.address.port, error)
+        listen_hint(result.address, error)
     ))
 }
 
 /// The proxy hands over the system's words; these are the three that people meet.
-fn listen_hint(port: u16, error: &str) -> String {
-    let error = error.to_ascii_lowercase();
+fn listen_hint(address: BindAddress, error: &str) -> String {
+    let (port, error) = (address.port, error.to_ascii_lowercase());
     if port < 1024 && (error.contains("permission") || error.contains("os error 13")) {
         return format!(
             "ports below 1024 need privileges: use a port from 1024 up (such as {}), or allow it once with \
@@ -130,26 +132,45 @@ fn listen_hint(port: u16, error: &str) -> String {
             8000 + port
         );
     }
+    let is_of_sidecar = is_of_sidecar(address.ip);
     if error.contains("in use") || error.contains("os error 98") {
+        let else_where = match is_of_sidecar {
+            true => {
+                "where several sidecars share a machine, give each its own --services (such as 127.130.0.0/16) and --address"
+            }
+            false => "or change `port` in the Gateway",
+        };
         return format!(
-            "another process listens there; find it with `ss -ltnp 'sport = :{port}'`, or change `port` in the Gateway"
+            "another process listens there; find it with `ss -ltnp 'sport = :{port}'`, {else_where}"
         );
     }
     if error.contains("assign") || error.contains("os error 99") {
-        return "this machine does not have that address; change `spec.addresses` of the Gateway or --bind"
-            .to_owned();
+        return match is_of_sidecar {
+            true => "this machine does not have that address; choose others with --services, or --address",
+            false => {
+                "this machine does not have that address; change `spec.addresses` of the Gateway or --bind"
+            }
+        }
+        .to_owned();
     }
     "change `port` or `spec.addresses` of the Gateway".to_owned()
 }
 
+/// Whether an address is one at which sidecars are found rather than Gateways: on the loopback, and not its first one.
+fn is_of_sidecar(ip: IpAddr) -> bool {
+    ip.is_loopback() && ip != IpAddr::V4(Ipv4Addr::LOCALHOST) && ip.is_ipv4()
+}
+
 #[cfg(test)]
 mod tests {
-    use engine::config::BindAddress;
-
     use super::*;
 
     fn failed(port: u16, error: &str) -> String {
-        let address = BindAddress { ip: [127, 0, 0, 1].into(), port };
+        failed_at([127, 0, 0, 1], port, error)
+    }
+
+    fn failed_at(ip: [u8; 4], port: u16, error: &str) -> String {
+        let address = BindAddress { ip: ip.into(), port };
         cannot_listen(&BindResult { address, error: Some(error.to_owned()) }).expect("a problem")
     }
 
@@ -168,6 +189,16 @@ mod tests {
         assert!(
             failed(8080, "Cannot assign requested address (os error 99)")
                 .contains("does not have that address")
+        );
+    }
+
+    #[test]
+    fn the_address_of_a_service_that_another_sidecar_has_leads_to_the_option_that_moves_it() {
+        let text = failed_at([127, 128, 7, 1], 8080, "Address already in use (os error 98)");
+
+        assert!(
+            text.contains("ss -ltnp") && text.contains("--services") && !text.contains("Gateway"),
+            "{text}"
         );
     }
 

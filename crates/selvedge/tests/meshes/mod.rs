@@ -2,6 +2,8 @@
 //! with addresses of its own.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod edge;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +17,9 @@ use super::sidecars::{Running, until};
 
 /// The beginning of everybody's identity in shop.
 pub const SHOP: &str = "spiffe://bank.example/ns/shop/sa";
+
+/// A file that is too long is then an error like that of a full disk, and no signal that kills.
+const WITHOUT_FILE_SIZE_SIGNAL: &str = "trap '' XFSZ; exec \"$@\"";
 
 const MESH: &str = "apiVersion: mesh.selvedge.dev/v1alpha1
 kind: Mesh
@@ -55,9 +60,34 @@ impl Mesh {
         mesh
     }
 
+    /// The folder in which everything is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its control plane is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Says what becomes of calls that no policy speaks of.
     pub fn by_default(&self, action: &str) {
         self.apply(&MESH.replace("DEFAULT", action));
+    }
+
+    /// Says how long certificates last that are given from here on.
+    pub fn certificates_last(&self, lifetime: &str) {
+        let certificates = format!("Allow, certificates: {{ lifetime: {lifetime} }}");
+        self.apply(&MESH.replace("DEFAULT", &certificates));
+    }
+
+    /// When the certificate of a member ends; nothing while it has shown none.
+    pub fn certificate_of(&self, name: &str) -> Option<String> {
+        let told = self.must("mesh show -o json");
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        let mut parties = told["status"]["parties"].as_array()?.iter();
+        let party = parties.find(|party| party["name"] == format!("shop/{name}"))?;
+        Some(party["replicas"][0]["certificate"]["notAfter"].as_str()?.to_owned())
     }
 
     /// Makes these documents true.
@@ -97,6 +127,21 @@ impl Mesh {
         self.must(&format!("token create -n shop --service-account {name} --ttl 1h --out {name}.token"));
         member
     }
+
+    /// A workload that registers itself as a replica of a Service, by a token that lets it, with these further words.
+    pub fn replica(
+        &self,
+        service: &'static str,
+        name: &'static str,
+        application: SocketAddr,
+        words: &[&'static str],
+    ) -> Member {
+        let mut member = Member::new(self, name, Speaks::Http, application);
+        (member.label, member.words) = (service, words.to_vec());
+        let grant = format!("--service-account {name} --label app={service} --ttl 1h --out {name}.token");
+        self.must(&format!("token create -n shop {grant}"));
+        member
+    }
 }
 
 /// A workload with its sidecar.
@@ -108,6 +153,9 @@ pub struct Member {
     address: SocketAddr,
     mesh_port: u16,
     services: String,
+    /// Its label `app`, and what else the sidecar is told.
+    label: &'static str,
+    words: Vec<&'static str>,
     folder: PathBuf,
     control: SocketAddr,
     sidecar: Option<Running>,
@@ -118,7 +166,25 @@ impl Member {
         let folder = mesh.folder.path().to_owned();
         let (address, mesh_port) = (free_address(), free_address().port());
         let (services, control) = (free_block(), mesh.address);
-        Member { name, speaks, application, address, mesh_port, services, folder, control, sidecar: None }
+        let (label, words, sidecar) = (name, Vec::new(), None);
+        Member {
+            name,
+            speaks,
+            application,
+            address,
+            mesh_port,
+            services,
+            label,
+            words,
+            folder,
+            control,
+            sidecar,
+        }
+    }
+
+    /// Where others reach it in cleartext, where it asks for no proof.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// It and its Service, written by hand.
@@ -139,7 +205,7 @@ spec:
   serviceAccount: {name}
   sidecar: {{ port: {mesh_port} }}
   ports: [{{ name: {spoken}, port: {port}, protocol: {protocol}, targetPort: {target} }}]
-  application: {{ address: {own} }}
+  application: {{ address: {own}, callerHeader: true }}
 ---
 apiVersion: v1
 kind: Service
@@ -151,6 +217,11 @@ spec:
         )
     }
 
+    /// Tells its sidecar more, from the next start on.
+    pub fn is_told(&mut self, words: &[&'static str]) {
+        self.words.extend(words);
+    }
+
     /// Starts the sidecar, with an application if words name one, and waits until it is a member of the mesh.
     pub fn run(&mut self, application: &[&str]) {
         let name = self.name;
@@ -158,9 +229,11 @@ spec:
             Speaks::Http => format!("http:{}:http:{}", self.address.port(), self.application.port()),
             Speaks::Tcp => format!("tcp:{}:tcp:{}", self.address.port(), self.application.port()),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        command.arg("sidecar").args(["--workload", &format!("shop/{name}-1"), "--service-account", name]);
-        command.args(["--label", &format!("app={name}"), "--port", &port, "--health", "off"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", WITHOUT_FILE_SIZE_SIGNAL, "sh", env!("CARGO_BIN_EXE_selvedge"), "sidecar"]);
+        command.args(["--workload", &format!("shop/{name}-1"), "--service-account", name]);
+        command.args(["--label", &format!("app={}", self.label), "--port", &port, "--health", "off"]);
+        command.args(&self.words);
         command.args(["--control", &format!("https://{}", self.control)]);
         command.args(["--token-file", &format!("{name}.token"), "--data", name]);
         command.args(["--address", &self.address.ip().to_string()]);
@@ -184,6 +257,29 @@ spec:
     /// The socket at which one may watch.
     pub fn tap(&self) -> PathBuf {
         self.folder.join(format!("{}.sock", self.name))
+    }
+
+    /// Bounds the files that its sidecar writes, in bytes, as a disk does that is full.
+    pub fn writes_at_most(&self, bytes: &str) {
+        let id = self.sidecar.as_ref().expect("it runs").id().to_string();
+        let bounded = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:")]).status();
+        assert!(bounded.expect("prlimit runs").success());
+    }
+
+    /// Waits for the sidecar to say this after something was done.
+    pub fn says(&mut self, part: &str, done: impl FnOnce()) -> String {
+        done();
+        self.sidecar.as_mut().expect("it runs").line(part)
+    }
+
+    /// Tells the sidecar to end.
+    pub fn terminate(&self) {
+        self.sidecar.as_ref().expect("it runs").signal("-TERM");
+    }
+
+    /// Where its sidecar takes what the mesh sends, and the port of its Service.
+    pub fn mesh_place(&self) -> (SocketAddr, u16) {
+        (SocketAddr::new(self.address.ip(), self.mesh_port), self.address.port())
     }
 
     /// Kills the sidecar.
@@ -226,12 +322,16 @@ spec:
 
     /// The line of the access log with these words, once it is there.
     pub fn logged(&self, words: &[&str]) -> String {
-        let path = self.folder.join(format!("{}.log", self.name));
-        until(&format!("a line of {} with {words:?}", self.name), || {
-            let text = read(&path)?;
-            text.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
-        })
+        line_of(&self.folder.join(format!("{}.log", self.name)), words)
     }
+}
+
+/// The line with these words in a file, once it is there.
+fn line_of(path: &Path, words: &[&str]) -> String {
+    until(&format!("a line of {} with {words:?}", path.display()), || {
+        let text = read(path)?;
+        text.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+    })
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{pause, signal};
 use crate::scene::PATIENCE;
@@ -35,8 +35,13 @@ impl Running {
 
     /// The first line from here on that contains `part`.
     pub fn line(&mut self, part: &str) -> String {
+        self.line_within(part, PATIENCE)
+    }
+
+    /// The same, when the next line may take longer than most.
+    pub fn line_within(&mut self, part: &str, patience: Duration) -> String {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(patience) {
                 Ok(line) if line.contains(part) => return line,
                 Ok(line) => self.seen.push(line),
                 Err(_) => panic!("no line with `{part}` in {:#?}", self.seen),

@@ -38,6 +38,7 @@ impl Stage {
                 "rules": [{ "backendRefs": [{ "name": "nowhere", "port": 80 }] }],
             },
         }));
+        mesh().into_iter().for_each(|document| scene.document(document));
         let plane = ControlPlane::start().await;
         let url = format!("https://{}", plane.address()).parse().expect("an address");
         let token: TokenFile = read(&plane.gateway_token()).parse().expect("a token file");
@@ -104,6 +105,40 @@ impl Stage {
             assert_eq!(fetch(self.follower.entry, "any.example", "/").await.status, 200);
         }
     }
+}
+
+/// A small mesh, written by hand: the cart may be called by the web, and nobody stands for the ledger.
+fn mesh() -> Vec<Value> {
+    let group = "mesh.selvedge.dev/v1alpha1";
+    let workload = |name: &str| {
+        json!({
+            "apiVersion": group, "kind": "Workload",
+            "metadata": { "name": format!("{name}-1"), "namespace": "default", "labels": { "app": name } },
+            "spec": {
+                "address": "127.0.0.1", "serviceAccount": name, "sidecar": {},
+                "ports": [{ "name": "http", "port": 8080, "protocol": "HTTP" }],
+            },
+        })
+    };
+    let service = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": "default" },
+            "spec": { "selector": { "app": name }, "ports": [{ "name": "http", "port": 8080 }] },
+        })
+    };
+    let policy = json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthorizationPolicy",
+        "metadata": { "name": "readers", "namespace": "default" },
+        "spec": {
+            "targetRefs": [{ "group": "", "kind": "Service", "name": "cart" }], "action": "Allow",
+            "rules": [{ "name": "web", "from": [{ "identities": ["spiffe://shop.example/ns/default/sa/web"] }] }],
+        },
+    });
+    let mesh = json!({
+        "apiVersion": group, "kind": "Mesh", "metadata": { "name": "default" },
+        "spec": { "trustDomain": "shop.example" },
+    });
+    vec![mesh, workload("web"), workload("cart"), service("cart"), service("ledger"), policy]
 }
 
 fn read(path: &PathBuf) -> String {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::TokenFile;
+use model::kinds::TrustBundle;
 use proxy::{Event, IdentityEvent, OnStream, Proxy, SubscribeOptions, Subscription};
 use serde_json::json;
 use tests::until::eventually_within;
@@ -109,11 +110,13 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
     ] {
         plane.apply(&object).await;
     }
-    let arguments = ["token", "create", "-n", "shop", "--service-account", "gateway-edge"];
-    let token: TokenFile = plane.run(&arguments).await.stdout.parse().expect("a token file");
-    let mut options = cart(&plane, token, None);
+    let token = std::fs::read_to_string(plane.control.gateway_token()).expect("the token of gateways");
+    let mut options = cart(&plane, token.parse().expect("a token file"), None);
     options.workload = "shop/edge-1".to_owned();
+    options.gateway = Some("shop/edge".to_owned());
     let kept = Kept::start(options.clone()).await;
+    let bundle: TrustBundle = serde_json::from_value(plane.bundle(|_| true).await).expect("a bundle");
+    kept.keeper.as_ref().expect("it runs").trust(&[&bundle]);
     kept.has_had(1).await;
     for (gateway, is_let_in) in [("shop/edge", true), ("shop/other", false)] {
         let events: Arc<std::sync::Mutex<Vec<Event>>> = Arc::default();

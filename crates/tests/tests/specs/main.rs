@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod both_doors;
 mod doors;
 
 mod framing_chunks;

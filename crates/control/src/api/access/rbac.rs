@@ -63,9 +63,10 @@ impl Authorizer for Rbac {
         before: Option<&Resource>,
         after: Option<&Resource>,
     ) -> Result<(), String> {
-        let rules = self.current.rules(&self.world.now().resources);
+        let resources = self.world.now().resources;
+        let rules = self.current.rules(&resources);
         let asked = Request::Resource(request(permit.wish()));
-        members::check(&rules, permit.who(), &asked, before, after)?;
+        members::check((&rules, &resources), permit.who(), &asked, before, after)?;
         after.map_or(Ok(()), |after| escalation::check(&rules, permit.who(), before, after))
     }
 }

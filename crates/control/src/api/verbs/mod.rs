@@ -79,6 +79,7 @@ pub async fn answer(state: &Arc<State>, request: Request) -> Result<Answer, Stat
         | Endpoint::SelfSubjectRulesReview
         | Endpoint::ControlPlanes
         | Endpoint::Proxies
+        | Endpoint::MeshPictures
         | Endpoint::RouteTraffic
         | Endpoint::Events => Err(Status::no_such_path()),
     };

@@ -98,6 +98,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::TelemetryPolicy => &["tp"],
+        KindName::AuthenticationPolicy => &["authn"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Secret
@@ -135,6 +136,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Mesh
         | KindName::Workload => &["selvedge"],
@@ -194,6 +196,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AuthenticationPolicy => {
+            "An AuthenticationPolicy says how callers of Gateways, routes and Services prove who they are."
         }
         KindName::AuthorizationPolicy => {
             "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."

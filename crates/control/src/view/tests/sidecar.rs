@@ -104,6 +104,20 @@ fn routes_of_the_producer_and_of_ones_own_namespace_come_along() {
 }
 
 #[test]
+fn routes_of_connections_come_along_like_those_of_requests() {
+    let mut scene = shops(Some(&["bank/*"]));
+    let mut route = route_before("bank", "producer", ("bank", "ledger"));
+    route["kind"] = json!("TCPRoute");
+    route["spec"]["rules"] = json!([{ "backendRefs": [{ "name": "vault", "port": 80 }] }]);
+
+    scene.edit(&[route.clone()], &[]);
+
+    assert!(knows(&told(&mut scene), "TCPRoute/bank/producer"));
+    scene.edit(&[], &[&route]);
+    assert!(!knows(&told(&mut scene), "TCPRoute/bank/producer"));
+}
+
+#[test]
 fn a_replica_that_changes_is_heard_of_by_those_who_call_it_and_by_nobody_else() {
     let mut scene = shops(Some(&["bank/ledger"]));
     let before = scene.view(&beside("shop/cart-1")).epoch();

@@ -22,6 +22,8 @@ pub(super) struct Draft {
     pub(super) leads: Leads,
     /// How many proxies in front are believed about the client.
     pub(super) trusted_hops: u8,
+    /// Whether the application is told who calls, where that is proven.
+    pub(super) caller_header: bool,
 }
 
 /// Where a port leads.
@@ -72,7 +74,7 @@ impl Draft {
             }
             (Leads::One(_), Leads::ByName(_)) | (Leads::ByName(_), Leads::One(_)) => false,
         };
-        leads && self.trusted_hops == other.trusted_hops
+        leads && self.trusted_hops == other.trusted_hops && self.caller_header == other.caller_header
     }
 
     /// The clusters that are led to straight.
@@ -95,8 +97,9 @@ impl Draft {
                 (Security::Mesh(MeshPort { services, cleartext: false }), nothing)
             }
         };
-        let settings =
-            Settings { trusted_hops: self.trusted_hops, tracing: tracing.cloned(), ..Settings::default() };
+        let Draft { leads: _, trusted_hops, caller_header } = *self;
+        let tracing = tracing.cloned();
+        let settings = Settings { trusted_hops, caller_header, tracing, ..Settings::default() };
         Port { address, security, carries, settings: Arc::new(settings) }
     }
 }

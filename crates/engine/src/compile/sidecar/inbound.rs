@@ -33,6 +33,8 @@ pub(super) struct Inbound {
     door: Option<BindAddress>,
     asked: Vec<Asked>,
     plain: Vec<PlainPort>,
+    /// Whether the application is told which member calls.
+    caller_header: bool,
     /// Ports that are not listened on, and why.
     pub(super) skipped: Vec<String>,
 }
@@ -66,7 +68,8 @@ impl Inbound {
         mesh: Option<&MeshView>,
     ) -> Inbound {
         let spec = &own.content.spec;
-        let mut inbound = Inbound::default();
+        let caller_header = spec.application.unwrap_or_default().caller_header;
+        let mut inbound = Inbound { caller_header, ..Inbound::default() };
         let Some(sidecar) = spec.sidecar else { return inbound };
         let leading = leading(own, resources, selection);
         if let Some(mesh) = mesh {
@@ -144,21 +147,19 @@ impl Inbound {
                 unique: format!("into {namespace}/{workload}:{}", port.address.port),
                 kind: "Workload",
                 place: format!("{namespace}/{workload}").into(),
-                authorization: ways.protection.of_workload(
-                    namespace,
-                    workload,
-                    &port.services,
-                    ways.resources,
-                ),
+                guard: ways.protection.of_workload(namespace, workload, &port.services, ways.resources),
             };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
-            drafts.insert(port.address, Draft { leads: Leads::One(way), trusted_hops: 0 });
+            // Nobody proves anything here, so there is nobody to tell of.
+            let draft = Draft { leads: Leads::One(way), trusted_hops: 0, caller_header: false };
+            drafts.insert(port.address, draft);
         }
         if let Some(door) = self.door {
             let named = self.asked.iter().map(|asked| asked.named(workload, application, ways)).collect();
             let leads = Leads::ByName(named);
-            drafts.insert(door, Draft { leads, trusted_hops: TRUSTED_HOPS_OF_MEMBERS });
+            let (trusted_hops, caller_header) = (TRUSTED_HOPS_OF_MEMBERS, self.caller_header);
+            drafts.insert(door, Draft { leads, trusted_hops, caller_header });
         }
         drafts
     }
@@ -203,7 +204,7 @@ impl Asked {
             unique: format!("into {namespace}/{service}:{}", self.port),
             kind: "Service",
             place: format!("{namespace}/{service}").into(),
-            authorization: ways.protection.of_workload(
+            guard: ways.protection.of_workload(
                 namespace,
                 workload,
                 &[(service.clone(), self.port)],

@@ -23,6 +23,7 @@ use super::protection::PolicyBook;
 use super::rules::RuleSlots;
 use super::selection::Selection;
 use super::tables::Tables;
+use super::tcp_routes::TcpRoutes;
 use super::telemetry::TelemetryBook;
 use crate::config::{BindAddress, ClusterSlot, Port, ReachableName, Tracing};
 use crate::mesh::MeshView;
@@ -50,6 +51,7 @@ pub(super) struct Sidecar {
 /// What ways are laid with.
 pub(super) struct Ways<'a> {
     pub(super) tables: &'a mut Tables,
+    pub(super) connections: &'a TcpRoutes,
     pub(super) slots: &'a mut RuleSlots,
     pub(super) book: &'a mut ClusterBook,
     pub(super) protection: &'a mut PolicyBook,

@@ -13,6 +13,7 @@ use super::inbound::Inbound;
 use super::way::{Label, Way};
 use super::{Ways, at};
 use crate::compile::listeners::ListenerView;
+use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::service_parents::{self, CONSUMER, PRODUCER};
 use crate::config::{BindAddress, ReachableName, ReachablePort};
@@ -121,7 +122,8 @@ impl Outbound {
         for called in &self.called {
             for port in &called.ports {
                 let leads = Leads::One(called.way(port, ways));
-                drafts.insert(at(called.address, port.open_at), Draft { leads, trusted_hops: TRUSTED_HOPS });
+                let draft = Draft { leads, trusted_hops: TRUSTED_HOPS, caller_header: false };
+                drafts.insert(at(called.address, port.open_at), draft);
             }
         }
         drafts
@@ -142,7 +144,8 @@ impl Called {
         }
     }
 
-    /// By the consumer's routes; without any by the producer's; without any straight on.
+    /// By the consumer's routes; without any by the producer's; without any straight on. Routes of requests come before
+    /// those of connections where a port leaves open what it is.
     fn way(&self, port: &CalledPort, ways: &mut Ways<'_>) -> Way {
         let (namespace, name) = &self.place;
         for whose in [CONSUMER, PRODUCER] {
@@ -152,12 +155,18 @@ impl Called {
                 return Way::Routes(listener);
             }
         }
+        for whose in [CONSUMER, PRODUCER] {
+            let place = service_parents::unique(namespace, name, port.port, whose);
+            if let Some(rule) = ways.connections.winner(&place) {
+                return Way::Connections(rule.clone());
+            }
+        }
         let key = ClusterKey::Service { namespace: namespace.clone(), name: name.clone(), port: port.port };
         let label = Label {
             unique: format!("to {namespace}/{name}:{}", port.port),
             kind: "Service",
             place: format!("{namespace}/{name}").into(),
-            authorization: None,
+            guard: Guard::default(),
         };
         Way::straight(label, key, port.spoken.is_http(), ways)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Ways;
-use crate::authorization::Authorization;
+use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
@@ -17,8 +17,10 @@ use crate::matching::{
 /// Where connections lead.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
-    /// By routes.
+    /// By routes of requests.
     Routes(Arc<Listener>),
+    /// By a route of connections.
+    Connections(Arc<TcpRule>),
     /// Straight on.
     Straight(Straight),
 }
@@ -32,7 +34,7 @@ pub(super) struct Straight {
     slot: RuleSlot,
     cluster: ClusterSlot,
     http: bool,
-    authorization: Option<Arc<Authorization>>,
+    guard: Guard,
 }
 
 /// For whom a straight way is laid.
@@ -44,8 +46,8 @@ pub(super) struct Label {
     pub(super) kind: &'static str,
     /// `namespace/name` of that object.
     pub(super) place: Arc<str>,
-    /// Who may go that way; `None` where everybody may.
-    pub(super) authorization: Option<Arc<Authorization>>,
+    /// What is asked of those who go that way.
+    pub(super) guard: Guard,
 }
 
 impl Way {
@@ -53,23 +55,24 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, authorization, .. } = label;
-        Way::Straight(Straight { place, kind, slot, cluster, http, authorization })
+        let Label { kind, place, guard, .. } = label;
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard })
     }
 
     /// Whether the two are the same, routes by pointer.
     pub(super) fn is(&self, other: &Way) -> bool {
         match (self, other) {
             (Way::Routes(mine), Way::Routes(theirs)) => Arc::ptr_eq(mine, theirs),
+            (Way::Connections(mine), Way::Connections(theirs)) => Arc::ptr_eq(mine, theirs),
             (Way::Straight(mine), Way::Straight(theirs)) => mine.is(theirs),
-            (Way::Routes(_), Way::Straight(_)) | (Way::Straight(_), Way::Routes(_)) => false,
+            (Way::Routes(_) | Way::Connections(_) | Way::Straight(_), _) => false,
         }
     }
 
     /// The cluster that it leads to straight. What routes lead to is kept in use by them.
     pub(super) fn cluster(&self) -> Option<ClusterSlot> {
         match self {
-            Way::Routes(_) => None,
+            Way::Routes(_) | Way::Connections(_) => None,
             Way::Straight(straight) => Some(straight.cluster),
         }
     }
@@ -77,12 +80,13 @@ impl Way {
     pub(super) fn carries(&self) -> Carries {
         match self {
             Way::Routes(listener) => table(listener.clone()),
+            Way::Connections(rule) => Carries::Tcp(rule.clone()),
             Way::Straight(straight) if straight.http => table(Arc::new(straight.listener())),
             Way::Straight(straight) => Carries::Tcp(Arc::new(TcpRule {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
-                authorization: straight.authorization.clone(),
+                authorization: straight.guard.authorization.clone(),
             })),
         }
     }
@@ -90,18 +94,13 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, authorization } = self;
-        let same_authorization = match (authorization, &other.authorization) {
-            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
+        let Straight { place, kind, slot, cluster, http, guard } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
-            && same_authorization
+            && *guard == other.guard
     }
 
     fn origin(&self) -> Origin {
@@ -123,7 +122,8 @@ impl Straight {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
-            authorization: self.authorization.clone(),
+            authentication: self.guard.authentication.clone(),
+            authorization: self.guard.authorization.clone(),
         };
         let seniority =
             Seniority { created: i64::MAX, seen: 0, route: self.place.clone(), rule: 0, matched: 0 };

@@ -1,5 +1,7 @@
 //! `selvedge mesh`
 
+mod show;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -12,16 +14,18 @@ use crate::output;
 use crate::remote::proxies::Proxies;
 use crate::remote::{Connection, block_on, failure};
 
-/// Change whom the members of a mesh trust
+/// Show the mesh, and change whom its members trust
 ///
 /// A rotation replaces the root of a mesh while traffic flows: everybody learns of the new root, then it signs, then
 /// certificates are renewed, and when nobody needs the old root any more it goes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  selvedge mesh show
+  selvedge mesh show -o svg > mesh.svg
   selvedge mesh rotate
   selvedge mesh rotate --status
   selvedge mesh distrust 5f0c…91 --mesh default
-Exit code 0 means that the rotation has ended or none is under way, 6 that one is.")]
+Of `rotate`, exit code 0 means that the rotation has ended or none is under way, 6 that one is.")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -29,6 +33,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    Show(show::Show),
     Rotate(Rotate),
     Distrust(Distrust),
 }
@@ -74,6 +79,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Does what was asked for.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.action {
+        Action::Show(show) => show.run(),
         Action::Rotate(rotate) => rotate.run(),
         Action::Distrust(distrust) => distrust.run(),
     }

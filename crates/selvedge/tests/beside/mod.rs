@@ -1,0 +1,5 @@
+//! Promises of what stands beside members of the mesh: gateways, neighbours, and faults.
+
+mod faults;
+mod gateway;
+mod nearby;
