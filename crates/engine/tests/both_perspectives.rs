@@ -104,7 +104,17 @@ fn meaning(rule: &Rule, config: &Config) -> String {
         Action::Redirect(redirect) => format!("{redirect:?}"),
         Action::Refuse { status, reason } => format!("{status} {reason}"),
     };
-    let Rule { slot: _, origin, filters, action: _, timeouts, retry, fault, authorization: _ } = rule;
+    let Rule {
+        slot: _,
+        origin,
+        filters,
+        action: _,
+        timeouts,
+        retry,
+        fault,
+        authentication: _,
+        authorization: _,
+    } = rule;
     format!("{origin:?} {filters:?} {action} {timeouts:?} {retry:?} {fault:?}")
 }
 

@@ -32,7 +32,7 @@ impl Shop {
     fn open() -> Shop {
         let folder = tempfile::tempdir().expect("a folder");
         // The user `postgres` has to come by.
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).expect("our folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("our folder");
         let [high, low] = (std::process::id() as u16).to_be_bytes();
         let network = [127, 0x40 | (high & 0x3f), low];
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/mesh/run");

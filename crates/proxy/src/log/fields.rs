@@ -1,5 +1,7 @@
 //! The header fields of a request, for whoever watches it live: values of those that may hold a secret are not shown.
 
+use engine::authentication::Place;
+
 use super::line::string;
 use crate::exchange::Exchange;
 
@@ -25,10 +27,15 @@ pub fn write(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
     for (at, field) in exchange.request.head.fields.iter().enumerate() {
         let (name, value) = (field.name.of(text), field.value.of(text));
         string(out, if at == 0 { b"[" } else { b",[" }, name);
-        string(out, b",", if is_secret(name) { REDACTED } else { value });
+        string(out, b",", if is_secret(name) || is_credential(exchange, name) { REDACTED } else { value });
         out.push(b']');
     }
     out.push(b']');
+}
+
+/// Whether an AuthenticationPolicy looks for credentials there.
+fn is_credential(exchange: &Exchange<'_>, name: &[u8]) -> bool {
+    matches!(exchange.concealed.place, Some(Place::Header(field)) if **field == *name)
 }
 
 /// Names are in lower case by now.

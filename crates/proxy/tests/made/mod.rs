@@ -168,6 +168,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
+        authentication: None,
         retry: None,
         fault: None,
         authentication: None,
