@@ -33,13 +33,22 @@ pub struct Description {
     /// Its operations, in the order written.
     pub operations: Vec<Arc<Operation>>,
     /// Groups of operations with their descriptions, in the order written.
-    pub tags: Box<[(Arc<str>, Option<Arc<str>>)]>,
+    pub tags: Box<[Tag]>,
     /// Ways to show who one is.
     pub schemes: Box<[(Arc<str>, Arc<Scheme>)]>,
     /// The values it speaks of.
     pub schemas: Arc<Schemas>,
     /// What is odd and was left out or taken as well as it goes.
     pub warnings: Vec<Problem>,
+}
+
+/// A group of operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Its name.
+    pub name: Arc<str>,
+    /// A description, in Markdown.
+    pub description: Option<Arc<str>>,
 }
 
 /// Where an API is served by its authors. We serve it elsewhere; the path of the first is where operations hang.

@@ -24,7 +24,7 @@ pub mod lint;
 pub mod mock;
 pub mod schema;
 
-pub use description::{Description, Dialect, Server};
+pub use description::{Description, Dialect, Server, Tag};
 pub use op_key::OpKey;
 pub use operation::Media;
 pub use operation::{

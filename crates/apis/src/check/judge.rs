@@ -9,7 +9,7 @@ use crate::limits::{CHECK_STEPS_MAX, FAULTS_MAX, SAME_VALUE_STEPS_MAX};
 use crate::numbers;
 use crate::problem::quoted;
 use crate::schema::{
-    Bound, ListRules, NumberRules, ObjectRules, Schema, SchemaId, Schemas, TextRules, Type, Types,
+    Bound, ListRules, Needs, NumberRules, ObjectRules, Schema, SchemaId, Schemas, TextRules, Type, Types,
 };
 use crate::source::push_step;
 
@@ -51,7 +51,7 @@ impl<'s> Judge<'s> {
     }
 
     /// Only the verdict.
-    pub fn is_kept(mut self, id: SchemaId, value: &Value) -> bool {
+    pub fn verdict(mut self, id: SchemaId, value: &Value) -> bool {
         self.quiet = 1;
         self.judge(id, value)
     }
@@ -276,7 +276,7 @@ impl<'s> Judge<'s> {
             }
             kept &= self.property(rules, name, inner);
         }
-        for (name, needed) in &rules.dependent_required {
+        for Needs { name, needed } in &rules.dependent_required {
             for missing in
                 needed.iter().filter(|missing| map.contains_key(&**name) && !map.contains_key(&***missing))
             {

@@ -99,7 +99,7 @@ pub fn value(
 /// Whether a value keeps to a schema.
 #[must_use]
 pub fn holds(schemas: &Schemas, id: SchemaId, value: &Value, direction: Direction) -> bool {
-    judge::Judge::new(schemas, direction, &Where::Body).is_kept(id, value)
+    judge::Judge::new(schemas, direction, &Where::Body).verdict(id, value)
 }
 
 /// Everything that is wrong with a request to an operation, credentials aside ([`credentials::missing`]).

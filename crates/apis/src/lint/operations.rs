@@ -25,8 +25,8 @@ pub fn look(operation: &Operation, description: &Description, desk: &mut Desk) {
         );
     }
     for tag in operation.tags.iter().filter(|_| !description.tags.is_empty()) {
-        if !description.tags.iter().any(|(known, _)| known == tag) {
-            let near = model::suggest::did_you_mean(tag, description.tags.iter().map(|(known, _)| &**known));
+        if !description.tags.iter().any(|known| known.name == *tag) {
+            let near = model::suggest::did_you_mean(tag, description.tags.iter().map(|known| &*known.name));
             let what = format!("has the tag {}, which is not among `tags`", crate::problem::quoted(tag));
             desk.add(
                 &rules::TAG_KNOWN,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::description::{Description, Dialect, Server};
+use crate::description::{Description, Dialect, Server, Tag};
 use crate::limits::PARTS_MAX;
 use crate::operation::{Example, Media};
 use crate::problem::{Problem, quoted};
@@ -162,10 +162,12 @@ fn describe<'a>(root: Node<'a>, dialect: Dialect, reader: &mut Reader<'a>) -> De
     security::schemes(root, reader);
     let servers = root.field("servers").into_iter().flat_map(|servers| servers.items());
     let servers = servers.filter_map(|node| server(node, reader)).collect();
-    let tags =
-        root.field("tags").into_iter().flat_map(|tags| tags.items()).filter_map(|tag| {
-            Some((tag.text_of("name")?.into(), tag.text_of("description").map(Into::into)))
-        });
+    let tags = root.field("tags").into_iter().flat_map(|tags| tags.items()).filter_map(|tag| {
+        Some(Tag {
+            name: tag.text_of("name")?.into(),
+            description: tag.text_of("description").map(Into::into),
+        })
+    });
     Description {
         dialect,
         title: text("title").unwrap_or_default().into(),

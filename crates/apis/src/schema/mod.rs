@@ -184,7 +184,7 @@ pub struct ObjectRules {
     /// Every name, as text.
     pub names: Option<SchemaId>,
     /// Names that must be there when a name is there.
-    pub dependent_required: Box<[(Arc<str>, Box<[Arc<str>]>)]>,
+    pub dependent_required: Box<[Needs]>,
     /// What the whole object must be when a name is there.
     pub dependent: Box<[(Arc<str>, SchemaId)]>,
     /// Properties that no other rule has looked at.
@@ -203,6 +203,15 @@ impl ObjectRules {
     pub fn requires(&self, name: &str) -> bool {
         self.required.iter().any(|required| **required == *name)
     }
+}
+
+/// Names that must be there when a name is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Needs {
+    /// The name.
+    pub name: Arc<str>,
+    /// Those that it needs.
+    pub needed: Box<[Arc<str>]>,
 }
 
 /// `if`, `then`, `else`.

@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 
 use super::read::{Desk, Draft, about};
 use super::{
-    Bound, Contains, ListRules, NumberRules, ObjectRules, Pattern, Schema, SchemaId, TextRules, Type,
+    Bound, Contains, ListRules, Needs, NumberRules, ObjectRules, Pattern, Schema, SchemaId, TextRules, Type,
 };
 use crate::numbers;
 use crate::source::Node;
@@ -71,12 +71,9 @@ fn object_word<'a>(draft: &mut Draft<'a>, word: &str, value: Node<'a>, desk: &mu
             let properties = value.fields().map(|(name, node)| (name.into(), desk.number(node))).collect();
             object(&mut draft.schema).properties = properties;
         }
-        "required" => {
-            // Some write `required: true` on a property; it says nothing there and harms nobody.
-            if !value.value.is_boolean() {
-                object(&mut draft.schema).required = names(value, desk);
-            }
-        }
+        // Some write `required: true` on a property; it says nothing there and harms nobody.
+        "required" if value.value.is_boolean() => {}
+        "required" => object(&mut draft.schema).required = names(value, desk),
         "patternProperties" if newer => {
             let patterns = value.fields().map(|(name, node)| {
                 let pattern = Pattern::new(name);
@@ -93,7 +90,10 @@ fn object_word<'a>(draft: &mut Draft<'a>, word: &str, value: Node<'a>, desk: &mu
         "maxProperties" => object(&mut draft.schema).size_max = size(value, desk),
         "propertyNames" if newer => object(&mut draft.schema).names = Some(desk.number(value)),
         "dependentRequired" if newer => {
-            let all = value.fields().map(|(name, node)| (name.into(), names(node, desk))).collect();
+            let all = value
+                .fields()
+                .map(|(name, node)| Needs { name: name.into(), needed: names(node, desk) })
+                .collect();
             object(&mut draft.schema).dependent_required = all;
         }
         "dependentSchemas" if newer => {

@@ -129,7 +129,7 @@ impl<'s> Maker<'s> {
                 waiting.extend(self.branch(branches, turn));
             }
             if let Some(condition) = &schema.condition {
-                let first = (turn + self.drawn(2)) % 2 == 0;
+                let first = (turn + self.drawn(2)).is_multiple_of(2);
                 match (first, condition.then, condition.otherwise) {
                     (true, then, _) => waiting.extend([Some(condition.when), then].into_iter().flatten()),
                     (false, _, otherwise) => waiting.extend(otherwise),

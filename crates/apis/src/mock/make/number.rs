@@ -129,7 +129,7 @@ fn grid(steps: &[&Number]) -> i128 {
         let near = step.as_f64().filter(|near| near.fract() == 0.0 && *near >= 1.0 && *near < 1e15)?;
         Some(near as i128)
     };
-    steps.iter().filter_map(|step| whole(step)).fold(1, |grid, step| grid / common(grid, step) * step).max(1)
+    steps.iter().filter_map(whole).fold(1, |grid, step| grid / common(grid, step) * step).max(1)
 }
 
 fn common(left: i128, right: i128) -> i128 {

@@ -141,8 +141,8 @@ fn required<'s>(rules: &[&'s ObjectRules]) -> Vec<&'s str> {
 
 fn needed_with<'s>(rules: &[&'s ObjectRules], name: &str) -> Vec<&'s str> {
     let all = rules.iter().flat_map(|rules| rules.dependent_required.iter());
-    all.filter(|(known, _)| **known == *name)
-        .flat_map(|(_, needed)| needed.iter())
+    all.filter(|needs| *needs.name == *name)
+        .flat_map(|needs| needs.needed.iter())
         .map(|name| &**name)
         .collect()
 }

@@ -23,7 +23,7 @@ pub fn text(pattern: &str, chance: &mut Chance, least: u64, most: u64, attempt: 
         attempt.min(MORE)
     };
     let mut walk = Walk { chance, text: String::new(), more, aim: least.min(BYTES), attempt };
-    walk.node(&hir, true)?;
+    walk.node(&hir)?;
     let mut text = walk.text;
     // What is found somewhere may have anything around it.
     let open_end = !ends_bound(&hir);
@@ -47,7 +47,7 @@ struct Walk<'c> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, hir: &Hir, last: bool) -> Option<()> {
+    fn node(&mut self, hir: &Hir) -> Option<()> {
         if self.text.len() > BYTES {
             return None;
         }
@@ -58,14 +58,11 @@ impl Walk<'_> {
                 Some(())
             }
             HirKind::Class(class) => self.class(class),
-            HirKind::Capture(capture) => self.node(&capture.sub, last),
-            HirKind::Concat(parts) => {
-                let end = parts.len();
-                parts.iter().enumerate().try_for_each(|(at, part)| self.node(part, last && at + 1 == end))
-            }
+            HirKind::Capture(capture) => self.node(&capture.sub),
+            HirKind::Concat(parts) => parts.iter().try_for_each(|part| self.node(part)),
             HirKind::Alternation(branches) => {
                 let first = if self.attempt == 0 { 0 } else { self.chance.below(branches.len() as u64) };
-                self.node(branches.get(usize::try_from(first).ok()?)?, last)
+                self.node(branches.get(usize::try_from(first).ok()?)?)
             }
             HirKind::Repetition(repetition) => {
                 let most = repetition.max.unwrap_or(u32::MAX);
@@ -76,7 +73,7 @@ impl Walk<'_> {
                     if time >= repetition.min && self.aim > 0 && self.text.chars().count() >= self.aim {
                         break;
                     }
-                    self.node(&repetition.sub, last)?;
+                    self.node(&repetition.sub)?;
                 }
                 Some(())
             }
