@@ -51,6 +51,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         sources: Arc::default(),
         names: Arc::default(),
         policies: Arc::default(),
+        key_sources: Arc::default(),
     }
 }
 
@@ -150,5 +151,6 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         retry: None,
         fault: None,
         authorization: None,
+        authentication: None,
     }
 }
