@@ -104,17 +104,8 @@ fn meaning(rule: &Rule, config: &Config) -> String {
         Action::Redirect(redirect) => format!("{redirect:?}"),
         Action::Refuse { status, reason } => format!("{status} {reason}"),
     };
-    let Rule {
-        slot: _,
-        origin,
-        filters,
-        action: _,
-        timeouts,
-        retry,
-        fault,
-        authentication: _,
-        authorization: _,
-    } = rule;
+    // Who may ask is asked at other places on the two ways, and compared below.
+    let Rule { slot: _, origin, filters, action: _, timeouts, retry, fault, authorization: _, .. } = rule;
     format!("{origin:?} {filters:?} {action} {timeouts:?} {retry:?} {fault:?}")
 }
 

@@ -168,11 +168,10 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
             weight_total: 1,
         }),
         timeouts: Timeouts::default(),
-        authentication: None,
         retry: None,
         fault: None,
+        rates: None,
         authentication: None,
-            rates: None,
         authorization: None,
         operation: None,
     }

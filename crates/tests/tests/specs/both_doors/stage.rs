@@ -37,6 +37,11 @@ impl Drop for Door {
     }
 }
 
+/// Names and values, sorted.
+type Fields = Vec<(String, String)>;
+/// What an upstream saw: its name, the request line, and all fields.
+type Seen = (String, String, Fields);
+
 /// All that is to be seen of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -44,10 +49,10 @@ pub struct Verdict {
     /// The failure, where the proxy itself answered.
     code: Option<String>,
     /// Fields of the answer, but for those that name the moment or the request.
-    answer: Vec<(String, String)>,
+    answer: Fields,
     body: String,
-    /// What each upstream saw: its name, the request line, and all fields.
-    pub seen: Vec<(String, String, Vec<(String, String)>)>,
+    /// What upstreams saw.
+    pub seen: Vec<Seen>,
     /// What the log says of it.
     pub log: BTreeMap<&'static str, Value>,
 }
@@ -138,7 +143,7 @@ const LOGGED: [&str; 10] =
 /// Fields that are of a moment.
 const OF_A_MOMENT: [&str; 3] = ["date", "x-request-id", "selvedge-timeout-ms"];
 
-fn said<'f>(fields: impl Iterator<Item = &'f (String, String)>) -> Vec<(String, String)> {
+fn said<'f>(fields: impl Iterator<Item = &'f (String, String)>) -> Fields {
     let mut said: Vec<_> = fields
         .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
         .filter(|(name, _)| !OF_A_MOMENT.contains(&name.as_str()))
@@ -147,7 +152,7 @@ fn said<'f>(fields: impl Iterator<Item = &'f (String, String)>) -> Vec<(String, 
     said
 }
 
-fn seen(upstreams: &Upstreams, before: &[usize]) -> Vec<(String, String, Vec<(String, String)>)> {
+fn seen(upstreams: &Upstreams, before: &[usize]) -> Vec<Seen> {
     let new = |((name, upstream), before): (&(&str, Upstream), &usize)| {
         let requests = upstream.requests().split_off(*before);
         let one = |request: Recorded| ((*name).to_owned(), request.line(), said(request.headers.iter()));
