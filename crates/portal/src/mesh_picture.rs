@@ -1,4 +1,4 @@
-//! The drawing of a mesh: parties from left to right in the order in which they call one another, and lines between them.
+//! The drawing of a mesh: parties from left to right in the order in which they call one another, with lines between.
 //!
 //! One drawing for the console and for `selvedge mesh show -o svg`. Only positions are computed here; the template
 //! writes them, and escapes every label. Whatever a colour says, a word or a kind of line says as well.

@@ -307,7 +307,10 @@ async fn clients_discover_it() {
 
     let named = |resource: &Value| resource["name"].as_str().unwrap_or_default().to_owned();
     let resources = kinds["resources"].as_array().expect("resources");
-    assert_eq!(resources.iter().map(named).collect::<Vec<_>>(), ["controlplanes", "meshpictures", "proxies", "routes"]);
+    assert_eq!(
+        resources.iter().map(named).collect::<Vec<_>>(),
+        ["controlplanes", "meshpictures", "proxies", "routes"]
+    );
     assert!(
         groups["groups"]
             .as_array()

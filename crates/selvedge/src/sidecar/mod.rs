@@ -173,8 +173,8 @@ impl RunningSidecar {
         self.saying.names().borrow().clone()
     }
 
-    /// Whether there is a configuration. Of a workload that the control plane has not heard of yet it knows nothing, and
-    /// what it says then is none: such a one has no door by which the mesh comes in.
+    /// Whether there is a configuration. Of a workload that the control plane has not heard of yet it knows nothing,
+    /// and what it says then is none: such a one has no door by which the mesh comes in.
     #[must_use]
     pub fn has_config(&self) -> bool {
         self.proxy.config().is_some_and(|config| config.ports.iter().any(|port| is_inbound(port)))

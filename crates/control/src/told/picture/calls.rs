@@ -119,8 +119,8 @@ fn declared(resources: &Resources, parties: &mut [Party], between: &mut BTreeMap
     }
 }
 
-/// A Gateway calls what its routes lead to. A workload calls what a policy lets it call by name, or what it says that it
-/// reaches; that everybody may call somebody is said of the one who is called.
+/// A Gateway calls what its routes lead to. A workload calls what a policy lets it call by name, or what it says that
+/// it reaches; that everybody may call somebody is said of the one who is called.
 fn is_worth_a_line(
     from: &Party,
     place: &Place,

@@ -1,7 +1,8 @@
 //! The mesh as one picture: who is in it, who answers for which Services, who may call whom, and who does.
 //!
 //! Drawn by nobody here: the console and `selvedge mesh show` draw what this tells. A party is everybody under one
-//! identity, because that is what policies are about. A picture is for people, so it is bounded, and says what it left out.
+//! identity, because that is what policies are about. A picture is for people, so it is
+//! bounded, and says what it left out.
 
 mod calls;
 mod parties;

@@ -1,4 +1,4 @@
-//! Who is in the mesh: Gateways, service accounts with their workloads, and Services that nobody of the mesh stands for.
+//! Who is in the mesh: Gateways, service accounts with their workloads, and Services that nobody there stands for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

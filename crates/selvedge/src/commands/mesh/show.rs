@@ -13,8 +13,8 @@ use crate::show::{age, counted};
 
 /// Show who is in the mesh, who may call whom, and who does
 ///
-/// Members with identity, certificate and what they ask of their callers; calls that routes lead to, that policies allow by
-/// name, or that are made now, with what says so. The console shows the same picture.
+/// Members with identity, certificate and what they ask of their callers; calls that routes lead to, that policies
+/// allow by name, or that are made now, with what says so. The console shows the same picture.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge mesh show
