@@ -120,14 +120,14 @@ fn what_names_an_operation_that_is_not_there_is_told_which_was_meant() {
         "x",
         "{ version: a, operations: [{ operations: ['GET /pet/{}'], mock: {} }] }",
     ));
-    world.apply(&object("APIProduct", "y", "{ apis: [{ version: other }] }"));
+    world.apply(&object("APIProduct", "bundle", "{ apis: [{ version: other }] }"));
 
     let binding = says(&mut world, "x", ConditionType::ResolvedRefs).expect("a condition");
     assert!(
         binding.contains("no operation `GET /pet/{}`") && binding.contains("`GET /pets/{}`"),
         "{binding}"
     );
-    let product = says(&mut world, "y", ConditionType::ResolvedRefs).expect("a condition");
+    let product = says(&mut world, "bundle", ConditionType::ResolvedRefs).expect("a condition");
     assert_eq!(product, "there is no APIVersion `other`");
 }
 
