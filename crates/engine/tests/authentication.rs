@@ -71,8 +71,9 @@ fn the_nearest_of_all_policies_holds() {
     assert_eq!(name(&mut world), None);
     let levels = [
         ("selvedge-system", "mesh", Value::Null),
-        ("default", "namespace", Value::Null),
         ("default", "gateway", to("Gateway", "edge")),
+        // The Service's namespace too, which is nearer than the Gateway.
+        ("default", "namespace", Value::Null),
         ("default", "route", to("HTTPRoute", "r")),
         ("default", "service", to("Service", "cart")),
     ];

@@ -361,7 +361,7 @@ proptest! {
         for (address, identity, replica) in &callers {
             let identity: Option<SpiffeId> = identity.map(|text| text.parse().expect("an identity"));
             let address = address.map(|text| text.parse().expect("an address"));
-            let source = Source { address, identity: identity.as_ref(), replica: *replica };
+            let source = Source { address, identity: identity.as_ref(), replica: *replica, ..Source::default() };
             for ask in &asks {
                 let said = decided(front.as_ref(), &source, ask);
                 prop_assert_eq!(&said, &decided(door.as_ref(), &source, ask), "the door of the mesh, {:?}", ask);

@@ -150,7 +150,12 @@ impl Party {
     fn reach<'a>(&self, authorization: &'a engine::authorization::Authorization) -> Reach<'a> {
         let replica = self.replicas.first().map(|replica| replica.name.as_str());
         let replica = replica.filter(|_| matches!(self.id, Role::Account(_)));
-        authorization.reach(&Source { address: None, identity: self.identity.as_ref(), replica })
+        authorization.reach(&Source {
+            address: None,
+            identity: self.identity.as_ref(),
+            replica,
+            ..Source::default()
+        })
     }
 }
 
