@@ -157,7 +157,12 @@ fn existing(kind: KindName) -> Value {
         KindName::JoinToken => json!({"spec": {"serviceAccount": "a", "digest": "0".repeat(64)}}),
         KindName::TrustBundle => json!({"spec": {"trustDomain": "a", "roots": []}}),
         KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
+        KindName::Subscription => json!({"spec": {"application": "a", "product": "a", "plan": "a"}}),
+        KindName::Credential => json!({"spec": {"application": "a"}}),
         KindName::Namespace
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
         | KindName::Secret
         | KindName::ConfigMap
         | KindName::Pod

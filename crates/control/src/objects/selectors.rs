@@ -249,6 +249,10 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         KindName::Pod => &["spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"],
         KindName::Service => &["spec.clusterIP", "spec.type"],
         KindName::Workload => &["spec.address", "spec.serviceAccount"],
+        KindName::Application => &["spec.team", "status.state"],
+        KindName::Subscription => &["spec.application", "spec.product", "spec.plan", "status.state"],
+        KindName::Credential => &["spec.application", "spec.type", "status.state"],
+        KindName::Team | KindName::Developer => &["status.state"],
         KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::GatewayClass

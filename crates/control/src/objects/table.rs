@@ -192,6 +192,11 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
         | KindName::AccessToken => access_columns(kind),
+        KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential => customer_columns(kind),
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
 }
@@ -232,6 +237,47 @@ fn access_columns(kind: KindName) -> Vec<Column> {
         }
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
         KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
+        _ => Vec::new(),
+    }
+}
+
+/// Of the kinds that grow with customers; none for others.
+fn customer_columns(kind: KindName) -> Vec<Column> {
+    let state = || text("State", |object, _| word(object, "/status/state"));
+    match kind {
+        KindName::Team => vec![
+            text("Title", |object, _| none_if_empty(first(object, &["/spec/title"]))),
+            count("Members", |object, _| list(object, "/spec/members").count().into()),
+            state(),
+            AGE,
+        ],
+        KindName::Developer => vec![
+            text("Title", |object, _| none_if_empty(first(object, &["/spec/title"]))),
+            wide("Email", |object, _| none_if_empty(first(object, &["/spec/email"]))),
+            state(),
+            AGE,
+        ],
+        KindName::Application => {
+            vec![text("Team", |object, _| none_if_empty(first(object, &["/spec/team"]))), state(), AGE]
+        }
+        KindName::Subscription => vec![
+            text("Application", |object, _| word(object, "/spec/application")),
+            text("Product", |object, _| word(object, "/spec/product")),
+            text("Plan", |object, _| word(object, "/spec/plan")),
+            state(),
+            text("Holds", |object, _| none_if_empty(texts(object, "/status/holds").join(","))),
+            AGE,
+        ],
+        KindName::Credential => vec![
+            text("Application", |object, _| word(object, "/spec/application")),
+            text("Type", |object, _| word(object, "/spec/type")),
+            text("Shown", |object, _| {
+                none_if_empty(first(object, &["/status/shown", "/spec/identity", "/spec/certificate"]))
+            }),
+            state(),
+            text("Expires", |object, _| none_if_empty(first(object, &["/spec/expiresAt"]))),
+            AGE,
+        ],
         _ => Vec::new(),
     }
 }

@@ -79,6 +79,11 @@ fn json(resource: &Resource) -> Value {
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
+        | Kind::Team(_)
+        | Kind::Developer(_)
+        | Kind::Application(_)
+        | Kind::Subscription(_)
+        | Kind::Credential(_)
         | Kind::JoinToken(_)
         | Kind::TrustBundle(_) => {}
     }
@@ -118,6 +123,11 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
+        | Kind::Team(_)
+        | Kind::Developer(_)
+        | Kind::Application(_)
+        | Kind::Subscription(_)
+        | Kind::Credential(_)
         | Kind::JoinToken(_)
         | Kind::TrustBundle(_) => false,
     }
@@ -172,6 +182,11 @@ fn parents(resource: &Resource) -> Vec<String> {
         | Kind::RoleBinding(_)
         | Kind::ClusterRoleBinding(_)
         | Kind::AccessToken(_)
+        | Kind::Team(_)
+        | Kind::Developer(_)
+        | Kind::Application(_)
+        | Kind::Subscription(_)
+        | Kind::Credential(_)
         | Kind::JoinToken(_)
         | Kind::TrustBundle(_) => Vec::new(),
     }

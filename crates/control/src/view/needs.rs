@@ -167,6 +167,11 @@ impl Needs<'_> {
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
             | Kind::AccessToken(_)
+            | Kind::Team(_)
+            | Kind::Developer(_)
+            | Kind::Application(_)
+            | Kind::Subscription(_)
+            | Kind::Credential(_)
             | Kind::JoinToken(_)
             | Kind::TrustBundle(_) => {}
         }

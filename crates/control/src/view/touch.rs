@@ -88,6 +88,11 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             | Kind::RoleBinding(_)
             | Kind::ClusterRoleBinding(_)
             | Kind::AccessToken(_)
+            | Kind::Team(_)
+            | Kind::Developer(_)
+            | Kind::Application(_)
+            | Kind::Subscription(_)
+            | Kind::Credential(_)
             | Kind::JoinToken(_) => {}
         }
     }

@@ -4,10 +4,13 @@
 //! and its Rust type. What the rest of the program knows of kinds (reading, lookup, API paths) follows from it.
 
 pub mod access_token;
+pub mod application;
 pub mod authorization_policy;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
+pub mod credential;
+pub mod developer;
 pub mod endpoint_slice;
 pub mod fault_policy;
 pub mod gateway;
@@ -27,17 +30,22 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod subscription;
 pub mod tcp_route;
+pub mod team;
 pub mod trust_bundle;
 pub mod workload;
 
 use std::fmt;
 
 pub use access_token::AccessToken;
+pub use application::Application;
 pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
+pub use credential::Credential;
+pub use developer::Developer;
 pub use endpoint_slice::EndpointSlice;
 pub use fault_policy::FaultPolicy;
 pub use gateway::Gateway;
@@ -56,7 +64,9 @@ pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
+pub use subscription::Subscription;
 pub use tcp_route::TcpRoute;
+pub use team::Team;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 
@@ -71,6 +81,8 @@ pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
 /// reaches it by chance.
 pub const ACCESS_GROUP: &str = "access.selvedge.dev";
+/// Group of our own kinds about APIs as products, and about who has subscribed to them.
+pub const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Group of the core kinds of Kubernetes.
 pub const CORE_GROUP: &str = "";
 
@@ -218,6 +230,11 @@ kinds! {
     AccessToken,       "AccessToken",       "accesstokens",        ACCESS_GROUP,   ["v1alpha1"],      Cluster,    Subdomain,   "Whom a bearer token stands for.";
     JoinToken,         "JoinToken",         "jointokens",          ACCESS_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which workload may ask for its first certificate.";
     TrustBundle,       "TrustBundle",       "trustbundles",        MESH_GROUP,     ["v1alpha1"],      Cluster,    Subdomain,   "Whose word counts in a mesh.";
+    Team,              "Team",              "teams",               PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "Who is asked, and billed, for applications.";
+    Developer,         "Developer",         "developers",          PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "A person who works for teams.";
+    Application,       "Application",       "applications",        PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What calls APIs.";
+    Subscription,      "Subscription",      "subscriptions",       PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What an application may call, within the limits of a plan.";
+    Credential,        "Credential",        "credentials",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "By what an application is recognised.";
 }
 
 impl Kind {
@@ -236,6 +253,20 @@ impl KindName {
     #[must_use]
     pub fn find(group: &str, kind: &str) -> Option<KindName> {
         KindName::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind)
+    }
+
+    /// Whether its objects grow with customers. There may be millions of them, so they are kept as rows beside the
+    /// snapshot, which never holds one, and reach proxies on a way of their own.
+    #[must_use]
+    pub const fn is_customer(self) -> bool {
+        matches!(
+            self,
+            KindName::Team
+                | KindName::Developer
+                | KindName::Application
+                | KindName::Subscription
+                | KindName::Credential
+        )
     }
 
     /// `apiVersion` of its preferred version.

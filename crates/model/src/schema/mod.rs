@@ -260,6 +260,11 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::AccessToken => include_str!("../../schemas/accesstoken.json"),
         KindName::JoinToken => include_str!("../../schemas/jointoken.json"),
         KindName::TrustBundle => include_str!("../../schemas/trustbundle.json"),
+        KindName::Team => include_str!("../../schemas/team.json"),
+        KindName::Developer => include_str!("../../schemas/developer.json"),
+        KindName::Application => include_str!("../../schemas/application.json"),
+        KindName::Subscription => include_str!("../../schemas/subscription.json"),
+        KindName::Credential => include_str!("../../schemas/credential.json"),
     }
 }
 
@@ -289,6 +294,10 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
         KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),
         KindName::Workload => Some(include_str!("../../schemas/workload.status.json")),
+        KindName::Team | KindName::Developer => Some(include_str!("../../schemas/membership.status.json")),
+        KindName::Application => Some(include_str!("../../schemas/application.status.json")),
+        KindName::Subscription => Some(include_str!("../../schemas/subscription.status.json")),
+        KindName::Credential => Some(include_str!("../../schemas/credential.status.json")),
         KindName::Secret
         | KindName::ConfigMap
         | KindName::EndpointSlice

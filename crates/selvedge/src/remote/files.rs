@@ -65,6 +65,10 @@ pub fn rank(kind: KindName) -> u8 {
         KindName::GatewayClass => 5,
         KindName::Gateway => 6,
         KindName::HttpRoute | KindName::TcpRoute => 7,
+        KindName::Developer => 8,
+        KindName::Team => 9,
+        KindName::Application => 10,
+        KindName::Subscription | KindName::Credential => 11,
     }
 }
 

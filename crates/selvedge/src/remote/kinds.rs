@@ -58,6 +58,10 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::Workload => &["wl"],
+        KindName::Developer => &["dev"],
+        KindName::Application => &["app", "apps"],
+        KindName::Subscription => &["sub", "subs"],
+        KindName::Credential => &["cred", "creds"],
         KindName::Secret
         | KindName::Mesh
         | KindName::Role
@@ -66,6 +70,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
+        | KindName::Team
         | KindName::TrustBundle => &[],
     }
 }

@@ -99,6 +99,10 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::FaultPolicy => &["fp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
+        KindName::Developer => &["dev"],
+        KindName::Application => &["app"],
+        KindName::Subscription => &["sub"],
+        KindName::Credential => &["cred"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
@@ -112,6 +116,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
         | KindName::JoinToken
+        | KindName::Team
         | KindName::TrustBundle => &[],
     }
 }
@@ -131,6 +136,11 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::AccessToken
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::AuthorizationPolicy
@@ -197,6 +207,15 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::JoinToken => {
             "A JoinToken says which workload may ask for its first certificate, without the token."
         }
+        KindName::Team => "A Team is asked, and billed, for applications.",
+        KindName::Developer => "A Developer is a person who works for teams.",
+        KindName::Application => "An Application calls APIs: credentials recognise it.",
+        KindName::Subscription => {
+            "A Subscription says what an application may call, within the limits of a plan."
+        }
+        KindName::Credential => {
+            "A Credential recognises an application: by a key, which is shown once, an identity or a certificate."
+        }
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
         }
@@ -241,7 +260,8 @@ mod tests {
                 "mesh.selvedge.dev/v1alpha1",
                 "policy.selvedge.dev/v1alpha1",
                 "rbac.authorization.k8s.io/v1",
-                "access.selvedge.dev/v1alpha1"
+                "access.selvedge.dev/v1alpha1",
+                "product.selvedge.dev/v1alpha1"
             ]
         );
     }
