@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use engine::Config;
 use engine::config::{BindAddress, Locality, Port};
+use engine::customers::Customers;
 use identity::Member;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -167,6 +168,23 @@ impl Proxy {
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
+    }
+
+    /// From now on these customers may call. Returns when every new exchange of every worker asks them. Must not be
+    /// called from an asynchronous task.
+    pub fn knows(&self, customers: Arc<Customers>) {
+        let mut waiting = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (done, answered) = oneshot::channel();
+            let order = Order::Customers { customers: Arc::clone(&customers), done };
+            if worker.orders.blocking_send(order).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        // Those before are dropped here, and not where requests wait.
+        let retired: Vec<Arc<Customers>> =
+            waiting.into_iter().filter_map(|answered| answered.blocking_recv().ok()).collect();
+        drop(retired);
     }
 
     /// Opens sockets for addresses that are not bound yet, one for each worker.

@@ -3,6 +3,7 @@
 //! Nothing in here is shared with another worker. Orders come over a channel from the thread that applies
 //! configurations; retired configurations go back the same way, so that freeing them costs no request.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::config::{BindAddress, ClusterSlot};
+use engine::customers::Customers;
 use identity::Member;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +51,8 @@ pub struct Worker {
     pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
+    /// Who may call; see [`Worker::customers`].
+    customers: RefCell<Rc<Arc<Customers>>>,
 }
 
 /// What a worker is told.
@@ -61,6 +65,13 @@ pub enum Order {
         listeners: Vec<(BindAddress, TcpListener)>,
         /// Answered with the retired config once every new request uses the new one.
         done: oneshot::Sender<Option<Arc<Prepared>>>,
+    },
+    /// From now on these may call.
+    Customers {
+        /// All of them.
+        customers: Arc<Customers>,
+        /// Answered with those before.
+        done: oneshot::Sender<Arc<Customers>>,
     },
     /// DNS names of a cluster have these addresses now.
     Resolved {
@@ -107,7 +118,20 @@ impl Worker {
             log,
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
+            customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
         }
+    }
+
+    /// Who may call. Holding it for the length of an exchange is what keeps two answers about one caller from mixing;
+    /// it costs no count that another worker shares.
+    #[must_use]
+    #[allow(
+        clippy::redundant_allocation,
+        reason = "the outer count belongs to one worker, the inner one to all"
+    )]
+    #[allow(dead_code, reason = "who asks is authentication, which has not come yet")]
+    pub fn customers(&self) -> Rc<Arc<Customers>> {
+        Rc::clone(&self.customers.borrow())
     }
 
     /// The same, with another bound on what is still open when its port drains.
@@ -137,6 +161,10 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 }
                 let retired = current.replace(next).map(|retired| Arc::clone(&retired));
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
+            }
+            Order::Customers { customers, done } => {
+                let before = worker.customers.replace(Rc::new(customers));
+                let _ = done.send(Arc::clone(&before)); // Whoever asked may have given up.
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),

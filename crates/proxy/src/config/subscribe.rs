@@ -30,6 +30,7 @@ use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
 use crate::clock::Clock;
+use crate::customers;
 use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
@@ -153,6 +154,8 @@ impl Subscription {
             user_agent_name: "selvedge".to_owned(),
             user_agent_version: options.version.clone(),
         };
+        let asks = (options.name.clone(), options.serve.names());
+        let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = match (options.shows, &options.keeper) {
@@ -175,6 +178,7 @@ impl Subscription {
             tell,
             applied,
             reporter,
+            customers,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
@@ -216,6 +220,7 @@ struct Subscriber {
     /// The epoch in use, for the reports.
     applied: watch::Sender<u64>,
     reporter: Reporter,
+    customers: customers::Following,
 }
 
 /// Why a connection ended.
@@ -300,6 +305,8 @@ impl Subscriber {
         let wire = self.options.control.connect(&self.tls).await?;
         let (answers, mut responses) = self.open(&wire).await?;
         let bearer = self.bearer()?;
+        let customers = self.customers.clone().run(self.options.control.caller(wire.clone()), bearer.clone());
+        let customers = Abort(tokio::spawn(customers));
         let reports =
             self.reporter.clone().run(self.options.control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
@@ -324,7 +331,7 @@ impl Subscriber {
             self.applied.send_replace(self.session.epoch().max(epoch));
             *worked = true;
         }
-        drop(reports);
+        drop((reports, customers));
         Ok(())
     }
 
