@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub mod app;
 pub mod apply;
 pub mod authz;
 pub mod completion;
@@ -12,9 +13,12 @@ pub mod edit;
 pub mod explain;
 pub mod gateway;
 pub mod get;
+pub mod key;
 pub mod mesh;
 pub mod sidecar;
 pub mod status;
+pub mod subscribe;
+pub mod subscription;
 pub mod token;
 pub mod top;
 pub mod up;
