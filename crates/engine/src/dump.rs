@@ -4,6 +4,7 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod authentication;
 mod mesh;
 mod resilience;
 
@@ -193,7 +194,7 @@ fn shown(name: &str, value: &str) -> String {
 
 /// One rule.
 pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
-    let Rule { slot, origin, filters, action, timeouts, retry, fault, authorization } = rule;
+    let Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization } = rule;
     let mut object = Map::new();
     object.insert("slot".into(), json!(slot.0));
     object.insert("route".into(), json!(format!("{}/{}", origin.kind, origin.route)));
@@ -211,6 +212,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     resilience::timeouts(timeouts, &mut object);
     object.extend(retry.as_ref().map(|retry| ("retry".to_owned(), resilience::retry(retry))));
     object.extend(fault.as_ref().map(|fault| ("fault".to_owned(), resilience::fault(fault))));
+    if let Some(authentication) = authentication {
+        object.insert("authentication".into(), authentication::whole(authentication));
+    }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
     }

@@ -59,8 +59,12 @@ fn asked(
 ) -> (bool, Option<String>, usize) {
     let Some(authorization) = authorization else { return (true, None, 0) };
     let identity: Option<SpiffeId> = ask.identity.as_ref().map(|text| text.parse().expect("an id"));
-    let source =
-        Source { address: ask.address, identity: identity.as_ref(), replica: ask.replica.as_deref() };
+    let source = Source {
+        address: ask.address,
+        identity: identity.as_ref(),
+        replica: ask.replica.as_deref(),
+        ..Source::default()
+    };
     let destination = Destination { port: ask.port, server_name: ask.server_name.as_deref() };
     let request = RequestView {
         method: ask.method.as_bytes(),
@@ -680,7 +684,7 @@ fn deciding_allocates_nothing_without_a_condition() {
     let authorization = rule.authorization.as_deref().expect("policies");
     let identity: SpiffeId = "spiffe://a.example/ns/shop/sa/web".parse().expect("an id");
     let source =
-        Source { address: Some(IpAddr::from([10, 0, 0, 1])), identity: Some(&identity), replica: None };
+        Source { address: Some(IpAddr::from([10, 0, 0, 1])), identity: Some(&identity), ..Source::default() };
     let destination = Destination { port: 80, server_name: None };
     let headers = [("x-a".to_owned(), "a, ab".to_owned()), ("x-a".to_owned(), "ac".to_owned())];
     let request = RequestView {

@@ -213,6 +213,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         timeouts: Timeouts::default(),
         retry: None,
         fault: None,
+        authentication: None,
         authorization: None,
     })
 }

@@ -42,6 +42,18 @@ pub fn client_config(tls: &UpstreamTls, alpn: &[&[u8]]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// Settings for servers of the open internet, whose certificates the system's roots vouch for, over HTTP/1.1.
+#[must_use]
+pub fn public_client_config() -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder_with_provider(crate::provider())
+        .with_protocol_versions(crate::VERSIONS)
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(crate::roots::system())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
 /// The name to send as SNI and to hand to rustls when connecting.
 pub fn server_name(tls: &UpstreamTls) -> Result<ServerName<'static>, rustls_pki_types::InvalidDnsNameError> {
     ServerName::try_from(tls.hostname.to_string())

@@ -52,6 +52,13 @@ pub fn verifies(validation: &ClientValidation, chain: &[CertificateDer<'_>], now
     !chain.is_empty() && lets_in(&strict, chain, now)
 }
 
+/// What a certificate is called where callers are named: `cert:` and its SHA-256 in hexadecimal.
+#[must_use]
+pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    format!("cert:{}", crate::x509::hexadecimal(digest.as_ref()))
+}
+
 /// The SPIFFE ID of a certificate: its only URI, if that is one (X.509-SVID section 2).
 #[must_use]
 pub fn spiffe_id(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {

@@ -7,13 +7,16 @@
 pub mod client;
 pub mod clients;
 pub mod file;
+pub mod keyed_hash;
 pub mod keyring;
 pub mod member;
 pub mod pair;
+pub mod password;
 pub mod pem;
 pub mod pinned;
 pub mod roots;
 pub mod server;
+pub mod token;
 pub mod x509;
 
 pub use client::client_config;

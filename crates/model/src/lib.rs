@@ -7,8 +7,10 @@
 
 pub mod condition;
 pub mod customers;
+pub mod fetch_url;
 pub mod glob;
 pub mod ip_block;
+pub mod jwk;
 pub mod kinds;
 pub mod labels;
 pub mod names;

@@ -57,7 +57,7 @@ fn what_says_nothing_is_refused_because_it_could_be_meant_either_way() {
     refused("rules: [{from: [{}]}]", &["leave `from` away if anybody may be meant"]);
     refused("rules: [{to: [{methods: []}]}]", &["spec.rules[0].to[0].methods: has 0 elements"]);
     refused("rules: [{to: [{}]}]", &["leave `to` away"]);
-    refused("rules: [{when: [{header: a}]}]", &["say what the header is"]);
+    refused("rules: [{when: [{header: a}]}]", &["say what the value is"]);
     refused("targetRefs: []", &["spec.targetRefs: has 0 elements"]);
 }
 

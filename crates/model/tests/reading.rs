@@ -219,6 +219,7 @@ fn least(kind: KindName) -> &'static str {
         KindName::FaultPolicy => {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], abort: {status: 503}}"
         }
+        KindName::AuthenticationPolicy => "spec: {methods: [{spiffe: {}}]}",
         KindName::AuthorizationPolicy => "spec: {}",
         KindName::Workload => "spec: {address: 10.0.0.1}",
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
@@ -268,6 +269,7 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::ResiliencePolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::FaultPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::AuthenticationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::Service(service) => serde_json::to_value(service),
             model::kinds::Kind::Pod(pod) => serde_json::to_value(pod),

@@ -19,7 +19,11 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
     // Worked out for those who look at it only: trusted proxies may have written a long chain.
     let asked = authorization.asks_address();
     let address = if asked { forwarded::vouched_address(exchange) } else { None };
-    let source = source(exchange.peer, address, exchange.worker);
+    let source = Source {
+        principal: exchange.principal.name(),
+        claims: exchange.principal.claims(),
+        ..source(exchange.peer, address, exchange.worker)
+    };
     authorization.request(&source, &destination(exchange.peer, exchange.pinned.port()), &exchange.view())
 }
 
@@ -47,6 +51,8 @@ fn source<'e>(peer: &'e Peer, address: Option<IpAddr>, worker: &Worker) -> Sourc
             }
         },
         replica: member.and_then(|verified| verified.replica.as_deref()),
+        principal: None,
+        claims: None,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use engine::config::Target;
 
-use crate::exchange::{Exchange, Request};
+use crate::exchange::{Concealed, Exchange, Request};
 use crate::failure::Failure;
 use crate::limits::{MIRROR_BODY_BYTES_MAX, MIRROR_SECONDS, MIRRORS_IN_FLIGHT_MAX};
 use crate::message::{Framing, ResponseHead};
@@ -69,6 +69,9 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let request = exchange.request.clone();
     let edits = exchange.request_edits.map(|edits| edits.cloned());
     let rewrite = exchange.rewrite.cloned();
+    let authentication = exchange.rule.and_then(|rule| rule.authentication.clone());
+    let place = exchange.concealed.place.cloned();
+    let keep = exchange.concealed.keep;
     let id = exchange.request_id;
     tokio::task::spawn_local(async move {
         let _counted = InFlight::begin();
@@ -77,6 +80,9 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
         copy.request_id = id;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
+        // Nobody is told by a copy what the backend is not. Claims are told to backends only.
+        let reserved = authentication.as_deref().map_or(&[][..], |asked| &asked.reserved);
+        copy.concealed = Concealed { reserved, place: place.as_ref(), keep, told: &[] };
         let limit = Duration::from_secs(u64::from(MIRROR_SECONDS));
         // Whatever becomes of a copy concerns nobody.
         let _ = tokio::time::timeout(limit, carry(&mut copy, &cluster, body)).await;

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
+use engine::authentication::Place;
 use engine::authorization::Decision;
 use engine::config::{Abort, Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings, Timeouts};
 use engine::{RequestView, Verdict};
@@ -14,6 +16,7 @@ use crate::failure::Failure;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
+use crate::principal::Principal;
 use crate::request_id::RequestId;
 use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
@@ -69,6 +72,20 @@ impl Request {
     }
 }
 
+/// What of a request goes no further than this proxy because it proves who the caller is, or would pretend to be said
+/// by us.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Concealed<'c> {
+    /// Fields in which the backend is told claims, in lower case: what clients send by these names is taken out.
+    pub reserved: &'c [Arc<[u8]>],
+    /// Where a credential was found.
+    pub place: Option<&'c Place>,
+    /// Whether the backend sees it all the same. The log never does.
+    pub keep: bool,
+    /// Claims of the principal's token with the fields that tell them.
+    pub told: &'c [(Arc<str>, Arc<[u8]>)],
+}
+
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.
 #[derive(Debug)]
 pub struct Exchange<'c> {
@@ -106,6 +123,12 @@ pub struct Exchange<'c> {
     pub abort: Option<Abort>,
     /// Whether it is a copy itself, of which nothing is told.
     pub is_copy: bool,
+    /// Who its caller was found to be.
+    pub principal: Principal<'c>,
+    /// What of it goes no further.
+    pub concealed: Concealed<'c>,
+    /// Why a credential did not count, as a stable word for the log.
+    pub unproven: Option<&'static str>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -165,6 +188,9 @@ impl<'c> Exchange<'c> {
             keeps_body: false,
             abort: None,
             is_copy: false,
+            principal: Principal::default(),
+            concealed: Concealed::default(),
+            unproven: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),

@@ -107,6 +107,10 @@ failures! {
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
     Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
     NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
+    CredentialMissing    => "credential_missing",       401, 16, Client,   Never,        "the route asks who the caller is, and the request does not say";
+    CredentialInvalid    => "credential_invalid",       401, 16, Client,   Never,        "the credential of the request does not count";
+    AuthenticationUnavailable => "authentication_unavailable", 503, 14, Upstream, Never, "what is needed to verify the credential is not to be had in time";
+    AuthenticationInvalid => "authentication_invalid",  500, 13, Config,   Never,        "the authentication policy of the route cannot do what it says, so nobody is let in";
     DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";

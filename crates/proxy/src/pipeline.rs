@@ -1,6 +1,6 @@
 //! The only file that knows the order.
 //!
-//! A request passes: route → filters → upstream → response filters → client. Every way it can end goes through
+//! A request passes: route → who asks → whether it may → filters → upstream → response filters → client. Every way it can end goes through
 //! one place, and the log line and the counters are written when the exchange is dropped, exactly once.
 
 mod forward;
@@ -15,7 +15,7 @@ use engine::config::{Action, Backends, Rule, Target, Timeouts};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::{self, Flow, redirect};
+use crate::filters::{self, Flow, authentication, redirect};
 use crate::hop::{self, Hop};
 use crate::message::Framing;
 use crate::respond::Answer;
@@ -28,7 +28,7 @@ use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
-    let done = match decide(exchange) {
+    let done = match admitted(exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
             let work = pin!(forward(downstream, exchange, &cluster, rule));
@@ -77,11 +77,33 @@ enum Decision<'c> {
 }
 
 /// Everything that is decided before an upstream is asked.
-fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+    let rule = match find(exchange)? {
+        Way::Rule(rule) => rule,
+        Way::Answer(answer) => return Ok(Decision::Answer(answer)),
+    };
+    match authentication::on_request(exchange, rule) {
+        Ok(()) => {}
+        Err(authentication::Stop::Failure(failure)) => return Err(failure),
+        // In a box: the future of requests that wait for nothing has no room for it.
+        Err(authentication::Stop::Lacking(lacking)) => {
+            Box::pin(authentication::later(exchange, rule, lacking)).await?;
+        }
+    }
+    decide(exchange, rule)
+}
+
+enum Way<'c> {
+    Rule(&'c Rule),
+    Answer(Answer),
+}
+
+/// The rule for a request.
+fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     route::admit(exchange)?;
     let head = &exchange.request.head;
     if head.path_changed && exchange.settings().path_policy == engine::config::PathPolicy::Redirect {
-        return Ok(Decision::Answer(redirect::to_canonical(exchange)));
+        return Ok(Way::Answer(redirect::to_canonical(exchange)));
     }
     let limit = exchange.settings().limits.request_body_bytes_max;
     if let Framing::Length(length) = head.framing
@@ -91,7 +113,11 @@ fn decide<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
         return Err(Failure::BodyTooLarge);
     }
     route::choose(exchange)?;
-    let Some(rule) = exchange.rule else { return Err(Failure::NoRoute) };
+    exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
+}
+
+/// What becomes of a request whose caller is known.
+fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
     filters::authorization::on_request(exchange, rule)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::Config;
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
 use engine::customers::Customers;
 use identity::Member;
@@ -22,7 +23,8 @@ use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{Prepared, Preparer, Progress, RouteCount};
-use crate::limits::{LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
+use crate::keys::KeyKeeper;
+use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
@@ -56,6 +58,7 @@ pub struct Proxy {
     admin: Option<Admin>,
     resolver: Resolver,
     checks: Checks,
+    keys: KeyKeeper,
     shown: Arc<Shown>,
     writer: Writer,
     settling: Arc<Notify>,
@@ -105,16 +108,23 @@ impl Proxy {
             workers: u32::try_from(count).unwrap_or(u32::MAX),
             locality: options.locality.map(Arc::new),
         };
+        let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let workers = metrics
             .iter()
             .enumerate()
             .map(|(index, metrics)| {
-                spawn_worker(index, clock, member.clone(), metrics, &writer, (around.clone(), options.drain))
+                let surroundings = Surroundings {
+                    around: around.clone(),
+                    drain: options.drain,
+                    missing_keys: missing_keys.clone(),
+                };
+                spawn_worker(index, clock, member.clone(), metrics, &writer, surroundings)
             })
             .collect::<io::Result<Vec<_>>>()?;
         let shown = Arc::new(Shown::new(clock, metrics));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
@@ -127,6 +137,7 @@ impl Proxy {
             admin,
             resolver,
             checks,
+            keys,
             shown,
             writer,
             settling,
@@ -165,26 +176,10 @@ impl Proxy {
         drop(retired);
         self.resolver.follow(&config);
         self.checks.follow(&prepared);
+        self.keys.follow(&config);
         self.shown.applied(config);
         self.settling.notify_one();
         Applied { bound }
-    }
-
-    /// From now on these customers may call. Returns when every new exchange of every worker asks them. Must not be
-    /// called from an asynchronous task.
-    pub fn knows(&self, customers: Arc<Customers>) {
-        let mut waiting = Vec::with_capacity(self.workers.len());
-        for worker in &self.workers {
-            let (done, answered) = oneshot::channel();
-            let order = Order::Customers { customers: Arc::clone(&customers), done };
-            if worker.orders.blocking_send(order).is_ok() {
-                waiting.push(answered);
-            }
-        }
-        // Those before are dropped here, and not where requests wait.
-        let retired: Vec<Arc<Customers>> =
-            waiting.into_iter().filter_map(|answered| answered.blocking_recv().ok()).collect();
-        drop(retired);
     }
 
     /// Opens sockets for addresses that are not bound yet, one for each worker.
@@ -219,6 +214,23 @@ impl Proxy {
         let keepalive = Duration::from_secs(u64::from(TCP_KEEPALIVE_SECONDS));
         let options = os::ListenOptions { backlog: LISTENER_BACKLOG, keepalive };
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
+    }
+
+    /// Tells all workers who the customers are, and returns when every new exchange asks these; requests under way keep
+    /// whom they knew. Must not be called from an asynchronous task.
+    pub fn serve_customers(&self, customers: &Arc<Customers>) {
+        let mut waiting = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (done, answered) = oneshot::channel();
+            let order = Order::Customers { customers: Arc::clone(customers), done };
+            if worker.orders.blocking_send(order).is_ok() {
+                waiting.push(answered);
+            }
+        }
+        // Those before are dropped here, and not where requests wait.
+        let retired: Vec<Arc<Customers>> =
+            waiting.into_iter().filter_map(|answered| answered.blocking_recv().ok()).collect();
+        drop(retired);
     }
 
     /// Where the admin endpoints are served.
@@ -304,13 +316,20 @@ impl Proxy {
     }
 }
 
+/// What a worker learns of the rest of the process.
+struct Surroundings {
+    around: Around,
+    drain: Duration,
+    missing_keys: mpsc::Sender<KeySlot>,
+}
+
 fn spawn_worker(
     index: usize,
     clock: Clock,
     member: Arc<Member>,
     metrics: &Arc<Metrics>,
     writer: &Writer,
-    (around, drain): (Around, Duration),
+    surroundings: Surroundings,
 ) -> io::Result<WorkerThread> {
     let (orders, received) = mpsc::channel(ORDERS_WAITING_MAX);
     let log = writer.log(metrics.clone());
@@ -320,7 +339,9 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let worker = Worker::new(clock, member, metrics, log, around).draining_for(drain);
+                let Surroundings { around, drain, missing_keys } = surroundings;
+                let worker =
+                    Worker::new(clock, member, metrics, log, around, missing_keys).draining_for(drain);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

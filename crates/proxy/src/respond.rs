@@ -11,7 +11,7 @@ use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
-use crate::filters::cors;
+use crate::filters::{authentication, cors};
 use crate::message::{Known, ResponseHead};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
@@ -106,11 +106,11 @@ impl Answer {
             };
         }
         let id = std::str::from_utf8(exchange.request_id()).unwrap_or_default();
-        Answer {
-            status: facts.status,
-            fields: vec![("content-type", b"application/problem+json".to_vec())],
-            content: problem(facts, Some(id)).into_bytes(),
-        }
+        let mut fields = vec![("content-type", b"application/problem+json".to_vec())];
+        authentication::emit_challenges(exchange, failure, |challenge| {
+            fields.push(("www-authenticate", challenge));
+        });
+        Answer { status: facts.status, fields, content: problem(facts, Some(id)).into_bytes() }
     }
 
     /// Every field that goes to the client, but for those that frame the message.

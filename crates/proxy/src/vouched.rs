@@ -26,7 +26,14 @@ pub struct Vouched {
     named: OnceCell<Option<SpiffeId>>,
     /// What was last found of whoever vouches for that.
     belief: Cell<Option<Belief>>,
+    /// Its name as a principal.
+    fingerprint: OnceCell<Box<str>>,
+    /// When it was last found to lead to an anchor of the port, and whether it did; time since the Unix epoch.
+    checked: Cell<Option<(Duration, bool)>>,
 }
+
+/// For how long a certificate that leads to an anchor is not looked at again.
+const CHECKED_FOR: Duration = Duration::from_secs(10);
 
 /// How long an identity is believed, as far as is known now.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +53,14 @@ impl Vouched {
     ) -> Option<Box<Vouched>> {
         let chain = chain?.iter().map(|certificate| certificate.clone().into_owned()).collect();
         let satisfied = RefCell::new(validation?.clone());
-        Some(Box::new(Vouched { chain, satisfied, named: OnceCell::new(), belief: Cell::new(None) }))
+        Some(Box::new(Vouched {
+            chain,
+            satisfied,
+            named: OnceCell::new(),
+            belief: Cell::new(None),
+            fingerprint: OnceCell::new(),
+            checked: Cell::new(None),
+        }))
     }
 
     /// Who the client is, when its certificate names exactly one SPIFFE ID and leads to an anchor of the port. Names of
@@ -65,6 +79,23 @@ impl Vouched {
         });
         self.belief.set(Some(belief));
         (now < belief.until).then_some(named)
+    }
+
+    /// `cert:` and the SHA-256 of the client's certificate in hexadecimal, when it leads to an anchor of the port, which a
+    /// port that lets everybody in does not promise by itself.
+    #[must_use]
+    pub fn certificate(&self, clock: Clock) -> Option<&str> {
+        let leaf = self.chain.first()?;
+        let now = clock.wall();
+        let known = self.checked.get().filter(|(at, _)| now.saturating_sub(*at) < CHECKED_FOR);
+        let (_, leads) = known.unwrap_or_else(|| {
+            let time = UnixTime::since_unix_epoch(now);
+            (now, identity::clients::verifies(&self.satisfied.borrow(), &self.chain, time))
+        });
+        if known.is_none() {
+            self.checked.set(Some((now, leads)));
+        }
+        leads.then(|| &**self.fingerprint.get_or_init(|| identity::clients::fingerprint(leaf).into()))
     }
 
     /// `None`: it is not believed. Times are since the Unix epoch.
@@ -91,6 +122,7 @@ impl Vouched {
         }
         self.satisfied.replace(asked.clone());
         self.belief.set(None);
+        self.checked.set(None);
         true
     }
 }

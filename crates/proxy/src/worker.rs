@@ -10,9 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::authentication::KeySlot;
 use engine::config::{BindAddress, ClusterSlot};
 use engine::customers::Customers;
 use identity::Member;
+use model::jwk::KeySet;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -23,10 +25,12 @@ use crate::log::Log;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
+use crate::state::keys::Keys;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
 use crate::state::random::Random;
+use crate::state::verified::Verified;
 
 /// What every task of a worker may reach.
 #[derive(Debug)]
@@ -51,8 +55,12 @@ pub struct Worker {
     pub drain: Duration,
     /// Requests under way that wait.
     pub open: OpenRequests,
-    /// Who may call; see [`Worker::customers`].
-    customers: RefCell<Rc<Arc<Customers>>>,
+    /// Who the customers are, as far as is known.
+    pub customers: RefCell<Rc<Arc<Customers>>>,
+    /// Keys of token issuers.
+    pub keys: Keys,
+    /// Tokens and passwords that were verified lately.
+    pub verified: Verified,
 }
 
 /// What a worker is told.
@@ -87,6 +95,13 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
+    /// An issuer of tokens was asked for its keys. Without keys: there are none.
+    Keys {
+        /// The source.
+        slot: KeySlot,
+        /// All of them.
+        keys: Option<Arc<KeySet>>,
+    },
     /// Stop accepting at these addresses, finish what is under way there, answer when no connection of them is left.
     Retire {
         /// The addresses.
@@ -106,7 +121,14 @@ pub enum Order {
 impl Worker {
     /// A worker that serves nothing yet.
     #[must_use]
-    pub fn new(clock: Clock, member: Arc<Member>, metrics: Arc<Metrics>, log: Log, around: Around) -> Worker {
+    pub fn new(
+        clock: Clock,
+        member: Arc<Member>,
+        metrics: Arc<Metrics>,
+        log: Log,
+        around: Around,
+        missing_keys: mpsc::Sender<KeySlot>,
+    ) -> Worker {
         Worker {
             clock,
             random: Random::new(),
@@ -119,19 +141,9 @@ impl Worker {
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
+            keys: Keys::new(missing_keys),
+            verified: Verified::default(),
         }
-    }
-
-    /// Who may call. Holding it for the length of an exchange is what keeps two answers about one caller from mixing;
-    /// it costs no count that another worker shares.
-    #[must_use]
-    #[allow(
-        clippy::redundant_allocation,
-        reason = "the outer count belongs to one worker, the inner one to all"
-    )]
-    #[allow(dead_code, reason = "who asks is authentication, which has not come yet")]
-    pub fn customers(&self) -> Rc<Arc<Customers>> {
-        Rc::clone(&self.customers.borrow())
     }
 
     /// The same, with another bound on what is still open when its port drains.
@@ -168,6 +180,7 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
+            Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Retire { addresses, done } => {
                 let gone = addresses.iter().filter_map(|address| serving.remove(address));
                 let gone: Vec<_> = gone.map(|port| retire(&worker, port)).collect();

@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod h2_client;
 pub mod h2_upstream;
 pub mod hpack;
+pub mod issuer;
 pub mod lines;
 pub mod newer;
 pub mod process;

@@ -13,13 +13,13 @@ use std::path::Path;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("os", &[]),
-    ("engine", &["model"]),
-    ("identity", &["model", "engine"]),
+    ("engine", &["model", "apis", "commerce"]),
+    ("identity", &["model", "engine", "apis", "commerce"]),
     ("discovery", &["model"]),
     ("apis", &["model"]),
     ("commerce", &["model"]),
     ("client", &["model"]),
-    ("proxy", &["engine", "identity", "discovery", "model", "os"]),
+    ("proxy", &["engine", "identity", "discovery", "apis", "commerce", "model", "os"]),
     ("control", &["engine", "identity", "discovery", "apis", "commerce", "client", "model", "os"]),
     ("portal", &["client", "apis", "model"]),
 ];

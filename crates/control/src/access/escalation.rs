@@ -71,6 +71,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::AuthenticationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)

@@ -27,6 +27,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters
@@ -137,6 +138,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

@@ -263,6 +263,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
         | KindName::GatewayParameters

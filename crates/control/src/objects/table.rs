@@ -188,6 +188,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::Workload
         | KindName::JoinToken
         | KindName::TrustBundle
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
@@ -236,6 +237,9 @@ fn access_columns(kind: KindName) -> Vec<Column> {
             vec![text("Role", |object, _| bound(object).into()), AGE]
         }
         KindName::AccessToken => vec![text("User", |object, _| word(object, "/spec/user")), AGE],
+        KindName::AuthenticationPolicy => {
+            vec![text("Anonymous", |object, _| word(object, "/spec/anonymous")), AGE]
+        }
         KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         _ => Vec::new(),
     }

@@ -7,7 +7,7 @@
 use discovery::messages::Content;
 use discovery::object::{Object, ObjectName, TypeName};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::secret::{CA_CRT, TLS_CRT, TLS_KEY};
+use model::kinds::secret::{CA_CRT, JWKS_JSON, TLS_CRT, TLS_KEY, TYPE_API_KEYS, TYPE_PASSWORDS};
 use model::kinds::{Kind, OnRejection};
 use model::labels::SERVICE_NAME;
 use model::{Resource, ResourceKey};
@@ -43,8 +43,10 @@ fn json(resource: &Resource) -> Value {
         });
     }
     match &resource.kind {
+        // They hold nothing that proxies do not ask for.
+        Kind::Secret(secret) if [TYPE_API_KEYS, TYPE_PASSWORDS].contains(&&*secret.secret_type) => {}
         Kind::Secret(_) => {
-            let keys = [TLS_CRT, TLS_KEY, CA_CRT];
+            let keys = [TLS_CRT, TLS_KEY, CA_CRT, JWKS_JSON];
             keep_fields(object, &["data", "stringData"], &keys);
         }
         Kind::ConfigMap(_) => {
@@ -72,6 +74,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::FaultPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthenticationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
@@ -116,6 +119,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::FaultPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
+        | Kind::AuthenticationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
@@ -164,6 +168,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)
         | Kind::Secret(_)
@@ -258,6 +263,16 @@ mod tests {
 
         assert_eq!(value["data"], json!({ "tls.crt": "aGk=" }));
         assert_eq!(value["stringData"], json!({ "tls.key": "k" }));
+    }
+
+    #[test]
+    fn keys_of_callers_are_sent_as_they_are() {
+        let (_, value) = sent(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "type": "policy.selvedge.dev/api-keys",
+            "data": { "partner": "aGk=" },
+        }));
+
+        assert_eq!(value["data"], json!({ "partner": "aGk=" }));
     }
 
     #[test]

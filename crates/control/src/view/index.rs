@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use model::kinds::authorization_policy::ROOT_NAMESPACE;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::{AuthorizationPolicy, BackendTlsPolicy, Kind, KindName, Scope};
+use model::kinds::{BackendTlsPolicy, Kind, KindName, Scope};
 use model::{Resource, ResourceKey, Resources};
 
 /// Namespace and name.
 pub(super) type Place = (Arc<str>, Arc<str>);
-/// What an AuthorizationPolicy protects.
+/// What a policy about callers protects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Guarded {
     /// Everything.
@@ -38,7 +38,7 @@ pub(super) struct Index {
     policies: Children,
     /// Policies that name what they are about, whatever its kind.
     attached: HashMap<Target, BTreeSet<ResourceKey>>,
-    /// AuthorizationPolicies by what they protect.
+    /// Policies about callers by what they protect.
     guards: HashMap<Guarded, BTreeSet<ResourceKey>>,
 }
 
@@ -86,14 +86,13 @@ impl Index {
         }
     }
 
-    /// The AuthorizationPolicies of something.
+    /// The policies about callers of something.
     pub(super) fn guards_of(&self, guarded: &Guarded) -> impl Iterator<Item = &ResourceKey> {
         self.guards.get(guarded).into_iter().flatten()
     }
 
     fn guard(&mut self, resource: &Resource, comes: bool) {
-        let Kind::AuthorizationPolicy(policy) = &resource.kind else { return };
-        for guarded in guarded_by(resource, policy) {
+        for guarded in guarded_by(resource) {
             let known = self.guards.entry(guarded.clone()).or_default();
             if comes {
                 known.insert(resource.key.clone());
@@ -172,6 +171,7 @@ impl Index {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::AuthenticationPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -191,10 +191,14 @@ impl Index {
     }
 }
 
-/// What an AuthorizationPolicy protects, whether it may or not: who compiles judges that.
-pub(super) fn guarded_by(resource: &Resource, policy: &AuthorizationPolicy) -> Vec<Guarded> {
+/// What a policy about callers protects, whether it may or not: who compiles judges that. Nothing, for other objects.
+pub(super) fn guarded_by(resource: &Resource) -> Vec<Guarded> {
     let namespace: Arc<str> = resource.namespace().into();
-    let targets = &policy.spec.target_refs;
+    let targets = match &resource.kind {
+        Kind::AuthorizationPolicy(policy) => &policy.spec.target_refs,
+        Kind::AuthenticationPolicy(policy) => &policy.spec.target_refs,
+        _ => return Vec::new(),
+    };
     if targets.is_empty() {
         let root = *namespace == *ROOT_NAMESPACE;
         return vec![if root { Guarded::Mesh } else { Guarded::Namespace(namespace) }];

@@ -50,7 +50,7 @@ pub(super) enum Node {
     ServicesOf(Arc<str>),
     /// Whatever grants references into this namespace.
     GrantsOf(Arc<str>),
-    /// AuthorizationPolicies of something as a whole: of the mesh, a namespace or an object.
+    /// Policies about callers of something as a whole: of the mesh, a namespace or an object.
     Guards(Guarded),
     /// The labels of namespaces, by which listeners choose routes.
     NamespaceLabels,
@@ -150,6 +150,10 @@ impl Needs<'_> {
             Kind::Service(service) => self.of_service(resource, service),
             Kind::Backend(backend) => self.of_backend(resource, backend),
             Kind::BackendTlsPolicy(policy) => self.of_policy(resource, policy),
+            Kind::AuthenticationPolicy(policy) => {
+                let secrets = policy.spec.secrets();
+                secrets.for_each(|secret| self.add(KindName::Secret, resource.namespace(), &secret.name));
+            }
             Kind::Namespace(_)
             | Kind::Secret(_)
             | Kind::ConfigMap(_)

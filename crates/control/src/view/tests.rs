@@ -524,3 +524,40 @@ fn a_tcp_route_is_seen_by_its_gateway_with_what_it_leads_to_as_long_as_it_names_
         assert!(!scene.of("a/edge").contains(name), "{name}");
     }
 }
+
+#[test]
+fn keys_of_callers_travel_with_the_policy_that_asks_for_them_and_with_no_other() {
+    let keys = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "policy.selvedge.dev/api-keys",
+            "metadata": { "name": name, "namespace": "a" }, "data": { "partner": "MDEyMzQ1Njc4OWFiY2RlZg==" },
+        })
+    };
+    let asks = |secret: &str| {
+        json!({
+            "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthenticationPolicy",
+            "metadata": { "name": "keys", "namespace": "a" },
+            "spec": {
+                "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "r" }],
+                "methods": [{ "apiKey": { "secretRef": { "name": secret } } }],
+            },
+        })
+    };
+    let before = [
+        class(),
+        gateway("a", "edge", "pair", json!({ "from": "Same" })),
+        route("a", "r", ("a", "edge"), ("a", "cart")),
+        keys("one"),
+        keys("two"),
+        asks("one"),
+    ];
+    let mut scene = Scene::new(&before);
+    assert!(scene.of("a/edge").contains("AuthenticationPolicy a/keys"), "{:?}", scene.of("a/edge"));
+    assert!(scene.of("a/edge").contains("Secret a/one"));
+    assert!(!scene.of("a/edge").contains("Secret a/two"));
+
+    scene.edit(&[asks("two")], &[]);
+
+    assert!(!scene.of("a/edge").contains("Secret a/one"));
+    assert!(scene.of("a/edge").contains("Secret a/two"));
+}

@@ -77,6 +77,7 @@ pub(super) fn touches(event: &Event, resources: &Resources) -> BTreeSet<Touch> {
             Kind::BackendTlsPolicy(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::AuthenticationPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
@@ -122,8 +123,8 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
             let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
             nodes.map(Touch::Refresh).collect()
         }
-        Kind::AuthorizationPolicy(policy) => {
-            let guarded = guarded_by(side, policy).into_iter();
+        Kind::AuthorizationPolicy(_) | Kind::AuthenticationPolicy(_) => {
+            let guarded = guarded_by(side).into_iter();
             guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))).collect()
         }
         _ => Vec::new(),

@@ -97,6 +97,7 @@ impl Evaluator {
             identity.service_account().into_iter().for_each(|name| facts.text("serviceAccount", name));
         }
         source.replica.into_iter().for_each(|name| facts.text("workload", name));
+        source.principal.into_iter().for_each(|name| facts.text("principal", name));
         facts.value()
     }
 

@@ -93,7 +93,7 @@ fn folded<const SEPARATOR: u8>(list: &[Glob<SEPARATOR>]) -> Globs {
 pub(super) struct Demands {
     from: Box<[From]>,
     to: Box<[To]>,
-    when: Box<[Header]>,
+    when: Box<[Value]>,
     condition: Option<Evaluator>,
 }
 
@@ -102,7 +102,7 @@ impl Demands {
         Demands {
             from: rule.from.iter().map(|source| From::new(source, around)).collect(),
             to: rule.to.iter().map(To::new).collect(),
-            when: rule.when.iter().map(Header::new).collect(),
+            when: rule.when.iter().map(Value::new).collect(),
             condition: rule.condition.as_ref().map(Evaluator::new),
         }
     }
@@ -115,7 +115,7 @@ impl Demands {
     pub(super) fn met<H: HeaderView>(&self, asked: &Asked<'_, H>, doubt: Doubt) -> Result<bool, Fault> {
         let plain = (self.from.is_empty() || self.from.iter().any(|from| from.met(asked.source, doubt)))
             && (self.to.is_empty() || self.to.iter().any(|to| to.met(asked, doubt)))
-            && self.when.iter().all(|header| header.met(asked.request, doubt));
+            && self.when.iter().all(|value| value.met(asked, doubt));
         match &self.condition {
             Some(condition) if plain => match asked.request {
                 None if condition.condition().is_of_requests() => Ok(doubt.holds()),
@@ -164,6 +164,7 @@ struct From {
     namespaces: Pair<Globs>,
     workloads: Pair<Globs>,
     meshes: Pair<Globs>,
+    principals: Pair<Globs>,
     addresses: Pair<Addresses>,
     /// Names of namespaces and workloads are those of this trust domain; of any when `None`.
     home: Option<Arc<str>>,
@@ -180,6 +181,8 @@ impl From {
             not_workloads,
             meshes,
             not_meshes,
+            principals,
+            not_principals,
             ip_blocks,
             not_ip_blocks,
         } = source;
@@ -193,6 +196,7 @@ impl From {
             namespaces: Pair::new(namespaces, not_namespaces, globs),
             workloads: Pair::new(workloads, not_workloads, places),
             meshes: Pair::new(meshes, not_meshes, globs),
+            principals: Pair::new(principals, not_principals, globs),
             addresses: Pair::new(ip_blocks, not_ip_blocks, Addresses::new),
             home: around.trust_domain.filter(|_| meshes.is_empty()).cloned(),
         }
@@ -205,6 +209,7 @@ impl From {
             && self.meshes.met_by(identity.map(model::spiffe::SpiffeId::trust_domain), doubt, text)
             && self.is_named(&self.namespaces, identity.and_then(|id| id.namespace()), source, doubt)
             && self.is_named(&self.workloads, source.replica, source, doubt)
+            && self.principals.met_by(source.principal, doubt, text)
             && self.addresses.met_by(source.address, doubt, |list, address, _| list.contain(*address))
     }
 
@@ -297,30 +302,62 @@ impl To {
     }
 }
 
-/// What a header field must be.
+/// What a header field or a claim must be.
 #[derive(Debug, PartialEq)]
-struct Header {
-    /// In lower case.
-    name: Box<[u8]>,
+struct Value {
+    of: Named,
     values: Pair<Globs>,
 }
 
-impl Header {
-    fn new(demand: &written::HeaderDemand) -> Header {
-        Header {
-            name: demand.header.to_ascii_lowercase().as_bytes().into(),
+#[derive(Debug, PartialEq)]
+enum Named {
+    /// A header field, in lower case.
+    Header(Box<[u8]>),
+    /// A claim.
+    Claim(Arc<str>),
+}
+
+impl Value {
+    fn new(demand: &written::ValueDemand) -> Value {
+        let header = demand.header.as_deref().unwrap_or_default().to_ascii_lowercase();
+        Value {
+            of: match &demand.claim {
+                Some(claim) => Named::Claim(claim.clone()),
+                None => Named::Header(header.as_bytes().into()),
+            },
             values: Pair::new(&demand.values, &demand.not_values, globs),
         }
     }
 
-    fn met<H: HeaderView>(&self, request: Option<&RequestView<'_, H>>, doubt: Doubt) -> bool {
+    fn met<H: HeaderView>(&self, asked: &Asked<'_, H>, doubt: Doubt) -> bool {
+        match &self.of {
+            Named::Header(name) => self.met_by_header(name, asked.request, doubt),
+            Named::Claim(name) => self.met_by_claim(name, asked.source, doubt),
+        }
+    }
+
+    /// A token says what its issuer has signed, so there is nothing that could be read twice.
+    fn met_by_claim(&self, name: &str, source: &Source<'_>, doubt: Doubt) -> bool {
+        let claim = source.claims.and_then(|claims| claims.get(name));
+        self.values.met_by(claim, doubt, |globs, claim, _| match claim {
+            serde_json::Value::Array(list) => list.iter().any(|one| is_simply(globs, one)),
+            one => is_simply(globs, one),
+        })
+    }
+
+    fn met_by_header<H: HeaderView>(
+        &self,
+        name: &[u8],
+        request: Option<&RequestView<'_, H>>,
+        doubt: Doubt,
+    ) -> bool {
         let Some(request) = request else { return doubt.holds() };
-        let mut lines = request.headers.values(&self.name).peekable();
+        let mut lines = request.headers.values(name).peekable();
         if lines.peek().is_none() {
             return self.values.met_by_nothing(doubt);
         }
         drop(lines);
-        let lines = || request.headers.values(&self.name);
+        let lines = || request.headers.values(name);
         self.values.met(doubt, |globs, doubt| match doubt {
             // One line, or one element of a line that is a list, is enough to be meant.
             Doubt::Holds => lines()
@@ -329,6 +366,17 @@ impl Header {
             Doubt::Fails => lines()
                 .all(|line| one_matches(globs, line) || elements(line).all(|part| one_matches(globs, part))),
         })
+    }
+}
+
+/// Text as it is; numbers, yes and no as JSON has them. What has parts is like nothing that a policy can name.
+fn is_simply(globs: &Globs, claim: &serde_json::Value) -> bool {
+    match claim {
+        serde_json::Value::String(text) => one_matches(globs, text.as_bytes()),
+        serde_json::Value::Number(_) | serde_json::Value::Bool(_) => {
+            one_matches(globs, claim.to_string().as_bytes())
+        }
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => false,
     }
 }
 

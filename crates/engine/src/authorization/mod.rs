@@ -33,6 +33,10 @@ pub struct Source<'a> {
     pub identity: Option<&'a SpiffeId>,
     /// The replica: `namespace/workload`.
     pub replica: Option<&'a str>,
+    /// Who it was found to be by an AuthenticationPolicy.
+    pub principal: Option<&'a str>,
+    /// What its token claims.
+    pub claims: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What is asked, as far as a connection tells.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
-    AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass,
-    GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant, ResiliencePolicy, Secret,
-    Service, TcpRoute, Workload,
+    AuthenticationPolicy, AuthorizationPolicy, Backend, BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway,
+    GatewayClass, GatewayParameters, HttpRoute, KindType, Mesh, Namespace, Pod, ReferenceGrant,
+    ResiliencePolicy, Secret, Service, TcpRoute, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -20,6 +20,7 @@ use super::selection::{Selecting, Selection};
 /// The kinds that are watched for changes.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    authentication: Watched,
     authorization: Watched,
     backend: Watched,
     config_map: Watched,
@@ -44,7 +45,7 @@ pub(super) struct Watch {
 /// What is different since the last compile, as the phases ask for it.
 #[derive(Debug)]
 pub(super) struct Differences {
-    /// AuthorizationPolicies.
+    /// Policies about callers, and what they are made of.
     pub(super) authorization: bool,
     pub(super) gateways: bool,
     pub(super) mesh: bool,
@@ -103,8 +104,13 @@ impl Watch {
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
+        let asks = resources.all::<AuthenticationPolicy>().next().is_some();
+        let authentication = !real(self.authentication.update(shelf::<AuthenticationPolicy>(resources))).is_empty()
+            // Keys and passwords stand in Secrets; workloads with sidecars look after themselves.
+            | (asks && (secrets || !workloads.is_empty()));
         let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
             .is_empty()
+            | authentication
             | mesh
             | (!workloads.is_empty() && resources.all::<AuthorizationPolicy>().next().is_some());
         Differences {

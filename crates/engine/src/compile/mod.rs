@@ -6,6 +6,7 @@
 
 mod attach;
 mod attached;
+mod authentication;
 mod callers;
 mod certificates;
 mod changes;
@@ -209,7 +210,8 @@ impl Compiler {
         let conditions = self.conditions(backends.into_iter().chain(own).collect(), resources);
         let names = self.sidecar.as_ref().map(Sidecar::names).unwrap_or_default();
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
-        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies };
+        let key_sources = self.protection.authentication.sources();
+        let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies, key_sources };
         Compiled { config: Arc::new(config), conditions }
     }
 
@@ -354,7 +356,8 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization = policy_status::statuses(&self.controller, resources);
+        let authorization =
+            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
         let policies = policies
             .into_iter()
             .chain(authorization)

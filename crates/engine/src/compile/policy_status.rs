@@ -1,8 +1,9 @@
-//! What is told about AuthorizationPolicies: one entry a target, because that is where a policy has its effect.
+//! What is told about policies about callers: one entry a target, because that is where a policy has its effect.
 
 use std::sync::Arc;
 
 use model::Resources;
+use model::kinds::AuthenticationPolicy;
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::references::ParentRef;
@@ -10,21 +11,56 @@ use model::kinds::{CORE_GROUP, Gateway, HttpRoute, KindName, Scope, Service, Tcp
 use model::resources::Typed;
 use model::{Resource, ResourceKey};
 
+use super::authentication::AuthenticationBook;
 use crate::status::{AncestorStatus, Condition, ConditionType, PolicyStatus, Reason};
 
 /// The status of every policy.
-pub(super) fn statuses(controller: &Arc<str>, resources: &Resources) -> Vec<(Arc<Resource>, PolicyStatus)> {
-    let policies = resources.all::<AuthorizationPolicy>();
-    policies.map(|policy| (policy.resource.clone(), status(controller, policy, resources))).collect()
+pub(super) fn statuses(
+    controller: &Arc<str>,
+    resources: &Resources,
+    authentication: &AuthenticationBook,
+) -> Vec<(Arc<Resource>, PolicyStatus)> {
+    let authorizing = resources.all::<AuthorizationPolicy>().map(|policy: Typed<'_, AuthorizationPolicy>| {
+        let more = |_| Ok(());
+        (
+            policy.resource.clone(),
+            status(controller, (policy.resource, &policy.content.spec.target_refs), resources, more),
+        )
+    });
+    let authenticating =
+        resources.all::<AuthenticationPolicy>().map(|policy: Typed<'_, AuthenticationPolicy>| {
+            let more = |at| judge_authentication(policy.resource, at, authentication);
+            (
+                policy.resource.clone(),
+                status(controller, (policy.resource, &policy.content.spec.target_refs), resources, more),
+            )
+        });
+    authorizing.chain(authenticating).collect()
+}
+
+/// What is wrong with a policy beyond a target of it that exists.
+fn judge_authentication(
+    policy: &Resource,
+    target: usize,
+    authentication: &AuthenticationBook,
+) -> Result<(), (Reason, String)> {
+    if authentication.has_lost(&policy.key, target) {
+        return Err((Reason::Conflicted, "an older policy already holds for this target".to_owned()));
+    }
+    match authentication.unusable(&policy.key) {
+        Some(why) => Err((Reason::Invalid, format!("{why}; nobody is let in"))),
+        None => Ok(()),
+    }
 }
 
 fn status(
     controller: &Arc<str>,
-    policy: Typed<'_, AuthorizationPolicy>,
+    (policy, targets): (&Resource, &[PolicyTargetRef]),
     resources: &Resources,
+    more: impl Fn(usize) -> Result<(), (Reason, String)>,
 ) -> PolicyStatus {
-    let generation = policy.resource.meta.generation;
-    let namespace: Arc<str> = policy.resource.namespace().into();
+    let generation = policy.meta.generation;
+    let namespace: Arc<str> = policy.namespace().into();
     let entry = |ancestor_ref: ParentRef, judged: Result<(), (Reason, String)>| AncestorStatus {
         ancestor_ref,
         controller_name: controller.clone(),
@@ -33,7 +69,6 @@ fn status(
             Err((reason, text)) => Condition::no(ConditionType::Accepted, reason, text, generation),
         }],
     };
-    let targets = &policy.content.spec.target_refs;
     if targets.is_empty() {
         let whole = ParentRef {
             group: CORE_GROUP.into(),
@@ -43,10 +78,10 @@ fn status(
             section_name: None,
             port: None,
         };
-        return PolicyStatus { ancestors: vec![entry(whole, Ok(()))] };
+        return PolicyStatus { ancestors: vec![entry(whole, more(0))] };
     }
-    let ancestors = targets.iter().map(|target| {
-        let judged = judge(target, &namespace, resources);
+    let ancestors = targets.iter().enumerate().map(|(at, target)| {
+        let judged = judge(target, &namespace, resources).and_then(|()| more(at));
         let reference = ParentRef {
             group: target.group.clone(),
             kind: target.kind.clone(),

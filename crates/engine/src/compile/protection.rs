@@ -1,4 +1,4 @@
-//! AuthorizationPolicies by what they protect, merged for each place that asks.
+//! Policies about callers by what they protect, merged for each place that asks.
 //!
 //! A policy is compiled once and shared by pointer; equal lists of policies make the same value by pointer, so a change
 //! of one policy is felt by the routes it protects and by nothing else.
@@ -11,14 +11,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
+use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::{KindName, Service, Workload, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
+use super::authentication::{AuthenticationBook, Level, effective};
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::references::ClusterKey;
 use super::slots::Slots;
+use crate::authentication::Authentication;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
 use crate::config::{Action, Backends, Rule, Target};
 use crate::mesh::MeshView;
@@ -37,30 +40,64 @@ pub(super) enum Protected {
     },
 }
 
-/// Policies that hold for all that comes in by one listener; `None` when there are none. Equal lists are the same by
-/// pointer.
+/// Policies that hold for all that comes in by one listener. Equal ones are the same by pointer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Door(Option<Arc<[Arc<Policy>]>>);
+pub(super) struct Door {
+    /// Who may do what; `None` when nothing is said of it.
+    list: Option<Arc<[Arc<Policy>]>>,
+    /// How callers prove who they are.
+    authentication: Option<Level>,
+}
 
 impl PartialEq for Door {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
-            (None, Some(_)) | (Some(_), None) => false,
-        }
+        same(self.list.as_ref(), other.list.as_ref()) && self.authentication == other.authentication
     }
 }
 
 impl Eq for Door {}
+
+/// What is asked of the callers of one place. Equal values are the same by pointer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Guard {
+    /// How they prove who they are.
+    pub(super) authentication: Option<Arc<Authentication>>,
+    /// What they may do.
+    pub(super) authorization: Option<Arc<Authorization>>,
+}
+
+impl PartialEq for Guard {
+    fn eq(&self, other: &Self) -> bool {
+        same(self.authentication.as_ref(), other.authentication.as_ref())
+            && same(self.authorization.as_ref(), other.authorization.as_ref())
+    }
+}
+
+impl Eq for Guard {}
+
+impl Guard {
+    /// What stands in a rule.
+    pub(super) fn of(rule: &Rule) -> Guard {
+        Guard { authentication: rule.authentication.clone(), authorization: rule.authorization.clone() }
+    }
+}
+
+fn same<T: ?Sized>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
 
 /// All policies.
 #[derive(Debug, Default)]
 pub(super) struct PolicyBook {
     by_key: BTreeMap<ResourceKey, Held>,
     by_protected: HashMap<Protected, Vec<Arc<Policy>>>,
+    pub(super) authentication: AuthenticationBook,
     slots: Slots<(Arc<str>, Option<Arc<str>>)>,
-    doors: HashMap<Vec<usize>, Door>,
+    doors: HashMap<Vec<usize>, Arc<[Arc<Policy>]>>,
     made: HashMap<(Vec<Vec<usize>>, DefaultAction), Arc<Authorization>>,
     mesh: MeshDefaults,
     all: Arc<[Arc<Policy>]>,
@@ -119,6 +156,7 @@ pub(super) struct RoutePlace<'a> {
 impl PolicyBook {
     /// Takes all policies in as they are now.
     pub(super) fn update(&mut self, resources: &Resources, mesh: MeshDefaults) {
+        self.authentication.update(resources);
         let mut before = std::mem::take(&mut self.by_key);
         let same_mesh = self.mesh == mesh;
         self.mesh = mesh;
@@ -133,7 +171,7 @@ impl PolicyBook {
                 Some(held) => held.policy,
                 None => Arc::new(self.compile(typed)),
             };
-            for protected in protected(typed) {
+            for (_, protected) in protected(typed.resource.namespace(), &typed.content.spec.target_refs) {
                 self.by_protected.entry(protected).or_default().push(policy.clone());
             }
             let held = Held { resource: typed.resource.clone(), policy };
@@ -160,22 +198,41 @@ impl PolicyBook {
 
     /// Whether nothing is asked anywhere.
     pub(super) fn is_idle(&self) -> bool {
-        self.by_key.is_empty() && self.mesh.default == DefaultAction::Allow
+        self.by_key.is_empty() && self.mesh.default == DefaultAction::Allow && self.authentication.is_idle()
     }
 
     /// The door that a listener of a Gateway is.
     pub(super) fn door(&mut self, view: &ListenerView) -> Door {
+        Door { list: self.door_list(view), authentication: self.door_authentication(view) }
+    }
+
+    fn door_authentication(&self, view: &ListenerView) -> Option<Level> {
+        let book = &self.authentication;
+        if book.is_idle() {
+            return None;
+        }
+        let gateway = |section| object(KindName::Gateway, &view.namespace, &view.gateway, section);
+        let levels = [
+            book.of(&Protected::Mesh),
+            book.of(&Protected::Namespace(view.namespace.clone())),
+            book.of(&gateway(None)),
+            book.of(&gateway(Some(&view.name))),
+        ];
+        effective(levels).cloned()
+    }
+
+    fn door_list(&mut self, view: &ListenerView) -> Option<Arc<[Arc<Policy>]>> {
         if self.by_key.is_empty() {
-            return Door::default();
+            return None;
         }
         let mut list = self.of(&Protected::Mesh).to_vec();
         list.extend_from_slice(self.of(&Protected::Namespace(view.namespace.clone())));
         list.extend(self.of_object(KindName::Gateway, &view.namespace, &view.gateway, Some(&view.name)));
         if list.is_empty() {
-            return Door::default();
+            return None;
         }
         let key = list.iter().map(address).collect();
-        self.doors.entry(key).or_insert_with(|| Door(Some(list.into()))).clone()
+        Some(self.doors.entry(key).or_insert_with(|| list.into()).clone())
     }
 
     /// What may come in to a workload by a port that stands for these ports of Services: all of them must agree,
@@ -186,10 +243,11 @@ impl PolicyBook {
         workload: &Arc<str>,
         services: &[(Arc<str>, u16)],
         resources: &Resources,
-    ) -> Option<Arc<Authorization>> {
+    ) -> Guard {
         if self.is_idle() {
-            return None;
+            return Guard::default();
         }
+        let authentication = self.authentication_of_workload(namespace, services, resources);
         let mut common = self.of(&Protected::Mesh).to_vec();
         common.extend_from_slice(self.of(&Protected::Namespace(namespace.clone())));
         common.extend(self.of_object(KindName::Workload, namespace, workload, None));
@@ -204,7 +262,42 @@ impl PolicyBook {
             lists.push(Vec::new());
         }
         lists.iter_mut().for_each(|list| list.extend(common.iter().cloned()));
-        self.merged(lists)
+        Guard { authentication, authorization: self.merged(lists) }
+    }
+
+    fn authentication_of_workload(
+        &mut self,
+        namespace: &Arc<str>,
+        services: &[(Arc<str>, u16)],
+        resources: &Resources,
+    ) -> Option<Arc<Authentication>> {
+        let book = &self.authentication;
+        if book.is_idle() {
+            return None;
+        }
+        let around = [book.of(&Protected::Mesh), book.of(&Protected::Namespace(namespace.clone()))];
+        let mut ways: Vec<Option<Level>> = services
+            .iter()
+            .map(|(service, port)| {
+                let named = port_name(namespace, service, *port, resources);
+                let own = self.authentication_of_service(namespace, service, named.as_ref());
+                effective(around.into_iter().chain(own)).cloned()
+            })
+            .collect();
+        if ways.is_empty() {
+            ways.push(effective(around).cloned());
+        }
+        self.authentication.agreed(ways)
+    }
+
+    fn authentication_of_service(
+        &self,
+        namespace: &Arc<str>,
+        service: &Arc<str>,
+        port: Option<&Arc<str>>,
+    ) -> [Option<&Level>; 2] {
+        let at = |section| self.authentication.of(&object(KindName::Service, namespace, service, section));
+        [at(None), port.and_then(|port| at(Some(port)))]
     }
 
     /// What may pass to a rule of a route that is served at a door.
@@ -215,12 +308,70 @@ impl PolicyBook {
         rule: &Rule,
         book: &ClusterBook,
         resources: &Resources,
-    ) -> Option<Arc<Authorization>> {
+    ) -> Guard {
         let backends = match &rule.action {
             Action::Forward(backends) => Some(backends),
             Action::Redirect(_) | Action::Refuse { .. } => None,
         };
-        self.of_backends(door, (route, rule.origin.name.as_ref()), backends, book, resources)
+        let place = (route, rule.origin.name.as_ref());
+        Guard {
+            authentication: self.authentication_of_rule(door, place, backends, book, resources),
+            authorization: self.of_backends(door, place, backends, book, resources),
+        }
+    }
+
+    fn authentication_of_rule(
+        &mut self,
+        door: &Door,
+        (route, rule): (RoutePlace<'_>, Option<&Arc<str>>),
+        backends: Option<&Backends>,
+        book: &ClusterBook,
+        resources: &Resources,
+    ) -> Option<Arc<Authentication>> {
+        if self.authentication.is_idle() {
+            return None;
+        }
+        let at = |section| self.authentication.of(&object(route.kind, route.namespace, route.name, section));
+        let own = [at(None), rule.and_then(|rule| at(Some(rule)))];
+        let targets = backends.iter().flat_map(|backends| backends.choices.iter());
+        let mut ways: Vec<Option<Level>> = targets
+            .filter_map(|backend| match &backend.target {
+                Target::Cluster(slot) => Some(book.key(*slot)),
+                Target::Redirect(_) | Target::Invalid { .. } => None,
+            })
+            .map(|key| {
+                let (namespace, service) = self.authentication_of_target(key, resources);
+                let levels = [door.authentication.as_ref(), namespace].into_iter().chain(own).chain(service);
+                effective(levels).cloned()
+            })
+            .collect();
+        if ways.is_empty() {
+            ways.push(effective([door.authentication.as_ref()].into_iter().chain(own)).cloned());
+        }
+        self.authentication.agreed(ways)
+    }
+
+    /// What holds for the namespace of a backend and for the backend itself. Those who stand beside its workloads ask
+    /// there.
+    fn authentication_of_target(
+        &self,
+        key: &ClusterKey,
+        resources: &Resources,
+    ) -> (Option<&Level>, [Option<&Level>; 2]) {
+        let of_namespace = |name: &Arc<str>| self.authentication.of(&Protected::Namespace(name.clone()));
+        match key {
+            ClusterKey::Service { namespace, name, port } => {
+                let service = resources.service(namespace, name);
+                if service.is_some_and(|service| has_sidecars(service, resources)) {
+                    return (None, [None; 2]);
+                }
+                let named = port_name(namespace, name, *port, resources);
+                let own = self.authentication_of_service(namespace, name, named.as_ref());
+                (of_namespace(namespace), own)
+            }
+            ClusterKey::Backend { namespace, .. } => (of_namespace(namespace), [None; 2]),
+            ClusterKey::Application { .. } => (None, [None; 2]),
+        }
     }
 
     /// What may pass to the backends of a rule of a route, whatever is carried.
@@ -235,7 +386,7 @@ impl PolicyBook {
         if self.is_idle() {
             return None;
         }
-        let mut common: Vec<Arc<Policy>> = door.0.iter().flat_map(|list| list.iter().cloned()).collect();
+        let mut common: Vec<Arc<Policy>> = door.list.iter().flat_map(|list| list.iter().cloned()).collect();
         common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
         let targets =
             backends.iter().flat_map(|backends| backends.choices.iter().map(|backend| &backend.target));
@@ -311,18 +462,16 @@ impl PolicyBook {
         name: &Arc<str>,
         section: Option<&Arc<str>>,
     ) -> Vec<Arc<Policy>> {
-        let object = |section: Option<&Arc<str>>| Protected::Object {
-            kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-            section: section.cloned(),
-        };
-        let mut list = self.of(&object(None)).to_vec();
+        let mut list = self.of(&object(kind, namespace, name, None)).to_vec();
         if section.is_some() {
-            list.extend_from_slice(self.of(&object(section)));
+            list.extend_from_slice(self.of(&object(kind, namespace, name, section)));
         }
         list
     }
+}
+
+fn object(kind: KindName, namespace: &Arc<str>, name: &Arc<str>, section: Option<&Arc<str>>) -> Protected {
+    Protected::Object { kind, namespace: namespace.clone(), name: name.clone(), section: section.cloned() }
 }
 
 fn port_name(namespace: &str, service: &str, port: u16, resources: &Resources) -> Option<Arc<str>> {
@@ -346,15 +495,14 @@ fn address(policy: &Arc<Policy>) -> usize {
     Arc::as_ptr(policy) as usize
 }
 
-/// What a policy protects, whether it exists or not. A target that the policy may not have protects nothing.
-pub(super) fn protected(policy: Typed<'_, AuthorizationPolicy>) -> Vec<Protected> {
-    let namespace = policy.resource.namespace();
+/// What a policy of a namespace protects, whether it exists or not, with the positions of its targets. A target that the
+/// policy may not have protects nothing.
+pub(super) fn protected(namespace: &str, targets: &[PolicyTargetRef]) -> Vec<(usize, Protected)> {
     let is_root = namespace == ROOT_NAMESPACE;
-    let targets = &policy.content.spec.target_refs;
     if targets.is_empty() {
-        return vec![if is_root { Protected::Mesh } else { Protected::Namespace(namespace.into()) }];
+        return vec![(0, if is_root { Protected::Mesh } else { Protected::Namespace(namespace.into()) })];
     }
-    let one = |target: &model::kinds::backend_tls_policy::PolicyTargetRef| match &*target.kind {
+    let one = |target: &PolicyTargetRef| match &*target.kind {
         "Mesh" => is_root.then_some(Protected::Mesh),
         kind => Some(Protected::Object {
             kind: KindName::find(&target.group, kind)?,
@@ -363,5 +511,5 @@ pub(super) fn protected(policy: Typed<'_, AuthorizationPolicy>) -> Vec<Protected
             section: target.section_name.clone(),
         }),
     };
-    targets.iter().filter_map(one).collect()
+    targets.iter().enumerate().filter_map(|(at, target)| Some((at, one(target)?))).collect()
 }

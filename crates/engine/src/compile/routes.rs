@@ -18,14 +18,13 @@ use super::changes::Change;
 use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
-use super::protection::{Door, PolicyBook, RoutePlace};
+use super::protection::{Door, Guard, PolicyBook, RoutePlace};
 use super::references::{Destination, Resolved, of_http_route, referrer};
 use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::authorization::Authorization;
 use crate::config::{ClusterSlot, Rule, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
@@ -93,7 +92,7 @@ pub(super) struct Around {
     pub(super) destinations: HashSet<Destination>,
     /// Routes, by namespace and name, of which policies say something else.
     pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
-    /// AuthorizationPolicies are different.
+    /// Policies about callers are different.
     pub(super) authorization: bool,
 }
 
@@ -317,22 +316,23 @@ impl RouteState {
         templates
     }
 
-    /// Writes into rules that were just compiled who may ask.
+    /// Writes into rules that were just compiled what is asked of callers.
     fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
         if shop.protection.is_idle() {
             return;
         }
         for template in templates {
-            let authorization = self.authorization(&template.rule, door, shop);
+            let guard = self.guard(&template.rule, door, shop);
             if let Some(rule) = Arc::get_mut(&mut template.rule) {
-                rule.authorization = authorization;
+                rule.authentication = guard.authentication;
+                rule.authorization = guard.authorization;
             }
         }
     }
 
-    fn authorization(&self, rule: &Rule, door: &Door, shop: &mut Workshop<'_>) -> Option<Arc<Authorization>> {
+    fn guard(&self, rule: &Rule, door: &Door, shop: &mut Workshop<'_>) -> Guard {
         if shop.beside_the_caller {
-            return None;
+            return Guard::default();
         }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let place = RoutePlace { kind: KindName::HttpRoute, namespace: &namespace, name: &name };
@@ -344,14 +344,9 @@ impl RouteState {
         let mut variants = std::mem::take(&mut self.variants);
         let before = variants.len();
         variants.retain(|(depends, templates)| {
-            templates.iter().all(|template| {
-                let now = self.authorization(&template.rule, &depends.door, shop);
-                match (&template.rule.authorization, &now) {
-                    (None, None) => true,
-                    (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-                    (None, Some(_)) | (Some(_), None) => false,
-                }
-            })
+            templates
+                .iter()
+                .all(|template| self.guard(&template.rule, &depends.door, shop) == Guard::of(&template.rule))
         });
         self.variants = variants;
         let doors: Vec<Door> = shop

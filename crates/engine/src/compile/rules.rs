@@ -185,8 +185,10 @@ impl RuleCompiler<'_> {
         let origin = Origin { kind: "HTTPRoute", route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault } = policies;
         let (timeouts, retry, fault) = (*timeouts, retry.clone(), fault.clone());
-        let authorization = None;
-        let rule = Arc::new(Rule { slot, origin, filters, action, timeouts, retry, fault, authorization });
+        let (authentication, authorization) = (None, None);
+        let rule =
+            Rule { slot, origin, filters, action, timeouts, retry, fault, authentication, authorization };
+        let rule = Arc::new(rule);
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
         self.compiled.templates.push(Template { path, requirements, seniority, rule });
     }

@@ -4,12 +4,14 @@
 //! matches, what came nearest is told: a 404 without a reason is the most common question about a gateway.
 
 mod changes;
+mod demand;
 mod judgement;
 mod nearest;
 mod question;
 mod text;
 
 pub use changes::{Change, Changes, REQUESTS_MAX, changes};
+pub use demand::Demand;
 pub use judgement::{Judgement, Said};
 pub use question::{Question, QuestionError};
 
@@ -95,6 +97,8 @@ pub struct Answer {
     pub because: Value,
     /// Filters in the order they run.
     pub filters: Vec<Value>,
+    /// How callers prove who they are; `None` when nobody is asked.
+    pub authentication: Option<Demand>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
     pub authorization: Option<Judgement>,
     /// What answers.
@@ -280,6 +284,7 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
+        authentication: rule.authentication.as_deref().map(Demand::new),
         authorization: rule.authorization.as_deref().map(|authorization| {
             let server_name = url.tls.then_some(url.host.as_str());
             let destination = Destination { port: port.address.port, server_name };

@@ -60,7 +60,18 @@ impl fmt::Display for Connection {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answer { route, rule, matched, name, source, because, filters, authorization, action } = self;
+        let Answer {
+            route,
+            rule,
+            matched,
+            name,
+            source,
+            because,
+            filters,
+            authentication,
+            authorization,
+            action,
+        } = self;
         let mut place = format!("{route} rules[{rule}].matches[{matched}]");
         for (open, text, close) in [(" `", name, "`"), (" (", source, ")")] {
             if let Some(text) = text {
@@ -69,6 +80,10 @@ impl fmt::Display for Answer {
         }
         line(f, "rule", &place)?;
         line(f, "because", &sentence(because))?;
+        authentication.iter().try_for_each(|demand| line(f, "callers", &demand.to_string()))?;
+        if authentication.as_ref().is_some_and(|demand| demand.unusable.is_some()) {
+            return line(f, "answer", "500 authentication_invalid");
+        }
         authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
         if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
             return line(f, "answer", "403 denied_by_policy");

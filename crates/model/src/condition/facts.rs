@@ -67,6 +67,7 @@ pub const FACTS: &[Fact] = &[
     row("source.namespace",        Type::Text,    true,  true,  "the namespace in that ID"),
     row("source.serviceAccount",   Type::Text,    true,  true,  "the service account in that ID"),
     row("source.workload",         Type::Text,    true,  true,  "the caller's replica, `namespace/name`"),
+    row("source.principal",        Type::Text,    true,  true,  "who the caller was found to be by an AuthenticationPolicy"),
     row("destination.port",        Type::Int,     false, true,  "the port that was asked"),
     row("destination.serverName",  Type::Text,    true,  true,  "the server name of the TLS handshake"),
 ];

@@ -80,9 +80,9 @@ pub struct AuthorizationRule {
     /// What is asked: one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<PolicyOperation>,
-    /// Header fields: all of these.
+    /// Header fields and claims: all of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub when: Vec<HeaderDemand>,
+    pub when: Vec<ValueDemand>,
     /// Anything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
@@ -113,6 +113,11 @@ pub struct PolicySource {
     pub meshes: Vec<TextGlob>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_meshes: Vec<TextGlob>,
+    /// Principals that an AuthenticationPolicy has found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub principals: Vec<TextGlob>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_principals: Vec<TextGlob>,
     /// Addresses of clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ip_blocks: Vec<IpBlock>,
@@ -152,12 +157,16 @@ pub struct PolicyOperation {
     pub not_paths: Vec<PathGlob>,
 }
 
-/// What a header field must be.
+/// What a header field, or a claim of the caller's token, must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HeaderDemand {
-    /// Its name; case does not matter.
-    pub header: Arc<str>,
+pub struct ValueDemand {
+    /// Name of a header field; case does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Arc<str>>,
+    /// Name of a claim. Of a list one element is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Arc<str>>,
     /// What it may be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<TextGlob>,

@@ -5,6 +5,7 @@
 
 pub mod access_token;
 pub mod application;
+pub mod authentication_policy;
 pub mod authorization_policy;
 pub mod backend;
 pub mod backend_tls_policy;
@@ -40,6 +41,7 @@ use std::fmt;
 
 pub use access_token::AccessToken;
 pub use application::Application;
+pub use authentication_policy::AuthenticationPolicy;
 pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
@@ -220,6 +222,7 @@ kinds! {
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
     ResiliencePolicy,  "ResiliencePolicy",  "resiliencepolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Timeouts, retries, limits and health of a destination.";
     FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
+    AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
     AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";
     Mesh,              "Mesh",              "meshes",              MESH_GROUP,     ["v1alpha1"],      Cluster,    Label,       "Who trusts whom, and what holds where nobody said otherwise.";
     Workload,          "Workload",          "workloads",           MESH_GROUP,     ["v1alpha1"],      Namespaced, Label,       "One replica: where it is and who it is.";

@@ -51,7 +51,7 @@ impl KindName {
             | KindName::Credential
             | KindName::JoinToken => OnRejection::DenyTargets,
             // Who may do what: the edit that is not understood may be the one that shuts somebody out.
-            KindName::AuthorizationPolicy => OnRejection::DenyTargets,
+            KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
             // It says whether cleartext is let in, and calls that no policy speaks of.

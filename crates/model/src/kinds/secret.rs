@@ -14,6 +14,12 @@ use serde::{Deserialize, Deserializer, de};
 pub const TYPE_TLS: &str = "kubernetes.io/tls";
 /// The type of Secrets in which a control plane keeps the authorities of a mesh; nobody else writes them.
 pub const TYPE_AUTHORITY: &str = "mesh.selvedge.dev/authority";
+/// The type of Secrets whose values are API keys, each under the name of who has it.
+pub const TYPE_API_KEYS: &str = "policy.selvedge.dev/api-keys";
+/// The type of Secrets whose values are hashes of passwords, each under the name of who has it.
+pub const TYPE_PASSWORDS: &str = "policy.selvedge.dev/passwords";
+/// Key of a set of public keys (RFC 7517).
+pub const JWKS_JSON: &str = "jwks.json";
 /// Key of the certificate chain, PEM.
 pub const TLS_CRT: &str = "tls.crt";
 /// Key of the private key, PEM.

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::condition::Condition;
+use crate::fetch_url::FetchUrl;
 use crate::glob::{HostGlob, IdentityGlob, PathGlob, TextGlob};
 use crate::ip_block::IpBlock;
+use crate::jwk::KeySet;
 use crate::kinds::backend::HostPort;
 use crate::kinds::resilience_policy::RetryCondition;
 use crate::kinds::secret;
@@ -45,6 +47,10 @@ pub enum Format {
     IpBlock,
     /// An expression of a policy.
     Condition,
+    /// A URL that the product itself asks.
+    FetchUrl,
+    /// A set of public keys.
+    Jwks,
 }
 
 impl Format {
@@ -67,6 +73,8 @@ impl Format {
             "text-pattern" => Format::TextPattern,
             "ip-block" => Format::IpBlock,
             "condition" => Format::Condition,
+            "fetch-url" => Format::FetchUrl,
+            "jwks" => Format::Jwks,
             "int32" | "int64" => return Some(None),
             _ => return None,
         }))
@@ -94,6 +102,8 @@ impl Format {
             Format::TextPattern => TextGlob::from_str(text).err(),
             Format::IpBlock => IpBlock::from_str(text).err(),
             Format::Condition => Condition::from_str(text).err(),
+            Format::FetchUrl => FetchUrl::from_str(text).err(),
+            Format::Jwks => KeySet::from_str(text).err(),
         }
     }
 }

@@ -250,6 +250,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
         KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
+        KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
         KindName::Workload => include_str!("../../schemas/workload.json"),
@@ -289,7 +290,9 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::BackendTlsPolicy | KindName::ResiliencePolicy | KindName::FaultPolicy => {
             Some(include_str!("../../schemas/backendtlspolicy.status.json"))
         }
-        KindName::AuthorizationPolicy => Some(include_str!("../../schemas/authorizationpolicy.status.json")),
+        KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
+            Some(include_str!("../../schemas/authorizationpolicy.status.json"))
+        }
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),
         KindName::JoinToken => Some(include_str!("../../schemas/jointoken.status.json")),
         KindName::TrustBundle => Some(include_str!("../../schemas/trustbundle.status.json")),

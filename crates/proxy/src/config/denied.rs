@@ -2,8 +2,8 @@
 //!
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
 //! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would
-//! have been. No rule of the engine has to know about it, so none can forget it. An AuthorizationPolicy that cannot be
-//! read is stood in for by one that denies.
+//! have been. No rule of the engine has to know about it, so none can forget it. A policy about callers that cannot be read
+//! is stood in for by an AuthorizationPolicy that denies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,8 +88,9 @@ pub fn without<'d>(
     held: &Resources,
     denying: impl Iterator<Item = (&'d ObjectName, &'d Denied)>,
 ) -> Resources {
+    let about_callers = [KindName::AuthorizationPolicy, KindName::AuthenticationPolicy];
     let (policies, others): (Vec<_>, Vec<_>) =
-        denying.partition(|(name, _)| name.of.as_str() == KindName::AuthorizationPolicy.as_str());
+        denying.partition(|(name, _)| about_callers.iter().any(|kind| name.of.as_str() == kind.as_str()));
     let mut denying: Vec<Denied> = others.into_iter().map(|(_, denied)| denied.clone()).collect();
     let mut seen = held.clone();
     for (name, denied) in policies {
@@ -130,6 +131,7 @@ pub fn without<'d>(
             | KindName::BackendTlsPolicy
             | KindName::ResiliencePolicy
             | KindName::FaultPolicy
+            | KindName::AuthenticationPolicy
             | KindName::AuthorizationPolicy
             | KindName::Backend
             | KindName::GatewayParameters
@@ -152,10 +154,14 @@ pub fn without<'d>(
     seen
 }
 
-/// An AuthorizationPolicy of the same name that denies everything on the same targets, so that whoever is refused is
-/// told so as by any other policy. A target that cannot be named stands for all of the namespace.
+/// An AuthorizationPolicy that denies everything on the same targets, so that whoever is refused is told so as by any
+/// other policy. It has the name of the one it stands in for, or one that tells of what kind that was. A target that cannot be named stands for all of the namespace.
 fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     let (namespace, called) = name.name.split_once('/')?;
+    let called = match name.of.as_str() == KindName::AuthenticationPolicy.as_str() {
+        true => format!("authentication.{called}"),
+        false => called.to_owned(),
+    };
     let mut spec = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });
     if let Denied::Targets(targets) = denied {
         let all: Option<Vec<Value>> = targets.iter().map(Target::reference).collect();
@@ -202,6 +208,21 @@ mod tests {
     use super::*;
     use model::kinds::TcpRoute;
     use serde_json::json;
+
+    #[test]
+    fn a_policy_about_callers_that_cannot_be_read_denies_its_targets() {
+        for kind in ["AuthorizationPolicy", "AuthenticationPolicy"] {
+            let whose = ObjectName { of: discovery::object::TypeName::new(kind), name: "a/p".into() };
+            let denied = Denied::Targets(Target::parse("HTTPRoute/a/r").into_iter().collect());
+
+            let seen = without(&Resources::new(), [(&whose, &denied)].into_iter());
+
+            let policy =
+                seen.all::<model::kinds::AuthorizationPolicy>().next().expect("a policy that denies");
+            assert_eq!(policy.content.spec.action, model::kinds::authorization_policy::PolicyAction::Deny);
+            assert_eq!(&*policy.content.spec.target_refs[0].name, "r", "{kind}");
+        }
+    }
 
     #[test]
     fn a_tcp_route_of_a_gateway_that_is_denied_leads_nowhere() {

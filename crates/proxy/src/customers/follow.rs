@@ -72,7 +72,7 @@ impl Following {
                     ..Standing::default()
                 };
                 progress.change(|state| state.customers = Some(standing));
-                proxy.knows(Arc::new(customers));
+                proxy.serve_customers(&Arc::new(customers));
             }
         }
         let (proxy, progress) = (Arc::clone(proxy), Arc::clone(progress));
@@ -128,7 +128,7 @@ impl Following {
             let proxy = Arc::clone(&self.proxy);
             let counts = (customers.credentials_count() as u64, customers.applications_count() as u64);
             // It waits for workers, which must not hold up the connection.
-            let used = tokio::task::spawn_blocking(move || proxy.knows(Arc::new(customers)));
+            let used = tokio::task::spawn_blocking(move || proxy.serve_customers(&Arc::new(customers)));
             let _panicked = used.await;
             self.progress.change(|state| {
                 let standing = state.customers.get_or_insert_default();

@@ -4,9 +4,8 @@
 //! section "CORS protocol and credentials"), so it could satisfy no policy that asks who somebody is; it reaches no
 //! backend, and the request that it asks for is judged when it comes.
 
-use engine::HeaderView;
 use engine::authorization::Decision;
-use engine::config::{Filter, Rule};
+use engine::config::Rule;
 
 use crate::caller;
 use crate::exchange::Exchange;
@@ -20,7 +19,7 @@ use crate::filters::cors;
 #[inline]
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     let Some(authorization) = &rule.authorization else { return Ok(()) };
-    if is_answered_preflight(exchange, rule) {
+    if cors::is_answered_preflight(exchange, rule) {
         return Ok(());
     }
     let verdict = caller::judge(exchange, authorization);
@@ -41,10 +40,4 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(),
 
 fn count(exchange: &Exchange<'_>, decision: &Decision<'_>) {
     exchange.worker.metrics.policy(decision.slot()).add(1);
-}
-
-fn is_answered_preflight(exchange: &Exchange<'_>, rule: &Rule) -> bool {
-    cors::is_preflight(exchange)
-        && rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
-        && exchange.view().headers.first(b"origin").is_some()
 }

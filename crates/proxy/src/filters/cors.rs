@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use engine::config::Cors;
+use engine::config::{Cors, Filter, Rule};
 
 use crate::exchange::Exchange;
 use crate::filters::Flow;
@@ -34,6 +34,13 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
 pub fn is_preflight(exchange: &Exchange<'_>) -> bool {
     exchange.request.head.method == Method::Options
         && exchange.view().headers.first(b"access-control-request-method").is_some()
+}
+
+/// Whether a rule answers a request itself, as a preflight.
+pub fn is_answered_preflight(exchange: &Exchange<'_>, rule: &Rule) -> bool {
+    is_preflight(exchange)
+        && rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
+        && exchange.view().headers.first(b"origin").is_some()
 }
 
 fn preflight_fields(exchange: &Exchange<'_>, rules: &Cors, origin: &[u8]) -> Vec<(&'static str, Vec<u8>)> {

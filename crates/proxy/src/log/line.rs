@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use engine::authentication::{Place, without_parameter};
 use engine::authorization::Decision;
 
+use crate::buffer::Text;
 use crate::emit::write_decimal;
 use crate::exchange::Exchange;
 use crate::forwarded::client_address;
@@ -47,9 +49,7 @@ pub fn write(
     string(out, b",\"method\":", head.method_token.of(text));
     string(out, b",\"host\":", view.host);
     string(out, b",\"path\":", view.path);
-    if let Some(query) = view.query {
-        string(out, b",\"query\":", query);
-    }
+    write_query(out, exchange, view.query);
     let version: &[u8] = match head.version {
         Version::Http10 => b"HTTP/1.0",
         Version::Http11 => b"HTTP/1.1",
@@ -59,6 +59,15 @@ pub fn write(
     number(out, b",\"status\":", u64::from(outcome.status));
     if let Some(failure) = outcome.failure {
         string(out, b",\"failure\":", failure.facts().code.as_bytes());
+    }
+    if let Some(name) = exchange.principal.name() {
+        string(out, b",\"principal\":", name.as_bytes());
+    }
+    if let Some(application) = exchange.principal.application() {
+        string(out, b",\"application\":", application.name.as_bytes());
+    }
+    if let Some(why) = exchange.unproven {
+        string(out, b",\"authentication\":", why.as_bytes());
     }
     if let Some(rule) = exchange.rule {
         string(out, b",\"route\":", rule.origin.route.as_bytes());
@@ -80,6 +89,21 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// The query, without a credential that was found in it.
+fn write_query(out: &mut Vec<u8>, exchange: &Exchange<'_>, query: Option<&[u8]>) {
+    let Some(query) = query else { return };
+    match exchange.concealed.place {
+        Some(Place::Query(name)) => {
+            let mut shown = Text::new();
+            without_parameter(query, name, &mut shown);
+            string(out, b",\"query\":", &shown);
+        }
+        Some(Place::Header(_) | Place::Cookie(_) | Place::Scheme(_)) | None => {
+            string(out, b",\"query\":", query)
+        }
+    }
 }
 
 /// What policies said, as members of the line: the one that denied, and those that only wanted to be told.

@@ -5,12 +5,13 @@
 //! fields ([`visit_fields`]) and differ only in how a field is put down.
 
 use bytes::Bytes;
+use engine::authentication::{Place, without_cookie, without_parameter};
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::buffer::Text;
 use crate::codec::http2::FieldMap;
 use crate::emit::{emit_edits, is_replaced, put, write_decimal};
-use crate::exchange::Exchange;
+use crate::exchange::{Concealed, Exchange};
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
 use crate::hop;
@@ -81,9 +82,14 @@ pub fn write_target(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
         Some(edit) => edit.write(path, out),
         None => out.extend_from_slice(path),
     }
-    if let Some(query) = request.query {
-        out.push(b'?');
-        out.extend_from_slice(query.of(text));
+    let Some(query) = request.query else { return };
+    out.push(b'?');
+    match exchange.concealed.place.filter(|_| !exchange.concealed.keep) {
+        Some(Place::Query(name)) if !without_parameter(query.of(text), name, out) => drop(out.pop()),
+        Some(Place::Query(_)) => {}
+        Some(Place::Header(_) | Place::Cookie(_) | Place::Scheme(_)) | None => {
+            out.extend_from_slice(query.of(text));
+        }
     }
 }
 
@@ -116,11 +122,57 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
         if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
-        emit(name, field.value.of(text));
+        match concealment(exchange, name) {
+            Concealment::None => emit(name, field.value.of(text)),
+            Concealment::Whole => {}
+            Concealment::Cookie(cookie) => {
+                let mut left = Text::new();
+                if without_cookie(field.value.of(text), cookie, &mut left) {
+                    emit(name, &left);
+                }
+            }
+        }
     }
+    emit_claims(exchange, edited, &mut emit);
     emit_edits(&exchange.request_edits, &mut emit);
     emit_vouched(exchange, trusted, &mut emit);
     hop::emit(exchange, &mut emit);
+}
+
+/// What of a field goes no further.
+enum Concealment<'c> {
+    None,
+    Whole,
+    /// A cookie of it.
+    Cookie(&'c [u8]),
+}
+
+#[inline]
+fn concealment<'c>(exchange: &Exchange<'c>, name: &[u8]) -> Concealment<'c> {
+    let Concealed { reserved, place, keep, told: _ } = exchange.concealed;
+    if reserved.iter().any(|field| **field == *name) {
+        return Concealment::Whole;
+    }
+    match place.filter(|_| !keep) {
+        Some(Place::Header(field)) if **field == *name => Concealment::Whole,
+        Some(Place::Scheme(_)) if name == b"authorization" => Concealment::Whole,
+        Some(Place::Cookie(cookie)) if name == b"cookie" => Concealment::Cookie(cookie),
+        Some(Place::Header(_) | Place::Scheme(_) | Place::Cookie(_) | Place::Query(_)) | None => {
+            Concealment::None
+        }
+    }
+}
+
+/// Tells claims of the caller's token, unless the rule says something else.
+fn emit_claims(exchange: &Exchange<'_>, edited: bool, emit: &mut impl FnMut(&[u8], &[u8])) {
+    let Some(token) = exchange.principal.token() else { return };
+    for ((_, field), value) in exchange.concealed.told.iter().zip(&token.told) {
+        if let Some(value) =
+            value.as_deref().filter(|_| !(edited && is_replaced(&exchange.request_edits, field)))
+        {
+            emit(field, value);
+        }
+    }
 }
 
 /// Whether a field of the client's goes on.

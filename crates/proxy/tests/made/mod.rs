@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Config;
+use engine::authentication::Authentication;
 use engine::config::{
     Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter,
     InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts,
@@ -51,7 +52,27 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         sources: Arc::default(),
         names: Arc::default(),
         policies: Arc::default(),
+        key_sources: Arc::default(),
     }
+}
+
+/// The same, where every rule asks who the caller is.
+#[allow(dead_code, reason = "one test asks for this")]
+pub fn asking(listen: SocketAddr, upstream: SocketAddr, authentication: Arc<Authentication>) -> Config {
+    let mut config = config(listen, upstream, 20);
+    let hosts = (0..20).map(|number| {
+        let (pattern, table) = host(number, &[]);
+        let entries = table.entries().map(|entry| {
+            let rule =
+                Rule { authentication: Some(authentication.clone()), ..rule("asks", entry.rule.slot.0, &[]) };
+            Entry { rule: Arc::new(rule), ..entry.clone() }
+        });
+        (pattern, Arc::new(HostTable::new(entries.collect())))
+    });
+    let listener = Arc::new(Listener { name: "bench/bench/http".into(), hosts: hosts.collect() });
+    let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
+    port.carries = Carries::Http(ListenerTable::new(vec![(HostPattern::new(None), listener)]));
+    config
 }
 
 /// The same, where a member of the mesh must answer at the upstream's address.
@@ -149,6 +170,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         timeouts: Timeouts::default(),
         retry: None,
         fault: None,
+        authentication: None,
         authorization: None,
     }
 }

@@ -14,9 +14,10 @@ use proxy::{LogSink, Options, Proxy};
 
 pub const GET: &[u8] =
     b"GET /api/v1/users/1k?id=42 HTTP/1.1\r\nHost: svc7.example.com\r\nUser-Agent: test/1.0\r\n\
-    Accept: application/json\r\nAccept-Encoding: gzip\r\nAuthorization: Bearer abc\r\nCookie: a=b\r\n\r\n";
-pub const POST: &[u8] =
-    b"POST /api/v1/users/ HTTP/1.1\r\nHost: svc7.example.com\r\nContent-Length: 11\r\n\r\nhello world";
+    Accept: application/json\r\nAccept-Encoding: gzip\r\nAuthorization: Bearer abc\r\nCookie: a=b\r\n\
+    X-Api-Key: sk_live_0123456789abcdef\r\n\r\n";
+pub const POST: &[u8] = b"POST /api/v1/users/ HTTP/1.1\r\nHost: svc7.example.com\r\nContent-Length: 11\r\n\
+    X-Api-Key: sk_live_0123456789abcdef\r\n\r\nhello world";
 const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 const CHUNKED: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";

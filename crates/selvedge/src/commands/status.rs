@@ -32,12 +32,13 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 9] = [
+const JUDGED: [KindName; 10] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
+    KindName::AuthenticationPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,

@@ -60,6 +60,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,
         KindName::GatewayClass => 5,

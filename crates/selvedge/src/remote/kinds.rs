@@ -52,6 +52,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TcpRoute => &["tr"],
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
+        KindName::AuthenticationPolicy => &["authn"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],

@@ -15,6 +15,8 @@ mod framing_responses;
 mod framing_trailers;
 mod framing_upgrade;
 
+mod authentication;
+mod authentication_libraries;
 mod authorization;
 mod authorization_identity;
 mod authorization_live;

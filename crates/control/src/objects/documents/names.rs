@@ -97,6 +97,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::AuthenticationPolicy => &["authn"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
         KindName::Developer => &["dev"],
@@ -143,6 +144,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle
+        | KindName::AuthenticationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Mesh
         | KindName::Workload => &["selvedge"],
@@ -199,6 +201,9 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
         KindName::ClusterRoleBinding => {
             "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        KindName::AuthenticationPolicy => {
+            "An AuthenticationPolicy says how callers of Gateways, routes and Services prove who they are."
         }
         KindName::AuthorizationPolicy => {
             "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."

@@ -144,12 +144,7 @@ impl Inbound {
                 unique: format!("into {namespace}/{workload}:{}", port.address.port),
                 kind: "Workload",
                 place: format!("{namespace}/{workload}").into(),
-                authorization: ways.protection.of_workload(
-                    namespace,
-                    workload,
-                    &port.services,
-                    ways.resources,
-                ),
+                guard: ways.protection.of_workload(namespace, workload, &port.services, ways.resources),
             };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
@@ -203,7 +198,7 @@ impl Asked {
             unique: format!("into {namespace}/{service}:{}", self.port),
             kind: "Service",
             place: format!("{namespace}/{service}").into(),
-            authorization: ways.protection.of_workload(
+            guard: ways.protection.of_workload(
                 namespace,
                 workload,
                 &[(service.clone(), self.port)],

@@ -13,6 +13,7 @@ use super::inbound::Inbound;
 use super::way::{Label, Way};
 use super::{Ways, at};
 use crate::compile::listeners::ListenerView;
+use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::service_parents::{self, CONSUMER, PRODUCER};
 use crate::config::{BindAddress, ReachableName, ReachablePort};
@@ -157,7 +158,7 @@ impl Called {
             unique: format!("to {namespace}/{name}:{}", port.port),
             kind: "Service",
             place: format!("{namespace}/{name}").into(),
-            authorization: None,
+            guard: Guard::default(),
         };
         Way::straight(label, key, port.spoken.is_http(), ways)
     }

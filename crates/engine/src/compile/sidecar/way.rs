@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Ways;
-use crate::authorization::Authorization;
+use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
@@ -32,7 +32,7 @@ pub(super) struct Straight {
     slot: RuleSlot,
     cluster: ClusterSlot,
     http: bool,
-    authorization: Option<Arc<Authorization>>,
+    guard: Guard,
 }
 
 /// For whom a straight way is laid.
@@ -44,8 +44,8 @@ pub(super) struct Label {
     pub(super) kind: &'static str,
     /// `namespace/name` of that object.
     pub(super) place: Arc<str>,
-    /// Who may go that way; `None` where everybody may.
-    pub(super) authorization: Option<Arc<Authorization>>,
+    /// What is asked of those who go that way.
+    pub(super) guard: Guard,
 }
 
 impl Way {
@@ -53,8 +53,8 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, authorization, .. } = label;
-        Way::Straight(Straight { place, kind, slot, cluster, http, authorization })
+        let Label { kind, place, guard, .. } = label;
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -82,7 +82,7 @@ impl Way {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
-                authorization: straight.authorization.clone(),
+                authorization: straight.guard.authorization.clone(),
             })),
         }
     }
@@ -90,18 +90,13 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, authorization } = self;
-        let same_authorization = match (authorization, &other.authorization) {
-            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
+        let Straight { place, kind, slot, cluster, http, guard } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
-            && same_authorization
+            && *guard == other.guard
     }
 
     fn origin(&self) -> Origin {
@@ -123,7 +118,8 @@ impl Straight {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
-            authorization: self.authorization.clone(),
+            authentication: self.guard.authentication.clone(),
+            authorization: self.guard.authorization.clone(),
         };
         let seniority =
             Seniority { created: i64::MAX, seen: 0, route: self.place.clone(), rule: 0, matched: 0 };

@@ -72,7 +72,12 @@ impl Caller {
     /// As policies see it.
     #[must_use]
     pub fn source(&self) -> Source<'_> {
-        Source { address: self.address, identity: self.identity.as_ref(), replica: self.replica.as_deref() }
+        Source {
+            address: self.address,
+            identity: self.identity.as_ref(),
+            replica: self.replica.as_deref(),
+            ..Source::default()
+        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Keys of applications: found in the table of customers without an allocation, and refused as soon as another table
+//! says so, on connections that are open.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::authentication::{ApiKey, Authentication, Method, Place};
+use engine::customers::{
+    Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper,
+};
+use proxy::LogSink;
+
+mod made;
+mod still;
+
+#[global_allocator]
+static ALLOCATOR: os::CountingAllocator = os::CountingAllocator::new();
+
+const KEY: &[u8] = b"sk_live_0123456789abcdef";
+
+fn keys() -> Authentication {
+    let places = [Place::Header(b"x-api-key".as_slice().into())];
+    Authentication {
+        policy: "shop/keys".into(),
+        methods: [Method::ApiKey(ApiKey { places: places.into(), keep: false, given: None })].into(),
+        anonymous: false,
+        unusable: None,
+        reserved: Box::default(),
+    }
+}
+
+fn customers(kind: CredentialKind, state: CredentialState, live: bool) -> Arc<Customers> {
+    let pepper = Pepper::new(b"pepper of a test");
+    let credential = Credential { application: ApplicationId(7), kind, state, expires: None };
+    let application = Application {
+        id: ApplicationId(7),
+        name: "shop/mobile".into(),
+        team: "shop".into(),
+        live,
+        subscriptions: Box::default(),
+    };
+    let credentials = [(pepper.api_key(KEY), credential)];
+    Arc::new(Customers::of(pepper, credentials, [application]))
+}
+
+fn status(proxy: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(proxy).expect("the proxy listens");
+    stream.write_all(still::GET).expect("the proxy reads");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("the proxy answers");
+    String::from_utf8_lossy(&answer[9..]).into_owned()
+}
+
+/// Waits until a request is answered so: an order takes its way to the worker.
+fn becomes(proxy: SocketAddr, wanted: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while status(proxy) != wanted {
+        assert!(Instant::now() < end, "nothing is answered {wanted}");
+    }
+}
+
+#[test]
+fn a_key_of_an_application_counts_as_long_as_the_customers_say_so() {
+    let listen = still::free_address();
+    let proxy = still::proxy(made::asking(listen, still::upstream(), Arc::new(keys())), LogSink::Off);
+    assert_eq!(status(listen), "503", "nobody knows the customers");
+    let good = customers(CredentialKind::ApiKey, CredentialState::Active, true);
+    proxy.serve_customers(&good);
+    becomes(listen, "200");
+    let mut client = still::Client::warmed_up(listen);
+
+    let before = ALLOCATOR.allocations();
+    client.ask(2000);
+    let made = ALLOCATOR.allocations() - before;
+
+    assert_eq!(made, 0, "{made} allocations in 4000 requests");
+    for (kind, state, live) in [
+        (CredentialKind::ApiKey, CredentialState::Revoked, true),
+        (CredentialKind::ApiKey, CredentialState::Compromised, true),
+        (CredentialKind::ApiKey, CredentialState::Active, false),
+        (CredentialKind::Certificate, CredentialState::Active, true),
+    ] {
+        proxy.serve_customers(&customers(kind, state, live));
+        becomes(listen, "401");
+        proxy.serve_customers(&good);
+        becomes(listen, "200");
+    }
+    drop(client);
+    proxy.drain();
+}

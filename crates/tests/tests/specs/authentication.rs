@@ -1,0 +1,272 @@
+//! AuthenticationPolicy through a real gateway: who is let in by what, what the backend and the log see of it, which of
+//! several policies holds, and what happens where one cannot do what it says. E1 to E4, E13.
+
+use crate::stage::HOST;
+use serde_json::{Value, json};
+use tests::client::{fetch, fetch_with};
+use tests::gateway::Gateway;
+use tests::issuer::Issuer;
+use tests::scene::Scene;
+use tests::script;
+use tests::upstream::Upstream;
+
+const KEY: &str = "0123456789abcdef-partner";
+
+/// A gateway with one route, these Secrets and these policies.
+async fn asking(secrets: &[Value], policies: &[(&str, Value)]) -> (Gateway, Upstream) {
+    let upstream = Upstream::recording().await;
+    let scene = scene(&upstream, secrets, policies);
+    (scene.start().await, upstream)
+}
+
+fn scene(upstream: &Upstream, secrets: &[Value], policies: &[(&str, Value)]) -> Scene {
+    let mut scene = Scene::forwarding(upstream);
+    secrets.iter().for_each(|secret| scene.document(secret.clone()));
+    for (name, spec) in policies {
+        scene.document(policy(name, spec.clone()));
+    }
+    scene
+}
+
+fn policy(name: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "AuthenticationPolicy",
+        "metadata": { "name": name, "namespace": "default" }, "spec": spec,
+    })
+}
+
+fn secret(name: &str, of_type: &str, data: Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": format!("policy.selvedge.dev/{of_type}"),
+        "metadata": { "name": name, "namespace": "default" }, "stringData": data,
+    })
+}
+
+fn partner() -> Value {
+    secret("partners", "api-keys", json!({ "partner": KEY }))
+}
+
+fn keys(more: Value) -> Value {
+    let mut method = json!({
+        "in": [{ "header": "X-Key" }, { "query": "key" }, { "cookie": "key" }], "secretRef": { "name": "partners" },
+    });
+    if let (Value::Object(method), Value::Object(more)) = (&mut method, more) {
+        method.extend(more);
+    }
+    json!({ "apiKey": method })
+}
+
+async fn status(gateway: &Gateway, target: &str, more: &str) -> u16 {
+    fetch_with(gateway.entry, HOST, target, more).await.status
+}
+
+#[tokio::test]
+async fn a_key_is_found_in_each_of_its_places_and_goes_no_further() {
+    let methods = json!({ "methods": [keys(json!({}))] });
+    let (gateway, upstream) = asking(&[partner()], &[("keys", methods)]).await;
+
+    assert_eq!(status(&gateway, "/header", &format!("X-Key: {KEY}\r\n")).await, 200);
+    assert_eq!(upstream.last().header("x-key"), None);
+    assert_eq!(status(&gateway, &format!("/query?a=1&key={KEY}&b=2"), "").await, 200);
+    assert_eq!(upstream.last().line(), "GET /query?a=1&b=2");
+    assert_eq!(status(&gateway, &format!("/only?key={KEY}"), "").await, 200);
+    assert_eq!(upstream.last().line(), "GET /only");
+    assert_eq!(status(&gateway, "/cookie", &format!("Cookie: a=b; key={KEY}; c=d\r\n")).await, 200);
+    assert_eq!(upstream.last().header("cookie"), Some("a=b; c=d"));
+
+    let line = gateway.logged("the query", |line| line["path"] == "/query").await;
+    assert_eq!((&line["principal"], &line["query"]), (&json!("apiKey:partner"), &json!("a=1&b=2")), "{line}");
+    assert!(!gateway.access_log().iter().any(|line| line.to_string().contains(KEY)), "the log has the key");
+}
+
+#[tokio::test]
+async fn who_shows_nothing_or_something_false_is_told_what_to_show() {
+    let methods = json!({ "methods": [keys(json!({}))] });
+    let (gateway, upstream) = asking(&[partner()], &[("keys", methods)]).await;
+
+    let nothing = fetch(gateway.entry, HOST, "/").await;
+    assert_eq!(nothing.is_failure(401, "credential_missing"), Ok(()));
+    assert_eq!(
+        nothing.header("www-authenticate"),
+        Some("ApiKey realm=\"api\", in=\"header\", name=\"x-key\"")
+    );
+    let twice = format!("X-Key: {KEY}\r\nX-Key: {KEY}\r\n");
+    for wrong in ["X-Key: 0123456789abcdef-partneR\r\n", "X-Key:\r\n", &twice, "Cookie: key=x\r\n"] {
+        let answer = fetch_with(gateway.entry, HOST, "/wrong?q", wrong).await;
+        assert_eq!(answer.is_failure(401, "credential_invalid"), Ok(()), "{wrong}");
+    }
+    assert_eq!(status(&gateway, "/hidden?key=guess", "").await, 401);
+
+    let line = gateway.logged("the guess", |line| line["path"] == "/hidden").await;
+    assert_eq!((&line["authentication"], &line["query"]), (&json!("key_unknown"), &json!("")), "{line}");
+    let grpc = fetch_with(gateway.entry, HOST, "/a.B/C", "Content-Type: application/grpc\r\n").await;
+    assert_eq!((grpc.status, grpc.header("grpc-status")), (200, Some("16")));
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_false_credential_is_not_made_good_by_another_one_or_by_letting_anybody_in() {
+    let people = secret("people", "passwords", json!({ "kim": tests::issuer::BCRYPT_OF_SECRET }));
+    let methods = json!({
+        "methods": [keys(json!({ "keep": true })), { "basic": { "secretRef": { "name": "people" }, "realm": "shop" } }],
+        "anonymous": "Allow",
+    });
+    let (gateway, upstream) = asking(&[partner(), people], &[("both", methods)]).await;
+    let kim = "Authorization: Basic a2ltOnNlY3JldA==\r\n"; // kim:secret
+
+    assert_eq!(status(&gateway, "/anybody", "").await, 200);
+    assert_eq!(status(&gateway, "/key", &format!("X-Key: {KEY}\r\n")).await, 200);
+    assert_eq!(upstream.last().header("x-key"), Some(KEY), "the policy keeps it");
+    for _ in 0..3 {
+        assert_eq!(status(&gateway, "/kim", kim).await, 200);
+        assert_eq!(upstream.last().header("authorization"), None);
+    }
+    let seen = upstream.requests().len();
+    let wrong = fetch_with(gateway.entry, HOST, "/", "Authorization: Basic a2ltOnNlY3JlVA==\r\n").await;
+    assert_eq!(wrong.is_failure(401, "credential_invalid"), Ok(()));
+    let challenges = wrong.header_all("www-authenticate");
+    assert!(challenges.contains(&"Basic realm=\"shop\", charset=\"UTF-8\""), "{challenges:?}");
+    for bad in ["Basic bm9ib2R5OnNlY3JldA==", "Basic !!!!", "Basic a2lt", "basic"] {
+        assert_eq!(status(&gateway, "/", &format!("Authorization: {bad}\r\n")).await, 401, "{bad}");
+    }
+    assert_eq!(status(&gateway, "/", &format!("X-Key: wrong\r\n{kim}")).await, 401);
+
+    assert_eq!(upstream.requests().len(), seen);
+    let line = gateway.logged("kim", |line| line["path"] == "/kim").await;
+    assert_eq!(line["principal"], "basic:kim", "{line}");
+}
+
+#[tokio::test]
+async fn a_token_of_the_issuer_counts_and_its_claims_are_told_to_backend_and_policies() {
+    let issuer = Issuer::new("https://issuer.example");
+    let methods = json!({ "methods": [{ "jwt": {
+        "issuer": "https://issuer.example", "audiences": ["shop"], "jwks": { "inline": issuer.jwks() },
+        "claimToHeaders": [{ "claim": "sub", "header": "X-User" }, { "claim": "roles", "header": "X-Roles" }],
+    } }] });
+    let upstream = Upstream::recording().await;
+    let mut scene = scene(&upstream, &[], &[("tokens", methods)]);
+    scene.policy(
+        "admins",
+        json!({ "action": "Deny", "rules": [{
+        "to": [{ "paths": ["/admin"] }], "when": [{ "claim": "roles", "notValues": ["admin"] }],
+    }, { "from": [{ "principals": ["jwt:https://issuer.example#eve"] }] }] }),
+    );
+    let gateway = scene.start().await;
+    let bearer =
+        |claims: Value| format!("X-User: root\r\nAuthorization: Bearer {}\r\n", issuer.token(claims));
+    let of = |subject: &str, roles: Value| bearer(json!({ "sub": subject, "aud": "shop", "roles": roles }));
+
+    assert_eq!(status(&gateway, "/", &of("kim", json!(["reader", "admin"]))).await, 200);
+    let seen = upstream.last();
+    assert_eq!(seen.header_all("x-user"), ["kim"], "what the client claims itself is taken out");
+    assert_eq!((seen.header("x-roles"), seen.header("authorization")), (Some("reader,admin"), None));
+    assert_eq!(status(&gateway, "/admin", &of("kim", json!(["reader", "admin"]))).await, 200);
+    assert_eq!(status(&gateway, "/admin", &of("lee", json!(["reader"]))).await, 403);
+    assert_eq!(status(&gateway, "/", &of("eve", json!(["admin"]))).await, 403);
+    assert_eq!(status(&gateway, "/", &bearer(json!({ "sub": "kim", "aud": "bank" }))).await, 401);
+    assert_eq!(status(&gateway, "/", &bearer(json!({ "sub": "kim", "aud": "shop", "exp": 1 }))).await, 401);
+    let other = Issuer::new("https://issuer.example");
+    let forged = fetch_with(
+        gateway.entry,
+        HOST,
+        "/",
+        &format!("Authorization: Bearer {}\r\n", other.token(json!({ "aud": "shop" }))),
+    )
+    .await;
+    assert_eq!(forged.is_failure(401, "credential_invalid"), Ok(()));
+    assert_eq!(forged.header("www-authenticate"), Some("Bearer realm=\"api\", error=\"invalid_token\""));
+    let missing = fetch(gateway.entry, HOST, "/").await;
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer realm=\"api\""));
+
+    let line = gateway.logged("kim", |line| line["path"] == "/admin").await;
+    assert_eq!(line["principal"], "jwt:https://issuer.example#kim", "{line}");
+    gateway.logged("why", |line| line["authentication"] == "token_audience").await;
+    gateway.logged("why", |line| line["authentication"] == "token_expired").await;
+}
+
+#[tokio::test]
+async fn keys_are_asked_for_where_the_policy_allows_it_and_nowhere_else() {
+    let issuer = Issuer::new("https://issuer.example");
+    let jwks = issuer.jwks();
+    let server = Upstream::always(script::answer("200 OK", &[], jwks.as_bytes())).await;
+    let forbidden = Upstream::recording().await;
+    let method = |server: &Upstream, allowed: &str| {
+        json!({ "methods": [{ "jwt": {
+            "issuer": "https://issuer.example",
+            "jwks": { "uri": format!("http://{}/keys", server.address), "allowedAddresses": [allowed] },
+        } }] })
+    };
+    let upstream = Upstream::recording().await;
+    let mut scene = Scene::new();
+    scene.http();
+    scene.service("shop", &[upstream.address]);
+    for name in ["open", "shut"] {
+        let matches = json!([{ "path": { "type": "PathPrefix", "value": format!("/{name}") } }]);
+        let rules = json!([{ "matches": matches, "backendRefs": [{ "name": "shop", "port": 80 }] }]);
+        scene.route(name, json!({ "rules": rules }));
+    }
+    for (name, mut spec) in
+        [("open", method(&server, "127.0.0.0/8")), ("shut", method(&forbidden, "10.0.0.0/8"))]
+    {
+        spec["targetRefs"] =
+            json!([{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": name }]);
+        scene.document(policy(name, spec));
+    }
+    let gateway = scene.start().await;
+    let bearer = format!("Authorization: Bearer {}\r\n", issuer.token(json!({ "sub": "kim" })));
+
+    assert_eq!(status(&gateway, "/open", &bearer).await, 200);
+    let shut = fetch_with(gateway.entry, HOST, "/shut", &bearer).await;
+
+    assert_eq!(shut.is_failure(503, "authentication_unavailable"), Ok(()));
+    assert_eq!(forbidden.connections().len(), 0, "nobody is to be asked there");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.last().line(), "GET /keys");
+}
+
+#[tokio::test]
+async fn a_redirect_to_keys_is_not_followed() {
+    let target = Upstream::recording().await;
+    let location = format!("http://{}/keys", target.address);
+    let server = Upstream::always(script::answer("302 Found", &[("location", &location)], b"")).await;
+    let issuer = Issuer::new("https://issuer.example");
+    let methods = json!({ "methods": [{ "jwt": {
+        "issuer": "https://issuer.example",
+        "jwks": { "uri": format!("http://{}/", server.address), "allowedAddresses": ["127.0.0.0/8"] },
+    } }] });
+    let (gateway, _upstream) = asking(&[], &[("tokens", methods)]).await;
+
+    let bearer = format!("Authorization: Bearer {}\r\n", issuer.token(json!({})));
+    assert_eq!(status(&gateway, "/", &bearer).await, 503);
+
+    server.seen(1).await;
+    assert_eq!(target.connections().len(), 0);
+}
+
+#[tokio::test]
+async fn the_nearest_policy_holds_unless_a_wider_one_overrides_it() {
+    let nobody = |more: Value| {
+        let mut spec = json!({ "methods": [keys(json!({}))] });
+        if let (Value::Object(spec), Value::Object(more)) = (&mut spec, more) {
+            spec.extend(more);
+        }
+        spec
+    };
+    let route = json!([{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "all" }]);
+    let open = json!({ "targetRefs": route, "anonymous": "Allow" });
+    let upstream = Upstream::recording().await;
+    let scene_of = |wide: Value| scene(&upstream, &[partner()], &[("wide", wide), ("open", open.clone())]);
+    let mut first = scene_of(nobody(json!({})));
+    let gateway = first.start().await;
+
+    assert_eq!(status(&gateway, "/", "").await, 200, "the route says that anybody may come");
+    first.remove("AuthenticationPolicy", "wide");
+    first.document(policy("wide", nobody(json!({ "precedence": "Override" }))));
+    gateway.edit(&first.yaml()).await;
+    gateway.until(HOST, "/", |answer| answer.status == 401).await;
+    first.remove("Secret", "partners");
+    gateway.edit(&first.yaml()).await;
+    let invalid = gateway.until(HOST, "/", |answer| answer.status == 500).await;
+
+    assert_eq!(invalid.is_failure(500, "authentication_invalid"), Ok(()));
+}
