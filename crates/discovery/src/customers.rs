@@ -1,6 +1,7 @@
 //! The stream of customers: who may call, beside the stream of configuration and through the same door.
 //!
-//! It is a stream of its own so that a revocation never waits for a push of routes. What travels are buckets: all of one
+//! It is a stream of its own so that a revocation never waits for a push of routes. What travels are
+//! buckets: all of one
 //! place at once, in place of what the proxy had there, so that a message that comes twice does no harm. An epoch tells
 //! how far the proxy is; with it, it resumes.
 

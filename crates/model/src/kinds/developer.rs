@@ -1,5 +1,5 @@
-//! `Developer`: a person who works for teams. What is personal stands here and nowhere else, so that erasing it erases all
-//! of it.
+//! `Developer`: a person who works for teams. What is personal stands here and nowhere else, so that erasing
+//! it erases all of it.
 
 use std::sync::Arc;
 

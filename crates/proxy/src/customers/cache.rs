@@ -1,8 +1,8 @@
 //! Customers on disk, so that a proxy that starts without its control plane still knows them.
 //!
 //! Like that of the configuration, the file is the stream itself: message after message since everything was told last.
-//! Each carries a checksum; what is cut short at the end is what a crash leaves behind. A file that has grown too long is
-//! given up, and everything is asked for again. It holds the pepper: only its owner may read it.
+//! Each carries a checksum; what is cut short at the end is what a crash leaves behind. A file that has
+//! grown too long is given up, and everything is asked for again. It holds the pepper: only its owner may read it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
@@ -103,8 +103,8 @@ fn frame(message: &CustomersResponse) -> Vec<u8> {
     [&length.to_le_bytes()[..], &checksum(&bytes)[..], &bytes].concat()
 }
 
-/// The messages of a file, and where the last whole one ends. What comes behind something broken is not read: it goes on
-/// with what is not there.
+/// The messages of a file, and where the last whole one ends. What comes behind something broken is not
+/// read: it goes on with what is not there.
 fn read(file: File) -> io::Result<(Vec<CustomersResponse>, u64)> {
     let mut file = BufReader::new(file);
     let mut magic = [0; MAGIC.len()];

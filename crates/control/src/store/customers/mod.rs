@@ -1,6 +1,7 @@
 //! What grows with customers, as rows of their own: teams, developers, applications, subscriptions, credentials.
 //!
-//! There may be millions of them, so nobody loads them all: they are asked for by name, by page, by parent and by bucket.
+//! There may be millions of them, so nobody loads them all: they are asked for by name, by page, by parent
+//! and by bucket.
 //! They have an epoch of their own, so that a busy shop does not wake those who follow the configuration, and the other
 //! way round. Each write is one transaction, kept with its line in the audit log.
 

@@ -1,7 +1,7 @@
 //! The statements of both engines: they are the same, so they are written once.
 //!
-//! Both databases take numbered parameters, row values and upserts as they stand here. What differs is how a transaction
-//! begins that nobody else can write beside, and that only one of them has anybody to notify.
+//! Both databases take numbered parameters, row values and upserts as they stand here. What differs is how a
+//! transaction begins that nobody else can write beside, and that only one of them has anybody to notify.
 
 use std::sync::Arc;
 

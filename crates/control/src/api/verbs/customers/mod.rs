@@ -1,6 +1,7 @@
 //! The same verbs for what grows with customers: rows that are asked for one by one, where other objects lie in memory.
 //!
-//! To a client there is no difference but three: a list that is read in chunks shows each chunk as it is then, an object
+//! To a client there is no difference but three: a list that is read in chunks shows each chunk as it is
+//! then, an object
 //! cannot be waited for (finalizers and foreground deletion mean nothing), and the answer that makes a key shows it.
 
 mod change;
