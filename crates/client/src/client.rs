@@ -237,6 +237,22 @@ impl Client {
         self.write(collection, Method::PATCH, &path, (patch.media_type(), patch.body())).await
     }
 
+    /// Changes parts of the status of an object, which takes a right of its own.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal.
+    pub async fn patch_status(
+        &self,
+        collection: &Collection,
+        name: &str,
+        patch: &Patch,
+    ) -> Result<Object, Error> {
+        let path = Query::default()
+            .with("fieldManager", Some(crate::FIELD_MANAGER))
+            .after(&format!("{}/status", collection.object_path(name)));
+        self.write(collection, Method::PATCH, &path, (patch.media_type(), patch.body())).await
+    }
+
     /// Deletes an object.
     ///
     /// # Errors

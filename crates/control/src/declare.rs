@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::objects::deletion::{self, DeleteOptions};
 use crate::objects::media::PatchKind;
 use crate::objects::request::{FieldValidation, Part, Request};
-use crate::objects::status::resource_of;
+use crate::objects::status::{About, resource_of};
 use crate::objects::{self, Admitted, Body, Status, Verdict};
 use crate::store::{AuditEntry, ChangeSet, Expect, Object, Revision, StoreError, Write};
 use crate::world::World;
@@ -113,6 +113,11 @@ impl Declared {
 
     /// The object with what a file says of it.
     fn applied(&self, asked: &Resource, current: Option<&Arc<Resource>>) -> Result<Admitted, Status> {
+        if asked.kind_name().is_customer() {
+            let about = About::new(asked.kind_name(), asked.key.name.as_str());
+            let why = "customers are kept by the control plane alone; use `selvedge apply` or `selvedge app`";
+            return Err(Status::forbidden(about, why));
+        }
         self.patched(asked, current, config(asked))
     }
 

@@ -13,6 +13,7 @@ pub mod api;
 pub mod apply;
 pub mod ca;
 pub mod clock;
+pub mod customers;
 pub mod declare;
 pub mod files;
 pub mod leader;

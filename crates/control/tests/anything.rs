@@ -173,7 +173,12 @@ fn existing(kind: KindName) -> Value {
         KindName::ApiProduct => json!({"spec": {"apis": [{"version": "a"}]}}),
         KindName::Plan => json!({"spec": {"product": "a", "rates": [{"requests": 1, "per": "1s"}]}}),
         KindName::AccessToken => json!({"spec": {"user": "a", "digest": "0".repeat(64)}}),
+        KindName::Subscription => json!({"spec": {"application": "a", "product": "a", "plan": "a"}}),
+        KindName::Credential => json!({"spec": {"application": "a"}}),
         KindName::Namespace
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
         | KindName::Secret
         | KindName::ConfigMap
         | KindName::Pod

@@ -7,6 +7,7 @@
 //! bytes with a version.
 
 pub mod client;
+pub mod customers;
 pub mod limits;
 pub mod messages;
 pub mod object;

@@ -111,6 +111,12 @@ impl View {
         self.shelves.values().flat_map(|shelf| shelf.values())
     }
 
+    /// Whether there are objects of a type.
+    #[must_use]
+    pub fn has_any(&self, of: &str) -> bool {
+        self.shelves.contains_key(&TypeName::new(of))
+    }
+
     /// Number of objects.
     #[must_use]
     pub fn len(&self) -> usize {

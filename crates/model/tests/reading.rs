@@ -196,7 +196,12 @@ fn least(kind: KindName) -> &'static str {
         | KindName::GatewayParameters
         | KindName::Mesh
         | KindName::Role
-        | KindName::ClusterRole => "",
+        | KindName::ClusterRole
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application => "",
+        KindName::Subscription => "spec: {application: a, product: shop/a, plan: b}",
+        KindName::Credential => "spec: {application: a}",
         KindName::Service => "spec: {}",
         KindName::EndpointSlice => "addressType: IPv4",
         KindName::GatewayClass => "spec: {controllerName: selvedge.dev/gateway-controller}",

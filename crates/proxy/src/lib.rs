@@ -13,6 +13,7 @@ pub mod codec;
 mod config;
 mod copies;
 mod counterpart;
+mod customers;
 mod downstream;
 mod emit;
 mod exchange;

@@ -139,6 +139,8 @@ limits! {
     CERTIFICATE_WITHIN_SECONDS: u32 = 20,            "seconds",      "a control plane that gives no certificate in time is asked again, or another one is";
     CERTIFICATE_ANSWER_BYTES_MAX: usize = 256 * KIB, "bytes",        "the answer is not taken, and the certificate in use stays";
     UPDATES_WAITING_MAX: usize = 1,                  "updates",      "the connection to the control plane waits";
+    CUSTOMERS_CACHE_BYTES_MAX: u64 = 512 * 1024 * 1024, "bytes",     "all customers are asked for again, and their cache is written anew";
+    CUSTOMERS_MESSAGE_BYTES_MAX: usize = 32 * 1024 * KIB, "bytes",   "the cache of customers is not read from there on";
     CACHE_RECORD_BYTES_MAX: usize = 1 << 30,         "bytes",        "the epoch is not cached, and said so";
     CACHE_GARBAGE_BYTES_MAX: u64 = 8 * 1024 * 1024,  "bytes beyond twice what is in force", "the cache is written anew";
 }

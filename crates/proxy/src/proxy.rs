@@ -243,12 +243,21 @@ impl Proxy {
         self.workers.iter().map(|_| os::listen(socket, options)).collect()
     }
 
-    /// Tells all workers who the customers are. Requests under way keep whom they knew. Must not be called from an
-    /// asynchronous task.
+    /// Tells all workers who the customers are, and returns when every new exchange asks these; requests under way keep
+    /// whom they knew. Must not be called from an asynchronous task.
     pub fn serve_customers(&self, customers: &Arc<Customers>) {
+        let mut waiting = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
-            let _ = worker.orders.blocking_send(Order::Customers(customers.clone()));
+            let (done, answered) = oneshot::channel();
+            let order = Order::Customers { customers: Arc::clone(customers), done };
+            if worker.orders.blocking_send(order).is_ok() {
+                waiting.push(answered);
+            }
         }
+        // Those before are dropped here, and not where requests wait.
+        let retired: Vec<Arc<Customers>> =
+            waiting.into_iter().filter_map(|answered| answered.blocking_recv().ok()).collect();
+        drop(retired);
     }
 
     /// Where the admin endpoints are served.

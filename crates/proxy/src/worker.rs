@@ -86,6 +86,13 @@ pub enum Order {
         /// Answered with the retired config once every new request uses the new one.
         done: oneshot::Sender<Option<Arc<Prepared>>>,
     },
+    /// From now on these may call.
+    Customers {
+        /// All of them.
+        customers: Arc<Customers>,
+        /// Answered with those before.
+        done: oneshot::Sender<Arc<Customers>>,
+    },
     /// DNS names of a cluster have these addresses now.
     Resolved {
         /// The cluster.
@@ -100,8 +107,6 @@ pub enum Order {
         /// All of them.
         unwell: Arc<[SocketAddr]>,
     },
-    /// These are the customers.
-    Customers(Arc<Customers>),
     /// An issuer of tokens was asked for its keys. Without keys: there are none.
     Keys {
         /// The source.
@@ -199,9 +204,12 @@ pub async fn run(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
                 let retired = current.replace(next).map(|retired| Arc::clone(&retired));
                 let _ = done.send(retired); // Whoever asked may have given up; the config is in force anyway.
             }
+            Order::Customers { customers, done } => {
+                let before = worker.customers.replace(Rc::new(customers));
+                let _ = done.send(Arc::clone(&before)); // Whoever asked may have given up.
+            }
             Order::Resolved { cluster, addresses } => worker.clusters.resolved(cluster, &addresses),
             Order::Checked { cluster, unwell } => worker.clusters.checked(cluster, &unwell),
-            Order::Customers(customers) => drop(worker.customers.replace(Rc::new(customers))),
             Order::Keys { slot, keys } => worker.keys.answered(slot, keys, worker.clock.now()),
             Order::Tap { tap, done } => {
                 worker.taps.open(tap);

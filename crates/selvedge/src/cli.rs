@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    api, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway, get,
-    mesh, sidecar, status, tap, token, top, up, validate, version,
+    api, app, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway, get,
+    key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -26,6 +26,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("Offer APIs", &["api", "bind"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
+    ("Let applications call", &["app", "subscribe", "subscription", "key"]),
     ("See what is", &["get", "describe", "status", "top", "tap"]),
     ("Know before it happens", &["validate", "diff", "explain", "authz"]),
     ("This program", &["completion", "version"]),
@@ -89,6 +90,10 @@ enum Command {
     Diff(diff::Arguments),
     Token(token::Arguments),
     Mesh(mesh::Arguments),
+    App(app::Arguments),
+    Subscribe(subscribe::Arguments),
+    Subscription(subscription::Arguments),
+    Key(key::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Tap(tap::Arguments),
@@ -110,7 +115,7 @@ fn definition() -> clap::Command {
     for (task, names) in TASKS {
         groups.push_str(&format!("{header}{task}:{header:#}\n"));
         for name in *names {
-            groups.push_str(&format!("  {literal}{name:<10}{literal:#}  {}\n", about(name)));
+            groups.push_str(&format!("  {literal}{name:<12}{literal:#}  {}\n", about(name)));
         }
         groups.push('\n');
     }
@@ -156,6 +161,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Mesh(arguments) => mesh::run(&arguments),
+        Command::App(arguments) => app::run(&arguments),
+        Command::Subscribe(arguments) => subscribe::run(&arguments),
+        Command::Subscription(arguments) => subscription::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Tap(arguments) => tap::run(&arguments),

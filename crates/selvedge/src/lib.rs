@@ -9,6 +9,7 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod console;
+mod customers;
 pub mod echo;
 pub mod exit;
 pub mod gateway;

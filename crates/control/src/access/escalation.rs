@@ -58,6 +58,11 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::GatewayClass(_)
         // An identity of the mesh may do nothing here but what bindings give it, and those are judged above.
         | Kind::JoinToken(_)
+        | Kind::Team(_)
+        | Kind::Developer(_)
+        | Kind::Application(_)
+        | Kind::Subscription(_)
+        | Kind::Credential(_)
         | Kind::TrustBundle(_)
         | Kind::Api(_)
         | Kind::ApiVersion(_)

@@ -41,6 +41,11 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::Api
@@ -162,6 +167,11 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::Api

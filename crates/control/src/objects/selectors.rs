@@ -254,6 +254,10 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         KindName::ApiBinding => &["spec.version"],
         KindName::ApiProduct => &["spec.state"],
         KindName::Plan => &["spec.product", "spec.state"],
+        KindName::Application => &["spec.team", "status.state"],
+        KindName::Subscription => &["spec.application", "spec.product", "spec.plan", "status.state"],
+        KindName::Credential => &["spec.application", "spec.type", "status.state"],
+        KindName::Team | KindName::Developer => &["status.state"],
         KindName::ConfigMap
         | KindName::EndpointSlice
         | KindName::GatewayClass

@@ -201,6 +201,11 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
         | KindName::AccessToken => access_columns(kind),
+        KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential => customer_columns(kind),
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
 }
@@ -288,6 +293,47 @@ fn product_columns(kind: KindName) -> Vec<Column> {
             text("Credentials", |object, _| none_if_empty(texts(object, "/spec/credentials").join(","))),
             AGE,
             wide("Approval", |object, _| word(object, "/spec/approval")),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// Of the kinds that grow with customers; none for others.
+fn customer_columns(kind: KindName) -> Vec<Column> {
+    let state = || text("State", |object, _| word(object, "/status/state"));
+    match kind {
+        KindName::Team => vec![
+            text("Title", |object, _| none_if_empty(first(object, &["/spec/title"]))),
+            count("Members", |object, _| list(object, "/spec/members").count().into()),
+            state(),
+            AGE,
+        ],
+        KindName::Developer => vec![
+            text("Title", |object, _| none_if_empty(first(object, &["/spec/title"]))),
+            wide("Email", |object, _| none_if_empty(first(object, &["/spec/email"]))),
+            state(),
+            AGE,
+        ],
+        KindName::Application => {
+            vec![text("Team", |object, _| none_if_empty(first(object, &["/spec/team"]))), state(), AGE]
+        }
+        KindName::Subscription => vec![
+            text("Application", |object, _| word(object, "/spec/application")),
+            text("Product", |object, _| word(object, "/spec/product")),
+            text("Plan", |object, _| word(object, "/spec/plan")),
+            state(),
+            text("Holds", |object, _| none_if_empty(texts(object, "/status/holds").join(","))),
+            AGE,
+        ],
+        KindName::Credential => vec![
+            text("Application", |object, _| word(object, "/spec/application")),
+            text("Type", |object, _| word(object, "/spec/type")),
+            text("Shown", |object, _| {
+                none_if_empty(first(object, &["/status/shown", "/spec/identity", "/spec/certificate"]))
+            }),
+            state(),
+            text("Expires", |object, _| none_if_empty(first(object, &["/spec/expiresAt"]))),
+            AGE,
         ],
         _ => Vec::new(),
     }

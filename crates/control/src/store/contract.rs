@@ -16,6 +16,12 @@ use super::{
     AuditEntry, Change, ChangeSet, Expect, Fence, Object, Revision, Store, StoreError, Write, history,
 };
 
+pub use super::customers::contract::{
+    a_page_of_rows_goes_on_where_the_one_before_ended,
+    a_row_is_written_when_its_expectation_is_met_and_keeps_its_number,
+    buckets_and_families_hold_what_belongs_there, rows_have_an_epoch_of_their_own_and_tell_what_happened,
+    the_pepper_is_made_once_and_stays, what_one_row_claims_no_other_row_can_have,
+};
 pub use chance::random_change_sets_do_what_a_plain_model_does;
 
 /// Makes a test of each promise. `$open` is an async function without arguments that returns something with a method
@@ -40,6 +46,12 @@ macro_rules! keeps_its_promises {
             random_change_sets_do_what_a_plain_model_does,
             the_audit_log_forgets_its_oldest_entries_only_and_only_when_it_is_told_to,
             closing_does_what_waits_and_afterwards_nothing_is_available,
+            a_row_is_written_when_its_expectation_is_met_and_keeps_its_number,
+            what_one_row_claims_no_other_row_can_have,
+            a_page_of_rows_goes_on_where_the_one_before_ended,
+            rows_have_an_epoch_of_their_own_and_tell_what_happened,
+            buckets_and_families_hold_what_belongs_there,
+            the_pepper_is_made_once_and_stays,
         );
     };
     ($open:path => $($promise:ident,)*) => {

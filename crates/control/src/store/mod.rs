@@ -8,6 +8,7 @@
 pub mod backoff;
 #[cfg(test)]
 mod contract;
+pub mod customers;
 mod decide;
 mod errors;
 pub mod history;
@@ -234,6 +235,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets the oldest entries of the audit log beyond so many, in steps that are short; says whether more are to be
     /// forgotten. Nothing else ever takes an entry out of it.
     fn shorten_audit(&self, kept: u64) -> Answer<'_, bool>;
+
+    /// The rows of customers; none where nobody keeps any.
+    fn customers(&self) -> Option<&dyn customers::CustomerRows> {
+        None
+    }
 
     /// Does what waits to be written, then lets go of everything: connections, files, locks. Whatever is asked of it
     /// afterwards is [`StoreError::Unavailable`]; closing it again does nothing.

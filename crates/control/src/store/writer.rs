@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::customers::{RowSet, Written};
 use super::{Change, ChangeSet, Fence, Revision, StoreError};
 
 /// Most change sets and other wishes that wait for the writer. Past it callers wait to get in.
@@ -38,6 +39,18 @@ pub(super) trait Engine: Send + 'static {
 
     /// Forgets some of the oldest entries of the audit log beyond so many; says whether there are more.
     fn shorten_audit(&mut self, kept: u64) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Does a set of rows of customers, and says what their epoch is then.
+    fn write_rows(
+        &mut self,
+        set: &RowSet,
+    ) -> impl Future<Output = Result<(Written, Revision), StoreError>> + Send;
+
+    /// The pepper that is kept, or this one from now on.
+    fn pepper(&mut self, offered: &str) -> impl Future<Output = Result<String, StoreError>> + Send;
+
+    /// Called after rows of customers were written.
+    fn wrote_rows(&self, epoch: Revision);
 
     /// Called when everything that was waiting is done, with the last epoch that was written.
     fn wrote(&self, epoch: Revision);
@@ -68,6 +81,8 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer can be asked for.
 enum Job {
     Commit(ChangeSet, Reply<Vec<Change>>),
+    Rows(RowSet, Reply<Written>),
+    Pepper(String, Reply<String>),
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
@@ -91,6 +106,14 @@ impl Writer {
 
     pub async fn commit(&self, set: ChangeSet) -> Result<Vec<Change>, StoreError> {
         self.ask(|reply| Job::Commit(set, reply)).await
+    }
+
+    pub async fn write_rows(&self, set: RowSet) -> Result<Written, StoreError> {
+        self.ask(|reply| Job::Rows(set, reply)).await
+    }
+
+    pub async fn pepper(&self, offered: String) -> Result<String, StoreError> {
+        self.ask(|reply| Job::Pepper(offered, reply)).await
     }
 
     pub async fn lease(&self, wish: Wish) -> Result<Option<Fence>, StoreError> {
@@ -155,6 +178,14 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
                 let group = gather(set, reply, waiting, &mut taken);
                 commit(engine, group).await;
             }
+            // Its caller has gone: the sooner nothing became of it, the better.
+            Job::Rows(_, reply) if reply.is_closed() => {}
+            Job::Rows(set, reply) => {
+                let _ = reply.send(write_rows(engine, &set).await);
+            }
+            Job::Pepper(offered, reply) => {
+                let _ = reply.send(engine.pepper(&offered).await);
+            }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);
             }
@@ -170,6 +201,14 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
             Job::Close => return,
         }
     }
+}
+
+async fn write_rows(engine: &mut impl Engine, set: &RowSet) -> Result<Written, StoreError> {
+    let (written, epoch) = engine.write_rows(set).await?;
+    if let Written::Done(_) = written {
+        engine.wrote_rows(epoch);
+    }
+    Ok(written)
 }
 
 /// The sets that wait, up to the first other job, which is kept for afterwards.

@@ -7,6 +7,7 @@
 mod admission;
 mod authenticate;
 mod connection;
+mod customers;
 mod objects;
 mod reports;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::reports::REPORTS_PATH;
@@ -77,7 +79,7 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    path == STREAM_PATH || path == REPORTS_PATH
+    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH)
 }
 
 /// Answers one request.
@@ -88,6 +90,7 @@ where
 {
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
+        CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }

@@ -22,7 +22,7 @@ use model::{Resource, ResourceKey, Resources};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::store::Revision;
+use crate::store::{Revision, Store};
 use crate::world::{Event, Gone, World};
 use closure::{Around, Closure, Moved};
 use index::{Index, Place};
@@ -150,6 +150,12 @@ impl Views {
         }
         drop(state);
         self.revision.send_replace(now.revision);
+    }
+
+    /// Where the world is kept, and what grows with customers beside it.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(self.world.store())
     }
 
     /// The share of one more proxy, in all that the world knows now.

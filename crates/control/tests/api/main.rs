@@ -2,6 +2,7 @@
 
 mod client;
 mod conflicts;
+mod customers;
 mod deletion;
 mod events;
 mod limits;

@@ -1,7 +1,8 @@
 //! Who may call: the table that a proxy asks with the fingerprint of a credential.
 //!
 //! It grows with customers and changes every time one of them makes a key, so it is not part of the config: it lies
-//! beside it, cut into buckets by the first bits of the fingerprint. A change replaces one bucket; all others are shared
+//! beside it, cut into buckets by the first bits of the fingerprint. A change replaces one bucket; all
+//! others are shared
 //! by pointer with the table before, and a worker swaps one pointer. Looking something up is one probe in one bucket,
 //! however many customers there are, and allocates nothing.
 

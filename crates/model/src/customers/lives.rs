@@ -203,7 +203,8 @@ impl CredentialState {
     }
 }
 
-/// Whether a subscription may be used: it is active or ending, nothing holds it, and its application and team are active.
+/// Whether a subscription may be used: it is active or ending, nothing holds it, and its application and
+/// team are active.
 #[must_use]
 pub fn grants_access(
     subscription: SubscriptionState,

@@ -9,11 +9,14 @@ pub mod api_binding;
 pub mod api_product;
 pub mod api_revision;
 pub mod api_version;
+pub mod application;
 pub mod authentication_policy;
 pub mod authorization_policy;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod config_map;
+pub mod credential;
+pub mod developer;
 pub mod endpoint_slice;
 pub mod fault_policy;
 pub mod gateway;
@@ -35,8 +38,10 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod subscription;
 pub mod tcp_route;
 pub mod telemetry_policy;
+pub mod team;
 pub mod trust_bundle;
 pub mod workload;
 
@@ -48,11 +53,14 @@ pub use api_binding::ApiBinding;
 pub use api_product::ApiProduct;
 pub use api_revision::ApiRevision;
 pub use api_version::ApiVersion;
+pub use application::Application;
 pub use authentication_policy::AuthenticationPolicy;
 pub use authorization_policy::AuthorizationPolicy;
 pub use backend::Backend;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use config_map::ConfigMap;
+pub use credential::Credential;
+pub use developer::Developer;
 pub use endpoint_slice::EndpointSlice;
 pub use fault_policy::FaultPolicy;
 pub use gateway::Gateway;
@@ -73,8 +81,10 @@ pub use role::{ClusterRole, Role};
 pub use role_binding::{ClusterRoleBinding, RoleBinding};
 pub use secret::Secret;
 pub use service::Service;
+pub use subscription::Subscription;
 pub use tcp_route::TcpRoute;
 pub use telemetry_policy::TelemetryPolicy;
+pub use team::Team;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 
@@ -91,6 +101,8 @@ pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
 /// reaches it by chance.
 pub const ACCESS_GROUP: &str = "access.selvedge.dev";
+/// Group of our own kinds about APIs as products, and about who has subscribed to them.
+pub const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Group of the core kinds of Kubernetes.
 pub const CORE_GROUP: &str = "";
 
@@ -247,6 +259,11 @@ kinds! {
     ApiBinding,        "APIBinding",        "apibindings",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What answers the operations of a version.";
     ApiProduct,        "APIProduct",        "apiproducts",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "Operations that are had together.";
     Plan,              "Plan",              "plans",               PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "How much of a product a subscription is given.";
+    Team,              "Team",              "teams",               PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "Who is asked, and billed, for applications.";
+    Developer,         "Developer",         "developers",          PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "A person who works for teams.";
+    Application,       "Application",       "applications",        PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What calls APIs.";
+    Subscription,      "Subscription",      "subscriptions",       PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "What an application may call, within the limits of a plan.";
+    Credential,        "Credential",        "credentials",         PRODUCT_GROUP,  ["v1alpha1"],      Namespaced, Subdomain,   "By what an application is recognised.";
 }
 
 impl Kind {
@@ -266,6 +283,20 @@ impl KindName {
     #[must_use]
     pub fn find(group: &str, kind: &str) -> Option<KindName> {
         KindName::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind)
+    }
+
+    /// Whether its objects grow with customers. There may be millions of them, so they are kept as rows beside the
+    /// snapshot, which never holds one, and reach proxies on a way of their own.
+    #[must_use]
+    pub const fn is_customer(self) -> bool {
+        matches!(
+            self,
+            KindName::Team
+                | KindName::Developer
+                | KindName::Application
+                | KindName::Subscription
+                | KindName::Credential
+        )
     }
 
     /// `apiVersion` of its preferred version.

@@ -51,6 +51,11 @@ impl KindName {
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
             | KindName::AccessToken
+            | KindName::Team
+            | KindName::Developer
+            | KindName::Application
+            | KindName::Subscription
+            | KindName::Credential
             | KindName::JoinToken => OnRejection::DenyTargets,
             // Who may do what: the edit that is not understood may be the one that shuts somebody out.
             KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => OnRejection::DenyTargets,

@@ -269,6 +269,11 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::ApiBinding => include_str!("../../schemas/apibinding.json"),
         KindName::ApiProduct => include_str!("../../schemas/apiproduct.json"),
         KindName::Plan => include_str!("../../schemas/plan.json"),
+        KindName::Team => include_str!("../../schemas/team.json"),
+        KindName::Developer => include_str!("../../schemas/developer.json"),
+        KindName::Application => include_str!("../../schemas/application.json"),
+        KindName::Subscription => include_str!("../../schemas/subscription.json"),
+        KindName::Credential => include_str!("../../schemas/credential.json"),
     }
 }
 
@@ -307,6 +312,10 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         KindName::ApiRevision | KindName::ApiBinding | KindName::ApiProduct | KindName::Plan => {
             Some(include_str!("../../schemas/backend.status.json"))
         }
+        KindName::Team | KindName::Developer => Some(include_str!("../../schemas/membership.status.json")),
+        KindName::Application => Some(include_str!("../../schemas/application.status.json")),
+        KindName::Subscription => Some(include_str!("../../schemas/subscription.status.json")),
+        KindName::Credential => Some(include_str!("../../schemas/credential.status.json")),
         KindName::Secret
         | KindName::ConfigMap
         | KindName::EndpointSlice

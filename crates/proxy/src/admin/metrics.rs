@@ -18,6 +18,7 @@ use model::spiffe::SpiffeId;
 
 use super::{Shown, connections};
 use crate::config::{CallerCount, RouteCount};
+use crate::customers::Standing;
 use crate::failure::Failure;
 use crate::state::metrics::{Cell, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Metrics, RuleCells};
 use crate::state::pairs::Side;
@@ -99,6 +100,32 @@ fn control(out: &mut String, shown: &Shown) {
             "selvedge_control_rejected",
             "Objects of which this proxy could not take the latest version.",
             progress.rejected.len() as u64,
+        ),
+    ];
+    for (name, help, value) in gauges {
+        head(out, name, "gauge", help);
+        line(out, name, "", value);
+    }
+    if let Some(standing) = progress.customers {
+        customers(out, standing);
+    }
+}
+
+/// How far it is with who may call.
+fn customers(out: &mut String, standing: Standing) {
+    let gauges = [
+        ("selvedge_customers_epoch", "Number of the last change of customers in force.", standing.epoch),
+        ("selvedge_customers_credentials", "Credentials that are known.", standing.credentials),
+        ("selvedge_customers_applications", "Applications that are known.", standing.applications),
+        (
+            "selvedge_customers_propagation_milliseconds",
+            "How long the last change of customers took from the command to all workers.",
+            standing.age_ms.unwrap_or_default(),
+        ),
+        (
+            "selvedge_customers_propagation_milliseconds_max",
+            "The longest that a change of customers took since the start.",
+            standing.age_ms_max,
         ),
     ];
     for (name, help, value) in gauges {

@@ -145,6 +145,11 @@ pub fn without<'d>(
             | KindName::RoleBinding
             | KindName::ClusterRoleBinding
             | KindName::AccessToken
+            | KindName::Team
+            | KindName::Developer
+            | KindName::Application
+            | KindName::Subscription
+            | KindName::Credential
             | KindName::JoinToken
             | KindName::TrustBundle
             | KindName::Api

@@ -35,6 +35,8 @@ pub struct State {
     pub rejected: Vec<Rejection>,
     /// Certificates that are in use although expired or not yet valid.
     pub warnings: Vec<String>,
+    /// How far it is with its customers; `None` before anybody told of any.
+    pub customers: Option<crate::customers::Standing>,
     /// Whether the application beside this proxy can serve; `None` where there is none, or none is asked.
     pub application_ready: Option<bool>,
 }

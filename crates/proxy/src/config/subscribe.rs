@@ -32,6 +32,7 @@ use super::replica::Replica;
 use super::report::Reporter;
 use super::turns::Turns;
 use crate::clock::Clock;
+use crate::customers;
 use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
@@ -155,6 +156,8 @@ impl Subscription {
             user_agent_name: "selvedge".to_owned(),
             user_agent_version: options.version.clone(),
         };
+        let asks = (options.name.clone(), options.serve.names());
+        let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = match (options.shows, &options.keeper) {
@@ -178,6 +181,7 @@ impl Subscription {
             tell,
             applied,
             reporter,
+            customers,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
@@ -220,6 +224,7 @@ struct Subscriber {
     /// The epoch in use, for the reports.
     applied: watch::Sender<u64>,
     reporter: Reporter,
+    customers: customers::Following,
 }
 
 /// Why a connection ended.
@@ -309,6 +314,8 @@ impl Subscriber {
         let wire = control.connect(&self.tls).await?;
         let (answers, mut responses) = self.open(&control, &wire).await?;
         let bearer = self.bearer()?;
+        let customers = self.customers.clone().run(control.caller(wire.clone()), bearer.clone());
+        let customers = Abort(tokio::spawn(customers));
         let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
@@ -332,7 +339,7 @@ impl Subscriber {
             self.applied.send_replace(self.session.epoch().max(epoch));
             *worked = true;
         }
-        drop(reports);
+        drop((reports, customers));
         Ok(())
     }
 

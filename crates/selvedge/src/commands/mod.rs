@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and what it does with them.
 
 pub mod api;
+pub mod app;
 pub mod apply;
 pub mod authz;
 pub mod bind;
@@ -14,9 +15,12 @@ pub mod edit;
 pub mod explain;
 pub mod gateway;
 pub mod get;
+pub mod key;
 pub mod mesh;
 pub mod sidecar;
 pub mod status;
+pub mod subscribe;
+pub mod subscription;
 pub mod tap;
 pub mod token;
 pub mod top;

@@ -71,6 +71,10 @@ pub fn rank(kind: KindName) -> u8 {
         KindName::Plan => 4,
         KindName::ApiBinding => 6,
         KindName::HttpRoute | KindName::TcpRoute | KindName::ApiVersion => 7,
+        KindName::Developer => 8,
+        KindName::Team => 9,
+        KindName::Application => 10,
+        KindName::Subscription | KindName::Credential => 11,
     }
 }
 

@@ -65,6 +65,10 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TelemetryPolicy => &["tp"],
         KindName::RateLimitPolicy => &["rlp"],
         KindName::Workload => &["wl"],
+        KindName::Developer => &["dev"],
+        KindName::Application => &["app", "apps"],
+        KindName::Subscription => &["sub", "subs"],
+        KindName::Credential => &["cred", "creds"],
         KindName::Secret
         | KindName::Mesh
         | KindName::Role
@@ -74,6 +78,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
+        | KindName::Team
         | KindName::Api
         | KindName::ApiVersion
         | KindName::ApiRevision

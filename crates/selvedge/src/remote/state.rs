@@ -33,7 +33,8 @@ pub struct State {
 impl State {
     /// Reads every kind: in all namespaces, or, where this user may not, in these.
     pub async fn read(client: &Client, namespaces: &[String]) -> Result<State, Failure> {
-        let kinds = futures_util::stream::iter(KindName::ALL.iter().copied());
+        let kinds =
+            futures_util::stream::iter(KindName::ALL.iter().copied().filter(|kind| !kind.is_customer()));
         let read: Vec<(Vec<Object>, Option<String>)> =
             kinds.map(|kind| of_kind(client, kind, namespaces)).buffered(AT_ONCE).try_collect().await?;
         let mut state = State::default();
@@ -123,6 +124,11 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::ClusterRole
         | KindName::ClusterRoleBinding
         | KindName::AccessToken
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle => false,
     }

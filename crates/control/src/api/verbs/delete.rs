@@ -112,7 +112,7 @@ async fn delete_batch<'a>(
     Err(Status::modified(asked.about()))
 }
 
-fn options(asked: &Asked) -> Result<DeleteOptions, Status> {
+pub fn options(asked: &Asked) -> Result<DeleteOptions, Status> {
     let body = incoming::read(&asked.headers, &asked.body)?;
     DeleteOptions::read(&body, |name| asked.query.text(name).map(str::to_owned))
 }

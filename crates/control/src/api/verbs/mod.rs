@@ -5,6 +5,7 @@
 
 mod commit;
 mod create;
+mod customers;
 mod delete;
 mod get;
 mod list;
@@ -57,6 +58,7 @@ pub async fn answer(state: &Arc<State>, request: Request) -> Result<Answer, Stat
     let endpoint = request.endpoint;
     let asked = Asked::from(request)?;
     let answered = match endpoint {
+        _ if asked.kind.is_customer() => customers::answer(state, &asked, endpoint).await,
         Endpoint::List if asked.query.flag("watch")?.unwrap_or(false) => watch::watch(state, &asked).await,
         Endpoint::List => list::list(state, &asked).await,
         Endpoint::Get | Endpoint::GetStatus => get::get(state, &asked).await,

@@ -42,7 +42,7 @@ pub async fn patch(state: &State, asked: &Asked) -> Result<Answer, Status> {
 }
 
 /// Only who applies can force, and who applies must say who they are.
-fn force(asked: &Asked, kind: PatchKind) -> Result<bool, Status> {
+pub fn force(asked: &Asked, kind: PatchKind) -> Result<bool, Status> {
     let force = asked.query.flag("force")?;
     match kind {
         PatchKind::Apply if asked.query.text("fieldManager").is_none() => {

@@ -102,6 +102,10 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
+        KindName::Developer => &["dev"],
+        KindName::Application => &["app"],
+        KindName::Subscription => &["sub"],
+        KindName::Credential => &["cred"],
         KindName::Secret
         | KindName::EndpointSlice
         | KindName::HttpRoute
@@ -116,6 +120,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         | KindName::AccessToken
         | KindName::JoinToken
         | KindName::TrustBundle
+        | KindName::Team
         | KindName::Api
         | KindName::ApiVersion
         | KindName::ApiRevision
@@ -142,6 +147,11 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
         | KindName::AccessToken
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::AuthenticationPolicy
@@ -235,6 +245,15 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ApiProduct => "An APIProduct is a selection of operations that are had together.",
         KindName::Plan => {
             "A Plan says how much of a product a subscription is given, and how it proves whose it is."
+        }
+        KindName::Team => "A Team is asked, and billed, for applications.",
+        KindName::Developer => "A Developer is a person who works for teams.",
+        KindName::Application => "An Application calls APIs: credentials recognise it.",
+        KindName::Subscription => {
+            "A Subscription says what an application may call, within the limits of a plan."
+        }
+        KindName::Credential => {
+            "A Credential recognises an application: by a key, which is shown once, an identity or a certificate."
         }
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."

@@ -11,6 +11,8 @@ use model::ResourceKey;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::watching::Hint;
+use crate::store::customers::sql::postgres as customers;
+use crate::store::customers::{RowSet, Written};
 use crate::store::decide::{self, Decision, Known, decide};
 use crate::store::history::audit_step;
 use crate::store::keys::Keys;
@@ -25,6 +27,8 @@ pub(super) struct PostgresEngine {
     pub line: Line<Postgres>,
     pub keys: Keys,
     pub hint: Hint,
+    /// The same, of the rows of customers.
+    pub row_hint: Hint,
     /// How long a transaction may take.
     pub patience: Duration,
 }
@@ -82,6 +86,30 @@ impl Engine for PostgresEngine {
             Ok(more)
         })
         .await
+    }
+
+    async fn write_rows(&mut self, set: &RowSet) -> Result<(Written, Revision), StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let written = customers::write(&mut connection, set).await?;
+            self.line.keep(connection);
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn pepper(&mut self, offered: &str) -> Result<String, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
+            self.line.keep(connection);
+            Ok(pepper)
+        })
+        .await
+    }
+
+    fn wrote_rows(&self, epoch: Revision) {
+        self.row_hint.heard(epoch);
     }
 
     fn wrote(&self, epoch: Revision) {

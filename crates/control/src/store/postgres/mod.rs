@@ -4,6 +4,7 @@
 //! `NOTIFY`, and look for themselves in case they were not. Every question has a time by which it is answered, here and
 //! in the server, so that a connection that went silent holds up nobody for longer.
 
+mod customers;
 mod engine;
 #[cfg(test)]
 mod faults;
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use engine::PostgresEngine;
 use watching::Hint;
 
+use super::customers::sql::postgres as statements;
 use super::keys::Keys;
 use super::line::{Line, Lines, within};
 use super::rows::{self, AuditColumns, Columns, number, revision};
@@ -64,6 +66,7 @@ pub struct Postgres {
     readers: Lines<Database>,
     writer: Writer,
     hint: Hint,
+    row_hint: Hint,
     listening: JoinHandle<()>,
     keys: Keys,
     patience: Patience,
@@ -93,26 +96,32 @@ impl Postgres {
         patience: Patience,
         place: String,
     ) -> Result<Arc<Postgres>, StoreError> {
-        let (connection, options, epoch) = within(patience.read, async {
+        let (connection, options, epoch, row_epoch) = within(patience.read, async {
             let options = durable(options, patience).await?;
             let mut connection = options.connect().await?;
             schema::migrate(&mut connection, &keys).await?;
             let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut connection).await?;
-            Ok((connection, options, revision(epoch)?))
+            let row_epoch = statements::epoch(&mut connection).await?;
+            Ok((connection, options, revision(epoch)?, row_epoch))
         })
         .await?;
-        let hint = Hint::new(epoch);
+        let (hint, row_hint) = (Hint::new(epoch), Hint::new(row_epoch));
         let line = Line::new(options.clone(), connection);
         let writer = Writer::start(PostgresEngine {
             line,
             keys: keys.clone(),
             hint: hint.clone(),
+            row_hint: row_hint.clone(),
             patience: patience.transaction,
         });
-        let listening = tokio::spawn(watching::listen(options.clone(), hint.clone(), patience.read));
+        let listening = tokio::spawn(watching::listen(
+            options.clone(),
+            watching::Hints { objects: hint.clone(), rows: row_hint.clone() },
+            patience.read,
+        ));
         let readers =
             Lines::new(options.options([milliseconds("statement_timeout", patience.load)]), READERS_MAX);
-        Ok(Arc::new(Postgres { readers, writer, hint, listening, keys, patience, place }))
+        Ok(Arc::new(Postgres { readers, writer, hint, row_hint, listening, keys, patience, place }))
     }
 
     async fn read_all(&self, reader: &mut PgConnection) -> Result<(Revision, Vec<Object>), StoreError> {
@@ -248,6 +257,10 @@ impl Store for Postgres {
 
     fn shorten_audit(&self, kept: u64) -> Answer<'_, bool> {
         self.answer(self.turn(), self.writer.shorten_audit(kept))
+    }
+
+    fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
     }
 
     fn close(&self) -> Answer<'_, ()> {

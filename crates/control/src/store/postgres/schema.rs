@@ -3,13 +3,14 @@
 use sqlx::{Connection, PgConnection};
 
 use crate::store::StoreError;
+use crate::store::customers::sql::TABLES_POSTGRES;
 use crate::store::keys::Keys;
 
 /// Name of the schema that holds everything.
 pub(super) const SCHEMA: &str = "selvedge";
 
 /// What to do to get from one version to the next. The version is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT];
+const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_POSTGRES];
 
 const FIRST: &str = r#"
 CREATE TABLE meta (

@@ -43,8 +43,25 @@ impl Hint {
     }
 }
 
+/// What is heard, of objects and of the rows of customers.
+#[derive(Clone, Debug)]
+pub(super) struct Hints {
+    pub objects: Hint,
+    pub rows: Hint,
+}
+
+impl Hints {
+    /// Takes a notification in. One that nobody understands wakes nobody.
+    fn heard(&self, payload: &str) {
+        match payload.strip_prefix("customers ") {
+            Some(epoch) => self.rows.heard(epoch.parse().unwrap_or_default()),
+            None => self.objects.heard(payload.parse().unwrap_or_default()),
+        }
+    }
+}
+
 /// Listens until it is aborted. `patience` is for each question that the database should answer.
-pub(super) async fn listen(options: PgConnectOptions, hint: Hint, patience: Duration) {
+pub(super) async fn listen(options: PgConnectOptions, hints: Hints, patience: Duration) {
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(patience)
@@ -54,7 +71,7 @@ pub(super) async fn listen(options: PgConnectOptions, hint: Hint, patience: Dura
     let mut backoff = Backoff::default();
     loop {
         // Whatever it was, the readers will meet it too and tell; here it only means to connect anew.
-        if let Err(_lost) = hear(&pool, &hint, patience, &mut backoff).await {
+        if let Err(_lost) = hear(&pool, &hints, patience, &mut backoff).await {
             backoff.pause().await;
         }
     }
@@ -62,7 +79,7 @@ pub(super) async fn listen(options: PgConnectOptions, hint: Hint, patience: Dura
 
 async fn hear(
     pool: &PgPool,
-    hint: &Hint,
+    hints: &Hints,
     patience: Duration,
     backoff: &mut Backoff,
 ) -> Result<(), StoreError> {
@@ -73,26 +90,28 @@ async fn hear(
         Ok(listener)
     })
     .await?;
-    look(&mut listener, hint, patience).await?;
+    look(&mut listener, hints, patience).await?;
     backoff.reset();
     loop {
         match timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
-                hint.heard(notification.payload().parse().unwrap_or_default());
+                hints.heard(notification.payload());
             }
             Ok(Ok(None)) => return Err(StoreError::Unavailable("the connection was lost".to_owned())),
             Ok(Err(error)) => return Err(error.into()),
-            Err(_silent) => look(&mut listener, hint, patience).await?,
+            Err(_silent) => look(&mut listener, hints, patience).await?,
         }
     }
 }
 
 /// Asks for the epoch: what was missed before, and whether the connection is still there.
-async fn look(listener: &mut PgListener, hint: &Hint, patience: Duration) -> Result<(), StoreError> {
-    let epoch: i64 = within(patience, async {
-        Ok(sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(listener).await?)
+async fn look(listener: &mut PgListener, hints: &Hints, patience: Duration) -> Result<(), StoreError> {
+    let (epoch, rows): (i64, i64) = within(patience, async {
+        let both = "SELECT meta.epoch, customer_meta.epoch FROM meta, customer_meta";
+        Ok(sqlx::query_as(both).fetch_one(listener).await?)
     })
     .await?;
-    hint.heard(Revision::try_from(epoch).unwrap_or_default());
+    hints.objects.heard(Revision::try_from(epoch).unwrap_or_default());
+    hints.rows.heard(Revision::try_from(rows).unwrap_or_default());
     Ok(())
 }

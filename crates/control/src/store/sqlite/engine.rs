@@ -6,6 +6,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::watch;
 
 use super::file::Lock;
+use crate::store::customers::sql::sqlite as customers;
+use crate::store::customers::{RowSet, Written};
 use crate::store::decide::{self, Decision, Known, decide};
 use crate::store::history::audit_step;
 use crate::store::keys::Keys;
@@ -23,6 +25,7 @@ pub(super) struct SqliteEngine {
     pub line: Line<Sqlite>,
     pub keys: Keys,
     pub epoch: watch::Sender<Revision>,
+    pub row_epoch: watch::Sender<Revision>,
     /// The connections that read, closed before this one.
     pub readers: SqlitePool,
     /// Let go of after all connections are.
@@ -67,6 +70,24 @@ impl Engine for SqliteEngine {
         let more = shorten_audit(&mut connection, kept).await?;
         self.line.keep(connection);
         Ok(more)
+    }
+
+    async fn write_rows(&mut self, set: &RowSet) -> Result<(Written, Revision), StoreError> {
+        let mut connection = self.line.take().await?;
+        let written = customers::write(&mut connection, set).await?;
+        self.line.keep(connection);
+        Ok(written)
+    }
+
+    async fn pepper(&mut self, offered: &str) -> Result<String, StoreError> {
+        let mut connection = self.line.take().await?;
+        let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
+        self.line.keep(connection);
+        Ok(pepper)
+    }
+
+    fn wrote_rows(&self, epoch: Revision) {
+        self.row_epoch.send_if_modified(|told| std::mem::replace(told, epoch) != epoch);
     }
 
     fn wrote(&self, epoch: Revision) {

@@ -3,6 +3,7 @@
 //! Write-ahead logging with `synchronous=FULL`: what was acknowledged is on the disk, and readers do not wait for the
 //! writer. One process at a time; several share a store on PostgreSQL.
 
+mod customers;
 mod engine;
 mod file;
 mod schema;
@@ -22,6 +23,7 @@ use engine::SqliteEngine;
 use file::Lock;
 pub use file::SetAside;
 
+use super::customers::sql::sqlite as statements;
 use super::keys::Keys;
 use super::line::Line;
 use super::rows::{self, AuditColumns, Columns, number, revision};
@@ -47,6 +49,7 @@ pub struct Sqlite {
     readers: SqlitePool,
     writer: Writer,
     epoch: watch::Receiver<Revision>,
+    row_epoch: watch::Receiver<Revision>,
     keys: Keys,
     path: PathBuf,
 }
@@ -90,16 +93,23 @@ impl Sqlite {
         schema::migrate(&mut connection, &keys).await.map_err(|error| at(path, error))?;
         let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta").fetch_one(&mut connection).await?;
         let (sender, epoch) = watch::channel(revision(epoch)?);
+        let (row_sender, row_epoch) = watch::channel(statements::epoch(&mut connection).await?);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(TURN_TIMEOUT)
             .connect_lazy_with(options.clone().pragma("query_only", "1"));
         let line = Line::new(options, connection);
         let (keys_to_seal, readers_to_close) = (keys.clone(), readers.clone());
-        let engine =
-            SqliteEngine { line, keys: keys_to_seal, epoch: sender, readers: readers_to_close, _lock: lock };
+        let engine = SqliteEngine {
+            line,
+            keys: keys_to_seal,
+            epoch: sender,
+            row_epoch: row_sender,
+            readers: readers_to_close,
+            _lock: lock,
+        };
         let writer = Writer::start(engine);
-        let store = Sqlite { readers, writer, epoch, keys, path: path.to_owned() };
+        let store = Sqlite { readers, writer, epoch, row_epoch, keys, path: path.to_owned() };
         Ok(Opened { store: Arc::new(store), set_aside })
     }
 
@@ -225,6 +235,10 @@ impl Store for Sqlite {
 
     fn shorten_audit(&self, kept: u64) -> Answer<'_, bool> {
         self.answer(self.writer.shorten_audit(kept))
+    }
+
+    fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -1,0 +1,317 @@
+//! What customers may and may not, beyond their schemas: life cycles, what they belong to, and what only one can have.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use engine::customers::Place;
+use model::customers::api_key::{ApiKey, BRAND, ENVIRONMENT};
+use model::customers::lives::{ApplicationState, CredentialState, Membership, SubscriptionState};
+use model::customers::{Fingerprint, Pepper};
+use model::kinds::credential::CredentialType;
+use model::kinds::{Application, Credential, Developer, KindName, PRODUCT_GROUP, Subscription, Team};
+use model::units::Moment;
+use model::violation::Problem;
+use model::{Resources, suggest};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{failed, rows};
+use crate::api::state::State;
+use crate::objects::status::{About, Cause, Status};
+use crate::store::customers::{Key, Row};
+
+/// An object that fits among the others, and how its row is found.
+#[derive(Debug)]
+pub struct Fit {
+    /// The object as it is to be kept.
+    pub object: Value,
+    /// See [`Row::parent`].
+    pub parent: Option<Arc<str>>,
+    /// See [`Row::owner`].
+    pub owner: Option<u64>,
+    /// See [`Row::place`].
+    pub place: Option<u32>,
+    /// See [`Row::claim`].
+    pub claim: Option<Arc<str>>,
+    /// A key that was just made. It is in this answer and nowhere else.
+    pub shown_once: Option<ApiKey>,
+}
+
+/// What is deleted with an object of a kind.
+pub fn goes_with(kind: KindName) -> &'static [KindName] {
+    match kind {
+        KindName::Application => &[KindName::Credential, KindName::Subscription],
+        _ => &[],
+    }
+}
+
+/// Judges an object among the others.
+///
+/// # Errors
+/// 422 with all that is wrong and what to do about it.
+pub async fn fit(state: &State, kind: KindName, object: Value, before: Option<&Row>) -> Result<Fit, Status> {
+    let fit = Fit { object, parent: None, owner: None, place: None, claim: None, shown_once: None };
+    match kind {
+        KindName::Team => of_member::<Team>(fit, kind, before, |team| team.status.state),
+        KindName::Developer => of_member::<Developer>(fit, kind, before, |developer| developer.status.state),
+        KindName::Application => of_application(state, fit, before).await,
+        KindName::Subscription => of_subscription(state, fit, before).await,
+        KindName::Credential => of_credential(state, fit, before).await,
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+/// What somebody is told whose row claims what another one has.
+pub fn taken(about: About<'_>, holder: &Key) -> Status {
+    let Key { kind, namespace, name } = holder;
+    let why = match kind {
+        KindName::Subscription => {
+            format!(
+                "subscription `{namespace}/{name}` of this application to this product is still live; change its plan, or cancel it first"
+            )
+        }
+        _ => format!("{kind} `{namespace}/{name}` has it already; delete that first"),
+    };
+    Status::conflict(about, &why)
+}
+
+fn of_member<T: for<'de> Deserialize<'de>>(
+    mut fit: Fit,
+    kind: KindName,
+    before: Option<&Row>,
+    state: impl Fn(&T) -> Membership,
+) -> Result<Fit, Status> {
+    match before {
+        None => fit.object["status"] = json!({ "state": Membership::Active.as_str() }),
+        Some(before) => {
+            let (was, is) = (state(&typed(&before.json)?), state(&read(&fit.object)?));
+            moved(kind, &fit.object, was.may_become(is))?;
+        }
+    }
+    Ok(fit)
+}
+
+async fn of_application(state: &State, mut fit: Fit, before: Option<&Row>) -> Result<Fit, Status> {
+    let kind = KindName::Application;
+    match before {
+        None => fit.object["status"] = json!({ "state": ApplicationState::Active.as_str() }),
+        Some(before) => {
+            let (was, is): (Application, Application) = (typed(&before.json)?, read(&fit.object)?);
+            moved(kind, &fit.object, was.status.state.may_become(is.status.state))?;
+            fit.place = before.place;
+        }
+    }
+    let application: Application = read(&fit.object)?;
+    fit.parent = application.spec.team.clone();
+    let is_new = before.and_then(|before| before.parent.as_ref()) != fit.parent.as_ref();
+    if let Some(team) = application.spec.team.filter(|_| is_new) {
+        let key = Key::new(KindName::Team, namespace(&fit.object), &team);
+        if rows(state)?.row(key).await.map_err(failed)?.is_none() {
+            let problem = Problem::new(format!("there is no team `{team}` in this namespace"))
+                .remedy("make it first, or leave `team` out");
+            return Err(refused(kind, &fit.object, "spec.team", &problem));
+        }
+    }
+    Ok(fit)
+}
+
+async fn of_subscription(state: &State, mut fit: Fit, before: Option<&Row>) -> Result<Fit, Status> {
+    let kind = KindName::Subscription;
+    let mut wanted: Subscription = read(&fit.object)?;
+    let owner = owner(state, kind, &fit.object, &wanted.spec.application).await?;
+    let was: Option<Subscription> = before.map(|before| typed(&before.json)).transpose()?;
+    let is_other_plan = was.as_ref().is_none_or(|was| was.spec.plan != wanted.spec.plan);
+    if is_other_plan {
+        let approval = plan(state, &fit.object, &wanted, was.is_some())?;
+        if was.is_none() {
+            let now = Moment(state.clock.seconds());
+            let first = match approval {
+                Approval::Automatic => SubscriptionState::Active,
+                Approval::Manual => SubscriptionState::Requested,
+            };
+            fit.object["status"] = json!({ "state": first.as_str(), "holds": [], "anchor": now.to_string() });
+            wanted = read(&fit.object)?;
+        }
+    }
+    if let Some(was) = &was {
+        moved(kind, &fit.object, was.status.state().may_become(wanted.status.state()))?;
+    }
+    let (product_namespace, product) = wanted.spec.product_in(namespace(&fit.object));
+    fit.claim = wanted
+        .status
+        .state()
+        .is_live()
+        .then(|| format!("subscription {} {product_namespace}/{product}", owner.number).into());
+    fit.parent = Some(wanted.spec.application.clone());
+    (fit.owner, fit.place) = (Some(owner.number), owner.place);
+    Ok(fit)
+}
+
+async fn of_credential(state: &State, mut fit: Fit, before: Option<&Row>) -> Result<Fit, Status> {
+    let kind = KindName::Credential;
+    let wanted: Credential = read(&fit.object)?;
+    let owner = owner(state, kind, &fit.object, &wanted.spec.application).await?;
+    fit.parent = Some(wanted.spec.application.clone());
+    fit.owner = Some(owner.number);
+    if let Some(before) = before {
+        let was: Credential = typed(&before.json)?;
+        moved(kind, &fit.object, was.status.state.may_become(wanted.status.state))?;
+        // What the key begins with was said when it was made, and is true for good.
+        if let Some(shown) = was.status.shown {
+            fit.object["status"]["shown"] = (&*shown).into();
+        }
+        (fit.place, fit.claim) = (before.place, before.claim.clone());
+        return Ok(fit);
+    }
+    let pepper = pepper(state).await?;
+    let mut status = json!({ "state": CredentialState::Active.as_str() });
+    let print = match wanted.spec.of {
+        CredentialType::ApiKey => {
+            let key = mint()?;
+            status["shown"] = key.shown().into();
+            let print = pepper.api_key(key.reveal().as_bytes());
+            fit.shown_once = Some(key);
+            print
+        }
+        CredentialType::Spiffe => match &wanted.spec.identity {
+            Some(identity) => pepper.spiffe(identity.as_str()),
+            None => return Err(Status::internal_error("the schema lets no such credential in")),
+        },
+        CredentialType::ClientCertificate => match wanted.spec.certificate.as_deref().and_then(bytes) {
+            Some(sha256) => pepper.certificate(&sha256),
+            None => return Err(Status::internal_error("the schema lets no such credential in")),
+        },
+    };
+    fit.object["status"] = status;
+    fit.place = Some(Place::of_fingerprint(&print).number());
+    fit.claim = Some(claim(&print));
+    Ok(fit)
+}
+
+/// The claim of a credential: its fingerprint.
+fn claim(print: &Fingerprint) -> Arc<str> {
+    print.to_hex().into()
+}
+
+/// The pepper of the store, which is made by whoever needs it first.
+async fn pepper(state: &State) -> Result<Pepper, Status> {
+    let offered = chance::<32>()?;
+    let kept = rows(state)?.pepper(offered).await.map_err(failed)?;
+    Ok(Pepper::new(&kept))
+}
+
+fn mint() -> Result<ApiKey, Status> {
+    // More than enough: of 256 bytes eight are thrown away.
+    let mut bytes = chance::<256>()?.into_iter();
+    let minted = ApiKey::mint(BRAND, ENVIRONMENT, || bytes.next().unwrap_or_default());
+    minted.map_err(|problem| Status::internal_error(&problem.problem))
+}
+
+fn chance<const BYTES: usize>() -> Result<[u8; BYTES], Status> {
+    let mut bytes = [0; BYTES];
+    rand::fill(&mut bytes).map_err(|_| Status::internal_error("the system gives no random bytes"))?;
+    Ok(bytes)
+}
+
+fn bytes(hexadecimal: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hexadecimal.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// The application that something belongs to.
+async fn owner(state: &State, kind: KindName, object: &Value, name: &str) -> Result<Row, Status> {
+    let key = Key::new(KindName::Application, namespace(object), name);
+    if let Some(row) = rows(state)?.row(key).await.map_err(failed)? {
+        return Ok(row);
+    }
+    let problem =
+        Problem::new(format!("there is no application `{name}` in namespace `{}`", namespace(object)))
+            .remedy(format!("make it first: selvedge app create {name} --namespace {}", namespace(object)));
+    Err(refused(kind, object, "spec.application", &problem))
+}
+
+/// Who lets subscribers of a plan in.
+enum Approval {
+    Automatic,
+    Manual,
+}
+
+/// Whether a plan can be subscribed to, or changed to. A program that knows no plans takes every name for one.
+fn plan(state: &State, object: &Value, wanted: &Subscription, is_change: bool) -> Result<Approval, Status> {
+    let Some(kind) = KindName::find(PRODUCT_GROUP, "Plan") else { return Ok(Approval::Automatic) };
+    let (place, product) = wanted.spec.product_in(namespace(object));
+    let resources = state.world.now().resources;
+    let refuse = |field: &str, problem: &Problem| refused(KindName::Subscription, object, field, problem);
+    let plans = plans_of(&resources, kind, place, product);
+    let Some((_, plan)) = plans.iter().find(|(name, _)| **name == *wanted.spec.plan) else {
+        let names = plans.iter().map(|(name, _)| &**name);
+        let remedy = suggest::did_you_mean(&wanted.spec.plan, names.clone()).unwrap_or_else(|| {
+            match plans.is_empty() {
+                true => format!("`{place}/{product}` has no plans; is it the name of an APIProduct?"),
+                false => format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
+            }
+        });
+        let problem =
+            Problem::new(format!("there is no plan `{}` of product `{place}/{product}`", wanted.spec.plan));
+        return Err(refuse("spec.plan", &problem.remedy(remedy)));
+    };
+    let word = |field: &str| plan.pointer(field).and_then(Value::as_str).unwrap_or_default();
+    let name = &wanted.spec.plan;
+    match word("/spec/state") {
+        "Published" => {}
+        "Deprecated" if is_change => {}
+        "Deprecated" => {
+            let problem = Problem::new(format!("plan `{name}` is deprecated and takes no new subscriptions"))
+                .remedy("choose another plan of the product");
+            return Err(refuse("spec.plan", &problem));
+        }
+        other => {
+            let problem = Problem::new(format!("plan `{name}` is not published (it is {other})"))
+                .remedy("wait until it is, or choose another plan of the product");
+            return Err(refuse("spec.plan", &problem));
+        }
+    }
+    if plan.pointer("/spec/credentials").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        let problem = Problem::new(format!("plan `{name}` is keyless: nobody subscribes to it"))
+            .remedy("call the product without a key");
+        return Err(refuse("spec.plan", &problem));
+    }
+    Ok(if word("/spec/approval") == "Manual" { Approval::Manual } else { Approval::Automatic })
+}
+
+fn plans_of(resources: &Resources, kind: KindName, namespace: &str, product: &str) -> Vec<(Arc<str>, Value)> {
+    let of = resources.of(kind).filter(|plan| plan.namespace() == namespace);
+    of.map(|plan| (plan.key.name.to_arc(), plan.written.value()))
+        .filter(|(_, plan)| plan.pointer("/spec/product").and_then(Value::as_str) == Some(product))
+        .collect()
+}
+
+fn moved(kind: KindName, object: &Value, moved: Result<(), Problem>) -> Result<(), Status> {
+    moved.map_err(|problem| refused(kind, object, "status.state", &problem))
+}
+
+fn refused(kind: KindName, object: &Value, field: &str, problem: &Problem) -> Status {
+    let remedy = problem.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        field: field.to_owned(),
+        message: format!("Invalid value: {}{remedy}", problem.problem),
+    };
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    Status::invalid(About::new(kind, name), &[cause])
+}
+
+fn namespace(object: &Value) -> &str {
+    object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn read<T: for<'de> Deserialize<'de>>(object: &Value) -> Result<T, Status> {
+    T::deserialize(object).map_err(|fault| Status::bad_request(format!("the object cannot be read: {fault}")))
+}
+
+fn typed<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, Status> {
+    serde_json::from_str(json).map_err(|_| Status::internal_error("a row cannot be read"))
+}

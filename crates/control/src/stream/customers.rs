@@ -1,0 +1,94 @@
+//! The stream of customers of one proxy. It begins to tell when the proxy serves something for which customers are
+//! known by their credentials; until then it is silent, so that nobody holds what it has no use for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use discovery::Interest;
+use discovery::customers::{CustomersRequest, CustomersResponse};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tower_service::Service;
+
+use super::{Hub, PATIENCE};
+use crate::customers::{Follower, Piece};
+use crate::store::{Store, StoreError};
+
+/// Messages that wait for the connection. One: what is not read yet can still be made of something newer.
+const RESPONSES_WAITING_MAX: usize = 1;
+
+/// Kinds whose objects make a proxy need to know customers.
+const NEEDED_FOR: [&str; 2] = ["APIProduct", "AuthenticationPolicy"];
+
+/// The service.
+pub(super) struct Customers {
+    pub(super) hub: Arc<Hub>,
+}
+
+impl Service<Request<CustomersRequest>> for Customers {
+    type Response = Response<ReceiverStream<Result<CustomersResponse, Status>>>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<CustomersRequest>) -> Self::Future {
+        let hub = self.hub.clone();
+        Box::pin(async move {
+            let peer = hub.peer(request.metadata(), request.extensions()).await?;
+            let asked = request.into_inner();
+            let serves = Interest::of_names(&asked.serves);
+            if !peer.may(&serves) {
+                return Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name)));
+            }
+            let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
+            tokio::spawn(async move {
+                tokio::select! {
+                    told = tell(&hub, &serves, asked, &outgoing) => if let Err(status) = told {
+                        // Nobody may be there any more to read it.
+                        let _ = outgoing.send(Err(status)).await;
+                    },
+                    () = outgoing.closed() => {}
+                }
+            });
+            Ok(Response::new(ReceiverStream::new(responses)))
+        })
+    }
+}
+
+async fn tell(
+    hub: &Hub,
+    serves: &Interest,
+    asked: CustomersRequest,
+    outgoing: &mpsc::Sender<Result<CustomersResponse, Status>>,
+) -> Result<(), Status> {
+    let mut view = hub.views.join(serves);
+    let needs = |view: &discovery::view::View| NEEDED_FOR.iter().any(|kind| view.has_any(kind));
+    while !needs(&view.view().borrow_and_update()) {
+        if view.view().changed().await.is_err() {
+            return Ok(());
+        }
+    }
+    let store: Arc<dyn Store> = hub.views.store();
+    let mut follower = Follower::new(store, asked.epoch, &asked.store).await.map_err(unavailable)?;
+    loop {
+        match follower.next().await.map_err(unavailable)? {
+            Piece::Message(message) => match timeout(PATIENCE, outgoing.send(Ok(message))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_gone)) => return Ok(()),
+                Err(_) => return Err(Status::deadline_exceeded("the proxy takes nothing")),
+            },
+            Piece::Nothing => follower.wait().await.map_err(unavailable)?,
+        }
+    }
+}
+
+/// The words of a store may name files and hosts, so they are not passed on.
+fn unavailable(_: StoreError) -> Status {
+    Status::unavailable("the customers cannot be read now")
+}
