@@ -103,6 +103,7 @@ fn meaning(rule: &Rule, config: &Config) -> String {
         }
         Action::Redirect(redirect) => format!("{redirect:?}"),
         Action::Refuse { status, reason } => format!("{status} {reason}"),
+        Action::Answer(_) | Action::Mock(_) => unreachable!("these tables have no APIs"),
     };
     // Who may ask is asked at other places on the two ways, and compared below.
     let Rule { slot: _, origin, filters, action: _, timeouts, retry, fault, authorization: _, .. } = rule;

@@ -118,7 +118,7 @@ impl Answer {
         let mut more = String::new();
         if let Some(told) = exchange.told_rate.as_ref().filter(|_| failure == Failure::RateLimited) {
             let (retry_after, members) = rates::refusal(told);
-            fields.push(("retry-after", retry_after));
+            fields.push(("retry-after".into(), retry_after));
             more = members;
         }
         Answer { status: facts.status, fields, content: problem(facts, Some(id), &more).into_bytes() }

@@ -50,8 +50,8 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> Ve
     let mut services: Vec<Place> = Vec::new();
     for side in event.before.iter().chain(&event.after) {
         match &side.kind {
-            Kind::AuthorizationPolicy(policy) => {
-                let guarded = guarded_by(side, policy);
+            Kind::AuthorizationPolicy(_) => {
+                let guarded = guarded_by(side);
                 services
                     .extend(guarded.iter().flat_map(|guarded| guarded_services(guarded, resources, index)));
             }

@@ -101,8 +101,6 @@ pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// Group of our own kinds about who somebody is. A group of its own, so that no role that is about gateways or the mesh
 /// reaches it by chance.
 pub const ACCESS_GROUP: &str = "access.selvedge.dev";
-/// Group of our own kinds about APIs as products, and about who has subscribed to them.
-pub const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Group of the core kinds of Kubernetes.
 pub const CORE_GROUP: &str = "";
 
