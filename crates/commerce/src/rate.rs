@@ -157,7 +157,8 @@ impl Account {
     /// Takes back what was admitted, as if it had not been asked for.
     pub fn forgive(&self, rate: Rate, cost: u32) {
         let back = rate.interval.saturating_mul(u64::from(cost));
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| Some(paid.saturating_sub(back)));
+        let _ =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| Some(paid.saturating_sub(back)));
     }
 
     /// Whether forgetting the party at `now` changes nothing: it has paid for everything.

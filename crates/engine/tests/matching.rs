@@ -223,7 +223,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         retry: None,
         fault: None,
         authentication: None,
-            rates: None,
+        rates: None,
         authorization: None,
         operation: None,
     })

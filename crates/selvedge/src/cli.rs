@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    api, app, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway, get,
-    key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, validate, version,
+    api, app, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway,
+    get, key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;

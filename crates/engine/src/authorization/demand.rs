@@ -210,12 +210,15 @@ impl From {
 
     fn met(&self, source: &Source<'_>, doubt: Doubt) -> bool {
         self.met_by_names(source, doubt)
-            && self.principals.met_by(source.principal, doubt, |list, name, _| one_matches(list, name.as_bytes()))
+            && self
+                .principals
+                .met_by(source.principal, doubt, |list, name, _| one_matches(list, name.as_bytes()))
             && self.addresses.met_by(source.address, doubt, |list, address, _| list.contain(*address))
     }
 
     fn met_from_anywhere(&self, source: &Source<'_>, doubt: Doubt) -> bool {
-        self.met_by_names(source, doubt) && (doubt == Doubt::Fails || !(self.addresses.is_written() || self.principals.is_written()))
+        self.met_by_names(source, doubt)
+            && (doubt == Doubt::Fails || !(self.addresses.is_written() || self.principals.is_written()))
     }
 
     fn met_by_names(&self, source: &Source<'_>, doubt: Doubt) -> bool {

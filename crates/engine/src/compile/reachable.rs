@@ -56,7 +56,13 @@ impl Reachable {
         let account = &caller.content.spec.service_account;
         let Some(identity) = mesh.identity(caller.resource.namespace(), account) else { return true };
         let replica = caller.resource.key.place();
-        let member = Source { address: None, identity: Some(&identity), replica: Some(&replica), claims: None, principal: None };
+        let member = Source {
+            address: None,
+            identity: Some(&identity),
+            replica: Some(&replica),
+            claims: None,
+            principal: None,
+        };
         let leads_outside = service.content.spec.service_type == ServiceType::ExternalName;
         let mut ports = service_parents::ports(service).peekable();
         if leads_outside

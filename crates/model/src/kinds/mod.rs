@@ -40,8 +40,8 @@ pub mod secret;
 pub mod service;
 pub mod subscription;
 pub mod tcp_route;
-pub mod telemetry_policy;
 pub mod team;
+pub mod telemetry_policy;
 pub mod trust_bundle;
 pub mod workload;
 
@@ -83,8 +83,8 @@ pub use secret::Secret;
 pub use service::Service;
 pub use subscription::Subscription;
 pub use tcp_route::TcpRoute;
-pub use telemetry_policy::TelemetryPolicy;
 pub use team::Team;
+pub use telemetry_policy::TelemetryPolicy;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 

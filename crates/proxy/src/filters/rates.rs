@@ -120,7 +120,8 @@ pub fn emit_response_fields(told: &Told<'_>, emit: &mut impl FnMut(&[u8], &[u8])
     let mut line = [0_u8; 128];
     let mut rest = &mut line[..];
     // A name has at most 63 bytes, numbers at most 20 digits: it fits.
-    let written = write!(rest, "\"{}\";r={};t={}", told.limit.name, told.left.requests, seconds(told.left.until_whole));
+    let written =
+        write!(rest, "\"{}\";r={};t={}", told.limit.name, told.left.requests, seconds(told.left.until_whole));
     if written.is_ok() {
         let length = 128 - rest.len();
         emit(b"ratelimit", &line[..length]);

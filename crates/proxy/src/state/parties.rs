@@ -124,13 +124,17 @@ mod tests {
     #[test]
     fn workers_count_a_party_together_and_parties_apart() {
         let (parties, given) = (Parties::default(), AtomicU32::new(0));
-        let [kim, lee] = ["kim", "lee"].map(|name| parties.party(|hasher| hash_text(name.as_bytes(), hasher)));
+        let [kim, lee] =
+            ["kim", "lee"].map(|name| parties.party(|hasher| hash_text(name.as_bytes(), hasher)));
         std::thread::scope(|scope| {
             for party in [kim, kim, lee, lee] {
                 let (parties, given) = (&parties, &given);
                 scope.spawn(move || {
                     for _ in 0..100 {
-                        given.fetch_add(u32::from(admitted(parties.ask(party, rate(50), 7))), Ordering::Relaxed);
+                        given.fetch_add(
+                            u32::from(admitted(parties.ask(party, rate(50), 7))),
+                            Ordering::Relaxed,
+                        );
                     }
                 });
             }

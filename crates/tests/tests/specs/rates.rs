@@ -101,7 +101,11 @@ async fn callers_are_told_apart_by_what_the_limit_says() {
     assert_eq!(statuses(&gateway, "/x", "", 2).await, [200, 429], "those without one share a limit");
     let forged = "x-forwarded-for: 192.0.2.7\r\n";
     assert_eq!(statuses(&gateway, "/other", "", 1).await, [200]);
-    assert_eq!(statuses(&gateway, "/other", forged, 1).await, [429], "nobody chooses an address to be counted under");
+    assert_eq!(
+        statuses(&gateway, "/other", forged, 1).await,
+        [429],
+        "nobody chooses an address to be counted under"
+    );
 }
 
 #[tokio::test]
@@ -148,7 +152,10 @@ async fn a_limit_holds_over_all_workers_together_and_over_a_change() {
     gateway.until(HOST, "/new", |answer| [302, 429].contains(&answer.status)).await;
 
     let later = statuses(&gateway, "/x", "", 15).await;
-    assert!(later.iter().filter(|status| **status == 200).count() < 5, "what was given before still counts: {later:?}");
+    assert!(
+        later.iter().filter(|status| **status == 200).count() < 5,
+        "what was given before still counts: {later:?}"
+    );
 }
 
 #[tokio::test]

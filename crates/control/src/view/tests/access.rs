@@ -259,7 +259,8 @@ fn some_call_passes(
     });
     calls.any(|(address, method, path)| {
         let address = address.parse().ok();
-        let source = Source { address, identity: Some(&identity), replica: Some("shop/web-1"), ..Source::default() };
+        let source =
+            Source { address, identity: Some(&identity), replica: Some("shop/web-1"), ..Source::default() };
         let destination = Destination { port: 80, server_name: None };
         let headers: &[(String, String)] = &[];
         let (method, path) = (method.as_bytes(), path.as_bytes());

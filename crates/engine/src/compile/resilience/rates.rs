@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use commerce::rate::Rate;
-use model::kinds::rate_limit_policy::{RateKey as WrittenKey, RateKeyType, RateLimit as Written, RateLimitPolicy};
+use model::kinds::rate_limit_policy::{
+    RateKey as WrittenKey, RateKeyType, RateLimit as Written, RateLimitPolicy,
+};
 
 use super::super::attached::{Attached, Held, Target};
 use super::request;
