@@ -8,13 +8,14 @@ use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::contract::{put, set};
 use super::keys::Keys;
 use super::postgres::server::Server;
 use super::postgres::{Patience, Postgres};
 use super::sqlite::Sqlite;
-use super::{Change, Expect, Revision, Store};
+use super::{Change, Expect, Revision, Store, StoreError};
 
 const KILLS: usize = 100;
 
@@ -24,6 +25,10 @@ const WRITERS: usize = 4;
 /// Where the process writes: the folder with the keys, and behind a space the address of a database if there is one.
 const PLACE: &str = "SELVEDGE_TEST_STORE";
 
+/// How often, and how long after each other, the lock of a file is tried: 20 s.
+const LOCK_TRIES: usize = 1000;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// What it says before the name and the revision of a set that was acknowledged.
 const SAID: &str = "acknowledged ";
 
@@ -31,11 +36,25 @@ async fn open(place: &str) -> Arc<dyn Store> {
     let (folder, url) = place.split_once(' ').unwrap_or((place, ""));
     let keys = Keys::open(&Path::new(folder).join("store.keys")).unwrap();
     if url.is_empty() {
-        let opened = Sqlite::open(&Path::new(folder).join("store.db"), keys).await.unwrap();
+        let opened = open_file(&Path::new(folder).join("store.db"), keys).await;
         assert_eq!(opened.set_aside, None, "a kill damaged the file");
         return opened.store;
     }
     Postgres::open(url, keys, Patience::default()).await.unwrap()
+}
+
+/// A process that another test of this binary is just starting holds what this process has open until it becomes the
+/// other program, the lock on the file included: so it may be held a moment longer than by its holder.
+async fn open_file(path: &Path, keys: Keys) -> super::sqlite::Opened {
+    for _ in 0..LOCK_TRIES {
+        match Sqlite::open(path, keys.clone()).await {
+            Err(StoreError::Broken(why)) if why.contains("another process has it open") => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the lock was never given up");
 }
 
 #[test]
