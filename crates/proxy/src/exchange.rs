@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::authentication::Place;
+use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
 use engine::config::{Abort, Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings, Timeouts};
 use engine::{RequestView, Verdict};
@@ -85,7 +85,7 @@ pub struct Concealed<'c> {
     /// Whether the backend sees it all the same. The log never does.
     pub keep: bool,
     /// Claims of the principal's token with the fields that tell them.
-    pub told: &'c [(Arc<str>, Arc<[u8]>)],
+    pub told: &'c [ToldClaim],
 }
 
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.

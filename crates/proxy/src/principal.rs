@@ -4,11 +4,12 @@
 //! the connection, the cache of verified tokens), so that knowing who somebody is costs no allocation.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use engine::customers::{Application, ApplicationId, Customers};
 
 use serde_json::{Map, Value};
+
+use crate::state::Shared;
 
 /// Who a caller was found to be.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +21,7 @@ pub struct Principal<'c> {
 /// An application among the customers that were known when the request came.
 #[derive(Clone, Debug)]
 struct Known {
-    customers: Rc<Arc<Customers>>,
+    customers: Shared<Customers>,
     id: ApplicationId,
 }
 
@@ -63,13 +64,13 @@ impl<'c> Principal<'c> {
 
     /// An application, by a key of its own.
     #[must_use]
-    pub fn of_application(customers: Rc<Arc<Customers>>, id: ApplicationId) -> Principal<'c> {
+    pub fn of_application(customers: Shared<Customers>, id: ApplicationId) -> Principal<'c> {
         Principal { who: Who::Application, application: Some(Known { customers, id }) }
     }
 
     /// The same caller, known to call for an application too.
     #[must_use]
-    pub fn calling_for(self, customers: Rc<Arc<Customers>>, id: ApplicationId) -> Principal<'c> {
+    pub fn calling_for(self, customers: Shared<Customers>, id: ApplicationId) -> Principal<'c> {
         Principal { application: Some(Known { customers, id }), ..self }
     }
 

@@ -23,6 +23,7 @@ use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
 use crate::proxy::DeletedPorts;
+use crate::state::Shared;
 use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
@@ -66,7 +67,7 @@ pub struct Worker {
     /// Requests under way that wait.
     pub open: OpenRequests,
     /// Who the customers are, as far as is known.
-    pub customers: RefCell<Rc<Arc<Customers>>>,
+    pub customers: RefCell<Shared<Customers>>,
     /// Keys of token issuers.
     pub keys: Keys,
     /// Tokens and passwords that were verified lately.

@@ -1,6 +1,8 @@
 //! Keys of applications: found in the table of customers without an allocation, and refused as soon as another table
 //! says so, on connections that are open.
 
+#![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

@@ -119,7 +119,7 @@ fn a_request_that_breaks_the_description_is_told_how() {
     let _up = start(&Scene { address, spec: LIVE, binding: MOCK }.yaml());
     let post = |body: &str| {
         let length = body.len();
-        let head = format!("POST /petstore/v1/pets HTTP/1.1\r\nHost: a\r\nContent-Type: application/json");
+        let head = "POST /petstore/v1/pets HTTP/1.1\r\nHost: a\r\nContent-Type: application/json";
         get(address, &format!("{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
     };
 

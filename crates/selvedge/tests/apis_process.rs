@@ -1,5 +1,7 @@
 //! Promises of `selvedge up FILE` and `selvedge bind` as processes: one command to an API, one to the truth behind it.
 
+#![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
+
 mod scene;
 
 use std::io::{BufRead, BufReader};

@@ -17,7 +17,10 @@ pub const KEY_BYTES_MAX: usize = 512;
 
 /// Keys by the names of those who have them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct GivenKeys(Box<[(Arc<str>, Arc<[u8]>)]>);
+pub struct GivenKeys(Box<[GivenKey]>);
+
+/// Whose it is, and the key.
+type GivenKey = (Arc<str>, Arc<[u8]>);
 
 /// Hashes of passwords by the names of those who have them, sorted.
 #[derive(Clone, PartialEq, Eq)]

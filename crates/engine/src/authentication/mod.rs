@@ -100,8 +100,11 @@ pub struct Jwt {
     /// How far clocks may differ, in seconds.
     pub clock_skew_seconds: u64,
     /// Claims with the fields that tell them, in lower case.
-    pub told: Box<[(Arc<str>, Arc<[u8]>)]>,
+    pub told: Box<[ToldClaim]>,
 }
+
+/// A claim, and the name of the field that tells it.
+pub type ToldClaim = (Arc<str>, Arc<[u8]>);
 
 /// Where keys of tokens come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,10 +54,7 @@ impl Place {
             Place::Cookie(name) => {
                 let lines = request.headers.values(b"cookie");
                 Found::only(
-                    lines
-                        .flat_map(|line| cookies(line))
-                        .filter(|(known, _)| **known == **name)
-                        .map(|(_, value)| value),
+                    lines.flat_map(cookies).filter(|(known, _)| **known == **name).map(|(_, value)| value),
                 )
             }
         }

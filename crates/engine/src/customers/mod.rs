@@ -23,9 +23,12 @@ use bucket::Filled;
 #[derive(Clone)]
 pub struct Customers {
     pepper: Option<Arc<Pepper>>,
-    credentials: Box<[Option<Arc<Filled<CredentialRow>>>]>,
-    applications: Box<[Option<Arc<Filled<Arc<Application>>>>]>,
+    credentials: Buckets<CredentialRow>,
+    applications: Buckets<Arc<Application>>,
 }
+
+/// Buckets by the first bits of what is looked for; `None` where nobody is.
+type Buckets<T> = Box<[Option<Arc<Filled<T>>>]>;
 
 /// A credential as it lies in a bucket.
 type CredentialRow = (Fingerprint, credential::Packed);

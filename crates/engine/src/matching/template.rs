@@ -109,11 +109,14 @@ pub(super) struct Templates {
     nodes: Vec<Node>,
 }
 
+/// What stands around the parameters of a segment.
+type Literals = Box<[Box<[u8]>]>;
+
 /// What has been walked so far, and what may come next.
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<Box<[u8]>, u32, RandomState>,
-    mixed: Vec<(Box<[Box<[u8]>]>, u32)>,
+    mixed: Vec<(Literals, u32)>,
     parameter: Option<u32>,
     /// Entries that end here, by precedence.
     entries: Vec<Entry>,

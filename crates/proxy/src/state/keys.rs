@@ -12,6 +12,7 @@ use engine::authentication::KeySlot;
 use model::jwk::KeySet;
 use tokio::sync::{Notify, mpsc};
 
+use super::Shared;
 use crate::limits::KEYS_AGAIN_SECONDS;
 
 /// Keys of all issuers.
@@ -26,7 +27,7 @@ pub struct Keys {
 /// What came from one source.
 #[derive(Clone, Debug, Default)]
 struct Answer {
-    keys: Option<Rc<Arc<KeySet>>>,
+    keys: Option<Shared<KeySet>>,
     at: Option<Instant>,
 }
 
@@ -39,7 +40,7 @@ impl Keys {
 
     /// The keys of a source.
     #[must_use]
-    pub fn of(&self, slot: KeySlot) -> Option<Rc<Arc<KeySet>>> {
+    pub fn of(&self, slot: KeySlot) -> Option<Shared<KeySet>> {
         self.answers.borrow().get(slot.0 as usize)?.keys.clone()
     }
 

@@ -18,3 +18,8 @@ pub mod parties;
 pub mod ports;
 pub mod random;
 pub mod verified;
+
+/// What all workers share, counted by each for itself: pinning it for a request touches no memory that another worker
+/// writes.
+#[allow(clippy::redundant_allocation, reason = "the outer count is the worker's own")]
+pub type Shared<T> = std::rc::Rc<std::sync::Arc<T>>;

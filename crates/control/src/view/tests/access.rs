@@ -104,7 +104,7 @@ fn a_policy_that_shuts_somebody_out_takes_the_service_from_its_sidecar_and_from_
     let (web, till) = (epoch(&mut scene, "shop/web-1"), told(&mut scene, "shop/till-1"));
     let closed = rule("bank", "closed", of_service("vault"), "Deny", from_web());
 
-    scene.edit(&[closed.clone()], &[]);
+    scene.edit(std::slice::from_ref(&closed), &[]);
 
     assert!(epoch(&mut scene, "shop/web-1") > web);
     let now = told(&mut scene, "shop/web-1");
@@ -187,7 +187,7 @@ fn a_service_before_which_routes_stand_is_told_for_they_may_lead_elsewhere() {
         "spec": { "parentRefs": [{ "group": "", "kind": "Service", "name": "vault", "namespace": "bank" }] },
     });
 
-    scene.edit(&[route.clone()], &[]);
+    scene.edit(std::slice::from_ref(&route), &[]);
     assert!(told(&mut scene, "shop/web-1").contains("Service bank/vault"));
 
     scene.edit(&[], &[&route]);

@@ -8,6 +8,7 @@
 mod method;
 mod places;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -85,10 +86,11 @@ impl AuthenticationBook {
         let overrides = policy.content.spec.precedence == Precedence::Override;
         for (at, target) in protected(policy.resource.namespace(), &policy.content.spec.target_refs) {
             let level = Level { authentication: made.clone(), overrides };
-            if self.levels.contains_key(&target) {
-                self.lost.entry(policy.resource.key.clone()).or_default().insert(at);
-            } else {
-                self.levels.insert(target, level);
+            match self.levels.entry(target) {
+                Entry::Occupied(_) => {
+                    self.lost.entry(policy.resource.key.clone()).or_default().insert(at);
+                }
+                Entry::Vacant(free) => drop(free.insert(level)),
             }
         }
     }
