@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
-use engine::config::{Abort, Cors, HeaderEdits, Mirror, Rewrite, Rule, Settings, Timeouts};
+use engine::config::{Abort, Cors, HeaderEdits, Mirror, RateLimit, Rewrite, Rule, Settings, Timeouts};
 use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
-use crate::filters::rates;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
@@ -88,6 +88,17 @@ pub struct Concealed<'c> {
     pub told: &'c [ToldClaim],
 }
 
+/// The limit that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldRate<'c> {
+    /// The limit.
+    pub limit: &'c RateLimit,
+    /// What it still gives.
+    pub left: Left,
+    /// When it has refused the request: until it would not.
+    pub retry_after: Option<Duration>,
+}
+
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.
 #[derive(Debug)]
 pub struct Exchange<'c> {
@@ -134,7 +145,7 @@ pub struct Exchange<'c> {
     /// Why a credential did not count, as a stable word for the log.
     pub unproven: Option<&'static str>,
     /// The limit that its caller is told of.
-    pub told_rate: Option<rates::Told<'c>>,
+    pub told_rate: Option<ToldRate<'c>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.

@@ -1,9 +1,9 @@
 //! What a mesh costs its control plane: 300 proxies, 1,000 Services, 10,000 endpoints.
 //!
-//! Two processes. This one is the control plane, with its store on disk and nothing else, so that its memory and its time
-//! are the control plane's; a child holds three hundred simulated proxies on real connections over TLS. Each stands
-//! beside a Workload that reaches twenty Services. Endpoints are changed one by one; time runs from the moment the write
-//! is durable to the moment the last proxy that reaches the endpoint has it.
+//! Two processes. This one is the control plane, with its store on disk and nothing else, so that its memory and its
+//! time are the control plane's; a child holds three hundred simulated proxies on real connections over TLS. Each
+//! stands beside a Workload that reaches twenty Services. Endpoints are changed one by one; time runs from the moment
+//! the write is durable to the moment the last proxy that reaches the endpoint has it.
 //!
 //! `cargo run --profile fast -p selvedge-tests --example discovery_mesh -- [EDITS] [PROXIES]`; the numbers stand in
 //! `bench/DISCOVERY.md`.

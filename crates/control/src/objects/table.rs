@@ -128,36 +128,12 @@ const AGE: Column = text("Age", |object, now| age(object, now).into());
 
 fn columns(kind: KindName) -> Vec<Column> {
     let own = match kind {
-        KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
-        KindName::Secret => vec![
-            text("Type", |object, _| word(object, "/type")),
-            count("Data", |object, _| size(object, &["data"])),
-            AGE,
-        ],
-        KindName::ConfigMap => vec![count("Data", |object, _| size(object, &["data", "binaryData"])), AGE],
-        KindName::Service => vec![
-            text("Type", |object, _| word(object, "/spec/type")),
-            text("Cluster-IP", |object, _| {
-                none_if_empty(first(object, &["/spec/clusterIPs/0", "/spec/clusterIP"]))
-            }),
-            text("External-IP", |object, _| none_if_empty(external(object))),
-            text("Port(s)", |object, _| none_if_empty(service_ports(object))),
-            AGE,
-            wide("Selector", |object, _| none_if_empty(pairs(object, "/spec/selector"))),
-        ],
-        KindName::Pod => vec![
-            text("Ready", |object, _| ready(object).into()),
-            text("Status", |object, _| word(object, "/status/phase")),
-            AGE,
-            wide("IP", |object, _| none_if_empty(first(object, &["/status/podIP"]))),
-            wide("Node", |object, _| none_if_empty(first(object, &["/spec/nodeName"]))),
-        ],
-        KindName::EndpointSlice => vec![
-            text("AddressType", |object, _| word(object, "/addressType")),
-            text("Ports", |object, _| none_if_empty(shortened(each(object, "/ports", "port"), "<unset>"))),
-            text("Endpoints", |object, _| none_if_empty(shortened(addresses(object), "<unset>"))),
-            AGE,
-        ],
+        KindName::Namespace
+        | KindName::Secret
+        | KindName::ConfigMap
+        | KindName::Service
+        | KindName::Pod
+        | KindName::EndpointSlice => core_columns(kind),
         KindName::GatewayClass => vec![
             text("Controller", |object, _| word(object, "/spec/controllerName")),
             text("Accepted", |object, _| condition(object, "Accepted")),
@@ -208,6 +184,43 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::Credential => customer_columns(kind),
     };
     std::iter::once(text("Name", |object, _| word(object, "/metadata/name"))).chain(own).collect()
+}
+
+/// Of the kinds of Kubernetes itself; none for others.
+fn core_columns(kind: KindName) -> Vec<Column> {
+    match kind {
+        KindName::Namespace => vec![text("Status", |object, _| word(object, "/status/phase")), AGE],
+        KindName::Secret => vec![
+            text("Type", |object, _| word(object, "/type")),
+            count("Data", |object, _| size(object, &["data"])),
+            AGE,
+        ],
+        KindName::ConfigMap => vec![count("Data", |object, _| size(object, &["data", "binaryData"])), AGE],
+        KindName::Service => vec![
+            text("Type", |object, _| word(object, "/spec/type")),
+            text("Cluster-IP", |object, _| {
+                none_if_empty(first(object, &["/spec/clusterIPs/0", "/spec/clusterIP"]))
+            }),
+            text("External-IP", |object, _| none_if_empty(external(object))),
+            text("Port(s)", |object, _| none_if_empty(service_ports(object))),
+            AGE,
+            wide("Selector", |object, _| none_if_empty(pairs(object, "/spec/selector"))),
+        ],
+        KindName::Pod => vec![
+            text("Ready", |object, _| ready(object).into()),
+            text("Status", |object, _| word(object, "/status/phase")),
+            AGE,
+            wide("IP", |object, _| none_if_empty(first(object, &["/status/podIP"]))),
+            wide("Node", |object, _| none_if_empty(first(object, &["/spec/nodeName"]))),
+        ],
+        KindName::EndpointSlice => vec![
+            text("AddressType", |object, _| word(object, "/addressType")),
+            text("Ports", |object, _| none_if_empty(shortened(each(object, "/ports", "port"), "<unset>"))),
+            text("Endpoints", |object, _| none_if_empty(shortened(addresses(object), "<unset>"))),
+            AGE,
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// Of the kinds that say who somebody is and what is allowed; none for others.

@@ -76,36 +76,8 @@ pub(super) fn touches(event: &Event, resources: &Resources, index: &Index) -> BT
                 let needed = resources.get(&side.key).is_some();
                 found.insert(Touch::Child { parent: Node::TrustBundles, child: own, needed });
             }
-            Kind::BackendTlsPolicy(_)
-            | Kind::ResiliencePolicy(_)
-            | Kind::FaultPolicy(_)
-            | Kind::RateLimitPolicy(_)
-            | Kind::AuthenticationPolicy(_)
-            | Kind::TelemetryPolicy(_)
-            | Kind::AuthorizationPolicy(_)
-            | Kind::Secret(_)
-            | Kind::ConfigMap(_)
-            | Kind::Service(_)
-            | Kind::Pod(_)
-            | Kind::Workload(_)
-            | Kind::Backend(_)
-            | Kind::GatewayParameters(_)
-            | Kind::Role(_)
-            | Kind::ClusterRole(_)
-            | Kind::RoleBinding(_)
-            | Kind::ClusterRoleBinding(_)
-            | Kind::AccessToken(_)
-            | Kind::JoinToken(_)
-            | Kind::Team(_)
-            | Kind::Developer(_)
-            | Kind::Application(_)
-            | Kind::Subscription(_)
-            | Kind::Credential(_)
-            | Kind::Api(_)
-            | Kind::ApiRevision(_)
-            | Kind::ApiBinding(_)
-            | Kind::ApiProduct(_)
-            | Kind::Plan(_) => {}
+            // What a policy concerns was asked above; of the rest only itself.
+            _ => {}
         }
     }
     found

@@ -109,13 +109,7 @@ impl Watch {
         let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
-        let concerned = [&resilience, &faults, &rates].iter().any(|changes| !changes.is_empty()).then(|| {
-            let mut concerned = Concerned::default();
-            concerned.note::<ResiliencePolicy>(&resilience);
-            concerned.note::<FaultPolicy>(&faults);
-            concerned.note::<RateLimitPolicy>(&rates);
-            concerned
-        });
+        let concerned = concerned(&resilience, &faults, &rates);
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
@@ -156,6 +150,17 @@ impl Watch {
             endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
         }
     }
+}
+
+/// What policies of these kinds are about; `None` when none has changed.
+fn concerned(resilience: &[Change], faults: &[Change], rates: &[Change]) -> Option<Concerned> {
+    [resilience, faults, rates].iter().any(|changes| !changes.is_empty()).then(|| {
+        let mut concerned = Concerned::default();
+        concerned.note::<ResiliencePolicy>(resilience);
+        concerned.note::<FaultPolicy>(faults);
+        concerned.note::<RateLimitPolicy>(rates);
+        concerned
+    })
 }
 
 /// Whether what has no sidecar came, went or is selected by others, where something has one: who protects a Service

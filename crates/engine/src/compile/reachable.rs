@@ -1,8 +1,9 @@
 //! Whether a workload could get in to a Service, for whoever decides what its sidecar is told.
 //!
-//! Where that depends on what is asked, from which address, or on a condition, the answer is yes: those who stand beside
-//! the Service decide about each call. No is said only when all of them would refuse whatever is asked, so leaving
-//! the Service out takes nothing away from anybody. In doubt it is yes, because nothing is protected by this answer.
+//! Where that depends on what is asked, from which address, or on a condition, the answer is yes: those who stand
+//! beside the Service decide about each call. No is said only when all of them would refuse whatever is asked, so
+//! leaving the Service out takes nothing away from anybody. In doubt it is yes, because nothing is protected by this
+//! answer.
 
 use std::sync::Arc;
 

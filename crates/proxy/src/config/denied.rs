@@ -118,46 +118,8 @@ pub fn without<'d>(
             {
                 seen.put(going_nowhere(resource));
             }
-            KindName::Namespace
-            | KindName::Secret
-            | KindName::ConfigMap
-            | KindName::Service
-            | KindName::Pod
-            | KindName::EndpointSlice
-            | KindName::GatewayClass
-            | KindName::Gateway
-            | KindName::HttpRoute
-            | KindName::TcpRoute
-            | KindName::ReferenceGrant
-            | KindName::BackendTlsPolicy
-            | KindName::ResiliencePolicy
-            | KindName::FaultPolicy
-            | KindName::RateLimitPolicy
-            | KindName::AuthenticationPolicy
-            | KindName::TelemetryPolicy
-            | KindName::AuthorizationPolicy
-            | KindName::Backend
-            | KindName::GatewayParameters
-            | KindName::Mesh
-            | KindName::Workload
-            | KindName::Role
-            | KindName::ClusterRole
-            | KindName::RoleBinding
-            | KindName::ClusterRoleBinding
-            | KindName::AccessToken
-            | KindName::Team
-            | KindName::Developer
-            | KindName::Application
-            | KindName::Subscription
-            | KindName::Credential
-            | KindName::JoinToken
-            | KindName::TrustBundle
-            | KindName::Api
-            | KindName::ApiVersion
-            | KindName::ApiRevision
-            | KindName::ApiBinding
-            | KindName::ApiProduct
-            | KindName::Plan => {}
+            // Nothing else carries traffic.
+            _ => {}
         }
     }
     seen

@@ -9,27 +9,16 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use commerce::rate::{Asked, Left};
+use commerce::rate::Asked;
 use engine::HeaderView;
 use engine::config::{RateKey, RateLimit, Rule};
 
 use crate::caller;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, ToldRate};
 use crate::failure::Failure;
 use crate::filters::cors;
 use crate::forwarded;
 use crate::state::parties::{Party, hash_text, hash_value};
-
-/// The limit that a caller is told of.
-#[derive(Clone, Copy, Debug)]
-pub struct Told<'c> {
-    /// The limit.
-    pub limit: &'c RateLimit,
-    /// What it still gives.
-    pub left: Left,
-    /// When it has refused the request: until it would not.
-    pub retry_after: Option<Duration>,
-}
 
 /// Counts a request.
 ///
@@ -53,10 +42,10 @@ fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &Rule, limits: &'c [RateLimit]
             continue;
         }
         match exchange.worker.parties.ask(party(limit, exchange), limit.rate, now) {
-            Asked::Admitted(left) => tell(exchange, Told { limit, left, retry_after: None }),
+            Asked::Admitted(left) => tell(exchange, ToldRate { limit, left, retry_after: None }),
             Asked::Refused { retry_after, left } => {
                 forgive(exchange, &limits[..at], now);
-                exchange.told_rate = Some(Told { limit, left, retry_after });
+                exchange.told_rate = Some(ToldRate { limit, left, retry_after });
                 return Err(Failure::RateLimited);
             }
         }
@@ -70,7 +59,7 @@ fn forgive(exchange: &Exchange<'_>, limits: &[RateLimit], now: u64) {
     }
 }
 
-fn tell<'c>(exchange: &mut Exchange<'c>, told: Told<'c>) {
+fn tell<'c>(exchange: &mut Exchange<'c>, told: ToldRate<'c>) {
     if exchange.told_rate.is_none_or(|before| told.left.requests < before.left.requests) {
         exchange.told_rate = Some(told);
     }
@@ -115,7 +104,7 @@ pub fn is_ours(name: &[u8]) -> bool {
 }
 
 /// Puts down what a caller is told on every answer.
-pub fn emit_response_fields(told: &Told<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+pub fn emit_response_fields(told: &ToldRate<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit(b"ratelimit-policy", &told.limit.announced);
     let mut line = [0_u8; 128];
     let mut rest = &mut line[..];
@@ -135,7 +124,7 @@ fn seconds(time: Duration) -> u64 {
 
 /// What a refused caller is told beside: fields, and members of the problem document.
 #[must_use]
-pub fn refusal(told: &Told<'_>) -> (Vec<u8>, String) {
+pub fn refusal(told: &ToldRate<'_>) -> (Vec<u8>, String) {
     let wait = told.retry_after.map_or(1, seconds).max(1);
     // Names of limits and objects hold nothing that JSON would have to escape.
     let members = format!(

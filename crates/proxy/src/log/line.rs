@@ -82,15 +82,7 @@ pub fn write(
     if let Some(failure) = outcome.failure {
         string(out, b",\"failure\":", failure.facts().code.as_bytes());
     }
-    if let Some(name) = exchange.principal.name() {
-        string(out, b",\"principal\":", name.as_bytes());
-    }
-    if let Some(application) = exchange.principal.application() {
-        string(out, b",\"application\":", application.name.as_bytes());
-    }
-    if let Some(why) = exchange.unproven {
-        string(out, b",\"authentication\":", why.as_bytes());
-    }
+    write_principal(out, exchange);
     if let Some(rule) = exchange.rule {
         string(out, b",\"route\":", rule.origin.route.as_bytes());
         number(out, b",\"rule\":", u64::from(rule.origin.rule));
@@ -115,6 +107,19 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(END);
+}
+
+/// Who the caller was found to be, or why not.
+fn write_principal(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+    if let Some(name) = exchange.principal.name() {
+        string(out, b",\"principal\":", name.as_bytes());
+    }
+    if let Some(application) = exchange.principal.application() {
+        string(out, b",\"application\":", application.name.as_bytes());
+    }
+    if let Some(why) = exchange.unproven {
+        string(out, b",\"authentication\":", why.as_bytes());
+    }
 }
 
 /// The query, without a credential that was found in it.

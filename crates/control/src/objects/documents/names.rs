@@ -232,6 +232,26 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::JoinToken => {
             "A JoinToken says which workload may ask for its first certificate, without the token."
         }
+        KindName::Api
+        | KindName::ApiVersion
+        | KindName::ApiRevision
+        | KindName::ApiBinding
+        | KindName::ApiProduct
+        | KindName::Plan
+        | KindName::Team
+        | KindName::Developer
+        | KindName::Application
+        | KindName::Subscription
+        | KindName::Credential => summary_of_product(kind),
+        KindName::TrustBundle => {
+            "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
+        }
+    }
+}
+
+/// What the kinds of products and customers are for; nothing for others.
+fn summary_of_product(kind: KindName) -> &'static str {
+    match kind {
         KindName::Api => "An API is the name under which everything about one interface is found.",
         KindName::ApiVersion => {
             "An APIVersion says what clients call and where, how far along its life it is, and what describes it."
@@ -255,9 +275,7 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::Credential => {
             "A Credential recognises an application: by a key, which is shown once, an identity or a certificate."
         }
-        KindName::TrustBundle => {
-            "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
-        }
+        _ => "",
     }
 }
 

@@ -4,16 +4,23 @@
 //! stand, and where one does not, more of its path is written. A test shows that no field is without words and no words
 //! are without a field.
 
+mod products;
+
 /// The words for a field of a kind; `path` begins with the kind and has no positions.
 pub fn of(path: &[&str]) -> Option<&'static str> {
     (0..path.len()).find_map(|start| {
         let end = path[start..].join(".");
-        WORDS.iter().find(|(known, _)| *known == end).map(|(_, words)| *words)
+        all().find(|(known, _)| *known == end).map(|(_, words)| *words)
     })
 }
 
+/// Every end of a path with its words.
+pub fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    WORDS.iter().chain(products::WORDS)
+}
+
 #[rustfmt::skip] // the table is the point
-pub const WORDS: &[(&str, &str)] = &[
+const WORDS: &[(&str, &str)] = &[
     // who may do what
     ("AccessToken.spec.digest", "SHA-256 of the token, in hexadecimal; the token itself is kept nowhere."),
     ("AccessToken.spec.expiresAt", "When the token ends; never when absent."),
@@ -55,97 +62,6 @@ pub const WORDS: &[(&str, &str)] = &[
     ("roleRef.apiGroup", "API group of the role."),
     ("subjects", "Who is given the role."),
     ("subjects.apiGroup", "API group of a user or group."),
-    // what is offered
-    ("API.spec.title", "What people call it; its name when absent."),
-    ("API.spec.protocol", "`REST`, `GraphQL`, `GRPC` or `SOAP`."),
-    ("API.spec.owner", "Name of the team that answers for it."),
-    ("API.spec.visibility", "`Public` when everybody may read about it, `Private` when only those may who may read this object."),
-    ("APIVersion.spec.api", "Name of the API it is a version of."),
-    ("APIVersion.spec.label", "What people call it, such as `v1`; for good once it is no draft."),
-    ("APIVersion.spec.state", "`Draft`, `Prerelease`, `Published`, `Deprecated` or `Retired`."),
-    ("APIVersion.spec.hold", "Whether it is stopped for now: every request is answered 503."),
-    ("APIVersion.spec.revision", "Name of the APIRevision that describes it now; going back is naming the one before."),
-    ("APIVersion.spec.candidate", "Name of an APIRevision that is tried beside it, reached with the header `selvedge-revision`."),
-    ("APIVersion.spec.parentRefs", "Gateways and Services at which it is called."),
-    ("APIVersion.spec.hostnames", "Hosts at which it is called; those of the listener when absent."),
-    ("APIVersion.spec.basePath", "Path below which its operations hang; `/` and the name of the API when absent."),
-    ("APIVersion.spec.selector", "What tells its requests from those of other versions at the same place."),
-    ("selector.path", "Segments behind the base path, such as `/v1`."),
-    ("selector.header", "A header field with this value."),
-    ("selector.header.name", "Name of the field."),
-    ("selector.header.value", "The value it must have."),
-    ("selector.query", "A query parameter with this value."),
-    ("selector.query.name", "Name of the parameter."),
-    ("selector.query.value", "The value it must have."),
-    ("selector.mediaType", "A media type that `Accept` or `Content-Type` names."),
-    ("deprecatedAt", "When it became one that should no longer be used; told in `Deprecation` (RFC 9745)."),
-    ("sunset", "When it is expected to end; told in `Sunset` (RFC 8594). It never moves earlier without force."),
-    ("successor", "Name of the APIVersion that takes its place; told in `Link`."),
-    ("APIRevision.spec.api", "Name of the API."),
-    ("APIRevision.spec.version", "Name of the APIVersion it describes."),
-    ("documents", "The description as it was uploaded; reading begins with the first."),
-    ("documents.name", "By which the others refer to it."),
-    ("documents.content", "Its text."),
-    ("overlays", "Changes that are laid over the description (OpenAPI Overlay), in their order."),
-    ("overlays.name", "What messages call it."),
-    ("overlays.content", "Its text."),
-    ("APIBinding.spec.version", "Name of the APIVersion whose operations are answered."),
-    ("APIBinding.spec.default", "What answers where nothing else is said."),
-    ("APIBinding.spec.operations", "What answers some operations."),
-    ("APIBinding.spec.operations.operations", "Which, each as `GET /pets/{}`."),
-    ("mock", "Answers are made out of the description."),
-    ("mock.dynamic", "Whether values are made up where the description has examples."),
-    ("APIBinding.spec.default.backendRefs", "Services and Backends that answer, by weight."),
-    ("APIBinding.spec.operations.backendRefs", "Services and Backends that answer, by weight."),
-    ("APIBinding.spec.default.path", "What the path of an operation stands behind at the upstreams; nothing when absent."),
-    ("APIBinding.spec.operations.path", "What the path of an operation stands behind at the upstreams; nothing when absent."),
-    ("APIProduct.spec.title", "What people call it; its name when absent."),
-    ("APIProduct.spec.state", "`Draft`, `Published`, `Deprecated` or `Archived`."),
-    ("APIProduct.spec.apis", "What belongs to it."),
-    ("apis.version", "Name of the APIVersion."),
-    ("apis.operations", "Which of its operations, each as `GET /pets/{}`; all when absent."),
-    ("Plan.spec.product", "Name of the APIProduct."),
-    ("Plan.spec.version", "Which version of these terms it is; other terms are another one."),
-    ("Plan.spec.state", "`Draft`, `Published`, `Deprecated` or `Closed`; terms are for good once it is no draft."),
-    ("Plan.spec.title", "What people call it; its name when absent."),
-    ("Plan.spec.credentials", "How subscribers prove who they are; an empty list asks nobody for anything."),
-    ("approval", "Who lets subscribers in: `Automatic` for nobody, `Manual` for those who answer for the product."),
-    ("rates", "How fast a subscription may ask."),
-    ("rates.requests", "So many requests"),
-    ("rates.per", "in this time, `1s` to `1h`, spread over it."),
-    ("rates.burst", "How many may come at once; `requests` when absent."),
-    ("quotas", "How often a subscription may ask."),
-    ("quotas.requests", "So many requests"),
-    ("quotas.per", "in each `Minute`, `Hour`, `Day`, `Week`, `Month` or `Year`."),
-    ("quotas.timeZone", "Where midnight is, as `Europe/Berlin`; UTC when absent."),
-    ("quotas.limit", "`Hard` refuses requests past it, `Soft` carries and counts them."),
-    ("quotas.whenUnknown", "What becomes of requests while nobody can tell how many there were: `Closed`, `OpenCapped` (a tenth of the quota) or `Open`."),
-    // customers
-    ("Team.spec.title", "What people call it."),
-    ("Team.spec.members", "Developers who work for it."),
-    ("Team.spec.members.developer", "Name of the Developer, in the namespace of the Team."),
-    ("Team.spec.members.role", "`Owner` may do everything, `Member` all but billing."),
-    ("Team.status.state", "`Active`, `Suspended` (nothing of it may call) or `Closed` (for good)."),
-    ("Developer.spec.title", "What they are called."),
-    ("Developer.spec.email", "Where mail reaches them."),
-    ("Developer.spec.locale", "The language they read, such as `en` or `zh-CN`."),
-    ("Developer.status.state", "`Active`, `Suspended` or `Closed` (for good)."),
-    ("Application.spec.team", "The Team it belongs to, in the same namespace."),
-    ("Application.spec.title", "What people call it."),
-    ("Application.status.state", "`Pending`, `Active`, `Suspended` or `Deleted`; only an active one may call."),
-    ("Subscription.spec.application", "The Application, in the same namespace."),
-    ("Subscription.spec.product", "The APIProduct: `name`, or `namespace/name` of another namespace."),
-    ("Subscription.spec.plan", "The Plan, in the namespace of the product. It may be changed for another one."),
-    ("Subscription.status.state", "`Requested`, `Rejected`, `Scheduled`, `Active`, `Ending` or `Closed`; active and ending ones may be used."),
-    ("Subscription.status.holds", "Who stops it: `Provider`, `Consumer`, `Billing`, `Security`. It may be used when nobody does."),
-    ("Subscription.status.anchor", "Where its calendar periods begin."),
-    ("Credential.spec.application", "The Application, in the same namespace."),
-    ("Credential.spec.type", "`APIKey`, which is made and shown once in `status.key` of the answer; `SPIFFE` or `ClientCertificate`."),
-    ("Credential.spec.identity", "The mesh identity, for the type `SPIFFE`."),
-    ("Credential.spec.certificate", "SHA-256 of the certificate's DER in hexadecimal, for the type `ClientCertificate`."),
-    ("Credential.spec.expiresAt", "From when on it is no longer good; never when absent."),
-    ("Credential.status.state", "`Active`, `Rotating` (another one takes its place), `Revoked` or `Compromised`, both for good."),
-    ("Credential.status.shown", "The beginning of the key, by which people tell it from others."),
     // everywhere
     ("spec", "What is wanted."),
     ("status", "How it is; written by controllers through `/status`."),

@@ -1,5 +1,5 @@
-//! How a version says that it will end, on every answer: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and a link to what
-//! takes its place (RFC 5829 section 3.5).
+//! How a version says that it will end, on every answer: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and a link to
+//! what takes its place (RFC 5829 section 3.5).
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! APIs lowered to routes.
 //!
-//! A version of an API is compiled as the route that somebody would write by hand who had the patience: one rule for each
-//! operation, with the hosts, the selector and the upstreams of the version. So everything that holds for routes holds
-//! for APIs (attachment, policies, certificates of callers, sidecars), and what serves requests never learns the word.
+//! A version of an API is compiled as the route that somebody would write by hand who had the patience: one rule for
+//! each operation, with the hosts, the selector and the upstreams of the version. So everything that holds for routes
+//! holds for APIs (attachment, policies, certificates of callers, sidecars), and what serves requests never learns
+//! the word.
 //!
 //! A description is read once for each revision and kept by pointer; a version is lowered again only when something it is
 //! made of is another object than before.

@@ -15,7 +15,8 @@ pub(super) struct Demands {
     pub(super) query: Vec<ValueMatch>,
 }
 
-/// The ways in which a request can be one of a version; any of them will do. With a candidate, only those that ask for it.
+/// The ways in which a request can be one of a version; any of them will do. With a candidate, only those that ask
+/// for it.
 pub(super) fn demands(version: &ApiVersionSpec, candidate: Option<&str>) -> Vec<Demands> {
     let mut ways = match &version.selector {
         None | Some(Selector::Path(_)) => vec![Demands::default()],

@@ -1,5 +1,5 @@
-//! What became of the parts of APIs: whether revisions can be read, and whether what names versions and operations names
-//! any.
+//! What became of the parts of APIs: whether revisions can be read, and whether what names versions and operations
+//! names any.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

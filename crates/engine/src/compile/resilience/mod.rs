@@ -3,8 +3,8 @@
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
 //! together for each cluster: a policy for the port, for the Service or Backend, for the mesh. Where the caller's side
-//! is silent about a whole part, what the destination says of it holds. Limits of rates are not put together: all of them
-//! hold, because nobody may loosen what another has limited.
+//! is silent about a whole part, what the destination says of it holds. Limits of rates are not put together: all of
+//! them hold, because nobody may loosen what another has limited.
 
 mod merge;
 mod rates;
