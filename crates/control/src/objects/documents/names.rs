@@ -216,11 +216,8 @@ pub fn summary(kind: KindName) -> &'static str {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
         }
         KindName::Workload => "A Workload is one replica: where it is reached and who it is.",
-        KindName::Role => "A Role says what may be done with the objects of its namespace.",
-        KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
-        KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
-        KindName::ClusterRoleBinding => {
-            "A ClusterRoleBinding gives a role everywhere to people and programs."
+        KindName::Role | KindName::ClusterRole | KindName::RoleBinding | KindName::ClusterRoleBinding => {
+            summary_of_role(kind)
         }
         KindName::AuthenticationPolicy => {
             "An AuthenticationPolicy says how callers of Gateways, routes and Services prove who they are."
@@ -246,6 +243,19 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
         }
+    }
+}
+
+/// What roles and their bindings are for; nothing for others.
+fn summary_of_role(kind: KindName) -> &'static str {
+    match kind {
+        KindName::Role => "A Role says what may be done with the objects of its namespace.",
+        KindName::ClusterRole => "A ClusterRole says what may be done, wherever it is bound.",
+        KindName::RoleBinding => "A RoleBinding gives a role in its namespace to people and programs.",
+        KindName::ClusterRoleBinding => {
+            "A ClusterRoleBinding gives a role everywhere to people and programs."
+        }
+        _ => "",
     }
 }
 

@@ -5,8 +5,8 @@
 //! holds for APIs (attachment, policies, certificates of callers, sidecars), and what serves requests never learns
 //! the word.
 //!
-//! A description is read once for each revision and kept by pointer; a version is lowered again only when something it is
-//! made of is another object than before.
+//! A description is read once for each revision and kept by pointer; a version is lowered again only when something it
+//! is made of is another object than before.
 
 mod answers;
 mod described;
