@@ -86,8 +86,12 @@ async fn a_client_without_a_valid_certificate_is_refused_in_the_handshake() {
     }
 
     assert_eq!(door.upstream.requests().len(), 0);
-    let metrics = gateway.admin("/metrics").await.text();
-    assert!(metrics.contains("selvedge_failures_total{code=\"tls_handshake\"} 4"), "{metrics}");
+    // A client hears of its refusal a moment before it is counted.
+    eventually_some("four failed handshakes to be counted", || async {
+        let metrics = gateway.admin("/metrics").await.text();
+        metrics.contains("selvedge_failures_total{code=\"tls_handshake\"} 4").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
