@@ -138,7 +138,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
-    let judging = judge::start(&world, &proxies, bind, &mut tasks);
+    let judging = judge::start(&world, &proxies, bind, &clock, &mut tasks);
     tasks.spawn(audit_writer.run());
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
