@@ -26,7 +26,7 @@ pub enum Period {
 }
 
 /// A period in a place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     period: Period,
     zone: TimeZone,
@@ -63,6 +63,12 @@ impl Calendar {
             return Err(unknown());
         }
         Ok(Calendar { period, zone: TimeZone::get(zone).map_err(|_| unknown())? })
+    }
+
+    /// A period where midnight is that of UTC.
+    #[must_use]
+    pub fn of_utc(period: Period) -> Calendar {
+        Calendar { period, zone: TimeZone::UTC }
     }
 
     /// How long it lasts.

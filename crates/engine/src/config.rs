@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
@@ -18,6 +19,7 @@ mod sources;
 
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
+pub use quota::{Quota, word as period_word};
 pub use rates::{RateKey, RateLimit};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
