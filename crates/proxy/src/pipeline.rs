@@ -127,6 +127,7 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
 /// What becomes of a request whose caller is known.
 fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
     filters::authorization::on_request(exchange, rule)?;
+    filters::access::on_request(exchange, rule)?;
     filters::rates::on_request(exchange, rule)?;
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));

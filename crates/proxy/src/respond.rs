@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use engine::config::Abort;
+use engine::config::{Abort, SaidBy};
 
 use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
-use crate::filters::{authentication, cors, rates};
+use crate::filters::{access, authentication, cors, rates};
 use crate::message::{Known, ResponseHead};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
@@ -116,10 +116,13 @@ impl Answer {
             fields.push(("www-authenticate".into(), challenge));
         });
         let mut more = String::new();
+        access::refusal(exchange, failure, &mut more);
         if let Some(told) = exchange.told_rate.as_ref().filter(|_| failure == Failure::RateLimited) {
-            let (retry_after, members) = rates::refusal(told);
-            fields.push(("retry-after".into(), retry_after));
-            more = members;
+            fields.push(("retry-after".into(), rates::refusal(told, &mut more)));
+            if let Some(admitted) = exchange.admitted.as_ref().filter(|_| told.limit.said_by == SaidBy::Plan)
+            {
+                access::upgrades(admitted, &mut more);
+            }
         }
         Answer { status: facts.status, fields, content: problem(facts, Some(id), &more).into_bytes() }
     }
