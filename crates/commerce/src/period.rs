@@ -65,12 +65,6 @@ impl Calendar {
         Ok(Calendar { period, zone: TimeZone::get(zone).map_err(|_| unknown())? })
     }
 
-    /// A period where midnight is that of UTC.
-    #[must_use]
-    pub fn of_utc(period: Period) -> Calendar {
-        Calendar { period, zone: TimeZone::UTC }
-    }
-
     /// How long it lasts.
     #[must_use]
     pub fn period(&self) -> Period {
@@ -99,6 +93,12 @@ impl Calendar {
         let begins = self.zone.to_zoned(day.at(0, 0, 0, 0)).and_then(|begins| begins.start_of_day());
         begins.map_or(i64::MAX, |begins| begins.timestamp().as_second())
     }
+}
+
+/// A moment in seconds since 1970 as people and machines read it (RFC 3339), in UTC.
+#[must_use]
+pub fn rfc3339(moment: i64) -> String {
+    Timestamp::from_second(moment).unwrap_or(Timestamp::MAX).to_string()
 }
 
 fn evenly(moment: i64, seconds: i64) -> Window {

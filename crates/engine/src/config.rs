@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod access;
 mod names;
 mod operation;
 mod quota;
@@ -17,10 +18,11 @@ mod security;
 mod settings;
 mod sources;
 
+pub use access::{Access, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
-pub use quota::{Quota, word as period_word};
-pub use rates::{RateKey, RateLimit};
+pub use quota::Quota;
+pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -207,6 +209,8 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// Which products give the right to ask; `None` when none is needed.
+    pub access: Option<Arc<Access>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }

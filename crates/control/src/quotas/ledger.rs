@@ -116,13 +116,11 @@ impl Ledger {
             }
         } else {
             bury(pool, &ask.holder);
-            match ask.wanted {
-                0 => pool.hear(&ask.holder, ask.told),
-                _ if !ask.is_now => pool.hear(&ask.holder, ask.told),
-                wanted => {
-                    let sharing = self.sharing(pool, now);
-                    pool.lend(&ask.holder, ask.told, wanted, sharing);
-                }
+            if ask.wanted > 0 && ask.is_now {
+                let sharing = self.sharing(pool, now);
+                pool.lend(&ask.holder, ask.told, ask.wanted, sharing);
+            } else {
+                pool.hear(&ask.holder, ask.told);
             }
         }
         let lent = pool.book(&ask.holder).map_or(0, |book| book.totals.lent);

@@ -44,7 +44,7 @@ pub(super) fn read(resources: &Resources, holder: &Holder, ask: &QuotaAsk, now: 
 fn find(resources: &Resources, plan: &str, name: &str) -> Option<Quota> {
     let (namespace, plan) = plan.split_once('/')?;
     let plan = resources.find::<Plan>(namespace, plan)?;
-    Quota::all(&plan.content.spec.quotas).into_iter().find(|quota| &*quota.name == name)
+    Quota::all(&plan.content.spec.quotas).ok()?.into_iter().find(|quota| &*quota.name == name)
 }
 
 fn is_now(window: Window, now: i64) -> bool {

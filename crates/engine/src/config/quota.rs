@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use commerce::period::{Calendar, Period};
+use commerce::period::{Calendar, Period, UnknownZone};
 use commerce::quota::WhenUnknown;
 use model::kinds::plan::{self, PlanQuota, QuotaLimit, QuotaPeriod};
 
@@ -14,7 +14,7 @@ pub struct Quota {
     /// What tells it from the other quotas of its plan, and what it is counted under, whatever plan a subscription
     /// moves to: `month`, or `month-Europe/Berlin`.
     pub name: Arc<str>,
-    /// Requests in each period. Zero where the quota cannot be read: what is not understood admits nobody.
+    /// Requests in each period.
     pub requests: u64,
     /// When periods begin and end.
     pub calendar: Calendar,
@@ -28,42 +28,41 @@ pub struct Quota {
 
 impl Quota {
     /// The quotas of a plan. Of several for one period in one place the smallest holds.
-    #[must_use]
-    pub fn all(written: &[PlanQuota]) -> Box<[Quota]> {
-        let mut quotas: Vec<Quota> = written.iter().map(Quota::of).collect();
+    ///
+    /// # Errors
+    /// Which of them cannot be kept, and why.
+    pub fn all(written: &[PlanQuota]) -> Result<Box<[Quota]>, String> {
+        let read = (0..).zip(written).map(|(at, quota)| Quota::of(quota).map_err(|why| (at, why)));
+        let read = read.collect::<Result<Vec<Quota>, (u64, UnknownZone)>>();
+        let mut quotas = read.map_err(|(at, why)| format!("quotas[{at}]: {why}"))?;
         quotas.sort_by(|left, right| (&left.name, left.requests).cmp(&(&right.name, right.requests)));
         quotas.dedup_by(|later, kept| later.name == kept.name);
-        quotas.into()
+        Ok(quotas.into())
     }
 
-    fn of(written: &PlanQuota) -> Quota {
+    fn of(written: &PlanQuota) -> Result<Quota, UnknownZone> {
         let period = period(written.per);
         let zone = written.time_zone.as_deref().unwrap_or(UTC);
         let name: Arc<str> = match zone {
             UTC => word(period).into(),
             zone => format!("{}-{zone}", word(period)).into(),
         };
-        let (calendar, requests) = match Calendar::new(period, zone) {
-            Ok(calendar) => (calendar, written.requests),
-            Err(_unknown) => (Calendar::of_utc(period), 0),
-        };
-        let announced = announced(&name, requests, period).into_bytes().into();
-        Quota {
+        let announced = announced(&name, written.requests, period).into_bytes().into();
+        Ok(Quota {
             name,
-            requests,
-            calendar,
+            requests: written.requests,
+            calendar: Calendar::new(period, zone)?,
             is_hard: match written.limit {
                 QuotaLimit::Hard => true,
-                QuotaLimit::Soft => requests == 0,
+                QuotaLimit::Soft => false,
             },
             when_unknown: match written.when_unknown {
-                _ if requests == 0 => WhenUnknown::Closed,
                 plan::WhenUnknown::Closed => WhenUnknown::Closed,
                 plan::WhenUnknown::OpenCapped => WhenUnknown::OpenCapped,
                 plan::WhenUnknown::Open => WhenUnknown::Open,
             },
             announced,
-        }
+        })
     }
 }
 
@@ -92,9 +91,7 @@ fn period(written: QuotaPeriod) -> Period {
     }
 }
 
-/// What people call it.
-#[must_use]
-pub fn word(period: Period) -> &'static str {
+fn word(period: Period) -> &'static str {
     match period {
         Period::Minute => "minute",
         Period::Hour => "hour",
@@ -125,7 +122,8 @@ mod tests {
             written(900, QuotaPeriod::Month, None),
             written(800, QuotaPeriod::Month, Some("UTC")),
             written(10, QuotaPeriod::Day, Some("Europe/Berlin")),
-        ]);
+        ])
+        .expect("quotas");
 
         let found: Vec<(&str, u64)> = quotas.iter().map(|quota| (&*quota.name, quota.requests)).collect();
         assert_eq!(found, [("day-Europe/Berlin", 10), ("month", 800)]);
@@ -134,10 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_in_a_place_that_does_not_exist_admits_nobody() {
-        let quotas = Quota::all(&[written(900, QuotaPeriod::Month, Some("Europe/Atlantis"))]);
+    fn a_place_that_does_not_exist_is_named() {
+        let good = written(900, QuotaPeriod::Month, None);
+        let bad = written(900, QuotaPeriod::Month, Some("Europe/Atlantis"));
 
-        let quota = &quotas[0];
-        assert_eq!((quota.requests, quota.is_hard, quota.when_unknown), (0, true, WhenUnknown::Closed));
+        let why = Quota::all(&[good, bad]).expect_err("there is no such place");
+
+        assert!(why.starts_with("quotas[1]: `Europe/Atlantis` is no time zone"), "{why}");
     }
 }

@@ -14,9 +14,10 @@ use model::kinds::{ApiVersion, HttpFilter, HttpRoute, Kind};
 use model::resources::Typed;
 
 use super::described::Described;
+use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
-use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -24,6 +25,7 @@ pub(super) struct Ground<'a> {
     pub(super) version: Typed<'a, ApiVersion>,
     pub(super) api: Option<&'a Resource>,
     pub(super) successor: Option<&'a Resource>,
+    pub(super) offers: &'a [Offer],
     pub(super) binding: Option<&'a ApiBinding>,
     pub(super) current: Option<&'a Described>,
     /// With the name by which clients ask for it.
@@ -52,6 +54,8 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) below: PathMatch,
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
+    /// Which products give the right to ask for it.
+    pub(in crate::compile) access: Option<Arc<Access>>,
     answer: Option<Answer>,
 }
 
@@ -82,6 +86,7 @@ pub(super) fn lower(
         ground,
         base: spec.base().into(),
         filters: ends::filter(spec, ground.successor).into_iter().collect(),
+        demands: offers::Demands::new(ground.version.resource.key.name.as_str(), ground.offers),
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
@@ -105,6 +110,8 @@ struct Lowering<'a> {
     base: Arc<str>,
     /// What is said on every answer.
     filters: Vec<HttpFilter>,
+    /// What is asked of callers.
+    demands: offers::Demands<'a>,
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
@@ -135,7 +142,7 @@ impl Lowering<'_> {
         let path = PathMatch::Prefix(self.below());
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, access: None, answer });
     }
 
     fn below(&self) -> Arc<str> {
@@ -181,8 +188,15 @@ impl Lowering<'_> {
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let access = self.demands.of(&key);
         let operation = Some(Arc::new(Operation { key, slot, version }));
-        self.beyond.push(LoweredRule { path, below: PathMatch::Prefix(self.below()), operation, answer });
+        self.beyond.push(LoweredRule {
+            path,
+            below: PathMatch::Prefix(self.below()),
+            operation,
+            access,
+            answer,
+        });
     }
 
     fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
@@ -224,7 +238,7 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, access: None, answer });
     }
 
     fn path(&self, template: &str) -> PathMatch {
