@@ -95,12 +95,6 @@ impl Calendar {
     }
 }
 
-/// A moment in seconds since 1970 as people and machines read it (RFC 3339), in UTC.
-#[must_use]
-pub fn rfc3339(moment: i64) -> String {
-    Timestamp::from_second(moment).unwrap_or(Timestamp::MAX).to_string()
-}
-
 fn evenly(moment: i64, seconds: i64) -> Window {
     let start = moment - moment.rem_euclid(seconds);
     Window { start, end: start.saturating_add(seconds) }

@@ -7,12 +7,14 @@
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use commerce::quota::WhenUnknown;
 use engine::config::{PlanTerms, Quota, Rule};
 use engine::customers::SubscriptionId;
-use tokio::time::timeout_at;
+use model::units::Moment;
+use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::{Admitted, Exchange, ToldQuota};
 use crate::failure::Failure;
@@ -56,34 +58,35 @@ pub async fn later<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule, wait: Wait) 
     let Some(admitted) = exchange.admitted else { return Ok(()) };
     let mut at = wait.at;
     loop {
-        // Whatever was lent meanwhile is not waited for; what never comes is waited for once.
-        answered(exchange, admitted, at).await;
-        match charge_from(exchange, rule, admitted, at) {
+        let Some(quota) = admitted.plan.quotas.get(at) else { return Ok(()) };
+        if let Some(account) = account(exchange, admitted, quota) {
+            match charge_when_answered(exchange, &account, quota).await {
+                Charge::Admitted => tell(exchange, quota, &account),
+                refused => return Err(refused_by(exchange, rule, admitted, (at, &account), refused)),
+            }
+        }
+        match charge_from(exchange, rule, admitted, at + 1) {
             Ok(()) => return Ok(()),
             Err(Stop::Failure(failure)) => return Err(failure),
-            Err(Stop::Wait(wait)) if wait.at > at => at = wait.at,
-            Err(Stop::Wait(_)) => {
-                charge_unknown(exchange, rule, admitted, at)?;
-                at += 1;
-            }
+            Err(Stop::Wait(wait)) => at = wait.at,
         }
     }
 }
 
-/// Waits until a quota can be charged or refuses, at most for the time of an answer.
-async fn answered<'c>(exchange: &Exchange<'c>, admitted: Admitted<'c>, at: usize) {
-    let Some(quota) = admitted.plan.quotas.get(at) else { return };
-    let Some(account) = account(exchange, admitted, quota) else { return };
+/// Tries again at each answer, for a bounded time; then nobody can tell.
+async fn charge_when_answered(exchange: &Exchange<'_>, account: &Arc<Account>, quota: &Quota) -> Charge {
     let _waiting = account.waits();
-    let deadline = tokio::time::Instant::from_std(exchange.worker.clock.now())
-        + Duration::from_millis(QUOTA_ANSWER_MILLISECONDS);
+    let quotas = &exchange.worker.quotas;
+    let deadline = Instant::now() + Duration::from_millis(QUOTA_ANSWER_MILLISECONDS);
     loop {
+        // Made before trying, so that no answer comes unnoticed in between.
         let answer = account.answered();
-        if !exchange.worker.quotas.must_wait(&account) {
-            return;
-        }
-        if timeout_at(deadline, answer).await.is_err() {
-            return;
+        match quotas.charge(account, quota) {
+            Charge::Wait if timeout_at(deadline, answer).await.is_err() => {
+                return quotas.charge_unknown(account, quota);
+            }
+            Charge::Wait => {}
+            other => return other,
         }
     }
 }
@@ -112,24 +115,6 @@ fn charge_from<'c>(
         }
     }
     Ok(())
-}
-
-/// Charges a quota of which nobody has said in time how much is left.
-fn charge_unknown<'c>(
-    exchange: &mut Exchange<'c>,
-    rule: &'c Rule,
-    admitted: Admitted<'c>,
-    at: usize,
-) -> Result<(), Failure> {
-    let Some(quota) = admitted.plan.quotas.get(at) else { return Ok(()) };
-    let Some(account) = account(exchange, admitted, quota) else { return Ok(()) };
-    match exchange.worker.quotas.charge_unknown(&account, quota) {
-        Charge::Admitted => {
-            tell(exchange, quota, &account);
-            Ok(())
-        }
-        refused => Err(refused_by(exchange, rule, admitted, (at, &account), refused)),
-    }
 }
 
 fn refused_by<'c>(
@@ -221,7 +206,7 @@ pub fn refusal(exchange: &Exchange<'_>, failure: Failure, out: &mut String) -> O
                 told.quota.name,
                 admitted.plan.name,
                 told.quota.requests,
-                commerce::period::rfc3339(told.resets_at),
+                Moment(told.resets_at),
                 told.resets_in,
             );
             access::upgrades(admitted, out);

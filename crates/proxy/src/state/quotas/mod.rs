@@ -117,17 +117,6 @@ impl Quotas {
         }
     }
 
-    /// Whether a request that is charged now would have to wait. More is asked for then.
-    pub fn must_wait(&self, account: &Arc<Account>) -> bool {
-        let waits = account.lease.left() == 0
-            && account.standing() == Standing::Good
-            && !self.is_away.load(Ordering::Acquire);
-        if waits {
-            self.ask(account);
-        }
-        waits
-    }
-
     fn empty(&self, account: &Arc<Account>, quota: &Quota) -> Charge {
         match account.standing() {
             Standing::UsedUp => {
