@@ -28,6 +28,7 @@ use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::keys::Keys;
+use crate::state::meters::Meter;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::parties::Parties;
@@ -74,6 +75,8 @@ pub struct Worker {
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
     pub parties: Arc<Parties>,
+    /// Who has called what.
+    pub meter: Meter,
 }
 
 /// What a worker is told.
@@ -148,6 +151,7 @@ impl Worker {
         (log, spans): (Log, Spans),
         around: Around,
         missing_keys: mpsc::Sender<KeySlot>,
+        meter: Meter,
     ) -> Worker {
         Worker {
             clock,
@@ -165,6 +169,7 @@ impl Worker {
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
+            meter,
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
@@ -304,5 +309,6 @@ async fn tick(worker: Rc<Worker>) {
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
         worker.spans.flush();
+        worker.meter.tick(worker.clock.now(), || worker.clock.wall());
     }
 }

@@ -20,6 +20,7 @@ mod line;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+pub mod usage;
 mod writer;
 
 use std::future::Future;
@@ -238,6 +239,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The rows of customers; none where nobody keeps any.
     fn customers(&self) -> Option<&dyn customers::CustomerRows> {
+        None
+    }
+
+    /// The usage ledger; none where nobody keeps one.
+    fn usage(&self) -> Option<&dyn usage::UsageRows> {
         None
     }
 

@@ -1,4 +1,4 @@
-//! The services proxies connect to: the stream of objects, and the stream of reports back.
+//! The services proxies connect to: the streams of objects and of customers, and what they tell: reports and usage.
 //!
 //! Both run over TLS from the first byte and are refused to whoever shows no token. What is sent is decided in
 //! [`crate::view`] and in the state machines of crate `discovery`; in here are sockets, time and patience. [`answer`]
@@ -10,6 +10,7 @@ mod connection;
 mod customers;
 mod objects;
 mod reports;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -79,7 +81,7 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH)
+    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | REGISTER_PATH | SHIP_PATH)
 }
 
 /// Answers one request.
@@ -92,6 +94,8 @@ where
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
         CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
+        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

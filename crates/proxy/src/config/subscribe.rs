@@ -37,6 +37,7 @@ use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
 use crate::state::random::Random;
+use crate::usage;
 
 /// Bound of the first wait before a connection is tried again; it doubles with each one that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -158,6 +159,7 @@ impl Subscription {
         };
         let asks = (options.name.clone(), options.serve.names());
         let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
+        let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = match (options.shows, &options.keeper) {
@@ -182,6 +184,7 @@ impl Subscription {
             applied,
             reporter,
             customers,
+            usage,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
@@ -225,6 +228,7 @@ struct Subscriber {
     applied: watch::Sender<u64>,
     reporter: Reporter,
     customers: customers::Following,
+    usage: usage::Shipping,
 }
 
 /// Why a connection ended.
@@ -316,6 +320,8 @@ impl Subscriber {
         let bearer = self.bearer()?;
         let customers = self.customers.clone().run(control.caller(wire.clone()), bearer.clone());
         let customers = Abort(tokio::spawn(customers));
+        let usage = self.usage.clone().run(control.caller(wire.clone()), bearer.clone());
+        let usage = Abort(tokio::spawn(usage));
         let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
@@ -339,7 +345,7 @@ impl Subscriber {
             self.applied.send_replace(self.session.epoch().max(epoch));
             *worked = true;
         }
-        drop((reports, customers));
+        drop((reports, customers, usage));
         Ok(())
     }
 

@@ -19,6 +19,8 @@ use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
 use crate::store::rows::{Row, key, namespace_of, number, revision};
+use crate::store::usage::sql::postgres as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
 use crate::store::{AuditEntry, ChangeSet, Fence, Revision, StoreError};
 
@@ -104,6 +106,16 @@ impl Engine for PostgresEngine {
             let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
             self.line.keep(connection);
             Ok(pepper)
+        })
+        .await
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let kept = usage::write(&mut connection, write).await?;
+            self.line.keep(connection);
+            Ok(kept)
         })
         .await
     }

@@ -13,6 +13,7 @@ mod schema;
 pub(in crate::store) mod server;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod watching;
 
 use std::str::FromStr;
@@ -260,6 +261,10 @@ impl Store for Postgres {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 

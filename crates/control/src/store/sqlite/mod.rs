@@ -9,6 +9,7 @@ mod file;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -238,6 +239,10 @@ impl Store for Sqlite {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 
