@@ -17,7 +17,7 @@ mod security;
 mod settings;
 mod sources;
 
-pub use access::{Access, Keyless, PlanTerms, ProductTerms};
+pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
 pub use rates::{RateKey, RateLimit, SaidBy};

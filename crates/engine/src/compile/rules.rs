@@ -257,7 +257,7 @@ fn path(wanted: &HttpMatch) -> Result<PathMatch, String> {
 }
 
 /// Demands of a match, and what is wrong with them. Of a repeated name only the first one counts.
-fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
+pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
     let mut problems = Vec::new();
     let mut fields = |what: &str, list: &[model::kinds::http_route::ValueMatch], lower: bool| {
         let mut found: Vec<FieldMatch> = Vec::new();

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use model::kinds::plan::{CredentialKind, PlanQuota};
+use model::spiffe::SpiffeId;
 
 use super::RateLimit;
 
@@ -16,6 +17,17 @@ pub struct Access {
     pub products: Box<[Arc<ProductTerms>]>,
     /// On which terms everybody has it. Never beside a plan that asks for a credential: there that one holds.
     pub keyless: Option<Keyless>,
+    /// Gateways that ask the same of their callers: whoever comes from one of them by the mesh has been let in.
+    pub fronts: Box<[Front]>,
+}
+
+/// A Gateway as a member of the mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// The service account of its proxies.
+    pub service_account: Arc<str>,
 }
 
 /// Terms that hold for callers of whom nobody knows who they are.
@@ -58,7 +70,7 @@ pub struct PlanTerms {
 impl Access {
     /// The products, with the plans that hold for them, on which an operation is had.
     #[must_use]
-    pub fn new(mut products: Vec<Arc<ProductTerms>>) -> Access {
+    pub fn new(mut products: Vec<Arc<ProductTerms>>, fronts: Box<[Front]>) -> Access {
         products.sort_by(|left, right| left.name.cmp(&right.name));
         let plans =
             || products.iter().flat_map(|product| product.plans.iter().map(move |plan| (product, plan)));
@@ -67,7 +79,7 @@ impl Access {
             false => None,
         };
         let keyless = keyless.map(|(product, plan)| Keyless { product: product.clone(), plan: plan.clone() });
-        Access { products: products.into(), keyless }
+        Access { products: products.into(), keyless, fronts }
     }
 
     /// Plans to which somebody may subscribe, with their products.
@@ -75,6 +87,15 @@ impl Access {
         let products = self.products.iter().filter(|product| product.is_offered);
         let all = products.flat_map(|product| product.plans.iter().map(move |plan| (&**product, &**plan)));
         all.filter(|(_, plan)| plan.is_offered && !plan.is_keyless())
+    }
+}
+
+impl Front {
+    /// Whether an identity of a trust domain is that of this Gateway.
+    #[must_use]
+    pub fn is(&self, identity: &SpiffeId) -> bool {
+        identity.namespace() == Some(&*self.namespace)
+            && identity.service_account() == Some(&*self.service_account)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Access, PlanTerms};
 
 /// The products with their plans.
 pub(super) fn whole(access: &Access) -> Value {
-    let Access { products, keyless } = access;
+    let Access { products, keyless, fronts } = access;
     let products = products.iter().map(|product| {
         let plans = product.plans.iter().map(|plan| (plan.name.to_string(), self::plan(plan)));
         (product.name.to_string(), plans.collect::<Map<_, _>>().into())
@@ -15,6 +15,10 @@ pub(super) fn whole(access: &Access) -> Value {
     let mut object = json!({ "products": products.collect::<Map<_, _>>() });
     if let Some(keyless) = keyless {
         object["keyless"] = json!(keyless.plan.name);
+    }
+    if !fronts.is_empty() {
+        let names = fronts.iter().map(|front| format!("{}/{}", front.namespace, front.service_account));
+        object["fronts"] = names.collect();
     }
     object
 }

@@ -23,7 +23,7 @@ use crate::principal::{Principal, Unknown};
 #[inline]
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     let Some(access) = &rule.access else { return Ok(()) };
-    if cors::is_answered_preflight(exchange, rule) {
+    if cors::is_answered_preflight(exchange, rule) || was_asked_before(exchange, access) {
         return Ok(());
     }
     match admit(&exchange.principal, access) {
@@ -36,6 +36,18 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(),
             Err(failure)
         }
     }
+}
+
+/// Whether a Gateway of our mesh that asks the same has let it in. Asking again would take the Gateway for the caller.
+fn was_asked_before(exchange: &Exchange<'_>, access: &Access) -> bool {
+    let Some(caller) = exchange.peer.counterpart.as_deref() else { return false };
+    let identity = &caller.verified.identity;
+    // It was called by a name of our mesh, so that is where the trust domain stands that is ours.
+    let is_ours = || {
+        let service = caller.server_name.strip_suffix(identity.trust_domain());
+        service.is_some_and(|service| service.ends_with(".svc."))
+    };
+    access.fronts.iter().any(|front| front.is(identity)) && is_ours()
 }
 
 /// Why somebody is not let in, and by which subscription.
@@ -159,3 +171,6 @@ fn list<'n>(out: &mut String, member: &str, names: impl Iterator<Item = &'n str>
         out.push(']');
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,6 +163,22 @@ impl ApiBook {
         self.versions.get(key)?.lowered.as_ref()
     }
 
+    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them for
+    /// operations of products.
+    pub(super) fn guarded_behind<'a>(
+        &'a self,
+        namespace: &'a str,
+        services: &'a [(Arc<str>, u16)],
+    ) -> impl Iterator<Item = (&'a Arc<Lowered>, usize)> {
+        let lowered = self.versions.values().filter_map(|version| version.lowered.as_ref());
+        let here = lowered.filter(move |lowered| lowered.version.namespace() == namespace);
+        let called = here.filter(|lowered| lowered.has_callers_of_services());
+        called.flat_map(move |lowered| {
+            let rules = 0..lowered.rules.len();
+            rules.filter(move |at| lowered.is_guarded_behind(*at, services)).map(move |at| (lowered, at))
+        })
+    }
+
     /// How subscribers prove who they are where no policy says it.
     pub(super) fn usual_credentials(&self) -> &Arc<Authentication> {
         &self.usual.0

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use commerce::rate::Rate;
 use model::kinds::api_product::ProductState;
 use model::kinds::plan::{PlanRate, PlanState};
-use model::kinds::{ApiProduct, Plan};
+use model::kinds::references::ParentRef;
+use model::kinds::{ApiProduct, ApiVersion, GATEWAY_GROUP, KindName, Plan};
 use model::resources::Typed;
+use model::spiffe::GATEWAY_ACCOUNT;
 use model::{Resource, Resources};
 
 use crate::authentication::{ApiKey, Authentication, Method, Place};
-use crate::config::{Access, PlanTerms, ProductTerms, RateLimit, SaidBy};
+use crate::config::{Access, Front, PlanTerms, ProductTerms, RateLimit, SaidBy};
 
 /// A product that guards operations of a version.
 #[derive(Clone, Debug)]
@@ -94,12 +96,16 @@ impl Offers {
 pub(super) struct Demands<'o> {
     version: &'o str,
     offers: &'o [Offer],
+    fronts: Box<[Front]>,
     made: Vec<Arc<Access>>,
 }
 
 impl<'o> Demands<'o> {
-    pub(super) fn new(version: &'o str, offers: &'o [Offer]) -> Demands<'o> {
-        Demands { version, offers, made: Vec::new() }
+    pub(super) fn new(version: Typed<'o, ApiVersion>, offers: &'o [Offer]) -> Demands<'o> {
+        let namespace = version.resource.namespace();
+        let fronts = version.content.spec.parent_refs.iter().filter_map(|parent| front(parent, namespace));
+        let fronts = fronts.collect();
+        Demands { version: version.resource.key.name.as_str(), offers, fronts, made: Vec::new() }
     }
 
     /// The products that have an operation; `None` when none has.
@@ -109,7 +115,7 @@ impl<'o> Demands<'o> {
         if products.is_empty() {
             return None;
         }
-        let access = Access::new(products);
+        let access = Access::new(products, self.fronts.clone());
         if let Some(known) = self.made.iter().find(|known| known.products == access.products) {
             return Some(known.clone());
         }
@@ -117,6 +123,15 @@ impl<'o> Demands<'o> {
         self.made.push(access.clone());
         Some(access)
     }
+}
+
+/// A parent that asks callers itself.
+fn front(parent: &ParentRef, namespace: &str) -> Option<Front> {
+    let is_gateway = *parent.group == *GATEWAY_GROUP && *parent.kind == *KindName::Gateway.as_str();
+    is_gateway.then(|| Front {
+        namespace: parent.namespace.clone().unwrap_or_else(|| namespace.into()),
+        service_account: format!("{GATEWAY_ACCOUNT}{}", parent.name).into(),
+    })
 }
 
 fn guards(product: &ApiProduct) -> bool {
