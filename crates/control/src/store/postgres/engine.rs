@@ -21,6 +21,8 @@ use crate::store::quotas::sql::postgres as quotas;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
 use crate::store::rows::{Row, key, namespace_of, number, revision};
+use crate::store::usage::sql::postgres as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
 use crate::store::{ChangeSet, Fence, Revision, StoreError};
 
@@ -126,6 +128,16 @@ impl Engine for PostgresEngine {
             quotas::forget(&mut connection, ended_before).await?;
             self.line.keep(connection);
             Ok(())
+        })
+        .await
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let kept = usage::write(&mut connection, write).await?;
+            self.line.keep(connection);
+            Ok(kept)
         })
         .await
     }
