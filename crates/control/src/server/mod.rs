@@ -25,6 +25,7 @@ use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
+use crate::quotas::Coordinator;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
@@ -95,7 +96,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let judge = Rbac::new(Arc::clone(&world), clock.clone());
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
-    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
+    let quotas = Coordinator::new(Arc::clone(&world), clock.clone());
+    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
     let proxies = Arc::clone(&hub.proxies);
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
     beside.push(Arc::new(Door { hub, begun_anew }));

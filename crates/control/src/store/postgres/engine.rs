@@ -16,6 +16,8 @@ use crate::store::customers::{RowSet, Written};
 use crate::store::decide::{self, Decision, Known, decide};
 use crate::store::history::audit_step;
 use crate::store::keys::Keys;
+use crate::store::quotas::QuotaRow;
+use crate::store::quotas::sql::postgres as quotas;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
 use crate::store::rows::{Row, key, namespace_of, number, revision};
@@ -104,6 +106,26 @@ impl Engine for PostgresEngine {
             let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
             self.line.keep(connection);
             Ok(pepper)
+        })
+        .await
+    }
+
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<bool>, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let written = quotas::write(&mut connection, rows).await?;
+            self.line.keep(connection);
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn forget_quotas(&mut self, ended_before: i64) -> Result<(), StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            quotas::forget(&mut connection, ended_before).await?;
+            self.line.keep(connection);
+            Ok(())
         })
         .await
     }

@@ -36,6 +36,7 @@ pub(super) fn run(
     let running =
         Kept::start(options, kept, hush.listener()).map_err(|error| kept_failure(error, arguments))?;
     described.publish(&running)?;
+    let key = described.key(&running)?;
     let watch = described.follow(&running, Arc::new(tell_kept))?;
     let took = began.elapsed().as_millis();
     let version = env!("CARGO_PKG_VERSION");
@@ -45,10 +46,14 @@ pub(super) fn run(
     };
     line("api", format!("{}  {} operations, answered by a mock", described.url(), described.operations));
     line("console", format!("https://{}/console", running.server().reachable()));
-    if let Some(sample) = described.sample() {
+    if let Some(sample) = described.sample(key.as_deref()) {
         line("try", output::styled(output::CYAN, sample));
     }
     let known = if arguments.data.is_some() { format!(" --data {}", data.display()) } else { String::new() };
+    if key.is_some() {
+        let api = described.name();
+        line("plan", format!("{api}-free, for application `try`; the key is shown this once"));
+    }
     line("then", format!("selvedge bind {} --upstream http://127.0.0.1:9000{known}", described.name()));
     line("get", format!("selvedge get apis{known}"));
     line("kubectl", format!("kubectl --kubeconfig {} get apis", running.server().kubeconfig().display()));
