@@ -289,9 +289,9 @@ async fn keep(
     Ok(kept.is_some())
 }
 
-/// The turn first: everything else reads from it, and so waits for it and does nothing without it. Then all changes into
-/// the log, and the last of each object into the objects or out of them. No object is in both halves, so that their
-/// order does not matter. Entries of the audit log get their numbers in the order in which they are selected.
+/// The turn first: everything else reads from it, and so waits for it and does nothing without it. Then all changes
+/// into the log, and the last of each object into the objects or out of them. No object is in both halves, so that
+/// their order does not matter. Entries of the audit log get their numbers in the order in which they are selected.
 const KEEP: &str = "
     WITH turn AS (
         UPDATE meta SET epoch = $11 WHERE epoch = $12 RETURNING epoch
