@@ -11,6 +11,7 @@ use std::time::Duration;
 mod access;
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
@@ -20,6 +21,7 @@ mod sources;
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
+pub use quota::Quota;
 pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
