@@ -2,6 +2,7 @@
 //! control plane, a real gateway that follows it, and the command line as a process.
 
 mod products;
+mod usage;
 
 use std::path::PathBuf;
 

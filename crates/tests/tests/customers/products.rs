@@ -20,7 +20,7 @@ paths:
   /owners:
     get: { responses: { '204': { description: all } } }
 ";
-const HOST: &str = "pets.example";
+pub(super) const HOST: &str = "pets.example";
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({
@@ -34,7 +34,7 @@ fn plan(name: &str, rates: Value) -> Value {
 }
 
 /// Pets, of which a product has some operations, on two plans. Nobody says how callers prove who they are.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut scene = Scene::new();
     scene.http();
     let text = json!([{ "name": "pets.yaml", "content": PETS }]);
@@ -65,7 +65,7 @@ fn scene() -> Scene {
     scene
 }
 
-async fn start() -> (Stage, Follower) {
+pub(super) async fn start() -> (Stage, Follower) {
     let stage = Stage::of(scene()).await;
     let gateway = stage.gateway(None).await;
     (stage, gateway)
@@ -78,7 +78,7 @@ impl Stage {
     }
 
     /// Waits until a key is answered with a status and, where there is one, a reason.
-    async fn is_told(&self, path: &str, key: &str, status: u16, reason: &str) -> Answer {
+    pub(super) async fn is_told(&self, path: &str, key: &str, status: u16, reason: &str) -> Answer {
         eventually_some(&format!("{path} to be answered {status} {reason}"), || async {
             let answer = self.asks(path, key).await?;
             let reason_is = reason.is_empty() || answer.code().as_deref() == Some(reason);
