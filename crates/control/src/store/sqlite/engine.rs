@@ -11,7 +11,7 @@ use crate::store::customers::{RowSet, Written};
 use crate::store::decide::{self, Decision, Known, decide};
 use crate::store::history::audit_step;
 use crate::store::keys::Keys;
-use crate::store::quotas::QuotaRow;
+use crate::store::quotas::{QuotaRow, Wrote};
 use crate::store::quotas::sql::sqlite as quotas;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::Line;
@@ -88,7 +88,7 @@ impl Engine for SqliteEngine {
         Ok(pepper)
     }
 
-    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<bool>, StoreError> {
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<Wrote>, StoreError> {
         let mut connection = self.line.take().await?;
         let written = quotas::write(&mut connection, rows).await?;
         self.line.keep(connection);
