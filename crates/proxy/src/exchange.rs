@@ -9,7 +9,8 @@ use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
 use engine::config::{
-    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings, Timeouts,
+    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings,
+    Timeouts,
 };
 use engine::customers::{ApplicationId, Holds, SubscriptionId};
 use engine::{RequestView, Verdict};
@@ -216,6 +217,8 @@ pub struct Outcome {
     pub status: u16,
     /// What went wrong, if anything.
     pub failure: Option<Failure>,
+    /// Whether its answer was made here because of that, or there was none.
+    pub is_refused: bool,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
     /// The same, where a member of the mesh had to answer.

@@ -50,6 +50,7 @@ mod tls;
 mod trace;
 mod tunnel;
 mod upstream;
+mod usage;
 mod vouched;
 mod waits;
 mod wire;

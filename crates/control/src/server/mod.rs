@@ -31,6 +31,7 @@ use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
 use crate::stream::Hub;
 use crate::told::Told;
+use crate::usage;
 use crate::view::Views;
 use crate::world::World;
 use proxies_door::{Door, Members};
@@ -111,6 +112,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
     let (lead, leading) = watch::channel(false);
     let told = Told {
         world: world.clone(),
@@ -140,7 +142,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
-    let judging = judge::start(&world, &proxies, bind, &mut tasks);
+    let judging = judge::start(&world, &proxies, bind, &clock, &mut tasks);
     tasks.spawn(audit_writer.run());
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
