@@ -25,6 +25,7 @@ use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
+use crate::introspection::Introspector;
 use crate::keys::KeyKeeper;
 use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{Log, LogSink, Writer};
@@ -130,6 +131,7 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
+        let introspector = Introspector::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -139,6 +141,7 @@ impl Proxy {
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                     parties: parties.clone(),
+                    introspector: introspector.clone(),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
@@ -147,6 +150,7 @@ impl Proxy {
         let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        introspector.run_on(resolver.runtime());
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
@@ -368,6 +372,7 @@ struct Surroundings {
     leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
     parties: Arc<Parties>,
+    introspector: Introspector,
 }
 
 fn spawn_worker(
@@ -385,10 +390,12 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties } = surroundings;
+                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties, introspector } =
+                    surroundings;
                 let worker = Worker::new(clock, member, metrics, told, around, missing_keys)
                     .leaving(drain, deleted)
-                    .counting_with(parties);
+                    .counting_with(parties)
+                    .asking_by(introspector);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

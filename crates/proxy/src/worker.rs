@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Prepared;
+use crate::introspection::Introspector;
 use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
@@ -70,6 +71,8 @@ pub struct Worker {
     pub customers: RefCell<Shared<Customers>>,
     /// Keys of token issuers.
     pub keys: Keys,
+    /// Asks issuers what tokens are.
+    pub introspector: Introspector,
     /// Tokens and passwords that were verified lately.
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
@@ -166,8 +169,15 @@ impl Worker {
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
             keys: Keys::new(missing_keys),
+            introspector: Introspector::default(),
             verified: Verified::default(),
         }
+    }
+
+    /// The same, asking issuers together with others.
+    #[must_use]
+    pub fn asking_by(self, introspector: Introspector) -> Worker {
+        Worker { introspector, ..self }
     }
 
     /// The same, counting limited callers together with others.
