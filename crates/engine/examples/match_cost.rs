@@ -105,6 +105,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             fault: None,
             authentication: None,
             rates: None,
+            validation: None,
             authorization: None,
             operation: None,
         }),

@@ -15,6 +15,7 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod validation;
 
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
@@ -30,6 +31,7 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -205,6 +207,8 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }

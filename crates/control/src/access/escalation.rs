@@ -78,6 +78,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::AuthenticationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)

@@ -29,6 +29,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
@@ -155,6 +156,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

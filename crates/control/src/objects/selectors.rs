@@ -269,6 +269,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

@@ -167,6 +167,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

@@ -180,6 +180,7 @@ impl Index {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::RateLimitPolicy(_)
+            | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -265,6 +266,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
         Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
+        Kind::ValidationPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

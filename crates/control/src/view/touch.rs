@@ -104,6 +104,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

@@ -10,6 +10,7 @@ use model::resources::Typed;
 use model::{FieldPath, Resource};
 
 use super::apis::{Lowered, LoweredRule};
+use super::attached::{Target as Owner, TargetKind};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
 use super::resilience::{GatewaySide, ResilienceBook, RuleSide};
@@ -138,11 +139,12 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let name = self.route.resource.key.name.as_str();
-        // Policies name routes, and a version of an API is none, though it may have the name of one.
-        let name = if self.told.lowered.is_some() { "" } else { name };
-        let route = (self.route.resource.namespace(), name);
-        let side = self.told.resilience.rule(route, rule, self.told.gateway);
+        // A version of an API may have the name of a route, and policies say which of them they mean.
+        let kind = if self.told.lowered.is_some() { TargetKind::Version } else { TargetKind::Route };
+        let name = self.route.resource.key.name.to_arc();
+        let route = Owner { kind, namespace: self.route.resource.namespace().into(), name };
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let side = self.told.resilience.rule(&route, (rule, lowered), self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
@@ -194,7 +196,8 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates } = policies;
+        let RuleSide { timeouts, retry, fault, rates, validation } = policies;
+        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let (authentication, authorization) = (None, None);
         let rule = Arc::new(Rule {
@@ -208,6 +211,7 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            validation,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));

@@ -70,6 +70,7 @@ fn kind_of(path: &str) -> String {
         "resiliencepolicies" => "ResiliencePolicy",
         "faultpolicies" => "FaultPolicy",
         "ratelimitpolicies" => "RateLimitPolicy",
+        "validationpolicies" => "ValidationPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",

@@ -95,6 +95,12 @@ pub fn write(
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
         string(out, b",\"limit\":", told.limit.name.as_bytes());
     }
+    if let Some(findings) = &exchange.findings {
+        string(out, b",\"validation\":", findings.policies.as_bytes());
+        string(out, b",\"invalid\":", findings.of.as_bytes());
+        number(out, b",\"violations\":", findings.count as u64);
+        string(out, b",\"violation\":", findings.first.as_bytes());
+    }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);

@@ -61,6 +61,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,

@@ -64,6 +64,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::FaultPolicy => &["fp"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::Workload => &["wl"],
         KindName::Developer => &["dev"],
         KindName::Application => &["app", "apps"],

@@ -106,6 +106,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

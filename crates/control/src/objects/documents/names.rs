@@ -98,6 +98,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -146,6 +147,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AccessToken
         | KindName::Team
         | KindName::Developer
@@ -208,6 +210,9 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::ValidationPolicy => {
+            "A ValidationPolicy says what requests and answers must be like to pass."
+        }
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

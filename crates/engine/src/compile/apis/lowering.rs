@@ -16,7 +16,7 @@ use model::resources::Typed;
 use super::described::Described;
 use super::selector::{Demands, demands};
 use super::{answers, ends};
-use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -53,6 +53,8 @@ pub(in crate::compile) struct LoweredRule {
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,12 @@ enum Answer {
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
@@ -135,7 +143,7 @@ impl Lowering<'_> {
         let path = PathMatch::Prefix(self.below());
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer, described: None });
     }
 
     fn below(&self) -> Arc<str> {
@@ -181,8 +189,10 @@ impl Lowering<'_> {
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
         let operation = Some(Arc::new(Operation { key, slot, version }));
-        self.beyond.push(LoweredRule { path, below: PathMatch::Prefix(self.below()), operation, answer });
+        let below = PathMatch::Prefix(self.below());
+        self.beyond.push(LoweredRule { path, below, operation, answer, described });
     }
 
     fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
@@ -224,7 +234,7 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer, described: None });
     }
 
     fn path(&self, template: &str) -> PathMatch {

@@ -1,4 +1,5 @@
-//! ResiliencePolicy, FaultPolicy and RateLimitPolicy: who says what, and what comes of it for a rule and for a cluster.
+//! ResiliencePolicy, FaultPolicy, RateLimitPolicy and ValidationPolicy: who says what, and what comes of it for a rule
+//! and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
@@ -10,6 +11,7 @@ mod merge;
 mod rates;
 mod request;
 mod upstream;
+mod validation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,13 +21,15 @@ use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
+use model::kinds::validation_policy::ValidationPolicy;
 use model::{Resource, Resources};
 
+use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
 use super::references::Destination;
-use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts};
-use crate::status::ObjectStatus;
+use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts, Validation};
+use crate::status::{Condition, ConditionType, ObjectStatus, PolicyStatus, Reason};
 
 pub(super) use upstream::Part;
 
@@ -47,12 +51,21 @@ impl Policy for RateLimitPolicy {
     }
 }
 
+impl Policy for ValidationPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 /// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
     resilience: Attached,
     faults: Attached,
     rates: Attached,
+    validation: Attached,
+    /// The descriptions that ValidationPolicies name.
+    named: validation::Named,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -61,6 +74,7 @@ pub(super) struct GatewaySide {
     resilience: Option<Arc<ResiliencePolicySpec>>,
     fault: Option<Arc<Fault>>,
     rates: Option<Arc<[RateLimit]>>,
+    validation: Option<Arc<[validation::Said]>>,
 }
 
 /// What holds for the requests of one rule.
@@ -70,6 +84,7 @@ pub(super) struct RuleSide {
     pub(super) retry: Option<Arc<Retry>>,
     pub(super) fault: Option<Arc<Fault>>,
     pub(super) rates: Option<Arc<[RateLimit]>>,
+    pub(super) validation: Option<Arc<Validation>>,
 }
 
 /// What changed policies are about.
@@ -90,7 +105,7 @@ impl Concerned {
         for Target { kind, namespace, name } in sides.flat_map(|side| attached::targets::<P>(side)) {
             match kind {
                 TargetKind::Gateway => self.gateways = true,
-                TargetKind::Route => drop(self.routes.insert((namespace, name))),
+                TargetKind::Route | TargetKind::Version => drop(self.routes.insert((namespace, name))),
                 TargetKind::Service => {
                     self.destinations.insert(Destination { service: true, namespace, name });
                 }
@@ -107,11 +122,13 @@ impl Concerned {
 }
 
 impl ResilienceBook {
-    pub(super) fn new(resources: &Resources) -> ResilienceBook {
+    pub(super) fn new(resources: &Resources, apis: &mut ApiBook) -> ResilienceBook {
         ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
             rates: Attached::new::<RateLimitPolicy>(resources),
+            validation: Attached::new::<ValidationPolicy>(resources),
+            named: validation::named(resources, apis),
         }
     }
 
@@ -125,25 +142,31 @@ impl ResilienceBook {
             resilience: merged.map(Arc::new),
             fault: fault.map(|policy| Arc::new(request::fault(&policy.spec))),
             rates: some(rates::at(&self.rates, &target, None)),
+            validation: some(validation::at(&self.validation, &self.named, &target, None)),
         }
     }
 
     /// What holds for a rule, beside what stands in its cluster.
-    pub(super) fn rule(&self, route: (&str, &str), rule: &HttpRule, gateway: &GatewaySide) -> RuleSide {
-        let target = Target { kind: TargetKind::Route, namespace: route.0.into(), name: route.1.into() };
+    pub(super) fn rule(
+        &self,
+        target: &Target,
+        (rule, lowered): (&HttpRule, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> RuleSide {
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(&target, section).map(|policy| &policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
-        let fault = self.faults.of::<FaultPolicy>(&target, section).next();
+        let fault = self.faults.of::<FaultPolicy>(target, section).next();
         RuleSide {
             timeouts: request::timeouts(rule.timeouts).or(&request::bounds(merged.timeouts)),
             retry: merged.retries.as_ref().map(|retries| Arc::new(request::retry(retries))),
             fault: fault
                 .map(|policy| Arc::new(request::fault(&policy.spec)))
                 .or_else(|| gateway.fault.clone()),
-            rates: self.rates(&target, section, gateway),
+            rates: self.rates(target, section, gateway),
+            validation: self.validation(target, (section, lowered), gateway),
         }
     }
 
@@ -160,6 +183,18 @@ impl ResilienceBook {
         }
         own.extend(gateway.rates.iter().flat_map(|limits| limits.iter().cloned()));
         some(own)
+    }
+
+    /// What policies for the rule, for its route and for the Gateway say, in this order.
+    fn validation(
+        &self,
+        target: &Target,
+        (section, lowered): (Option<&str>, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> Option<Arc<Validation>> {
+        let mut said = validation::at(&self.validation, &self.named, target, section);
+        said.extend(gateway.validation.iter().flat_map(|said| said.iter().cloned()));
+        validation::of_rule(&said, lowered)
     }
 
     /// What holds for a destination.
@@ -184,11 +219,34 @@ impl ResilienceBook {
         let resilience = self.resilience.statuses::<ResiliencePolicy>(controller, resources);
         let faults = self.faults.statuses::<FaultPolicy>(controller, resources);
         let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
-        let all = resilience.chain(faults).chain(rates);
+        let validation = self.validation.statuses::<ValidationPolicy>(controller, resources);
+        let validation =
+            validation.map(|(resource, status)| (resource.clone(), self.resolved(&resource, status)));
+        let all = resilience.chain(faults).chain(rates).chain(validation);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
 }
 
-fn some(limits: Vec<RateLimit>) -> Option<Arc<[RateLimit]>> {
-    (!limits.is_empty()).then(|| limits.into())
+impl ResilienceBook {
+    /// The same, with what became of the description that a ValidationPolicy names.
+    fn resolved(&self, policy: &Resource, mut status: PolicyStatus) -> PolicyStatus {
+        let content = policy.content::<ValidationPolicy>();
+        let Some(by) = content.and_then(|policy| policy.spec.description.as_ref()) else { return status };
+        let generation = policy.meta.generation;
+        let condition = match validation::described(by, policy.namespace(), &self.named) {
+            Ok(_) => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Err(why) => {
+                let text = format!("{why}; its targets answer with 500");
+                Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, text, generation)
+            }
+        };
+        for ancestor in &mut status.ancestors {
+            ancestor.conditions.push(condition.clone());
+        }
+        status
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
+    (!list.is_empty()).then(|| list.into())
 }

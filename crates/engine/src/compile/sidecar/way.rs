@@ -123,6 +123,7 @@ impl Straight {
             retry: None,
             fault: None,
             rates: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             operation: None,
