@@ -107,6 +107,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             rates: None,
             validation: None,
             authorization: None,
+            access: None,
             operation: None,
         }),
     }

@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod access;
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
@@ -17,9 +19,11 @@ mod settings;
 mod sources;
 mod validation;
 
+pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
-pub use rates::{RateKey, RateLimit};
+pub use quota::Quota;
+pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -207,6 +211,8 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// Which products give the right to ask; `None` when none is needed.
+    pub access: Option<Arc<Access>>,
     /// What requests and answers must be like; `None` when nothing is asked of them.
     pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.

@@ -4,6 +4,7 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod access;
 mod authentication;
 mod mesh;
 mod rates;
@@ -214,6 +215,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         rates,
         authentication,
         authorization,
+        access,
         validation,
         operation,
     } = rule;
@@ -240,6 +242,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
+    }
+    if let Some(access) = access {
+        object.insert("access".into(), access::whole(access));
     }
     if let Some(validation) = validation {
         object.insert("validation".into(), validation::whole(validation));

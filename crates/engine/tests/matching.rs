@@ -226,6 +226,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         rates: None,
         validation: None,
         authorization: None,
+        access: None,
         operation: None,
     })
 }

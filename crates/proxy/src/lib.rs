@@ -34,6 +34,7 @@ pub mod message;
 mod pipeline;
 mod principal;
 mod proxy;
+pub mod quotas;
 mod relay;
 mod request_id;
 mod resolver;

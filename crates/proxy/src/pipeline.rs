@@ -102,8 +102,14 @@ async fn admitted<'c>(
             Box::pin(authentication::later(exchange, rule, lacking)).await?;
         }
     }
-    filters::authorization::on_request(exchange, rule)?;
-    filters::rates::on_request(exchange, rule)?;
+    permit(exchange, rule)?;
+    match filters::quotas::on_request(exchange, rule) {
+        Ok(()) => {}
+        Err(filters::quotas::Stop::Failure(failure)) => return Err(failure),
+        Err(filters::quotas::Stop::Wait(wait)) => {
+            Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
+        }
+    }
     if let Some(validation) = rule.validation.as_deref() {
         Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
     }
@@ -133,7 +139,14 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
 }
 
-/// What becomes of a request that may pass.
+/// Whether a request may go on whose caller is known.
+fn permit<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
+    filters::authorization::on_request(exchange, rule)?;
+    filters::access::on_request(exchange, rule)?;
+    filters::rates::on_request(exchange, rule)
+}
+
+/// What becomes of a request that may go on.
 fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));

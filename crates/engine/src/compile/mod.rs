@@ -273,6 +273,7 @@ impl Compiler {
             slots,
             book: &mut self.book,
             protection: &mut self.protection,
+            apis: &self.apis,
             resources,
         }))
     }

@@ -199,7 +199,7 @@ impl RuleCompiler<'_> {
         let RuleSide { timeouts, retry, fault, rates, validation } = policies;
         let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
-        let (authentication, authorization) = (None, None);
+        let (authentication, authorization, access) = (None, None, None);
         let rule = Arc::new(Rule {
             slot,
             origin,
@@ -211,6 +211,7 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            access,
             validation,
             operation,
         });
@@ -260,7 +261,7 @@ fn path(wanted: &HttpMatch) -> Result<PathMatch, String> {
 }
 
 /// Demands of a match, and what is wrong with them. Of a repeated name only the first one counts.
-fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
+pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
     let mut problems = Vec::new();
     let mut fields = |what: &str, list: &[model::kinds::http_route::ValueMatch], lower: bool| {
         let mut found: Vec<FieldMatch> = Vec::new();
