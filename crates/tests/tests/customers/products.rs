@@ -65,7 +65,7 @@ pub fn scene() -> Scene {
     scene
 }
 
-async fn start() -> (Stage, Follower) {
+pub(super) async fn start() -> (Stage, Follower) {
     let stage = Stage::of(scene()).await;
     let gateway = stage.gateway(None).await;
     (stage, gateway)
@@ -151,6 +151,6 @@ async fn who_is_refused_is_told_exactly_why() {
     stage.done(&["delete", "plans.product.selvedge.dev", "pets-gold"]).await;
     stage.is_told("/pets/pets", &key, 403, "plan_ended").await;
     stage.done(&["subscription", "cancel", "mobile-pets"]).await;
-    stage.is_told("/pets/pets", &key, 403, "subscription_inactive").await;
+    stage.is_told("/pets/pets", &key, 403, "subscription_missing").await;
     drop(gateway);
 }
