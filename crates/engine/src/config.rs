@@ -19,6 +19,7 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
@@ -38,6 +39,7 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -219,6 +221,8 @@ pub struct Rule {
     pub authorization: Option<Arc<Authorization>>,
     /// Which products give the right to ask; `None` when none is needed.
     pub access: Option<Arc<Access>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }

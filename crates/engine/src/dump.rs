@@ -10,6 +10,7 @@ mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
+mod validation;
 
 use std::time::Duration;
 
@@ -217,6 +218,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         authentication,
         authorization,
         access,
+        validation,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -246,6 +248,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(access) = access {
         object.insert("access".into(), access::whole(access));
+    }
+    if let Some(validation) = validation {
+        object.insert("validation".into(), validation::whole(validation));
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));

@@ -6,6 +6,7 @@
 
 mod forward;
 mod made;
+mod relay;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -30,7 +31,7 @@ use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
-    let done = match admitted(exchange).await {
+    let done = match admitted(downstream, exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
             let work = pin!(forward(downstream, exchange, &cluster, rule));
@@ -86,7 +87,10 @@ enum Decision<'c> {
 }
 
 /// Everything that is decided before an upstream is asked.
-async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+async fn admitted<'c>(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'c>,
+) -> Result<Decision<'c>, Failure> {
     let rule = match find(exchange)? {
         Way::Rule(rule) => rule,
         Way::Answer(answer) => return Ok(Decision::Answer(answer)),
@@ -110,6 +114,9 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
         Err(filters::quotas::Stop::Wait(wait)) => {
             Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
         }
+    }
+    if let Some(validation) = rule.validation.as_deref() {
+        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
     }
     decide(exchange, rule)
 }

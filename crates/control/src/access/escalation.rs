@@ -80,6 +80,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::AuthenticationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)

@@ -31,6 +31,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
@@ -159,6 +160,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

@@ -271,6 +271,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

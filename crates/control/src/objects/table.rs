@@ -169,6 +169,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

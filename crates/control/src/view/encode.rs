@@ -76,6 +76,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -131,6 +132,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -191,6 +193,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::IpPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::CorsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ValidationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),

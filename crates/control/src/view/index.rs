@@ -182,6 +182,7 @@ impl Index {
             | Kind::RateLimitPolicy(_)
             | Kind::IpPolicy(_)
             | Kind::CorsPolicy(_)
+            | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -269,6 +270,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
         Kind::IpPolicy(policy) => &policy.spec.target_refs,
         Kind::CorsPolicy(policy) => &policy.spec.target_refs,
+        Kind::ValidationPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

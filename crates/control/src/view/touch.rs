@@ -106,6 +106,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

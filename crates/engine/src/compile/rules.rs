@@ -140,7 +140,8 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let side = self.told.resilience.rule(&self.named(position), rule, self.told.gateway);
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let side = self.told.resilience.rule(&self.named(position), (rule, lowered), self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
@@ -204,7 +205,8 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates, addresses, cors } = policies;
+        let RuleSide { timeouts, retry, fault, rates, addresses, cors, validation } = policies;
+        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
         answer_other_sites(&mut filters, cors.as_ref());
@@ -222,6 +224,7 @@ impl RuleCompiler<'_> {
             authentication,
             authorization,
             access,
+            validation,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));

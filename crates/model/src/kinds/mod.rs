@@ -45,6 +45,7 @@ pub mod tcp_route;
 pub mod team;
 pub mod telemetry_policy;
 pub mod trust_bundle;
+pub mod validation_policy;
 pub mod workload;
 
 use std::fmt;
@@ -90,6 +91,7 @@ pub use tcp_route::TcpRoute;
 pub use team::Team;
 pub use telemetry_policy::TelemetryPolicy;
 pub use trust_bundle::TrustBundle;
+pub use validation_policy::ValidationPolicy;
 pub use workload::Workload;
 
 /// Group of the Gateway API.
@@ -245,6 +247,7 @@ kinds! {
     RateLimitPolicy,   "RateLimitPolicy",   "ratelimitpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "How often somebody may ask.";
     IpPolicy,          "IpPolicy",          "ippolicies",          POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "From which addresses somebody may ask.";
     CorsPolicy,        "CorsPolicy",        "corspolicies",        POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which other sites may call.";
+    ValidationPolicy,  "ValidationPolicy",  "validationpolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What requests and answers must be like.";
     AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
     TelemetryPolicy,   "TelemetryPolicy",   "telemetrypolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which requests are traced, and who is told.";
     AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";

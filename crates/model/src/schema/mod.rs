@@ -253,6 +253,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::RateLimitPolicy => include_str!("../../schemas/ratelimitpolicy.json"),
         KindName::IpPolicy => include_str!("../../schemas/ippolicy.json"),
         KindName::CorsPolicy => include_str!("../../schemas/corspolicy.json"),
+        KindName::ValidationPolicy => include_str!("../../schemas/validationpolicy.json"),
         KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
         KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
@@ -304,6 +305,7 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        | KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }

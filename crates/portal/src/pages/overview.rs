@@ -72,6 +72,7 @@ fn kind_of(path: &str) -> String {
         "ratelimitpolicies" => "RateLimitPolicy",
         "ippolicies" => "IpPolicy",
         "corspolicies" => "CorsPolicy",
+        "validationpolicies" => "ValidationPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 14] = [
+const JUDGED: [KindName; 15] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -47,6 +47,7 @@ const JUDGED: [KindName; 14] = [
     KindName::RateLimitPolicy,
     KindName::IpPolicy,
     KindName::CorsPolicy,
+    KindName::ValidationPolicy,
 ];
 
 /// Everything that is told.

@@ -63,6 +63,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,

@@ -66,6 +66,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::RateLimitPolicy => &["rlp"],
         KindName::IpPolicy => &["ipp"],
         KindName::CorsPolicy => &["corsp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::Workload => &["wl"],
         KindName::Developer => &["dev"],
         KindName::Application => &["app", "apps"],

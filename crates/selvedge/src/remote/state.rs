@@ -108,6 +108,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

@@ -19,7 +19,7 @@ use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
 use crate::compile::service_parents::is_service;
-use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{Access, Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -96,6 +96,8 @@ pub(in crate::compile) struct LoweredRule {
     /// Names of the products that the operation is part of, in the namespace of the version.
     pub(in crate::compile) products: Vec<Arc<str>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,12 @@ enum Answer {
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
@@ -190,6 +198,7 @@ impl Lowering<'_> {
             behind: None,
             products,
             answer,
+            described: None,
         });
     }
 
@@ -249,6 +258,7 @@ impl Lowering<'_> {
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
         let access = self.demands.of(&key);
         let products = self.products(Some(&key));
         let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
@@ -260,6 +270,7 @@ impl Lowering<'_> {
             behind,
             products,
             answer,
+            described,
         });
     }
 
@@ -311,6 +322,7 @@ impl Lowering<'_> {
             behind: None,
             products,
             answer,
+            described: None,
         });
     }
 

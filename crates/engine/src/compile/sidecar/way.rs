@@ -133,6 +133,7 @@ impl Straight {
             fault: None,
             rates: None,
             addresses: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             access: None,
