@@ -86,10 +86,7 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(
-        path,
-        STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH
-    )
+    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
 }
 
 /// Answers one request.

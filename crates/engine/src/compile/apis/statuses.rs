@@ -32,8 +32,13 @@ pub(super) fn all(book: &mut ApiBook, resources: &Resources) -> Vec<(Arc<Resourc
     for product in resources.all::<ApiProduct>() {
         let apis =
             product.content.spec.apis.iter().map(|api| (&api.version, api.operations.iter().collect()));
-        let condition = named(book, product.resource, apis, resources);
-        found.push((product.resource.clone(), plain(vec![condition])));
+        let mut conditions = vec![named(book, product.resource, apis, resources)];
+        if book.offers.is_closed(product.resource) {
+            let condition =
+                Condition::yes(ConditionType::Accepted, Reason::Accepted, product.resource.meta.generation);
+            conditions.push(condition.saying("no Plan of it holds, so nobody may ask for its operations"));
+        }
+        found.push((product.resource.clone(), plain(conditions)));
     }
     for plan in resources.all::<Plan>() {
         found.push((plan.resource.clone(), plain(of_plan(plan, resources))));
@@ -116,7 +121,7 @@ fn of_plan(plan: Typed<'_, Plan>, resources: &Resources) -> Vec<Condition> {
         return vec![Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, message, generation)];
     };
     let mut conditions = vec![Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation)];
-    if let Err(why) = offers::rates(&plan.resource.key.place().into(), &spec.rates) {
+    if let Some(why) = offers::impossible(spec) {
         let message = format!("{why}; the plan lets nobody in");
         conditions.push(Condition::no(ConditionType::Accepted, Reason::Invalid, message, generation));
     }
