@@ -181,10 +181,10 @@ fn plan_terms(plan: Typed<'_, Plan>) -> Option<PlanTerms> {
     })
 }
 
-/// Why a plan lets nobody in, when it has limits that cannot be kept.
-pub(super) fn impossible(spec: &PlanSpec) -> Option<String> {
+/// Why a plan lets nobody in: limits that cannot be kept.
+pub(super) fn problems(spec: &PlanSpec) -> Vec<String> {
     let rates = rates(&"".into(), &spec.rates).err();
-    rates.or_else(|| Quota::all(&spec.quotas).err())
+    rates.into_iter().chain(Quota::all(&spec.quotas).err()).collect()
 }
 
 /// The rates of a plan, or why they cannot be kept.

@@ -121,8 +121,9 @@ fn of_plan(plan: Typed<'_, Plan>, resources: &Resources) -> Vec<Condition> {
         return vec![Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, message, generation)];
     };
     let mut conditions = vec![Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation)];
-    if let Some(why) = offers::impossible(spec) {
-        let message = format!("{why}; the plan lets nobody in");
+    let problems = offers::problems(spec);
+    if !problems.is_empty() {
+        let message = format!("{}; the plan lets nobody in", problems.join("; "));
         conditions.push(Condition::no(ConditionType::Accepted, Reason::Invalid, message, generation));
     }
     let against: BTreeSet<String> = resources
