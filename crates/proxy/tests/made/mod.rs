@@ -194,6 +194,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         fault: None,
         rates: None,
         addresses: None,
+        validation: None,
         authentication: None,
         authorization: None,
         access: None,
