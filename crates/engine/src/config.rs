@@ -13,6 +13,7 @@ mod addresses;
 mod credential;
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
@@ -24,6 +25,7 @@ pub use addresses::{AddressRule, keeps_out};
 pub use credential::UpstreamCredential;
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
+pub use quota::Quota;
 pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,

@@ -9,7 +9,8 @@ use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
 use engine::config::{
-    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, RateLimit, Rewrite, Rule, Settings, Timeouts,
+    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings,
+    Timeouts,
 };
 use engine::customers::{ApplicationId, Holds, SubscriptionId};
 use engine::{RequestView, Verdict};
@@ -102,6 +103,19 @@ pub struct ToldRate<'c> {
     pub retry_after: Option<Duration>,
 }
 
+/// The quota that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldQuota<'c> {
+    /// The quota.
+    pub quota: &'c Quota,
+    /// Requests that are left of it, as far as this proxy knows.
+    pub left: u64,
+    /// When it begins anew, in seconds since 1970.
+    pub resets_at: i64,
+    /// The same, in seconds from now.
+    pub resets_in: u64,
+}
+
 /// On which terms a request was let in to an operation of products.
 #[derive(Clone, Copy, Debug)]
 pub struct Admitted<'c> {
@@ -186,6 +200,8 @@ pub struct Exchange<'c> {
     pub told_rate: Option<ToldRate<'c>>,
     /// The policy that does not let its address in, `namespace/name`.
     pub kept_out_by: Option<&'c str>,
+    /// The quota that its caller is told of.
+    pub told_quota: Option<ToldQuota<'c>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -203,6 +219,8 @@ pub struct Outcome {
     pub status: u16,
     /// What went wrong, if anything.
     pub failure: Option<Failure>,
+    /// Whether its answer was made here because of that, or there was none.
+    pub is_refused: bool,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
     /// The same, where a member of the mesh had to answer.
@@ -255,6 +273,7 @@ impl<'c> Exchange<'c> {
             unadmitted: None,
             told_rate: None,
             kept_out_by: None,
+            told_quota: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),

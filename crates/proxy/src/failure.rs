@@ -121,6 +121,8 @@ failures! {
     PlanEnded            => "plan_ended",               403,  7, Client,   Never,        "the plan of the subscription, or its product, has ended";
     PlanCredential       => "plan_credential",          403,  7, Client,   Never,        "the plan of the subscription does not take this kind of credential";
     RateLimited          => "rate_limited",             429,  8, Client,   Never,        "the caller has asked more often than a limit allows";
+    QuotaExceeded        => "quota_exceeded",           429,  8, Client,   Never,        "the subscription has used up a quota of its plan";
+    QuotaUnknown         => "quota_unknown",            503, 14, Proxy,    Never,        "how much of a quota is left cannot be found out now, and the plan refuses requests then";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

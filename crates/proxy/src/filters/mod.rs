@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod cors;
 pub mod fault;
 pub mod mirror;
+pub mod quotas;
 pub mod rates;
 pub mod redirect;
 

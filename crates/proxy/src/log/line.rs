@@ -98,6 +98,9 @@ pub fn write(
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
         string(out, b",\"limit\":", told.limit.name.as_bytes());
     }
+    if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
+        string(out, b",\"quota\":", told.quota.name.as_bytes());
+    }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);
