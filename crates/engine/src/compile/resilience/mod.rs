@@ -1,6 +1,5 @@
 //! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy, CorsPolicy and ValidationPolicy: who says what, and what comes
-//! of it for a rule
-//! and for a cluster.
+//! of it for a rule and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
