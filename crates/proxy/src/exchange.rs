@@ -9,7 +9,8 @@ use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
 use engine::config::{
-    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, RateLimit, Rewrite, Rule, Settings, Timeouts,
+    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings,
+    Timeouts,
 };
 use engine::customers::{ApplicationId, Holds, SubscriptionId};
 use engine::{RequestView, Verdict};
@@ -102,6 +103,19 @@ pub struct ToldRate<'c> {
     pub retry_after: Option<Duration>,
 }
 
+/// The quota that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldQuota<'c> {
+    /// The quota.
+    pub quota: &'c Quota,
+    /// Requests that are left of it, as far as this proxy knows.
+    pub left: u64,
+    /// When it begins anew, in seconds since 1970.
+    pub resets_at: i64,
+    /// The same, in seconds from now.
+    pub resets_in: u64,
+}
+
 /// On which terms a request was let in to an operation of products.
 #[derive(Clone, Copy, Debug)]
 pub struct Admitted<'c> {
@@ -184,6 +198,10 @@ pub struct Exchange<'c> {
     pub unadmitted: Option<Unadmitted<'c>>,
     /// The limit that its caller is told of.
     pub told_rate: Option<ToldRate<'c>>,
+    /// The quota that its caller is told of.
+    pub told_quota: Option<ToldQuota<'c>>,
+    /// The policy that does not let its address in, `namespace/name`.
+    pub kept_out_by: Option<&'c str>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -254,6 +272,8 @@ impl<'c> Exchange<'c> {
             admitted: None,
             unadmitted: None,
             told_rate: None,
+            told_quota: None,
+            kept_out_by: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),
@@ -282,6 +302,12 @@ impl<'c> Exchange<'c> {
     /// What a config says of it.
     #[must_use]
     pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
+        self.find_with(pinned, self.request.head.method_token.of(&self.request.text))
+    }
+
+    /// What a config would say of it, had it another method.
+    #[must_use]
+    pub fn find_with<'p>(&self, pinned: &'p Pinned, method: &[u8]) -> Verdict<'p> {
         let table = match &self.peer.counterpart {
             None => pinned.port().table(),
             // Asked for by each request: the service may have changed, or gone, since the connection was opened.
@@ -290,7 +316,8 @@ impl<'c> Exchange<'c> {
                 None => return Verdict::Misdirected,
             },
         };
-        table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
+        let view = RequestView { method, ..self.view() };
+        table.map_or(Verdict::NoMatch, |table| table.find(&view, self.peer.listener.as_deref()))
     }
 
     /// Whether the client reached us over TLS.

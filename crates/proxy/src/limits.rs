@@ -85,6 +85,12 @@ limits! {
     PASSWORDS_VERIFIED_MAX: usize = 1024,            "passwords a worker", "passwords that were not used for longest are verified again";
     PASSWORD_CHECKS_MAX: usize = 1,                  "passwords a worker that are verified at once", "further ones wait";
     PASSWORDS_WAITING_MAX: usize = 64,               "passwords a worker that wait to be verified", "503 `authentication_unavailable`";
+    INTROSPECTION_MILLISECONDS: u64 = 3000,          "milliseconds", "503 `authentication_unavailable`: the issuer did not say what a token is";
+    INTROSPECTIONS_MAX: usize = 256,                 "questions about tokens at once", "503 `authentication_unavailable`";
+    INTROSPECTION_ANSWER_BYTES_MAX: usize = 64 * KIB, "bytes",       "503 `authentication_unavailable`: the answer about a token is not taken";
+    INTROSPECTED_MAX: usize = 4096,                  "tokens a worker", "issuers are asked again about tokens that were not used for longest";
+    INTROSPECTED_INACTIVE_MAX: usize = 4096,         "tokens a worker", "issuers are asked again about tokens that do not count";
+    INTROSPECTED_INACTIVE_SECONDS: u64 = 5,          "seconds",      "an issuer is asked again about a token that does not count";
     KEYS_WAIT_MILLISECONDS: u64 = 3000,              "milliseconds", "503 `authentication_unavailable`: the keys of the token's issuer did not come";
     KEYS_FETCH_SECONDS: u64 = 10,                    "seconds",      "the question for the keys of an issuer has failed";
     KEYS_ANSWER_BYTES_MAX: usize = 256 * KIB,        "bytes",        "the answer with the keys of an issuer is not taken";
@@ -105,6 +111,11 @@ limits! {
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
+    QUOTA_ACCOUNTS_MAX: usize = 1 << 18,             "quotas of subscriptions", "what a plan says of the time when nobody can be asked holds for further ones";
+    QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
+    QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
+    QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
+    QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
     METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
     METER_NAMES_BYTES_MAX: usize = 8 * 1024 * KIB,   "bytes of names of what was called since the start", "all operations that a subscription calls are counted together, at last all subscriptions, as others";

@@ -1,6 +1,6 @@
 //! The only file that knows the order.
 //!
-//! A request passes: route → who asks → whether it may → filters → upstream → response filters → client. Every way it
+//! A request passes: route → from where → whether a page may → who asks → whether it may → filters → upstream → response filters → client. Every way it
 //! can end goes through one place, and the log line and the counters are written when the exchange is dropped, exactly
 //! once.
 
@@ -17,7 +17,7 @@ use engine::config::{Action, Backends, Mock, Rule, Target, Timeouts};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::{self, Flow, authentication, redirect};
+use crate::filters::{self, Flow, authentication, cors, redirect};
 use crate::hop::{self, Hop};
 use crate::message::Framing;
 use crate::respond::Answer;
@@ -91,12 +91,24 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
         Way::Rule(rule) => rule,
         Way::Answer(answer) => return Ok(Decision::Answer(answer)),
     };
+    filters::addresses::on_request(exchange, rule)?;
+    if let Flow::Respond(answer) = cors::first(exchange, rule) {
+        return Ok(Decision::Answer(answer));
+    }
     match authentication::on_request(exchange, rule) {
         Ok(()) => {}
         Err(authentication::Stop::Failure(failure)) => return Err(failure),
         // In a box: the future of requests that wait for nothing has no room for it.
         Err(authentication::Stop::Lacking(lacking)) => {
             Box::pin(authentication::later(exchange, rule, lacking)).await?;
+        }
+    }
+    permit(exchange, rule)?;
+    match filters::quotas::on_request(exchange, rule) {
+        Ok(()) => {}
+        Err(filters::quotas::Stop::Failure(failure)) => return Err(failure),
+        Err(filters::quotas::Stop::Wait(wait)) => {
+            Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
         }
     }
     decide(exchange, rule)
@@ -121,16 +133,23 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     {
         return Err(Failure::BodyTooLarge);
     }
-    route::choose(exchange)?;
+    match cors::rule_asked_about(exchange) {
+        Some(rule) => exchange.rule = Some(rule),
+        None => route::choose(exchange)?,
+    }
     exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
 }
 
-/// What becomes of a request whose caller is known.
-fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
+/// Whether a request may go on whose caller is known.
+fn permit<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     filters::authorization::on_request(exchange, rule)?;
     filters::access::on_request(exchange, rule)?;
-    filters::rates::on_request(exchange, rule)?;
-    if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
+    filters::rates::on_request(exchange, rule)
+}
+
+/// What becomes of a request that may go on.
+fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
+    if let Flow::Respond(answer) = filters::on_request(exchange, cors::left(&rule.filters)) {
         return Ok(Decision::Answer(answer));
     }
     match &rule.action {
@@ -159,6 +178,9 @@ fn choose_backend<'c>(
     let cluster = exchange.worker.clusters.get(slot).ok_or(Failure::BackendInvalid)?;
     if cluster.cluster.refuse.is_some() {
         return Err(Failure::BackendTlsInvalid);
+    }
+    if cluster.cluster.credential.as_ref().is_some_and(|credential| credential.value.is_none()) {
+        return Err(Failure::BackendCredentialMissing);
     }
     exchange.timeouts = bounds(rule, &cluster);
     Ok(Decision::Forward(cluster, rule))

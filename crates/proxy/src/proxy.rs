@@ -26,6 +26,7 @@ use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
+use crate::introspection::Introspector;
 use crate::keys::KeyKeeper;
 use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{Log, LogSink, Writer};
@@ -35,6 +36,7 @@ use crate::state::clusters::Around;
 use crate::state::meters::{self, Meter, Meters};
 use crate::state::metrics::Metrics;
 use crate::state::parties::Parties;
+use crate::state::quotas::Quotas;
 use crate::tap;
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
@@ -84,6 +86,7 @@ pub struct Proxy {
     shown: Arc<Shown>,
     writer: Writer,
     exporter: Exporter,
+    quotas: Arc<Quotas>,
     settling: Arc<Notify>,
     drain: Duration,
     meters: Arc<Meters>,
@@ -101,6 +104,8 @@ struct WorkerThread {
 struct Applying {
     preparer: Preparer,
     bound: BTreeSet<BindAddress>,
+    /// Whether it has stopped accepting for good.
+    is_leaving: bool,
 }
 
 /// What became of a config.
@@ -137,8 +142,10 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
+        let quotas = Arc::<Quotas>::default();
         let opened = open_meters(options.usage.as_deref(), count)?;
         let meters = Arc::new(opened.current);
+        let introspector = Introspector::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -148,7 +155,9 @@ impl Proxy {
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                     parties: parties.clone(),
+                    quotas: quotas.clone(),
                     meter: Meter::new(meters.clone(), index),
+                    introspector: introspector.clone(),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
@@ -157,6 +166,7 @@ impl Proxy {
         let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone(), meters.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        introspector.run_on(resolver.runtime());
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
@@ -174,11 +184,17 @@ impl Proxy {
             shown,
             writer,
             exporter,
+            quotas,
             settling,
             drain: options.drain,
             meters,
             left: Mutex::new(opened.left),
         })
+    }
+
+    /// What it was lent of quotas.
+    pub(crate) fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
     }
 
     /// What it counts, and what earlier starts have left behind; the latter once.
@@ -197,6 +213,9 @@ impl Proxy {
     /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_leaving {
+            return Applied { bound: Vec::new() };
+        }
         if let Err(error) = self.exporter.follow(&config) {
             eprintln!("selvedge: requests are not traced: {error}");
         }
@@ -353,10 +372,11 @@ impl Proxy {
         self.shown.connections_open()
     }
 
-    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
-    /// from an asynchronous task.
-    pub fn drain(self) {
+    /// Stops accepting for good, and lets what is under way finish for at most the drain time. Must not be called from
+    /// an asynchronous task.
+    pub fn empty(&self) {
         self.shown.draining();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving = true;
         let mut waiting = Vec::new();
         for worker in &self.workers {
             let (done, answered) = oneshot::channel::<()>();
@@ -365,6 +385,14 @@ impl Proxy {
             }
         }
         self.wait_for(waiting);
+    }
+
+    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
+    /// from an asynchronous task.
+    pub fn drain(self) {
+        if !self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving {
+            self.empty();
+        }
         self.resolver.stop();
         for worker in &self.workers {
             let _ = worker.orders.blocking_send(Order::Stop);
@@ -386,7 +414,9 @@ struct Surroundings {
     leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
     parties: Arc<Parties>,
+    quotas: Arc<Quotas>,
     meter: Meter,
+    introspector: Introspector,
 }
 
 /// Counters in a folder or, where that cannot be used, in memory: usage that a crash would lose is better than none,
@@ -419,11 +449,13 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties, meter } =
+                let Surroundings { around, leaving, missing_keys, parties, quotas, meter, introspector } =
                     surroundings;
+                let (drain, deleted) = leaving;
                 let worker = Worker::new(clock, member, metrics, told, around, missing_keys, meter)
                     .leaving(drain, deleted)
-                    .counting_with(parties);
+                    .counting_with(parties, quotas)
+                    .asking_by(introspector);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

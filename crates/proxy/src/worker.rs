@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Prepared;
+use crate::introspection::Introspector;
 use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
@@ -33,6 +34,8 @@ use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::parties::Parties;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
+use crate::state::quotas::Quotas;
+use crate::state::quotas::near::Near;
 use crate::state::random::Random;
 use crate::state::verified::Verified;
 use crate::tap::{Tap, Taps};
@@ -71,10 +74,16 @@ pub struct Worker {
     pub customers: RefCell<Shared<Customers>>,
     /// Keys of token issuers.
     pub keys: Keys,
+    /// Asks issuers what tokens are.
+    pub introspector: Introspector,
     /// Tokens and passwords that were verified lately.
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
     pub parties: Arc<Parties>,
+    /// What this proxy was lent of quotas, for all workers together.
+    pub quotas: Arc<Quotas>,
+    /// The part of it that this worker has used lately.
+    pub quotas_near: Near,
     /// Who has called what.
     pub meter: Meter,
 }
@@ -169,16 +178,25 @@ impl Worker {
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
+            quotas: Arc::default(),
+            quotas_near: Near::default(),
             meter,
             keys: Keys::new(missing_keys),
+            introspector: Introspector::default(),
             verified: Verified::default(),
         }
     }
 
+    /// The same, asking issuers together with others.
+    #[must_use]
+    pub fn asking_by(self, introspector: Introspector) -> Worker {
+        Worker { introspector, ..self }
+    }
+
     /// The same, counting limited callers together with others.
     #[must_use]
-    pub fn counting_with(self, parties: Arc<Parties>) -> Worker {
-        Worker { parties, ..self }
+    pub fn counting_with(self, parties: Arc<Parties>, quotas: Arc<Quotas>) -> Worker {
+        Worker { parties, quotas, ..self }
     }
 
     /// The same, with other ways for connections to leave: a bound on what is still open when its port drains, and what
@@ -306,6 +324,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.deadlines.tick();
         worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
+        worker.quotas_near.forget(worker.clock.wall_seconds());
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
         worker.spans.flush();

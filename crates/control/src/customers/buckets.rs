@@ -1,7 +1,6 @@
 //! Rows as the buckets that travel.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use discovery::customers::{Application, Bucket, Credential, Subscription};
 use engine::customers::Place;
@@ -172,8 +171,8 @@ fn unhex(text: &str) -> Option<[u8; 16]> {
     (text.len() == 32).then_some(bytes)
 }
 
-/// The 16 bytes of a UUID; of any other text, bytes that stand for it.
-fn id(uid: &Arc<str>) -> [u8; 16] {
+/// The number of a subscription: the 16 bytes of its UUID; of any other text, bytes that stand for it.
+pub fn id(uid: &str) -> [u8; 16] {
     let digits: String = uid.chars().filter(|letter| *letter != '-').collect();
     unhex(&digits).unwrap_or_else(|| {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, uid.as_bytes());

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use model::kinds::plan::{CredentialKind, PlanQuota};
+use model::kinds::plan::CredentialKind;
 use model::spiffe::SpiffeId;
 
-use super::RateLimit;
+use super::{Quota, RateLimit};
 
 /// The products that an operation belongs to. Whoever has one of them may ask for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct PlanTerms {
     /// How fast a subscription may ask.
     pub rates: Box<[RateLimit]>,
     /// How often a subscription may ask.
-    pub quotas: Box<[PlanQuota]>,
+    pub quotas: Box<[Quota]>,
 }
 
 impl Access {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::rates;
-use crate::config::{Access, PlanTerms};
+use crate::config::{Access, PlanTerms, Quota};
 
 /// The products with their plans.
 pub(super) fn whole(access: &Access) -> Value {
@@ -30,6 +30,16 @@ fn plan(plan: &PlanTerms) -> Value {
         "offered": is_offered,
         "credentials": credentials,
         "rates": rates.iter().map(rates::limit).collect::<Vec<_>>(),
-        "quotas": quotas,
+        "quotas": quotas.iter().map(quota).collect::<Vec<_>>(),
+    })
+}
+
+fn quota(quota: &Quota) -> Value {
+    let Quota { name, requests, calendar: _, is_hard, when_unknown, announced: _ } = quota;
+    json!({
+        "name": name,
+        "requests": requests,
+        "limit": if *is_hard { "Hard" } else { "Soft" },
+        "whenUnknown": format!("{when_unknown:?}"),
     })
 }

@@ -60,6 +60,13 @@ fn limits<'c>(exchange: &Exchange<'c>, rule: &'c Rule) -> impl Iterator<Item = &
     rule.rates.as_deref().unwrap_or_default().iter().chain(plan)
 }
 
+/// Takes back what all of them have charged, because something behind them refuses the request.
+pub fn forgive_all(exchange: &Exchange<'_>, rule: &Rule) {
+    if rule.rates.is_some() || exchange.admitted.is_some() {
+        forgive(exchange, rule, usize::MAX);
+    }
+}
+
 /// Takes back what the first `count` limits have charged.
 fn forgive(exchange: &Exchange<'_>, rule: &Rule, count: usize) {
     let now = exchange.worker.clock.nanoseconds();

@@ -11,6 +11,7 @@ pub mod described;
 pub mod event;
 pub mod example;
 pub mod kept;
+pub mod private;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -86,6 +87,14 @@ pub enum StartError {
         /// What the machine said.
         error: std::io::Error,
     },
+}
+
+impl StartError {
+    /// The proxy did not start with this admin address.
+    #[must_use]
+    pub fn of_proxy(admin: Option<SocketAddr>, error: std::io::Error) -> StartError {
+        StartError::Machine { what: what_failed(admin), error }
+    }
 }
 
 impl std::fmt::Display for StartError {
@@ -164,8 +173,7 @@ impl Running {
             member: None,
             deleted_ports,
         };
-        let proxy =
-            Proxy::start(proxy).map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
+        let proxy = Proxy::start(proxy).map_err(|error| StartError::of_proxy(admin, error))?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =
             State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };

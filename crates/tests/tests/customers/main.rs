@@ -2,6 +2,8 @@
 //! control plane, a real gateway that follows it, and the command line as a process.
 
 mod products;
+mod quotas;
+mod quotas_in_time;
 mod usage;
 
 use std::path::PathBuf;

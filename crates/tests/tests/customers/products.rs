@@ -20,9 +20,9 @@ paths:
   /owners:
     get: { responses: { '204': { description: all } } }
 ";
-pub(super) const HOST: &str = "pets.example";
+pub const HOST: &str = "pets.example";
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+pub fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({
         "apiVersion": "product.selvedge.dev/v1alpha1", "kind": kind,
         "metadata": { "name": name, "namespace": "default" }, "spec": spec,
@@ -34,7 +34,7 @@ fn plan(name: &str, rates: Value) -> Value {
 }
 
 /// Pets, of which a product has some operations, on two plans. Nobody says how callers prove who they are.
-pub(super) fn scene() -> Scene {
+pub fn scene() -> Scene {
     let mut scene = Scene::new();
     scene.http();
     let text = json!([{ "name": "pets.yaml", "content": PETS }]);
@@ -72,13 +72,13 @@ pub(super) async fn start() -> (Stage, Follower) {
 }
 
 impl Stage {
-    async fn asks(&self, path: &str, key: &str) -> Option<Answer> {
+    pub async fn asks(&self, path: &str, key: &str) -> Option<Answer> {
         let field = if key.is_empty() { String::new() } else { format!("x-api-key: {key}\r\n") };
         exchange(self.scene.entry(), get(HOST, path, &field)).await.ok()
     }
 
     /// Waits until a key is answered with a status and, where there is one, a reason.
-    pub(super) async fn is_told(&self, path: &str, key: &str, status: u16, reason: &str) -> Answer {
+    pub async fn is_told(&self, path: &str, key: &str, status: u16, reason: &str) -> Answer {
         eventually_some(&format!("{path} to be answered {status} {reason}"), || async {
             let answer = self.asks(path, key).await?;
             let reason_is = reason.is_empty() || answer.code().as_deref() == Some(reason);
@@ -88,7 +88,7 @@ impl Stage {
     }
 }
 
-fn problem(answer: &Answer) -> Value {
+pub fn problem(answer: &Answer) -> Value {
     serde_json::from_str(&answer.text()).unwrap_or_else(|_| panic!("no problem document: {}", answer.text()))
 }
 
@@ -151,6 +151,6 @@ async fn who_is_refused_is_told_exactly_why() {
     stage.done(&["delete", "plans.product.selvedge.dev", "pets-gold"]).await;
     stage.is_told("/pets/pets", &key, 403, "plan_ended").await;
     stage.done(&["subscription", "cancel", "mobile-pets"]).await;
-    stage.is_told("/pets/pets", &key, 403, "subscription_inactive").await;
+    stage.is_told("/pets/pets", &key, 403, "subscription_missing").await;
     drop(gateway);
 }

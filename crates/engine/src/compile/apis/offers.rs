@@ -17,7 +17,7 @@ use model::spiffe::GATEWAY_ACCOUNT;
 use model::{Resource, Resources};
 
 use crate::authentication::{ApiKey, Authentication, Method, Place};
-use crate::config::{Access, Front, PlanTerms, ProductTerms, RateLimit, SaidBy};
+use crate::config::{Access, Front, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
 
 /// A product that guards operations of a version.
 #[derive(Clone, Debug)]
@@ -170,7 +170,7 @@ fn plan_terms(plan: Typed<'_, Plan>) -> Option<PlanTerms> {
         is_offered,
         credentials: spec.credentials.as_slice().into(),
         rates: rates.ok()?,
-        quotas: spec.quotas.as_slice().into(),
+        quotas: Quota::all(&spec.quotas).ok()?,
         name,
     })
 }
