@@ -304,7 +304,7 @@ paths:
             ),
             (
                 "given: '$.tags[*]', then: {function: schema, functionOptions: {schema: {type: object, required: [description]}}}",
-                vec!["3 /tags/0 at /description is missing", "3 /tags/1 at /description is missing"],
+                vec!["3 /tags/0 has no `description`", "3 /tags/1 has no `description`"],
             ),
             (
                 "given: $.info, then: [{field: title, function: truthy}, {field: license, function: truthy}]",
