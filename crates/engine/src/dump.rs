@@ -8,6 +8,7 @@ mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
+mod transform;
 
 use std::time::Duration;
 
@@ -213,6 +214,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         rates,
         authentication,
         authorization,
+        transforms,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -238,6 +240,10 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
+    }
+    if let Some(transforms) = transforms {
+        let all = transforms.iter().map(|one| transform::transform(one));
+        object.insert("transforms".into(), all.collect());
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));

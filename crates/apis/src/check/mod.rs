@@ -19,6 +19,7 @@ use serde_json::Value;
 pub use body::{Sent, find as find_media, sent};
 pub use format::is_known as is_known_format;
 
+pub(crate) use body::within_bounds;
 pub(crate) use judge::equal;
 
 pub(crate) use parameters::is_json;
@@ -48,6 +49,8 @@ pub enum Where {
     Header(std::sync::Arc<str>),
     /// In the status of an answer.
     Status,
+    /// In method and path: they are those of no operation.
+    Path,
 }
 
 impl fmt::Display for Where {
@@ -57,6 +60,7 @@ impl fmt::Display for Where {
             Where::Body => f.write_str("body"),
             Where::Header(name) => write!(f, "header `{name}`"),
             Where::Status => f.write_str("status"),
+            Where::Path => f.write_str("path"),
         }
     }
 }

@@ -28,6 +28,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
@@ -154,6 +155,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy

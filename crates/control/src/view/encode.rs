@@ -73,6 +73,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
@@ -126,6 +127,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
@@ -184,6 +186,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::TransformPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),

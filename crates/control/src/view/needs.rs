@@ -176,6 +176,7 @@ impl Needs<'_> {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::TelemetryPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::references::ParentRef;
 use model::kinds::service::Service;
-use model::kinds::{Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP};
+use model::kinds::{
+    ApiVersion, Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP, PRODUCT_GROUP,
+};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -29,6 +31,7 @@ pub(super) trait Policy: KindType {
 pub(super) enum TargetKind {
     Gateway,
     Route,
+    Version,
     Service,
     Backend,
     Mesh,
@@ -36,9 +39,10 @@ pub(super) enum TargetKind {
 
 impl TargetKind {
     fn of(target: &PolicyTargetRef) -> Option<TargetKind> {
-        const ALL: [(&str, &str, TargetKind); 5] = [
+        const ALL: [(&str, &str, TargetKind); 6] = [
             (GATEWAY_GROUP, "Gateway", TargetKind::Gateway),
             (GATEWAY_GROUP, "HTTPRoute", TargetKind::Route),
+            (PRODUCT_GROUP, "APIVersion", TargetKind::Version),
             (CORE_GROUP, "Service", TargetKind::Service),
             (MESH_GROUP, "Backend", TargetKind::Backend),
             (MESH_GROUP, "Mesh", TargetKind::Mesh),
@@ -214,6 +218,9 @@ fn exists(target: &Target, section: Option<&str>, resources: &Resources) -> Resu
         }
         TargetKind::Backend => {
             resources.find::<Backend>(namespace, name).map(|_| ()).ok_or_else(|| missing("Backend"))
+        }
+        TargetKind::Version => {
+            resources.find::<ApiVersion>(namespace, name).map(|_| ()).ok_or_else(|| missing("APIVersion"))
         }
         TargetKind::Route => {
             let route =

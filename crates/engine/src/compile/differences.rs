@@ -8,7 +8,7 @@ use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
     Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute,
-    TelemetryPolicy, Workload,
+    TelemetryPolicy, TransformPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -48,6 +48,7 @@ pub(super) struct Watch {
     service: Watched,
     tcp_route: Watched,
     telemetry: Watched,
+    transform: Watched,
     workload: Watched,
 }
 
@@ -67,7 +68,7 @@ pub(super) struct Differences {
     pub(super) namespaces: bool,
     pub(super) policies: bool,
     pub(super) anchors: bool,
-    /// What ResiliencePolicies, FaultPolicies and RateLimitPolicies that came, went or were edited are about.
+    /// What ResiliencePolicies, FaultPolicies, RateLimitPolicies and TransformPolicies that came, went or were edited are about.
     pub(super) resilience: Option<Concerned>,
     /// TelemetryPolicies.
     pub(super) telemetry: bool,
@@ -109,7 +110,11 @@ impl Watch {
         let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
-        let concerned = concerned(&resilience, &faults, &rates);
+        let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
+        let mut concerned = concerned(&resilience, &faults, &rates);
+        if !transforms.is_empty() {
+            concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
+        }
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();

@@ -10,11 +10,12 @@ use model::resources::Typed;
 use model::{FieldPath, Resource};
 
 use super::apis::{Lowered, LoweredRule};
+use super::attached::{Target as Owner, TargetKind};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
-use super::resilience::{GatewaySide, ResilienceBook, RuleSide};
+use super::resilience::{Changes, GatewaySide, ResilienceBook, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target};
+use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target, Transform};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -138,11 +139,12 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let name = self.route.resource.key.name.as_str();
-        // Policies name routes, and a version of an API is none, though it may have the name of one.
-        let name = if self.told.lowered.is_some() { "" } else { name };
-        let route = (self.route.resource.namespace(), name);
-        let side = self.told.resilience.rule(route, rule, self.told.gateway);
+        // A version of an API may have the name of a route, and policies say which of them they mean.
+        let kind = if self.told.lowered.is_some() { TargetKind::Version } else { TargetKind::Route };
+        let name = self.route.resource.key.name.to_arc();
+        let route = Owner { kind, namespace: self.route.resource.namespace().into(), name };
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let side = self.told.resilience.rule(&route, (rule, lowered), self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
@@ -194,7 +196,8 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates } = policies;
+        let RuleSide { timeouts, retry, fault, rates, transforms } = policies;
+        let (transforms, action) = understood(transforms.as_ref(), action);
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let (authentication, authorization) = (None, None);
         let rule = Arc::new(Rule {
@@ -208,6 +211,7 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            transforms,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
@@ -286,6 +290,15 @@ fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
         query: fields("query parameter", &wanted.query_params, false),
     };
     (requirements, (!problems.is_empty()).then(|| problems.join("; ")))
+}
+
+/// The changes of a rule. One that cannot be understood lets nothing pass.
+fn understood(changes: Option<&Changes>, action: Action) -> (Option<Arc<[Arc<Transform>]>>, Action) {
+    let Some(changes) = changes else { return (None, action) };
+    match changes.iter().cloned().collect::<Option<Vec<_>>>() {
+        Some(all) => (Some(all.into()), action),
+        None => (None, Action::Refuse { status: 500, reason: "transform_invalid" }),
+    }
 }
 
 /// Filters and action of a rule.

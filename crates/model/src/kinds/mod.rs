@@ -39,9 +39,12 @@ pub mod role_binding;
 pub mod secret;
 pub mod service;
 pub mod subscription;
+pub mod shim;
 pub mod tcp_route;
 pub mod team;
 pub mod telemetry_policy;
+pub mod transform;
+pub mod transform_policy;
 pub mod trust_bundle;
 pub mod workload;
 
@@ -85,6 +88,7 @@ pub use subscription::Subscription;
 pub use tcp_route::TcpRoute;
 pub use team::Team;
 pub use telemetry_policy::TelemetryPolicy;
+pub use transform_policy::TransformPolicy;
 pub use trust_bundle::TrustBundle;
 pub use workload::Workload;
 
@@ -238,6 +242,7 @@ kinds! {
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
     ResiliencePolicy,  "ResiliencePolicy",  "resiliencepolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Timeouts, retries, limits and health of a destination.";
     FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
+    TransformPolicy,   "TransformPolicy",   "transformpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What is changed about messages on their way.";
     RateLimitPolicy,   "RateLimitPolicy",   "ratelimitpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "How often somebody may ask.";
     AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
     TelemetryPolicy,   "TelemetryPolicy",   "telemetrypolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which requests are traced, and who is told.";

@@ -173,6 +173,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         rates: None,
         authentication: None,
         authorization: None,
+        transforms: None,
         operation: None,
     }
 }

@@ -16,7 +16,8 @@ use model::resources::Typed;
 use super::described::Described;
 use super::selector::{Demands, demands};
 use super::{answers, ends};
-use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot};
+use super::super::resilience::told;
+use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot, Transform};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -52,6 +53,8 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) below: PathMatch,
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
+    /// What its clients need where its upstreams speak another version.
+    pub(in crate::compile) shim: Option<Arc<Transform>>,
     answer: Option<Answer>,
 }
 
@@ -59,6 +62,8 @@ pub(in crate::compile) struct LoweredRule {
 enum Answer {
     Fixed(Arc<FixedAnswer>),
     Mock(Arc<Mock>),
+    /// Its shim cannot be understood.
+    Refused,
 }
 
 impl LoweredRule {
@@ -67,6 +72,7 @@ impl LoweredRule {
         self.answer.as_ref().map(|answer| match answer {
             Answer::Fixed(fixed) => Action::Answer(fixed.clone()),
             Answer::Mock(mock) => Action::Mock(mock.clone()),
+            Answer::Refused => Action::Refuse { status: 500, reason: "shim_invalid" },
         })
     }
 }
@@ -85,9 +91,10 @@ pub(super) fn lower(
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
+        missing,
     };
     lowering.version();
-    let Lowering { rules, beyond, .. } = lowering;
+    let Lowering { rules, beyond, missing, .. } = lowering;
     let version = ground.version.resource;
     let mut route = Resource::clone(version);
     route.kind = Kind::HttpRoute(HttpRoute {
@@ -108,6 +115,7 @@ struct Lowering<'a> {
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
+    missing: Vec<String>,
 }
 
 impl Lowering<'_> {
@@ -135,7 +143,7 @@ impl Lowering<'_> {
         let path = PathMatch::Prefix(self.below());
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, shim: None, answer });
     }
 
     fn below(&self) -> Arc<str> {
@@ -174,7 +182,12 @@ impl Lowering<'_> {
         let mut rule = rule(&key, &path, ways, methods);
         rule.filters.clone_from(&self.filters);
         let target = self.ground.binding.and_then(|binding| binding.spec.target(&key));
-        let answer = target.and_then(|target| self.mock(operation, target));
+        let mut answer = target.and_then(|target| self.mock(operation, target));
+        let shim = target.map_or(Ok(None), |target| self.shim(operation, target)).unwrap_or_else(|why| {
+            self.missing.push(why);
+            answer = Some(Answer::Refused);
+            None
+        });
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
@@ -182,13 +195,30 @@ impl Lowering<'_> {
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
         let operation = Some(Arc::new(Operation { key, slot, version }));
-        self.beyond.push(LoweredRule { path, below: PathMatch::Prefix(self.below()), operation, answer });
+        let below = PathMatch::Prefix(self.below());
+        self.beyond.push(LoweredRule { path, below, operation, shim, answer });
     }
 
     fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
         let mock = target.mock?;
         let (operation, base) = (operation.clone(), self.base.clone());
         Some(Answer::Mock(Arc::new(Mock { operation, base, dynamic: mock.dynamic })))
+    }
+
+    /// What a shim does to an operation, if there is one and it does something.
+    fn shim(
+        &self,
+        operation: &apis::Operation,
+        target: &BindingTarget,
+    ) -> Result<Option<Arc<Transform>>, String> {
+        let Some(shim) = &target.shim else { return Ok(None) };
+        let origin = format!("shim of {}", self.ground.version.resource.key.place());
+        let changes = apis::shim::compile(&origin, shim, operation)
+            .map_err(|wrong| format!("{} answers with 500, its shim has mistakes: {}", operation.key, told(&wrong)))?;
+        Ok(changes.map(|changes| {
+            let (origin, base) = (origin.into(), self.base.clone());
+            Arc::new(Transform { origin, base, changes: Arc::new(changes) })
+        }))
     }
 
     /// Towards upstreams, which know nothing of the base path.
@@ -224,7 +254,7 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, shim: None, answer });
     }
 
     fn path(&self, template: &str) -> PathMatch {

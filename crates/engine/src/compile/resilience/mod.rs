@@ -9,6 +9,7 @@
 mod merge;
 mod rates;
 mod request;
+mod transforms;
 mod upstream;
 
 use std::collections::HashSet;
@@ -19,14 +20,17 @@ use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
+use model::kinds::transform_policy::TransformPolicy;
 use model::{Resource, Resources};
 
+use super::apis::LoweredRule;
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
 use super::references::Destination;
 use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts};
 use crate::status::ObjectStatus;
 
+pub(super) use transforms::{Changes, told};
 pub(super) use upstream::Part;
 
 impl Policy for ResiliencePolicy {
@@ -47,12 +51,19 @@ impl Policy for RateLimitPolicy {
     }
 }
 
+impl Policy for TransformPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 /// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
     resilience: Attached,
     faults: Attached,
     rates: Attached,
+    transforms: transforms::Transforms,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -61,6 +72,7 @@ pub(super) struct GatewaySide {
     resilience: Option<Arc<ResiliencePolicySpec>>,
     fault: Option<Arc<Fault>>,
     rates: Option<Arc<[RateLimit]>>,
+    transforms: Option<Changes>,
 }
 
 /// What holds for the requests of one rule.
@@ -70,6 +82,7 @@ pub(super) struct RuleSide {
     pub(super) retry: Option<Arc<Retry>>,
     pub(super) fault: Option<Arc<Fault>>,
     pub(super) rates: Option<Arc<[RateLimit]>>,
+    pub(super) transforms: Option<Changes>,
 }
 
 /// What changed policies are about.
@@ -90,7 +103,7 @@ impl Concerned {
         for Target { kind, namespace, name } in sides.flat_map(|side| attached::targets::<P>(side)) {
             match kind {
                 TargetKind::Gateway => self.gateways = true,
-                TargetKind::Route => drop(self.routes.insert((namespace, name))),
+                TargetKind::Route | TargetKind::Version => drop(self.routes.insert((namespace, name))),
                 TargetKind::Service => {
                     self.destinations.insert(Destination { service: true, namespace, name });
                 }
@@ -112,6 +125,7 @@ impl ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
             rates: Attached::new::<RateLimitPolicy>(resources),
+            transforms: transforms::Transforms::new(resources),
         }
     }
 
@@ -125,25 +139,31 @@ impl ResilienceBook {
             resilience: merged.map(Arc::new),
             fault: fault.map(|policy| Arc::new(request::fault(&policy.spec))),
             rates: some(rates::at(&self.rates, &target, None)),
+            transforms: some(self.transforms.at(&target, None)),
         }
     }
 
     /// What holds for a rule, beside what stands in its cluster.
-    pub(super) fn rule(&self, route: (&str, &str), rule: &HttpRule, gateway: &GatewaySide) -> RuleSide {
-        let target = Target { kind: TargetKind::Route, namespace: route.0.into(), name: route.1.into() };
+    pub(super) fn rule(
+        &self,
+        target: &Target,
+        (rule, lowered): (&HttpRule, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> RuleSide {
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(&target, section).map(|policy| &policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
-        let fault = self.faults.of::<FaultPolicy>(&target, section).next();
+        let fault = self.faults.of::<FaultPolicy>(target, section).next();
         RuleSide {
             timeouts: request::timeouts(rule.timeouts).or(&request::bounds(merged.timeouts)),
             retry: merged.retries.as_ref().map(|retries| Arc::new(request::retry(retries))),
             fault: fault
                 .map(|policy| Arc::new(request::fault(&policy.spec)))
                 .or_else(|| gateway.fault.clone()),
-            rates: self.rates(&target, section, gateway),
+            rates: self.rates(target, section, gateway),
+            transforms: self.transforms.of_rule((target, section), gateway.transforms.as_ref(), lowered),
         }
     }
 
@@ -184,11 +204,16 @@ impl ResilienceBook {
         let resilience = self.resilience.statuses::<ResiliencePolicy>(controller, resources);
         let faults = self.faults.statuses::<FaultPolicy>(controller, resources);
         let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
-        let all = resilience.chain(faults).chain(rates);
+        let transforms = self.transforms.attached.statuses::<TransformPolicy>(controller, resources);
+        let transforms = transforms.map(|(resource, status)| {
+            let status = self.transforms.judged(&resource, status);
+            (resource, status)
+        });
+        let all = resilience.chain(faults).chain(rates).chain(transforms);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
 }
 
-fn some(limits: Vec<RateLimit>) -> Option<Arc<[RateLimit]>> {
-    (!limits.is_empty()).then(|| limits.into())
+fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
+    (!list.is_empty()).then(|| list.into())
 }

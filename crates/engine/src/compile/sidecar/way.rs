@@ -125,6 +125,7 @@ impl Straight {
             rates: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            transforms: None,
             operation: None,
         };
         let seniority =
