@@ -21,6 +21,7 @@ pub mod objects;
 mod pieces;
 pub mod plane;
 pub mod proxies;
+pub mod quotas;
 pub mod reconcile;
 pub mod server;
 pub mod snapshot;

@@ -11,6 +11,7 @@ pub mod customers;
 pub mod limits;
 pub mod messages;
 pub mod object;
+pub mod quotas;
 pub mod rejection;
 pub mod reports;
 pub mod server;

@@ -105,8 +105,10 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             fault: None,
             authentication: None,
             rates: None,
+            validation: None,
             authorization: None,
             transforms: None,
+            access: None,
             operation: None,
         }),
     }

@@ -8,18 +8,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod access;
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
 mod settings;
 mod sources;
 mod transform;
+mod validation;
 
+pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
-pub use rates::{RateKey, RateLimit};
+pub use quota::Quota;
+pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -32,6 +37,7 @@ pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscoreP
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 pub use transform::Transform;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -209,6 +215,10 @@ pub struct Rule {
     pub authorization: Option<Arc<Authorization>>,
     /// What is changed about messages, in the order in which requests pass; `None` when nothing is.
     pub transforms: Option<Arc<[Arc<Transform>]>>,
+    /// Which products give the right to ask; `None` when none is needed.
+    pub access: Option<Arc<Access>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }

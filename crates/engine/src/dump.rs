@@ -4,11 +4,13 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod access;
 mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
 mod transform;
+mod validation;
 
 use std::time::Duration;
 
@@ -215,6 +217,8 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         authentication,
         authorization,
         transforms,
+        access,
+        validation,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -244,6 +248,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     if let Some(transforms) = transforms {
         let all = transforms.iter().map(|one| transform::transform(one));
         object.insert("transforms".into(), all.collect());
+    }
+    if let Some(validation) = validation {
+        object.insert("validation".into(), validation::whole(validation));
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));

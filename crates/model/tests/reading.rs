@@ -222,6 +222,9 @@ fn least(kind: KindName) -> &'static str {
         KindName::RateLimitPolicy => {
             "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], limits: [{name: a, requests: 1, per: 1s}]}"
         }
+        KindName::ValidationPolicy => {
+            "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], limits: {depthMax: 8}}"
+        }
         KindName::FaultPolicy => {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], abort: {status: 503}}"
         }
@@ -288,6 +291,7 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::FaultPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::TransformPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::RateLimitPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::ValidationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthenticationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::TelemetryPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
-use engine::config::{Abort, Cors, HeaderEdits, Mirror, RateLimit, Rewrite, Rule, Settings, Timeouts};
+use engine::config::{
+    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings, Timeouts,
+};
+use engine::customers::{ApplicationId, Holds, SubscriptionId};
 use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
@@ -22,6 +26,7 @@ use crate::request_id::RequestId;
 use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
+use crate::stream::WholeBody;
 use crate::trace::Trace;
 use crate::vouched::Vouched;
 use crate::waits::Waits;
@@ -99,6 +104,50 @@ pub struct ToldRate<'c> {
     pub retry_after: Option<Duration>,
 }
 
+/// The quota that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldQuota<'c> {
+    /// The quota.
+    pub quota: &'c Quota,
+    /// Requests that are left of it, as far as this proxy knows.
+    pub left: u64,
+    /// When it begins anew, in seconds since 1970.
+    pub resets_at: i64,
+    /// The same, in seconds from now.
+    pub resets_in: u64,
+}
+
+/// On which terms a request was let in to an operation of products.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'c> {
+    /// Who has agreed to them; `None` where nobody has to.
+    pub subscriber: Option<Subscriber>,
+    /// The product.
+    pub product: &'c ProductTerms,
+    /// The plan of it.
+    pub plan: &'c PlanTerms,
+}
+
+/// Whoever has agreed to a plan, as numbers: what is counted by them outlives the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The subscription, to which all limits of the plan belong.
+    pub subscription: SubscriptionId,
+    /// The application that calls.
+    pub application: ApplicationId,
+    /// Where the calendar periods of the subscription begin, in seconds since 1970.
+    pub anchor: u64,
+}
+
+/// A subscription that did not let a request in.
+#[derive(Clone, Copy, Debug)]
+pub struct Unadmitted<'c> {
+    /// The product that it is to.
+    pub product: &'c ProductTerms,
+    /// Who holds it.
+    pub holds: Holds,
+}
+
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.
 #[derive(Debug)]
 pub struct Exchange<'c> {
@@ -132,6 +181,19 @@ pub struct Exchange<'c> {
     pub timeouts: Timeouts,
     /// What the proxies on its way tell each other.
     pub hop: Hop,
+    /// Its body, once it was taken in whole: see [`crate::whole`].
+    pub body: Option<Box<WholeBody>>,
+    /// The length of its body, where the body is another than the client's.
+    pub body_length: Option<u64>,
+    /// Up to how many bytes its answer must be taken in whole before any of it goes on; `None` when it passes as it
+    /// comes.
+    pub answer_bytes_max: Option<usize>,
+    /// Whether its answer is judged when it has passed.
+    pub is_sampled: bool,
+    /// What a policy has found wrong with it or its answer.
+    pub findings: Option<Box<Findings<'c>>>,
+    /// The length of the answer's body, where the body is another than the upstream's.
+    pub answer_length: Option<u64>,
     /// Whether its body is kept to be sent again, and so handed on as content.
     pub keeps_body: bool,
     /// With what it is answered on purpose.
@@ -144,8 +206,14 @@ pub struct Exchange<'c> {
     pub concealed: Concealed<'c>,
     /// Why a credential did not count, as a stable word for the log.
     pub unproven: Option<&'static str>,
+    /// On which terms it was let in, once it was, to an operation of products.
+    pub admitted: Option<Admitted<'c>>,
+    /// Why it was not.
+    pub unadmitted: Option<Unadmitted<'c>>,
     /// The limit that its caller is told of.
     pub told_rate: Option<ToldRate<'c>>,
+    /// The quota that its caller is told of.
+    pub told_quota: Option<ToldQuota<'c>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -205,13 +273,22 @@ impl<'c> Exchange<'c> {
             mirrors: Vec::new(),
             timeouts: Timeouts::default(),
             hop: Hop::default(),
+            body: None,
+            body_length: None,
+            answer_bytes_max: None,
+            is_sampled: false,
+            findings: None,
+            answer_length: None,
             keeps_body: false,
             abort: None,
             is_copy: false,
             principal: Principal::default(),
             concealed: Concealed::default(),
             unproven: None,
+            admitted: None,
+            unadmitted: None,
             told_rate: None,
+            told_quota: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),

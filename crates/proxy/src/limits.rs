@@ -102,9 +102,17 @@ limits! {
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
     MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
     BODIES_HELD_BYTES_MAX: usize = 16 * 1024 * KIB,  "bytes a worker", "a request whose body would need more is neither copied to a mirror, which is counted, nor sent again";
+    WHOLE_BODIES_BYTES_MAX: usize = 64 * 1024 * KIB, "bytes a worker", "503 `whole_bodies_full`: a body that a rule must see whole is not taken in";
+    WHOLE_BODY_SECONDS: u32 = 60,                    "seconds",      "408 `body_timeout`: a body that a rule must see whole did not come to its end";
+    VIOLATIONS_TOLD_MAX: usize = 32,                "violations",   "further ones are counted in `moreViolations`, not told";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
+    QUOTA_ACCOUNTS_MAX: usize = 1 << 18,             "quotas of subscriptions", "what a plan says of the time when nobody can be asked holds for further ones";
+    QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
+    QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
+    QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
+    QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
     HOP_DIGITS_MAX: usize = 8,                       "digits",       "a longer `grpc-timeout`, `selvedge-timeout-ms` or `selvedge-attempt` is not read, as if it were not there";
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";

@@ -6,6 +6,7 @@
 
 mod forward;
 mod made;
+mod relay;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -30,7 +31,7 @@ use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
-    let done = match admitted(exchange).await {
+    let done = match admitted(downstream, exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
             let work = pin!(forward(downstream, exchange, &cluster, rule));
@@ -85,7 +86,10 @@ enum Decision<'c> {
 }
 
 /// Everything that is decided before an upstream is asked.
-async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+async fn admitted<'c>(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'c>,
+) -> Result<Decision<'c>, Failure> {
     let rule = match find(exchange)? {
         Way::Rule(rule) => rule,
         Way::Answer(answer) => return Ok(Decision::Answer(answer)),
@@ -97,6 +101,17 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
         Err(authentication::Stop::Lacking(lacking)) => {
             Box::pin(authentication::later(exchange, rule, lacking)).await?;
         }
+    }
+    permit(exchange, rule)?;
+    match filters::quotas::on_request(exchange, rule) {
+        Ok(()) => {}
+        Err(filters::quotas::Stop::Failure(failure)) => return Err(failure),
+        Err(filters::quotas::Stop::Wait(wait)) => {
+            Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
+        }
+    }
+    if let Some(validation) = rule.validation.as_deref() {
+        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
     }
     decide(exchange, rule)
 }
@@ -124,10 +139,15 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
 }
 
-/// What becomes of a request whose caller is known.
-fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
+/// Whether a request may go on whose caller is known.
+fn permit<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     filters::authorization::on_request(exchange, rule)?;
-    filters::rates::on_request(exchange, rule)?;
+    filters::access::on_request(exchange, rule)?;
+    filters::rates::on_request(exchange, rule)
+}
+
+/// What becomes of a request that may go on.
+fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));
     }

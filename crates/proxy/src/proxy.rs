@@ -33,6 +33,7 @@ use crate::settled;
 use crate::state::clusters::Around;
 use crate::state::metrics::Metrics;
 use crate::state::parties::Parties;
+use crate::state::quotas::Quotas;
 use crate::tap;
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
@@ -80,6 +81,7 @@ pub struct Proxy {
     shown: Arc<Shown>,
     writer: Writer,
     exporter: Exporter,
+    quotas: Arc<Quotas>,
     settling: Arc<Notify>,
     drain: Duration,
 }
@@ -94,6 +96,8 @@ struct WorkerThread {
 struct Applying {
     preparer: Preparer,
     bound: BTreeSet<BindAddress>,
+    /// Whether it has stopped accepting for good.
+    is_leaving: bool,
 }
 
 /// What became of a config.
@@ -130,6 +134,7 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
+        let quotas = Arc::<Quotas>::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -139,6 +144,7 @@ impl Proxy {
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                     parties: parties.clone(),
+                    quotas: quotas.clone(),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
@@ -164,9 +170,15 @@ impl Proxy {
             shown,
             writer,
             exporter,
+            quotas,
             settling,
             drain: options.drain,
         })
+    }
+
+    /// What it was lent of quotas.
+    pub(crate) fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
     }
 
     /// Who this proxy is in its mesh, and whom it believes.
@@ -179,6 +191,9 @@ impl Proxy {
     /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_leaving {
+            return Applied { bound: Vec::new() };
+        }
         if let Err(error) = self.exporter.follow(&config) {
             eprintln!("selvedge: requests are not traced: {error}");
         }
@@ -335,10 +350,11 @@ impl Proxy {
         self.shown.connections_open()
     }
 
-    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
-    /// from an asynchronous task.
-    pub fn drain(self) {
+    /// Stops accepting for good, and lets what is under way finish for at most the drain time. Must not be called from
+    /// an asynchronous task.
+    pub fn empty(&self) {
         self.shown.draining();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving = true;
         let mut waiting = Vec::new();
         for worker in &self.workers {
             let (done, answered) = oneshot::channel::<()>();
@@ -347,6 +363,14 @@ impl Proxy {
             }
         }
         self.wait_for(waiting);
+    }
+
+    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
+    /// from an asynchronous task.
+    pub fn drain(self) {
+        if !self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving {
+            self.empty();
+        }
         self.resolver.stop();
         for worker in &self.workers {
             let _ = worker.orders.blocking_send(Order::Stop);
@@ -368,6 +392,7 @@ struct Surroundings {
     leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
     parties: Arc<Parties>,
+    quotas: Arc<Quotas>,
 }
 
 fn spawn_worker(
@@ -385,10 +410,11 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties } = surroundings;
+                let Surroundings { around, leaving, missing_keys, parties, quotas } = surroundings;
+                let (drain, deleted) = leaving;
                 let worker = Worker::new(clock, member, metrics, told, around, missing_keys)
                     .leaving(drain, deleted)
-                    .counting_with(parties);
+                    .counting_with(parties, quotas);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -32,6 +32,8 @@ use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::parties::Parties;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
+use crate::state::quotas::Quotas;
+use crate::state::quotas::near::Near;
 use crate::state::random::Random;
 use crate::state::verified::Verified;
 use crate::tap::{Tap, Taps};
@@ -74,6 +76,10 @@ pub struct Worker {
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
     pub parties: Arc<Parties>,
+    /// What this proxy was lent of quotas, for all workers together.
+    pub quotas: Arc<Quotas>,
+    /// The part of it that this worker has used lately.
+    pub quotas_near: Near,
 }
 
 /// What a worker is told.
@@ -165,6 +171,8 @@ impl Worker {
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
+            quotas: Arc::default(),
+            quotas_near: Near::default(),
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
@@ -172,8 +180,8 @@ impl Worker {
 
     /// The same, counting limited callers together with others.
     #[must_use]
-    pub fn counting_with(self, parties: Arc<Parties>) -> Worker {
-        Worker { parties, ..self }
+    pub fn counting_with(self, parties: Arc<Parties>, quotas: Arc<Quotas>) -> Worker {
+        Worker { parties, quotas, ..self }
     }
 
     /// The same, with other ways for connections to leave: a bound on what is still open when its port drains, and what
@@ -301,6 +309,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.deadlines.tick();
         worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
+        worker.quotas_near.forget(worker.clock.wall_seconds());
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
         worker.spans.flush();

@@ -48,7 +48,7 @@ An API out of its description:
   selvedge up petstore.yaml                     routes and a mock, ready to call
   selvedge bind petstore --upstream http://127.0.0.1:9000
                                                 the service itself behind the same URL
-With a control plane (`selvedge up --data DIR` runs one, too):
+With a control plane (`selvedge up` runs one, too, and says how to name it):
   selvedge diff -f shop.yaml                    what would change, and which requests with it
   selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
   selvedge get httproutes -A                    what there is

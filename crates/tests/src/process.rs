@@ -26,7 +26,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts with these flags beside `-f` and `--admin`, and waits until ready; tells the admin address.
+    /// Starts with these flags beside `-f` and `--admin`, and waits until ready; tells the admin address. It serves an
+    /// API only where the flags ask for one: what is measured of a gateway is the gateway.
     ///
     /// # Errors
     /// When it does not become ready.
@@ -35,7 +36,9 @@ impl Process {
         let file = folder.path().join("gateway.yaml");
         std::fs::write(&file, yaml).map_err(|failure| failure.to_string())?;
         let file = file.display().to_string();
-        let arguments = [&["up", "-f", &file, "--admin", "127.0.0.1:0"], flags].concat();
+        let serves = flags.iter().any(|flag| ["--data", "--listen"].contains(flag));
+        let alone: &[&str] = if serves { &[] } else { &["--listen", "off"] };
+        let arguments = [&["up", "-f", &file, "--admin", "127.0.0.1:0"], alone, flags].concat();
         let is_ready = |line: &str| line.starts_with("selvedge") && line.contains(" ready ");
         Process::run(folder, &arguments, is_ready).await
     }

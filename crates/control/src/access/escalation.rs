@@ -79,6 +79,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::FaultPolicy(_)
         | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::AuthenticationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)

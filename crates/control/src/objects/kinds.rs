@@ -30,6 +30,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::FaultPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
@@ -157,6 +158,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::FaultPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

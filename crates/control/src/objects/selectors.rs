@@ -270,6 +270,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::FaultPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

@@ -168,6 +168,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::TelemetryPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

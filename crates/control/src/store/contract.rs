@@ -22,6 +22,10 @@ pub use super::customers::contract::{
     buckets_and_families_hold_what_belongs_there, rows_have_an_epoch_of_their_own_and_tell_what_happened,
     the_pepper_is_made_once_and_stays, what_one_row_claims_no_other_row_can_have,
 };
+pub use super::quotas::contract::{
+    a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
+    many_that_write_a_quota_at_once_lose_nothing, of_two_that_write_a_quota_anew_one_is_heard,
+};
 pub use chance::random_change_sets_do_what_a_plain_model_does;
 
 /// Makes a test of each promise. `$open` is an async function without arguments that returns something with a method
@@ -52,6 +56,9 @@ macro_rules! keeps_its_promises {
             rows_have_an_epoch_of_their_own_and_tell_what_happened,
             buckets_and_families_hold_what_belongs_there,
             the_pepper_is_made_once_and_stays,
+            of_two_that_write_a_quota_anew_one_is_heard,
+            many_that_write_a_quota_at_once_lose_nothing,
+            a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
         );
     };
     ($open:path => $($promise:ident,)*) => {

@@ -18,6 +18,7 @@ mod kills;
 mod leases;
 mod line;
 pub mod postgres;
+pub mod quotas;
 mod rows;
 pub mod sqlite;
 mod writer;
@@ -238,6 +239,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The rows of customers; none where nobody keeps any.
     fn customers(&self) -> Option<&dyn customers::CustomerRows> {
+        None
+    }
+
+    /// The rows of quotas; none where nobody lends any.
+    fn quotas(&self) -> Option<&dyn quotas::QuotaRows> {
         None
     }
 

@@ -75,6 +75,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::TelemetryPolicy(_)
         | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -129,6 +130,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::TelemetryPolicy(_)
         | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -188,6 +190,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TransformPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ValidationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),

@@ -181,6 +181,7 @@ impl Index {
             | Kind::FaultPolicy(_)
             | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
+            | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -267,6 +268,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
         Kind::TransformPolicy(policy) => &policy.spec.target_refs,
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
+        Kind::ValidationPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

@@ -105,6 +105,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         | Kind::FaultPolicy(_)
         | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

@@ -8,7 +8,7 @@ use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
     Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute,
-    TelemetryPolicy, TransformPolicy, Workload,
+    TelemetryPolicy, TransformPolicy, ValidationPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -49,6 +49,7 @@ pub(super) struct Watch {
     tcp_route: Watched,
     telemetry: Watched,
     transform: Watched,
+    validation: Watched,
     workload: Watched,
 }
 
@@ -68,7 +69,8 @@ pub(super) struct Differences {
     pub(super) namespaces: bool,
     pub(super) policies: bool,
     pub(super) anchors: bool,
-    /// What ResiliencePolicies, FaultPolicies, RateLimitPolicies and TransformPolicies that came, went or were edited are about.
+    /// What ResiliencePolicies, FaultPolicies, RateLimitPolicies, TransformPolicies and ValidationPolicies that came, went or
+    /// were edited are about.
     pub(super) resilience: Option<Concerned>,
     /// TelemetryPolicies.
     pub(super) telemetry: bool,
@@ -111,7 +113,10 @@ impl Watch {
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
         let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
-        let mut concerned = concerned(&resilience, &faults, &rates);
+        let validation = real(self.validation.update(shelf::<ValidationPolicy>(resources)));
+        let revisions = self.api_revision.update(shelf::<ApiRevision>(resources));
+        let mut concerned = concerned(&resilience, &faults, &rates, &validation);
+        note_described(&mut concerned, &revisions, resources);
         if !transforms.is_empty() {
             concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
         }
@@ -130,7 +135,7 @@ impl Watch {
                 && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
         let apis = !self.api.update(shelf::<Api>(resources)).is_empty()
             | !self.api_version.update(shelf::<ApiVersion>(resources)).is_empty()
-            | !self.api_revision.update(shelf::<ApiRevision>(resources)).is_empty()
+            | !revisions.is_empty()
             | !self.api_binding.update(shelf::<ApiBinding>(resources)).is_empty()
             | !self.api_product.update(shelf::<ApiProduct>(resources)).is_empty()
             | !self.plan.update(shelf::<Plan>(resources)).is_empty();
@@ -158,14 +163,34 @@ impl Watch {
 }
 
 /// What policies of these kinds are about; `None` when none has changed.
-fn concerned(resilience: &[Change], faults: &[Change], rates: &[Change]) -> Option<Concerned> {
-    [resilience, faults, rates].iter().any(|changes| !changes.is_empty()).then(|| {
+fn concerned(
+    resilience: &[Change],
+    faults: &[Change],
+    rates: &[Change],
+    validation: &[Change],
+) -> Option<Concerned> {
+    [resilience, faults, rates, validation].iter().any(|changes| !changes.is_empty()).then(|| {
         let mut concerned = Concerned::default();
         concerned.note::<ResiliencePolicy>(resilience);
         concerned.note::<FaultPolicy>(faults);
         concerned.note::<RateLimitPolicy>(rates);
+        concerned.note::<ValidationPolicy>(validation);
         concerned
     })
+}
+
+/// Policies that name a revision which is another one now are as good as edited.
+fn note_described(concerned: &mut Option<Concerned>, revisions: &[Change], resources: &Resources) {
+    for policy in resources.all::<ValidationPolicy>() {
+        let Some(by) = &policy.content.spec.description else { continue };
+        let named = sides(revisions).any(|revision| {
+            revision.namespace() == policy.resource.namespace() && revision.key.name.as_str() == &*by.revision
+        });
+        if named {
+            let edited = Change { before: Some(policy.resource.clone()), after: None };
+            concerned.get_or_insert_default().note::<ValidationPolicy>(&[edited]);
+        }
+    }
 }
 
 /// Whether what has no sidecar came, went or is selected by others, where something has one: who protects a Service

@@ -273,6 +273,7 @@ impl Compiler {
             slots,
             book: &mut self.book,
             protection: &mut self.protection,
+            apis: &self.apis,
             resources,
         }))
     }
@@ -327,7 +328,7 @@ impl Compiler {
 
     fn judge_resilience(&mut self, differences: &Differences, resources: &Resources) {
         let Some(concerned) = &differences.resilience else { return };
-        self.resilience = ResilienceBook::new(resources);
+        self.resilience = ResilienceBook::new(resources, &mut self.apis);
         match concerned.meshes {
             true => self.book.touch_all(),
             false => self.book.touch(&concerned.destinations),

@@ -196,10 +196,11 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates, transforms } = policies;
+        let RuleSide { timeouts, retry, fault, rates, transforms, validation } = policies;
         let (transforms, action) = understood(transforms.as_ref(), action);
+        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
-        let (authentication, authorization) = (None, None);
+        let (authentication, authorization, access) = (None, None, None);
         let rule = Arc::new(Rule {
             slot,
             origin,
@@ -212,6 +213,8 @@ impl RuleCompiler<'_> {
             authentication,
             authorization,
             transforms,
+            access,
+            validation,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
@@ -260,7 +263,7 @@ fn path(wanted: &HttpMatch) -> Result<PathMatch, String> {
 }
 
 /// Demands of a match, and what is wrong with them. Of a repeated name only the first one counts.
-fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
+pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
     let mut problems = Vec::new();
     let mut fields = |what: &str, list: &[model::kinds::http_route::ValueMatch], lower: bool| {
         let mut found: Vec<FieldMatch> = Vec::new();

@@ -46,6 +46,7 @@ pub mod telemetry_policy;
 pub mod transform;
 pub mod transform_policy;
 pub mod trust_bundle;
+pub mod validation_policy;
 pub mod workload;
 
 use std::fmt;
@@ -90,6 +91,7 @@ pub use team::Team;
 pub use telemetry_policy::TelemetryPolicy;
 pub use transform_policy::TransformPolicy;
 pub use trust_bundle::TrustBundle;
+pub use validation_policy::ValidationPolicy;
 pub use workload::Workload;
 
 /// Group of the Gateway API.
@@ -244,6 +246,7 @@ kinds! {
     FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
     TransformPolicy,   "TransformPolicy",   "transformpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What is changed about messages on their way.";
     RateLimitPolicy,   "RateLimitPolicy",   "ratelimitpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "How often somebody may ask.";
+    ValidationPolicy,  "ValidationPolicy",  "validationpolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What requests and answers must be like.";
     AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
     TelemetryPolicy,   "TelemetryPolicy",   "telemetrypolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which requests are traced, and who is told.";
     AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";

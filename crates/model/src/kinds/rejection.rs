@@ -63,6 +63,8 @@ impl KindName {
             KindName::TransformPolicy => OnRejection::DenyTargets,
             // Without it nothing holds callers back, and the edit may be the one that was to.
             KindName::RateLimitPolicy => OnRejection::DenyTargets,
+            // Without it everything passes, and the edit may be the one that keeps an attack out.
+            KindName::ValidationPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
             // It says whether cleartext is let in, and calls that no policy speaks of.

@@ -252,6 +252,7 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
         KindName::TransformPolicy => include_str!("../../schemas/transformpolicy.json"),
         KindName::RateLimitPolicy => include_str!("../../schemas/ratelimitpolicy.json"),
+        KindName::ValidationPolicy => include_str!("../../schemas/validationpolicy.json"),
         KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
         KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
@@ -301,7 +302,8 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::TransformPolicy
-        | KindName::RateLimitPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }

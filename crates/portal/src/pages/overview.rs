@@ -71,6 +71,7 @@ fn kind_of(path: &str) -> String {
         "faultpolicies" => "FaultPolicy",
         "transformpolicies" => "TransformPolicy",
         "ratelimitpolicies" => "RateLimitPolicy",
+        "validationpolicies" => "ValidationPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",

@@ -16,6 +16,7 @@ pub mod open;
 pub mod pairs;
 pub mod parties;
 pub mod ports;
+pub mod quotas;
 pub mod random;
 pub mod verified;
 

@@ -10,7 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::buffer::Text;
 use crate::codec::http2::FieldMap;
-use crate::emit::{emit_edits, is_replaced, put, write_decimal};
+use crate::emit::{emit_edits, emit_length, is_replaced, put, write_decimal};
 use crate::exchange::{Concealed, Exchange};
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
@@ -120,11 +120,17 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
     let edited = exchange.request_edits.iter().any(Option::is_some);
     for field in request.fields.iter() {
         let name = field.name.of(text);
+        if field.known == Known::ContentLength && exchange.body_length.is_some() {
+            continue;
+        }
         if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
         if field.known == Known::Trace && !exchange.trace.passes(name) {
             continue;
+        }
+        if exchange.answer_bytes_max.is_some() && name == b"accept-encoding" {
+            continue; // Who takes the answer in wants to read it.
         }
         match concealment(exchange, name) {
             Concealment::None => emit(name, field.value.of(text)),
@@ -136,6 +142,12 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
                 }
             }
         }
+    }
+    if exchange.answer_bytes_max.is_some() {
+        emit(b"accept-encoding", b"identity");
+    }
+    if let Some(length) = exchange.body_length {
+        emit_length(length, &mut emit);
     }
     emit_claims(exchange, edited, &mut emit);
     emit_edits(&exchange.request_edits, &mut emit);

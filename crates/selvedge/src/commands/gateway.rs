@@ -13,7 +13,8 @@ use clap::Args;
 use discovery::{Interest, TokenFile};
 use proxy::ControlAddress;
 
-use super::up::{Admin, Signals, access_log, admin_address, check_access_log};
+use super::signals::Signals;
+use super::up::{Admin, access_log, admin_address, check_access_log};
 use crate::exit::{Exit, Failure};
 use crate::gateway::{GatewayOptions, RunningGateway, StartError, event};
 use crate::output;

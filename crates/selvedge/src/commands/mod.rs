@@ -18,6 +18,7 @@ pub mod get;
 pub mod key;
 pub mod mesh;
 pub mod sidecar;
+mod signals;
 pub mod status;
 pub mod subscribe;
 pub mod subscription;

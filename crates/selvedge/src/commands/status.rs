@@ -46,6 +46,7 @@ const JUDGED: [KindName; 13] = [
     KindName::TelemetryPolicy,
     KindName::TransformPolicy,
     KindName::RateLimitPolicy,
+    KindName::ValidationPolicy,
 ];
 
 /// Everything that is told.

@@ -174,9 +174,11 @@ impl RunningGateway {
         self.subscription.progress().now()
     }
 
-    /// Stops following, stops accepting, lets requests end within the drain time, and returns when all is closed.
+    /// Stops accepting, lets requests end within the drain time, stops following, and returns when all is closed. Its
+    /// control plane is heard until the last request has ended, so that quotas can be asked for it.
     pub fn stop(self) {
         let RunningGateway { proxy, subscription } = self;
+        proxy.empty();
         subscription.stop();
         if let Some(proxy) = Arc::into_inner(proxy) {
             proxy.drain();

@@ -1,6 +1,6 @@
 //! The objects that make an API of a description: pure, so that what a command will write can be shown and tested.
 
-use apis::Description;
+use apis::{Description, Document};
 use aws_lc_rs::digest::{SHA256, digest};
 use model::kinds::KindName;
 use serde_json::{Value, json};
@@ -23,8 +23,21 @@ pub struct Publication {
     pub file: String,
     /// Its text.
     pub text: String,
+    /// What is laid over it.
+    pub overlays: Vec<Document>,
     /// What people call the API.
     pub title: String,
+    /// How its free plan is had.
+    pub free: Free,
+}
+
+/// How a free plan is had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Free {
+    /// By everybody, as often as they like.
+    Open,
+    /// With a key or an identity of the mesh, within limits.
+    Subscribed,
 }
 
 impl Publication {
@@ -43,7 +56,9 @@ impl Publication {
             gateway: "selvedge".to_owned(),
             file: file.rsplit('/').next().unwrap_or(file).to_owned(),
             text: text.to_owned(),
+            overlays: Vec::new(),
             title: description.title.to_string(),
+            free: Free::Open,
         }
     }
 
@@ -53,10 +68,21 @@ impl Publication {
         format!("{}-{}", self.api, slug(&self.label))
     }
 
-    /// Name of the revision: the same text is the same revision, whoever publishes it and how often.
+    /// Name of the free plan.
+    #[must_use]
+    pub fn plan(&self) -> String {
+        format!("{}-free", self.api)
+    }
+
+    /// Name of the revision: the same texts are the same revision, whoever publishes them and how often.
     #[must_use]
     pub fn revision(&self) -> String {
-        let digest = digest(&SHA256, self.text.as_bytes());
+        let mut texts = self.text.clone();
+        for overlay in &self.overlays {
+            texts.push('\0'); // which no text has
+            texts.push_str(&overlay.text);
+        }
+        let digest = digest(&SHA256, texts.as_bytes());
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}", self.version(), &hex[..DIGEST_DIGITS])
     }
@@ -71,8 +97,14 @@ impl Publication {
     #[must_use]
     pub fn once(&self) -> Vec<(KindName, Value)> {
         let (api, version) = (self.api.as_str(), self.version());
-        let plan =
-            json!({ "product": api, "version": 1, "state": "Published", "title": "Free", "credentials": [] });
+        let mut plan = json!({ "product": api, "version": 1, "state": "Published", "title": "Free" });
+        match self.free {
+            Free::Open => plan["credentials"] = json!([]),
+            Free::Subscribed => {
+                plan["credentials"] = json!(["APIKey", "SPIFFE"]);
+                plan["rates"] = json!([{ "requests": 50, "per": "1s" }]);
+            }
+        }
         vec![
             (
                 KindName::Api,
@@ -96,21 +128,22 @@ impl Publication {
                     }),
                 ),
             ),
-            (KindName::Plan, self.object(KindName::Plan, &format!("{api}-free"), plan)),
+            (KindName::Plan, self.object(KindName::Plan, &self.plan(), plan)),
         ]
     }
 
     /// The revision.
     #[must_use]
     pub fn document(&self) -> Value {
-        self.object(
-            KindName::ApiRevision,
-            &self.revision(),
-            json!({
-                "api": self.api, "version": self.version(),
-                "documents": [{ "name": self.file, "content": self.text }],
-            }),
-        )
+        let mut spec = json!({
+            "api": self.api, "version": self.version(),
+            "documents": [{ "name": self.file, "content": self.text }],
+        });
+        if !self.overlays.is_empty() {
+            let overlay = |one: &Document| json!({ "name": &*one.name, "content": &*one.text });
+            spec["overlays"] = self.overlays.iter().map(overlay).collect();
+        }
+        self.object(KindName::ApiRevision, &self.revision(), spec)
     }
 
     /// The version, when there is none yet.

@@ -62,6 +62,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::FaultPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,

@@ -65,6 +65,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::TelemetryPolicy => &["tp"],
         KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::Workload => &["wl"],
         KindName::Developer => &["dev"],
         KindName::Application => &["app", "apps"],

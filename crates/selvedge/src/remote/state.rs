@@ -107,6 +107,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::FaultPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

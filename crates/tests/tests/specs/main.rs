@@ -41,6 +41,7 @@ mod exhaustion_slow;
 
 mod rates;
 mod resilience;
+mod validation;
 
 mod routing_cors;
 mod routing_filters;

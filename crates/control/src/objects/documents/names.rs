@@ -99,6 +99,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::FaultPolicy => &["fp"],
         KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -148,6 +149,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::TelemetryPolicy
         | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::ValidationPolicy
         | KindName::AccessToken
         | KindName::Team
         | KindName::Developer
@@ -211,6 +213,9 @@ pub fn summary(kind: KindName) -> &'static str {
         }
         KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::ValidationPolicy => {
+            "A ValidationPolicy says what requests and answers must be like to pass."
+        }
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

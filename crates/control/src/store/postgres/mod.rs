@@ -8,6 +8,7 @@ mod customers;
 mod engine;
 #[cfg(test)]
 mod faults;
+mod quotas;
 mod schema;
 #[cfg(test)]
 pub(in crate::store) mod server;
@@ -260,6 +261,10 @@ impl Store for Postgres {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
         Some(self)
     }
 

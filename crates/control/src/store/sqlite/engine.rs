@@ -11,6 +11,8 @@ use crate::store::customers::{RowSet, Written};
 use crate::store::decide::{self, Decision, Known, decide};
 use crate::store::history::audit_step;
 use crate::store::keys::Keys;
+use crate::store::quotas::QuotaRow;
+use crate::store::quotas::sql::sqlite as quotas;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::Line;
 use crate::store::rows::{Row, namespace_of, number, revision};
@@ -84,6 +86,20 @@ impl Engine for SqliteEngine {
         let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
         self.line.keep(connection);
         Ok(pepper)
+    }
+
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<bool>, StoreError> {
+        let mut connection = self.line.take().await?;
+        let written = quotas::write(&mut connection, rows).await?;
+        self.line.keep(connection);
+        Ok(written)
+    }
+
+    async fn forget_quotas(&mut self, ended_before: i64) -> Result<(), StoreError> {
+        let mut connection = self.line.take().await?;
+        quotas::forget(&mut connection, ended_before).await?;
+        self.line.keep(connection);
+        Ok(())
     }
 
     fn wrote_rows(&self, epoch: Revision) {

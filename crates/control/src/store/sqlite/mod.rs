@@ -6,6 +6,7 @@
 mod customers;
 mod engine;
 mod file;
+mod quotas;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -238,6 +239,10 @@ impl Store for Sqlite {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
         Some(self)
     }
 

@@ -10,14 +10,19 @@ use model::kinds::http_filter::{PathModifier, UrlRewrite};
 use model::kinds::http_route::{
     HttpBackendRef, HttpMatch, HttpRouteSpec, HttpRule, Method, PathMatch as WrittenPath, PathMatchType,
 };
-use model::kinds::{ApiVersion, HttpFilter, HttpRoute, Kind};
+use model::kinds::references::BackendObjectRef;
+use model::kinds::{ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
 use model::resources::Typed;
 
 use super::described::Described;
+use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
-use super::super::resilience::told;
-use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot, Transform};
+use crate::compile::resilience::told;
+use crate::compile::service_parents::is_service;
+use crate::config::{
+    Access, Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot, Transform,
+};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -25,6 +30,7 @@ pub(super) struct Ground<'a> {
     pub(super) version: Typed<'a, ApiVersion>,
     pub(super) api: Option<&'a Resource>,
     pub(super) successor: Option<&'a Resource>,
+    pub(super) offers: &'a [Offer],
     pub(super) binding: Option<&'a ApiBinding>,
     pub(super) current: Option<&'a Described>,
     /// With the name by which clients ask for it.
@@ -44,6 +50,37 @@ pub(in crate::compile) struct Lowered {
     pub(in crate::compile) missing: Vec<String>,
 }
 
+impl Lowered {
+    fn spec(&self) -> Option<&HttpRouteSpec> {
+        self.route.content::<HttpRoute>().map(|route| &route.spec)
+    }
+
+    /// A rule by its position: what it is beyond a route, and what it is as part of one.
+    pub(in crate::compile) fn rule(&self, at: usize) -> Option<(&LoweredRule, &HttpRule)> {
+        Some((self.rules.get(at)?, self.spec()?.rules.get(at)?))
+    }
+
+    /// Whether it stands before callers of some Service.
+    pub(super) fn has_callers_of_services(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.parent_refs.iter().any(is_service))
+    }
+
+    /// Whether an operation of products leads to one of these ports of Services of its namespace.
+    pub(super) fn is_guarded_behind(&self, at: usize, services: &[(Arc<str>, u16)]) -> bool {
+        let Some((lowered, rule)) = self.rule(at).filter(|(lowered, _)| lowered.access.is_some()) else {
+            return false;
+        };
+        let leads = |target: &BackendObjectRef| {
+            let namespace = target.namespace.as_deref().unwrap_or(self.version.namespace());
+            *target.group == *CORE_GROUP
+                && *target.kind == *KindName::Service.as_str()
+                && namespace == self.version.namespace()
+                && services.iter().any(|(name, port)| *target.name == **name && target.port == Some(*port))
+        };
+        lowered.behind.is_some() && rule.backend_refs.iter().any(|reference| leads(&reference.target))
+    }
+}
+
 /// What a rule is beyond what a route can say.
 #[derive(Debug)]
 pub(in crate::compile) struct LoweredRule {
@@ -55,7 +92,15 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) operation: Option<Arc<Operation>>,
     /// What its clients need where its upstreams speak another version.
     pub(in crate::compile) shim: Option<Arc<Transform>>,
+    /// Which products give the right to ask for it.
+    pub(in crate::compile) access: Option<Arc<Access>>,
+    /// Which paths its provider is asked for.
+    pub(in crate::compile) behind: Option<PathMatch>,
+    /// With which method its provider is asked, where that is another.
+    pub(in crate::compile) behind_method: Option<Arc<str>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -67,6 +112,12 @@ enum Answer {
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
@@ -88,6 +139,7 @@ pub(super) fn lower(
         ground,
         base: spec.base().into(),
         filters: ends::filter(spec, ground.successor).into_iter().collect(),
+        demands: offers::Demands::new(ground.version, ground.offers),
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
@@ -112,6 +164,8 @@ struct Lowering<'a> {
     base: Arc<str>,
     /// What is said on every answer.
     filters: Vec<HttpFilter>,
+    /// What is asked of callers.
+    demands: offers::Demands<'a>,
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
@@ -143,7 +197,17 @@ impl Lowering<'_> {
         let path = PathMatch::Prefix(self.below());
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, shim: None, answer });
+        self.beyond.push(LoweredRule {
+            below: path.clone(),
+            path,
+            operation: None,
+            shim: None,
+            access: None,
+            behind: None,
+            behind_method: None,
+            answer,
+            described: None,
+        });
     }
 
     fn below(&self) -> Arc<str> {
@@ -188,15 +252,34 @@ impl Lowering<'_> {
             answer = Some(Answer::Refused);
             None
         });
+        let other = target.and_then(|target| target.shim.as_ref()?.operation(&key)?.to.as_deref()?.split_once(' '));
+        let behind = match other {
+            None => target.map(|target| behind(target, template)),
+            Some((_, path)) => apis::Template::parse(path)
+                .ok()
+                .and_then(|template| Some(behind(target?, &template.erased()))),
+        };
+        let behind_method = other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
+        let access = self.demands.of(&key);
         let operation = Some(Arc::new(Operation { key, slot, version }));
-        let below = PathMatch::Prefix(self.below());
-        self.beyond.push(LoweredRule { path, below, operation, shim, answer });
+        self.beyond.push(LoweredRule {
+            path,
+            below: PathMatch::Prefix(self.below()),
+            operation,
+            shim,
+            access,
+            behind,
+            behind_method,
+            answer,
+            described,
+        });
     }
 
     fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
@@ -254,13 +337,33 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, shim: None, answer });
+        self.beyond.push(LoweredRule {
+            below: path.clone(),
+            path,
+            operation: None,
+            shim: None,
+            access: None,
+            behind: None,
+            behind_method: None,
+            answer,
+            described: None,
+        });
     }
 
     fn path(&self, template: &str) -> PathMatch {
-        let whole = format!("{}{template}", self.base);
-        Template::new(&whole).map_or_else(|| PathMatch::Exact(whole.into()), PathMatch::Template)
+        self::path(format!("{}{template}", self.base))
     }
+}
+
+/// A path, with or without parameters.
+fn path(whole: String) -> PathMatch {
+    Template::new(&whole).map_or_else(|| PathMatch::Exact(whole.into()), PathMatch::Template)
+}
+
+/// The path by which the upstream of an operation knows it.
+fn behind(target: &BindingTarget, template: &str) -> PathMatch {
+    let base = target.path.as_deref().unwrap_or_default().trim_end_matches('/');
+    path(format!("{base}{template}"))
 }
 
 /// A rule that leads nowhere yet, with a match for each method in each way to be asked.

@@ -1,4 +1,5 @@
-//! ResiliencePolicy, FaultPolicy and RateLimitPolicy: who says what, and what comes of it for a rule and for a cluster.
+//! ResiliencePolicy, FaultPolicy, RateLimitPolicy and ValidationPolicy: who says what, and what comes of it for a rule
+//! and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
@@ -11,6 +12,7 @@ mod rates;
 mod request;
 mod transforms;
 mod upstream;
+mod validation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,14 +23,15 @@ use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
 use model::kinds::transform_policy::TransformPolicy;
+use model::kinds::validation_policy::ValidationPolicy;
 use model::{Resource, Resources};
 
-use super::apis::LoweredRule;
+use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
 use super::references::Destination;
-use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts};
-use crate::status::ObjectStatus;
+use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts, Validation};
+use crate::status::{Condition, ConditionType, ObjectStatus, PolicyStatus, Reason};
 
 pub(super) use transforms::{Changes, told};
 pub(super) use upstream::Part;
@@ -57,6 +60,12 @@ impl Policy for TransformPolicy {
     }
 }
 
+impl Policy for ValidationPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 /// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
@@ -64,6 +73,9 @@ pub(super) struct ResilienceBook {
     faults: Attached,
     rates: Attached,
     transforms: transforms::Transforms,
+    validation: Attached,
+    /// The descriptions that ValidationPolicies name.
+    named: validation::Named,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -73,6 +85,7 @@ pub(super) struct GatewaySide {
     fault: Option<Arc<Fault>>,
     rates: Option<Arc<[RateLimit]>>,
     transforms: Option<Changes>,
+    validation: Option<Arc<[validation::Said]>>,
 }
 
 /// What holds for the requests of one rule.
@@ -83,6 +96,7 @@ pub(super) struct RuleSide {
     pub(super) fault: Option<Arc<Fault>>,
     pub(super) rates: Option<Arc<[RateLimit]>>,
     pub(super) transforms: Option<Changes>,
+    pub(super) validation: Option<Arc<Validation>>,
 }
 
 /// What changed policies are about.
@@ -120,12 +134,14 @@ impl Concerned {
 }
 
 impl ResilienceBook {
-    pub(super) fn new(resources: &Resources) -> ResilienceBook {
+    pub(super) fn new(resources: &Resources, apis: &mut ApiBook) -> ResilienceBook {
         ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
             rates: Attached::new::<RateLimitPolicy>(resources),
             transforms: transforms::Transforms::new(resources),
+            validation: Attached::new::<ValidationPolicy>(resources),
+            named: validation::named(resources, apis),
         }
     }
 
@@ -140,6 +156,7 @@ impl ResilienceBook {
             fault: fault.map(|policy| Arc::new(request::fault(&policy.spec))),
             rates: some(rates::at(&self.rates, &target, None)),
             transforms: some(self.transforms.at(&target, None)),
+            validation: some(validation::at(&self.validation, &self.named, &target, None)),
         }
     }
 
@@ -164,6 +181,7 @@ impl ResilienceBook {
                 .or_else(|| gateway.fault.clone()),
             rates: self.rates(target, section, gateway),
             transforms: self.transforms.of_rule((target, section), gateway.transforms.as_ref(), lowered),
+            validation: self.validation(target, (section, lowered), gateway),
         }
     }
 
@@ -180,6 +198,18 @@ impl ResilienceBook {
         }
         own.extend(gateway.rates.iter().flat_map(|limits| limits.iter().cloned()));
         some(own)
+    }
+
+    /// What policies for the rule, for its route and for the Gateway say, in this order.
+    fn validation(
+        &self,
+        target: &Target,
+        (section, lowered): (Option<&str>, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> Option<Arc<Validation>> {
+        let mut said = validation::at(&self.validation, &self.named, target, section);
+        said.extend(gateway.validation.iter().flat_map(|said| said.iter().cloned()));
+        validation::of_rule(&said, lowered)
     }
 
     /// What holds for a destination.
@@ -209,8 +239,31 @@ impl ResilienceBook {
             let status = self.transforms.judged(&resource, status);
             (resource, status)
         });
-        let all = resilience.chain(faults).chain(rates).chain(transforms);
+        let validation = self.validation.statuses::<ValidationPolicy>(controller, resources);
+        let validation =
+            validation.map(|(resource, status)| (resource.clone(), self.resolved(&resource, status)));
+        let all = resilience.chain(faults).chain(rates).chain(transforms).chain(validation);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
+    }
+}
+
+impl ResilienceBook {
+    /// The same, with what became of the description that a ValidationPolicy names.
+    fn resolved(&self, policy: &Resource, mut status: PolicyStatus) -> PolicyStatus {
+        let content = policy.content::<ValidationPolicy>();
+        let Some(by) = content.and_then(|policy| policy.spec.description.as_ref()) else { return status };
+        let generation = policy.meta.generation;
+        let condition = match validation::described(by, policy.namespace(), &self.named) {
+            Ok(_) => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Err(why) => {
+                let text = format!("{why}; its targets answer with 500");
+                Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, text, generation)
+            }
+        };
+        for ancestor in &mut status.ancestors {
+            ancestor.conditions.push(condition.clone());
+        }
+        status
     }
 }
 

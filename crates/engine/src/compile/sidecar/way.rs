@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Ways;
+use super::products::Product;
 use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
@@ -35,6 +36,8 @@ pub(super) struct Straight {
     cluster: ClusterSlot,
     http: bool,
     guard: Guard,
+    /// Operations for which more is asked.
+    products: Box<[Product]>,
 }
 
 /// For whom a straight way is laid.
@@ -48,6 +51,8 @@ pub(super) struct Label {
     pub(super) place: Arc<str>,
     /// What is asked of those who go that way.
     pub(super) guard: Guard,
+    /// Operations for which more is asked.
+    pub(super) products: Vec<Product>,
 }
 
 impl Way {
@@ -55,8 +60,9 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, .. } = label;
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard })
+        let Label { kind, place, guard, products, .. } = label;
+        let products = products.into();
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard, products })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -94,13 +100,15 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard } = self;
+        let Straight { place, kind, slot, cluster, http, guard, products } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
             && *guard == other.guard
+            && products.len() == other.products.len()
+            && products.iter().zip(&other.products).all(|(mine, theirs)| mine.is(theirs))
     }
 
     fn origin(&self) -> Origin {
@@ -112,7 +120,7 @@ impl Straight {
         Backends { choices: vec![only], weight_total: 1 }
     }
 
-    /// A listener with one rule for all requests.
+    /// A listener with one rule for all requests but those for operations of products.
     fn listener(&self) -> Listener {
         let rule = Rule {
             slot: self.slot,
@@ -123,9 +131,11 @@ impl Straight {
             retry: None,
             fault: None,
             rates: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             transforms: None,
+            access: None,
             operation: None,
         };
         let seniority =
@@ -138,7 +148,11 @@ impl Straight {
             rule: Arc::new(rule),
         };
         let mut hosts = HostMap::default();
-        hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(vec![entry])));
+        let forward = || Action::Forward(self.backends());
+        let mut entries: Vec<Entry> =
+            self.products.iter().flat_map(|product| product.entries(forward)).collect();
+        entries.push(entry);
+        hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(entries)));
         Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }
     }
 }
