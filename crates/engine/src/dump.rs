@@ -245,6 +245,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
     }
+    if let Some(access) = access {
+        object.insert("access".into(), access::whole(access));
+    }
     if let Some(transforms) = transforms {
         let all = transforms.iter().map(|one| transform::transform(one));
         object.insert("transforms".into(), all.collect());

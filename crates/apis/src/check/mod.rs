@@ -50,8 +50,6 @@ pub enum Where {
     Header(std::sync::Arc<str>),
     /// In the status of an answer.
     Status,
-    /// In method and path: they are those of no operation.
-    Path,
 }
 
 impl fmt::Display for Where {
@@ -61,7 +59,6 @@ impl fmt::Display for Where {
             Where::Body => f.write_str("body"),
             Where::Header(name) => write!(f, "header `{name}`"),
             Where::Status => f.write_str("status"),
-            Where::Path => f.write_str("path"),
         }
     }
 }

@@ -129,7 +129,8 @@ impl Transform {
         let is_meant = path.as_ref().is_some_and(|(from, _)| from.matches(sent.path).is_some());
         let mut message = Message {
             path: found.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect(),
-            query: (!query.is_empty() || moves.iter().any(touches_query)).then(|| Fields::of_query(sent.query)),
+            query: (!query.is_empty() || moves.iter().any(touches_query))
+                .then(|| Fields::of_query(sent.query)),
             head: Fields::of_head(sent.headers, spoken),
             body,
         };
@@ -246,7 +247,9 @@ impl Message<'_> {
 
     fn filled(&self, to: &Template) -> Result<String, Fault> {
         let value = |name: &str| self.path.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
-        if let Some(absent) = to.parameters().find(|name| value(name).is_none_or(|value| is_no_segment(value))) {
+        if let Some(absent) =
+            to.parameters().find(|name| value(name).is_none_or(|value| is_no_segment(value)))
+        {
             return Err(Fault::new(format!("has no value for `{absent}` of the path `{to}`")));
         }
         Ok(to.filled(|name| value(name).map(|value| encoded(value)).unwrap_or_default()))
@@ -306,13 +309,16 @@ pub(super) fn compile(
     }
     if let Some((from, Some(to))) = &part.path {
         for name in to.parameters().filter(|name| !is_filled(name, from, &part.moves)) {
-            let what = format!("`{{{name}}}` has no value: it is no parameter of `{from}` and no move fills it");
+            let what =
+                format!("`{{{name}}}` has no value: it is no parameter of `{from}` and no move fills it");
             wrong.add(place.to_owned(), what);
         }
     }
-    let responses = written.responses.iter().enumerate().map(|(index, response)| {
-        response_part(response, &format!("{place}/responses/{index}"), wrong)
-    });
+    let responses = written
+        .responses
+        .iter()
+        .enumerate()
+        .map(|(index, response)| response_part(response, &format!("{place}/responses/{index}"), wrong));
     Transform { request: part, responses: responses.collect(), ..Transform::default() }
 }
 
@@ -349,13 +355,20 @@ fn response_part(written: &ResponseTransform, at: &str, wrong: &mut Wrong) -> Re
     forbidden(&headers, &moves, at, wrong);
     let statuses: Box<[Statuses]> = match written.statuses.is_empty() {
         true => STATUSES_DEFAULT.into(),
-        false => written.statuses.iter().filter_map(|text| {
-            let read = statuses(text);
-            if read.is_none() {
-                wrong.add(format!("{at}/statuses"), format!("{} is neither like `404` nor like `4XX`", crate::problem::quoted(text)));
-            }
-            read
-        }).collect(),
+        false => written
+            .statuses
+            .iter()
+            .filter_map(|text| {
+                let read = statuses(text);
+                if read.is_none() {
+                    wrong.add(
+                        format!("{at}/statuses"),
+                        format!("{} is neither like `404` nor like `4XX`", crate::problem::quoted(text)),
+                    );
+                }
+                read
+            })
+            .collect(),
     };
     ResponsePart {
         statuses,
@@ -388,17 +401,24 @@ fn moves(written: &[Move], at: &str, answers: bool, wrong: &mut Wrong) -> Box<[(
             WrittenPart::Body(text) => match Pointer::read(text).map(|pointer| pointer.way()) {
                 Ok(Some(way)) => Part::Body(way),
                 Ok(None) => {
-                    wrong.add(format!("{at}/{index}/{field}/body"), "must lead to one place: `*` leads to several".to_owned());
+                    wrong.add(
+                        format!("{at}/{index}/{field}/body"),
+                        "must lead to one place: `*` leads to several".to_owned(),
+                    );
                     return None;
                 }
                 Err(what) => {
-                    wrong.add(format!("{at}/{index}/{field}/body"), format!("{} {what}", crate::problem::quoted(text)));
+                    wrong.add(
+                        format!("{at}/{index}/{field}/body"),
+                        format!("{} {what}", crate::problem::quoted(text)),
+                    );
                     return None;
                 }
             },
         })
     };
-    let both = |(index, one): (usize, &Move)| Some((part(index, "from", &one.from)?, part(index, "to", &one.to)?));
+    let both =
+        |(index, one): (usize, &Move)| Some((part(index, "from", &one.from)?, part(index, "to", &one.to)?));
     written.iter().enumerate().filter_map(both).collect()
 }
 
@@ -416,12 +436,24 @@ fn spoken(headers: &FieldEdits, moves: &[(Part, Part)]) -> Box<[Arc<str>]> {
 /// Fields that frame a message, or by which proxies speak to each other, are not for transforms to change.
 fn forbidden(headers: &FieldEdits, moves: &[(Part, Part)], at: &str, wrong: &mut Wrong) {
     const OURS: &[&str] = &[
-        "connection", "content-encoding", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te",
-        "trailer", "transfer-encoding", "upgrade",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
     ];
     for name in spoken(headers, moves) {
         if OURS.contains(&&*name) {
-            wrong.add(format!("{at}/headers"), format!("`{name}` frames the message and is not for a transform to change"));
+            wrong.add(
+                format!("{at}/headers"),
+                format!("`{name}` frames the message and is not for a transform to change"),
+            );
         }
     }
 }

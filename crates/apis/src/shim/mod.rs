@@ -76,7 +76,11 @@ impl Transform {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn compile(name: &str, written: &WrittenTransform, bodies: BodyRules) -> Result<Transform, Vec<Problem>> {
+    pub fn compile(
+        name: &str,
+        written: &WrittenTransform,
+        bodies: BodyRules,
+    ) -> Result<Transform, Vec<Problem>> {
         let mut wrong = Wrong { file: name.into(), found: Vec::new() };
         let transform = compiled::compile(written, None, "", &mut wrong);
         if wrong.found.is_empty() { Ok(transform.within(bodies)) } else { Err(wrong.found) }

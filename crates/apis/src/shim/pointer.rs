@@ -33,7 +33,10 @@ impl Pointer {
             return Ok(Pointer::default());
         }
         let Some(rest) = text.strip_prefix('/') else {
-            return Err("does not begin with `/`; only the empty pointer, which means all of the body, does not".into());
+            return Err(
+                "does not begin with `/`; only the empty pointer, which means all of the body, does not"
+                    .into(),
+            );
         };
         let steps = rest.split('/').map(step).collect::<Result<Box<[_]>, _>>()?;
         if steps.len() > SHIM_POINTER_STEPS_MAX {
@@ -57,7 +60,8 @@ impl Pointer {
 
     /// Two places that have everything up to their last `*` in common: that, and the two ways from there.
     pub fn apart(&self, other: &Pointer) -> Option<(Pointer, Way, Way)> {
-        let last = |pointer: &Pointer| pointer.0.iter().rposition(|step| *step == Step::Each).map_or(0, |at| at + 1);
+        let last =
+            |pointer: &Pointer| pointer.0.iter().rposition(|step| *step == Step::Each).map_or(0, |at| at + 1);
         let (mine, others) = (last(self), last(other));
         if mine != others || self.0[..mine] != other.0[..others] {
             return None;

@@ -170,12 +170,14 @@ impl Prover<'_> {
         let query = changed.query.as_deref().unwrap_or(query);
         let body = changed.body.map_or_else(|| case.body.clone(), |body| body.to_string().into_bytes());
         let headers = with(&case.headers, changed.headers, !body.is_empty());
-        let became = told(&format!("{method} {path}{}{query}", if query.is_empty() { "" } else { "?" }), &body);
+        let became =
+            told(&format!("{method} {path}{}{query}", if query.is_empty() { "" } else { "?" }), &body);
         let operation = match mock::find(self.new, method, path) {
             Ok(operation) => operation,
             Err(_) => {
-                let what = format!("{method} {path} is no operation of the new version");
-                let fault = Fault { place: Where::Path, pointer: String::new(), rule: "operation", what };
+                let what = "is asked for, and the new version has no such operation".to_owned();
+                let place = Where::Parameter(Place::Path, format!("{method} {path}").into());
+                let fault = Fault { place, pointer: String::new(), rule: "operation", what };
                 self.fail(Side::Request, &case.name, before, became, vec![fault]);
                 return None;
             }
@@ -204,7 +206,8 @@ impl Prover<'_> {
                         || known.place == Place::Header && known.name.eq_ignore_ascii_case(&parameter.name))
             })
         };
-        let lost = self.operation.parameters.iter().filter(|parameter| is_sent(parameter) && !knows(parameter));
+        let lost =
+            self.operation.parameters.iter().filter(|parameter| is_sent(parameter) && !knows(parameter));
         lost.map(|parameter| Fault {
             place: Where::Parameter(parameter.place, parameter.name.clone()),
             pointer: String::new(),

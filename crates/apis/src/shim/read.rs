@@ -84,7 +84,9 @@ mod tests {
             let told = read(body.as_bytes()).expect_err(number);
             assert!(told.contains(number), "{told}");
         }
-        for number in ["18446744073709551615", "-9223372036854775808", "0.1", "1.50", "1e3", "123456789.012345"] {
+        for number in
+            ["18446744073709551615", "-9223372036854775808", "0.1", "1.50", "1e3", "123456789.012345"]
+        {
             assert!(read(format!("[{number}]").as_bytes()).is_ok(), "{number}");
         }
     }

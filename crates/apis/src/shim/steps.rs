@@ -71,7 +71,9 @@ fn compile(step: &BodyStep) -> Result<Step, Mistake> {
                 let what = "must be the same up to the last `*`: a value moves within the element it is of";
                 ("move/to", format!("{} and `from` {what}", crate::problem::quoted(to)))
             })?;
-            if apart.1.is_empty() && !apart.2.is_empty() || apart.2.starts_with(&apart.1) && apart.1 != apart.2 {
+            if apart.1.is_empty() && !apart.2.is_empty()
+                || apart.2.starts_with(&apart.1) && apart.1 != apart.2
+            {
                 return Err(("move/to", "is inside of what moves; use `wrap`".to_owned()));
             }
             Step::Move(apart.0, apart.1, apart.2)
@@ -148,7 +150,9 @@ fn mapped(value: &mut Value, map: &[(Arc<str>, Value)], otherwise: Otherwise) ->
     match map.iter().find(|(from, _)| **from == *text) {
         Some((_, to)) => *value = to.clone(),
         None if otherwise == Otherwise::Keep => {}
-        None => return Err(Fault::new(format!("is {}, which has no counterpart", crate::problem::quoted(&text)))),
+        None => {
+            return Err(Fault::new(format!("is {}, which has no counterpart", crate::problem::quoted(&text))));
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use apis::shim::{Fault, Proof, Side, Transform, prove};
 use apis::{Description, Document, Problem, Request};
+use model::kinds::ApiBinding;
 use model::kinds::shim::Shim;
 use model::kinds::transform::{BodyRules, Transform as Written};
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ fn transform(written: Value) -> Transform {
 
 /// What steps make of a body of a request.
 fn body(steps: Value, body: Value) -> Result<Value, Fault> {
-    let changed = transform(json!({ "request": { "body": steps } })).request(&Request::default(), Some(body))?;
+    let changed =
+        transform(json!({ "request": { "body": steps } })).request(&Request::default(), Some(body))?;
     Ok(changed.body.expect("a body"))
 }
 
@@ -26,7 +28,11 @@ fn mistakes(written: Value) -> Vec<String> {
 #[test]
 fn each_step_does_what_its_name_says() {
     for (step, before, after) in [
-        (json!({ "rename": { "at": "/name", "to": "title" } }), json!({ "name": "a" }), json!({ "title": "a" })),
+        (
+            json!({ "rename": { "at": "/name", "to": "title" } }),
+            json!({ "name": "a" }),
+            json!({ "title": "a" }),
+        ),
         (
             json!({ "rename": { "at": "/items/*/name", "to": "title" } }),
             json!({ "items": [{ "name": "a" }, { "other": 1 }] }),
@@ -46,15 +52,27 @@ fn each_step_does_what_its_name_says() {
         (json!({ "remove": { "at": "/list/0" } }), json!({ "list": [1, 2] }), json!({ "list": [2] })),
         (json!({ "default": { "at": "/a/b", "value": 1 } }), json!({}), json!({ "a": { "b": 1 } })),
         (json!({ "default": { "at": "/a", "value": 1 } }), json!({ "a": null }), json!({ "a": null })),
-        (json!({ "set": { "at": "/*/a", "value": [] } }), json!([{ "a": 1 }, {}]), json!([{ "a": [] }, { "a": [] }])),
+        (
+            json!({ "set": { "at": "/*/a", "value": [] } }),
+            json!([{ "a": 1 }, {}]),
+            json!([{ "a": [] }, { "a": [] }]),
+        ),
         (
             json!({ "values": { "at": "/*", "map": { "open": "OPEN", "1": true } } }),
             json!(["open", 1, "else", null]),
             json!(["OPEN", true, "else", null]),
         ),
         (json!({ "wrap": { "at": "", "key": "data" } }), json!([1]), json!({ "data": [1] })),
-        (json!({ "unwrap": { "at": "/a", "key": "value" } }), json!({ "a": { "value": 1 } }), json!({ "a": 1 })),
-        (json!({ "type": { "at": "/*", "to": "String" } }), json!([1, true, "a", null]), json!(["1", "true", "a", null])),
+        (
+            json!({ "unwrap": { "at": "/a", "key": "value" } }),
+            json!({ "a": { "value": 1 } }),
+            json!({ "a": 1 }),
+        ),
+        (
+            json!({ "type": { "at": "/*", "to": "String" } }),
+            json!([1, true, "a", null]),
+            json!(["1", "true", "a", null]),
+        ),
         (json!({ "type": { "at": "/*", "to": "Integer" } }), json!(["12", 3.0, 4]), json!([12, 3, 4])),
         (json!({ "type": { "at": "/*", "to": "Number" } }), json!(["1.5", 2]), json!([1.5, 2])),
         (json!({ "type": { "at": "/*", "to": "Boolean" } }), json!(["true", false]), json!([true, false])),
@@ -170,7 +188,10 @@ fn nothing_that_moves_into_a_path_or_a_head_leaves_its_place() {
         assert!(transform.request(&sent, None).is_err(), "{query}");
     }
     let sent = Request { path: "/pets", query: "id=..%2F..%2Fadmin", ..Request::default() };
-    assert_eq!(transform.request(&sent, None).expect("a request").path.as_deref(), Some("/pets/..%2F..%2Fadmin"));
+    assert_eq!(
+        transform.request(&sent, None).expect("a request").path.as_deref(),
+        Some("/pets/..%2F..%2Fadmin")
+    );
 }
 
 #[test]
@@ -180,7 +201,11 @@ fn an_answer_is_changed_by_the_first_part_that_names_its_status() {
         { "statuses": ["4XX"], "headers": { "remove": ["x-debug"] } },
         { "body": [{ "wrap": { "at": "", "key": "data" } }] },
     ] }));
-    let answered = |status| transform.response(status).map(|part| part.answer(&[("X-Debug", "1")], Some(json!(1))).expect("an answer"));
+    let answered = |status| {
+        transform
+            .response(status)
+            .map(|part| part.answer(&[("X-Debug", "1")], Some(json!(1))).expect("an answer"))
+    };
 
     let created = answered(201).expect("changed");
     assert_eq!((created.status, created.body), (Some(200), Some(json!({ "created": 1 }))));
@@ -190,53 +215,16 @@ fn an_answer_is_changed_by_the_first_part_that_names_its_status() {
     assert!(answered(500).is_none(), "without statuses only success is meant");
 }
 
-const OLD: &str = include_str!("old.yaml");
+const OLD: &str = include_str!("../../../../examples/shim/pets-1.yaml");
 
-const NEW: &str = include_str!("new.yaml");
+const NEW: &str = include_str!("../../../../examples/shim/pets-2.yaml");
 
 fn shim() -> Value {
-    let to_new = |at: &str| {
-        json!([
-            { "rename": { "at": format!("{at}/name"), "to": "title" } },
-            { "rename": { "at": format!("{at}/state"), "to": "status" } },
-            { "values": { "at": format!("{at}/status"), "map": { "open": "AVAILABLE", "sold": "SOLD" } } },
-            { "type": { "at": format!("{at}/id"), "to": "String" } },
-            { "default": { "at": format!("{at}/species"), "value": "cat" } },
-        ])
-    };
-    let to_old = |at: &str| {
-        vec![
-            json!({ "rename": { "at": format!("{at}/title"), "to": "name" } }),
-            json!({ "rename": { "at": format!("{at}/status"), "to": "state" } }),
-            json!({ "values": { "at": format!("{at}/state"), "map": { "AVAILABLE": "open", "SOLD": "sold" } } }),
-            json!({ "type": { "at": format!("{at}/id"), "to": "Integer" } }),
-            json!({ "remove": { "at": format!("{at}/species") } }),
-        ]
-    };
-    let mut all = vec![json!({ "unwrap": { "at": "", "key": "data" } })];
-    all.extend(to_old("/*"));
-    json!({
-        "version": "pets-v2",
-        "operations": [
-            {
-                "operations": ["GET /pets"], "to": "GET /animals",
-                "request": { "query": {
-                    "rename": [{ "from": "limit", "to": "page-size" }],
-                    "default": [{ "name": "page-size", "value": "100" }],
-                } },
-                "responses": [{ "body": all }],
-            },
-            {
-                "operations": ["POST /pets"], "to": "PUT /animals",
-                "request": { "body": to_new("") },
-                "responses": [{ "status": 200, "body": to_old("") }],
-            },
-            {
-                "operations": ["GET /pets/{}"], "to": "GET /animals/{id}",
-                "responses": [{ "body": to_old("") }],
-            },
-        ],
-    })
+    let read = model::yaml::read(include_str!("../../../../examples/shim/binding.yaml"), "binding.yaml");
+    assert!(read.violations.is_empty(), "{}", read.violations);
+    let binding = read.resources[0].content::<ApiBinding>().expect("a binding");
+    let shim = binding.spec.default.as_ref().and_then(|target| target.shim.as_ref()).expect("a shim");
+    serde_json::to_value(shim).expect("an object")
 }
 
 fn proved(shim: Value) -> Result<Proof, Vec<Problem>> {
@@ -259,7 +247,9 @@ fn every_single_thing_that_a_shim_forgets_is_found() {
     let steps = |shim: &Value| {
         let mut places = Vec::new();
         for (at, operation) in shim["operations"].as_array().expect("operations").iter().enumerate() {
-            for list in ["/request/body", "/responses/0/body", "/request/query/rename", "/request/query/default"] {
+            for list in
+                ["/request/body", "/responses/0/body", "/request/query/rename", "/request/query/default"]
+            {
                 let count = operation.pointer(list).and_then(Value::as_array).map_or(0, Vec::len);
                 places.extend((0..count).map(|step| (format!("/operations/{at}{list}"), step)));
             }
@@ -299,7 +289,11 @@ fn a_failing_case_shows_what_was_sent_what_became_of_it_and_where_it_is_wrong() 
 
 #[test]
 fn a_shim_for_an_operation_that_is_not_there_is_told_with_what_is_like_it() {
-    let wrong = proved(json!({ "version": "v2", "operations": [{ "operations": ["GET /pet"] }] })).expect_err("wrong");
+    let wrong = proved(json!({ "version": "v2", "operations": [{ "operations": ["GET /pet"] }] }))
+        .expect_err("wrong");
 
-    assert!(wrong[0].what.contains("no operation `GET /pet`") && wrong[0].fix.contains("GET /pets"), "{wrong:?}");
+    assert!(
+        wrong[0].what.contains("no operation `GET /pet`") && wrong[0].fix.contains("GET /pets"),
+        "{wrong:?}"
+    );
 }

@@ -142,12 +142,11 @@ impl Ledger {
         rows: &dyn QuotaRows,
         drafts: BTreeMap<QuotaKey, Known>,
     ) -> Result<BTreeSet<QuotaKey>, StoreError> {
-        let changed = drafts.into_iter().filter(|(key, draft)| {
-            self.known.get(key).is_none_or(|before| before.pool != draft.pool)
-        });
-        let changed: Vec<(QuotaKey, Known)> = changed
-            .map(|(key, draft)| (key, Known { version: draft.version + 1, ..draft }))
-            .collect();
+        let changed = drafts
+            .into_iter()
+            .filter(|(key, draft)| self.known.get(key).is_none_or(|before| before.pool != draft.pool));
+        let changed: Vec<(QuotaKey, Known)> =
+            changed.map(|(key, draft)| (key, Known { version: draft.version + 1, ..draft })).collect();
         if changed.is_empty() {
             return Ok(BTreeSet::new());
         }

@@ -69,10 +69,7 @@ impl Shop {
         let world = World::open(self.store.clone()).await.expect("a world");
         let now = self.now.clone();
         let seconds = move || u64::try_from(now.load(Ordering::Relaxed)).expect("after 1970");
-        Coordinator::new(
-            world,
-            Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds())),
-        )
+        Coordinator::new(world, Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds())))
     }
 }
 

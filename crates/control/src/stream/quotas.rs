@@ -36,8 +36,7 @@ impl Service<Request<QuotasRequest>> for Quotas {
                 return Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name)));
             }
             // In a task of its own, because it may be answering for others when this call is given up.
-            let answered =
-                tokio::spawn(async move { hub.quotas.answer(&peer.name, &asked).await }).await;
+            let answered = tokio::spawn(async move { hub.quotas.answer(&peer.name, &asked).await }).await;
             match answered {
                 Ok(Ok(response)) => Ok(Response::new(response)),
                 Ok(Err(QuotaError::Malformed(why))) => Err(Status::invalid_argument(why)),

@@ -99,6 +99,9 @@ pub struct Answer {
     pub because: Value,
     /// Filters in the order they run.
     pub filters: Vec<Value>,
+    /// Who changes its messages on their way, in the order in which requests pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<String>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Demand>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
@@ -301,6 +304,12 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
+        transforms: rule
+            .transforms
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(|one| one.origin.to_string())
+            .collect(),
         authentication: rule.authentication.as_deref().map(Demand::new),
         authorization: rule.authorization.as_deref().map(|authorization| {
             let server_name = url.tls.then_some(url.host.as_str());

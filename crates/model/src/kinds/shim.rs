@@ -24,7 +24,9 @@ impl Shim {
     /// What is different about an operation.
     #[must_use]
     pub fn operation(&self, key: &str) -> Option<&OperationShim> {
-        self.operations.iter().find(|one| one.operations.iter().any(|named| **named == *key || **named == *"*"))
+        self.operations
+            .iter()
+            .find(|one| one.operations.iter().any(|named| **named == *key || **named == *"*"))
     }
 }
 

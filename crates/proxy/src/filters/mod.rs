@@ -12,6 +12,7 @@ pub mod mirror;
 pub mod quotas;
 pub mod rates;
 pub mod redirect;
+pub mod transform;
 pub mod validation;
 
 use engine::config::Filter;
@@ -40,9 +41,11 @@ pub enum Flow {
 pub fn on_whole_answer(
     exchange: &mut Exchange<'_>,
     head: &mut ResponseHead,
-    text: &Text,
+    text: &mut Text,
     body: &mut WholeBody,
 ) -> Result<(), Failure> {
+    // What a description promises is promised to clients: it is judged what they get.
+    transform::on_whole(exchange, head, text, body)?;
     validation::on_whole_answer(exchange, head, text, body)
 }
 

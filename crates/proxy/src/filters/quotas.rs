@@ -213,7 +213,8 @@ pub fn refusal(exchange: &Exchange<'_>, failure: Failure, out: &mut String) -> O
             Some(told.resets_in.to_string().into_bytes())
         }
         Failure::QuotaUnknown => {
-            let _ = write!(out, ",\"quota\":\"{}\",\"policy\":\"Plan {}\"", told.quota.name, admitted.plan.name);
+            let _ =
+                write!(out, ",\"quota\":\"{}\",\"policy\":\"Plan {}\"", told.quota.name, admitted.plan.name);
             Some(b"1".to_vec())
         }
         _ => None,

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 13] = [
+const JUDGED: [KindName; 14] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,

@@ -180,7 +180,8 @@ async fn while_nobody_can_be_asked_a_lease_is_spent_and_then_the_plan_decides() 
     assert_eq!(problem(&refused)["quota"], "year");
 
     let pair = Pair { stage: Stage { plane: stopped.start().await, scene, _upstream }, gateways, key };
-    eventually_some("somebody to ask", || async { (pair.asks(one).await?.status == 200).then_some(()) }).await;
+    eventually_some("somebody to ask", || async { (pair.asks(one).await?.status == 200).then_some(()) })
+        .await;
     let (more, _) = pair.uses_up(one).await;
     assert!(2 + admitted + 1 + more <= QUOTA, "{admitted} and {more}");
 }

@@ -99,7 +99,8 @@ impl Simulation {
 
     /// A number below a bound; the same at each run.
     fn draw(&mut self, bound: u64) -> u64 {
-        self.draws = self.draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.draws =
+            self.draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.draws >> 33) % bound
     }
 
@@ -129,7 +130,9 @@ impl Simulation {
 
     async fn answer(&mut self, at: usize, now: i64) {
         let gateway = &mut self.gateways[at];
-        let Some((_, accounts, question)) = gateway.asked.take_if(|(arrives, ..)| *arrives <= now) else { return };
+        let Some((_, accounts, question)) = gateway.asked.take_if(|(arrives, ..)| *arrives <= now) else {
+            return;
+        };
         let response = self.coordinator.answer("spec", &question).await.expect("an answer");
         gateway.quotas.answered(&accounts, &question, &response, now / 1000);
         let (mut waiting, mut refused) = (std::mem::take(&mut gateway.waiting), false);
@@ -169,7 +172,8 @@ impl Simulation {
     fn crash(&mut self, at: usize) {
         let now = self.time();
         let gone = &self.gateways[at];
-        let mut last = gone.quotas.question(std::slice::from_ref(&gone.account), &gone.name, &[]).asks.remove(0);
+        let mut last =
+            gone.quotas.question(std::slice::from_ref(&gone.account), &gone.name, &[]).asks.remove(0);
         last.wanted = 0;
         last.ended_boot = gone.quotas.boot().to_vec().into();
         let mut next = Gateway::new(gone.name.clone(), &self.quota, now, Some(last));

@@ -40,9 +40,9 @@ pub async fn many_that_write_a_quota_at_once_lose_nothing(store: Arc<dyn Store>)
                 let (rows, mut done) = (rows(&store), 0);
                 while done < 10 {
                     let found = rows.read_quotas(vec![key(1, "month", 0)]).await.unwrap();
-                    let (version, count) = found.first().map_or((0, 0), |row| {
-                        (row.version, row.books.parse::<u32>().expect("a number"))
-                    });
+                    let (version, count) = found
+                        .first()
+                        .map_or((0, 0), |row| (row.version, row.books.parse::<u32>().expect("a number")));
                     let next = row(key(1, "month", 0), version + 1, &(count + 1).to_string());
                     done += u32::from(rows.write_quotas(vec![next]).await.unwrap()[0]);
                 }

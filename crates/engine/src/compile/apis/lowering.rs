@@ -252,14 +252,16 @@ impl Lowering<'_> {
             answer = Some(Answer::Refused);
             None
         });
-        let other = target.and_then(|target| target.shim.as_ref()?.operation(&key)?.to.as_deref()?.split_once(' '));
+        let other =
+            target.and_then(|target| target.shim.as_ref()?.operation(&key)?.to.as_deref()?.split_once(' '));
         let behind = match other {
             None => target.map(|target| behind(target, template)),
             Some((_, path)) => apis::Template::parse(path)
                 .ok()
                 .and_then(|template| Some(behind(target?, &template.erased()))),
         };
-        let behind_method = other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
+        let behind_method =
+            other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
@@ -296,8 +298,9 @@ impl Lowering<'_> {
     ) -> Result<Option<Arc<Transform>>, String> {
         let Some(shim) = &target.shim else { return Ok(None) };
         let origin = format!("shim of {}", self.ground.version.resource.key.place());
-        let changes = apis::shim::compile(&origin, shim, operation)
-            .map_err(|wrong| format!("{} answers with 500, its shim has mistakes: {}", operation.key, told(&wrong)))?;
+        let changes = apis::shim::compile(&origin, shim, operation).map_err(|wrong| {
+            format!("{} answers with 500, its shim has mistakes: {}", operation.key, told(&wrong))
+        })?;
         Ok(changes.map(|changes| {
             let (origin, base) = (origin.into(), self.base.clone());
             Arc::new(Transform { origin, base, changes: Arc::new(changes) })

@@ -74,15 +74,23 @@ impl Transforms {
 fn compile(resource: &Resource, policy: &TransformPolicy) -> Result<Arc<Transform>, Arc<str>> {
     let origin = format!("TransformPolicy {}", resource.key.place());
     let spec = &policy.spec;
-    let changes = shim::Transform::compile(&origin, &spec.transform, spec.bodies).map_err(|wrong| told(&wrong))?;
+    let changes =
+        shim::Transform::compile(&origin, &spec.transform, spec.bodies).map_err(|wrong| told(&wrong))?;
     Ok(Arc::new(Transform { origin: origin.into(), base: "".into(), changes: Arc::new(changes) }))
 }
 
 /// Mistakes in one sentence.
 pub(in crate::compile) fn told(wrong: &[apis::Problem]) -> Arc<str> {
-    let all: Vec<String> = wrong
-        .iter()
-        .map(|one| if one.pointer.is_empty() { one.what.clone() } else { format!("{}: {}", one.pointer, one.what) })
-        .collect();
+    let all: Vec<String> =
+        wrong
+            .iter()
+            .map(|one| {
+                if one.pointer.is_empty() {
+                    one.what.clone()
+                } else {
+                    format!("{}: {}", one.pointer, one.what)
+                }
+            })
+            .collect();
     all.join("; ").into()
 }

@@ -67,6 +67,9 @@ impl Read {
                 model::kinds::transform::OtherBodies::Refuse => Err(Failure::BodyUnreadable),
             };
         };
+        if content.len() > transform.changes.body_bytes_max {
+            return Err(Failure::BodyTooLarge); // somebody else may look into larger ones
+        }
         self.value = match body(&exchange.view().headers, content, others) {
             Ok(Body::Value(value)) => Some(value),
             Ok(Body::Empty) => None,

@@ -60,7 +60,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .operations
         .iter()
         .map(|operation| operation.key.text())
-        .filter(|key| arguments.operations.is_empty() || arguments.operations.iter().any(|asked| **asked == **key))
+        .filter(|key| {
+            arguments.operations.is_empty() || arguments.operations.iter().any(|asked| **asked == **key)
+        })
         .collect();
     for Meant { name, shim, operations } in meant(arguments.shim.as_deref(), &keys)? {
         if operations.is_empty() {
@@ -107,7 +109,8 @@ fn meant(path: Option<&Path>, keys: &[Arc<str>]) -> Result<Vec<Meant>, Failure> 
         let name = format!("APIBinding {}", resource.key.place());
         for target in binding.spec.targets() {
             let Some(shim) = target.shim.clone() else { continue };
-            let is_answered = |key: &&Arc<str>| binding.spec.target(key).is_some_and(|own| std::ptr::eq(own, target));
+            let is_answered =
+                |key: &&Arc<str>| binding.spec.target(key).is_some_and(|own| std::ptr::eq(own, target));
             let operations = keys.iter().filter(is_answered).cloned().collect();
             found.push(Meant { name: name.clone(), shim, operations });
         }
@@ -122,7 +125,11 @@ fn meant(path: Option<&Path>, keys: &[Arc<str>]) -> Result<Vec<Meant>, Failure> 
 fn refused(wrong: &[apis::Problem]) -> Failure {
     let list: Vec<String> = wrong.iter().map(ToString::to_string).collect();
     let noun = if wrong.len() == 1 { "mistake" } else { "mistakes" };
-    Failure::refused(format_args!("{} {noun} in the shim; nothing was tried\n{}", wrong.len(), list.join("\n")))
+    Failure::refused(format_args!(
+        "{} {noun} in the shim; nothing was tried\n{}",
+        wrong.len(),
+        list.join("\n")
+    ))
 }
 
 fn word(side: Side) -> &'static str {
