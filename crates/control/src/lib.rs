@@ -31,6 +31,7 @@ pub mod status;
 pub mod store;
 pub mod stream;
 pub mod told;
+pub mod usage;
 pub mod view;
 pub mod watch;
 pub mod world;

@@ -16,6 +16,7 @@ pub mod rejection;
 pub mod reports;
 pub mod server;
 pub mod token;
+pub mod usage;
 pub mod view;
 
 pub use object::{Interest, Object, ObjectName, TypeName, Version};

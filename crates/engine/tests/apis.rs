@@ -264,7 +264,8 @@ spec:
         Arc::ptr_eq(&terms(rule), &terms(ask(&before, "a.example", "/pets"))),
         "nothing else is different"
     );
-    let limit = &terms(rule).products[0].plan("default/free").expect("it holds").rates[0];
+    let held = terms(rule);
+    let limit = &held.products[0].plan("default/free").expect("it holds").rates[0];
     assert_eq!((&*limit.name, limit.rate.burst()), ("10-per-1s", 20));
 
     let two = "{ product: p, state: Published, version: 2, rates: [{ requests: 5, per: 1s }] }";

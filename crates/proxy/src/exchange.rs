@@ -236,6 +236,8 @@ pub struct Outcome {
     pub status: u16,
     /// What went wrong, if anything.
     pub failure: Option<Failure>,
+    /// Whether its answer was made here because of that, or there was none.
+    pub is_refused: bool,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
     /// The same, where a member of the mesh had to answer.

@@ -52,6 +52,7 @@ mod told;
 mod trace;
 mod tunnel;
 mod upstream;
+mod usage;
 mod vouched;
 mod waits;
 mod whole;

@@ -114,6 +114,10 @@ limits! {
     QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
     QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
+    METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
+    METER_NAMES_BYTES_MAX: usize = 8 * 1024 * KIB,   "bytes of names of what was called since the start", "all operations that a subscription calls are counted together, at last all subscriptions, as others";
+    METER_CALLS_MAX: usize = 1 << 16,                "operations of subscriptions a worker", "where they are counted is looked up anew, by name";
+    USAGE_SHIP_SECONDS: u64 = 2,                     "seconds",      "what was used is told to the ledger";
     HOP_DIGITS_MAX: usize = 8,                       "digits",       "a longer `grpc-timeout`, `selvedge-timeout-ms` or `selvedge-attempt` is not read, as if it were not there";
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
     EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";

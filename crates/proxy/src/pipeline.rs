@@ -77,6 +77,7 @@ fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {
 /// Answers with a failure.
 pub async fn refuse(downstream: &mut Downstream, exchange: &mut Exchange<'_>, failure: Failure) {
     exchange.fail(failure);
+    exchange.outcome.is_refused = true;
     let answer = Answer::to_failure(exchange, failure);
     reply(downstream, exchange, answer).await;
 }

@@ -28,6 +28,7 @@ use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::keys::Keys;
+use crate::state::meters::Meter;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::parties::Parties;
@@ -80,6 +81,8 @@ pub struct Worker {
     pub quotas: Arc<Quotas>,
     /// The part of it that this worker has used lately.
     pub quotas_near: Near,
+    /// Who has called what.
+    pub meter: Meter,
 }
 
 /// What a worker is told.
@@ -154,6 +157,7 @@ impl Worker {
         (log, spans): (Log, Spans),
         around: Around,
         missing_keys: mpsc::Sender<KeySlot>,
+        meter: Meter,
     ) -> Worker {
         Worker {
             clock,
@@ -173,6 +177,7 @@ impl Worker {
             parties: Arc::default(),
             quotas: Arc::default(),
             quotas_near: Near::default(),
+            meter,
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
@@ -313,5 +318,6 @@ async fn tick(worker: Rc<Worker>) {
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
         worker.spans.flush();
+        worker.meter.tick(worker.clock.now(), || worker.clock.wall());
     }
 }

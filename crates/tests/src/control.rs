@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use control::clock::Clock;
+use control::quotas::Coordinator;
 use control::store::keys::Keys;
 use control::store::sqlite::Sqlite;
 use control::store::{ChangeSet, Expect, Object, Store, Write};

@@ -31,6 +31,7 @@ use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
 use crate::stream::Hub;
 use crate::told::Told;
+use crate::usage;
 use crate::view::Views;
 use crate::world::World;
 use proxies_door::{Door, Members};
@@ -111,6 +112,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
     let (lead, leading) = watch::channel(false);
     let told = Told {
         world: world.clone(),

@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod quotas;
 mod rows;
 pub mod sqlite;
+pub mod usage;
 mod writer;
 
 use std::future::Future;
@@ -244,6 +245,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The rows of quotas; none where nobody lends any.
     fn quotas(&self) -> Option<&dyn quotas::QuotaRows> {
+        None
+    }
+
+    /// The usage ledger; none where nobody keeps one.
+    fn usage(&self) -> Option<&dyn usage::UsageRows> {
         None
     }
 

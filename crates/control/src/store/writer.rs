@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::customers::{RowSet, Written};
 use super::quotas::QuotaRow;
+use super::usage::{Kept, UsageWrite};
 use super::{Change, ChangeSet, Fence, Revision, StoreError};
 
 /// Most change sets and other wishes that wait for the writer. Past it callers wait to get in.
@@ -59,6 +60,9 @@ pub(super) trait Engine: Send + 'static {
     /// Forgets periods that ended before a moment.
     fn forget_quotas(&mut self, ended_before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Writes to the usage ledger.
+    fn write_usage(&mut self, write: &UsageWrite) -> impl Future<Output = Result<Kept, StoreError>> + Send;
+
     /// Called after rows of customers were written.
     fn wrote_rows(&self, epoch: Revision);
 
@@ -95,6 +99,7 @@ enum Job {
     Pepper(String, Reply<String>),
     Quotas(Vec<QuotaRow>, Reply<Vec<bool>>),
     ForgetQuotas(i64, Reply<()>),
+    Usage(UsageWrite, Reply<Kept>),
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
@@ -134,6 +139,10 @@ impl Writer {
 
     pub async fn forget_quotas(&self, ended_before: i64) -> Result<(), StoreError> {
         self.ask(|reply| Job::ForgetQuotas(ended_before, reply)).await
+    }
+
+    pub async fn write_usage(&self, write: UsageWrite) -> Result<Kept, StoreError> {
+        self.ask(|reply| Job::Usage(write, reply)).await
     }
 
     pub async fn lease(&self, wish: Wish) -> Result<Option<Fence>, StoreError> {
@@ -212,6 +221,9 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
             }
             Job::ForgetQuotas(ended_before, reply) => {
                 let _ = reply.send(engine.forget_quotas(ended_before).await);
+            }
+            Job::Usage(write, reply) => {
+                let _ = reply.send(engine.write_usage(&write).await);
             }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);

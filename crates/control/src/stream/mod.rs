@@ -1,4 +1,4 @@
-//! The services proxies connect to: the stream of objects, and the stream of reports back.
+//! The services proxies connect to: the streams of objects and of customers, and what they tell: reports and usage.
 //!
 //! Both run over TLS from the first byte and are refused to whoever shows no token. What is sent is decided in
 //! [`crate::view`] and in the state machines of crate `discovery`; in here are sockets, time and patience. [`answer`]
@@ -11,6 +11,7 @@ mod customers;
 mod objects;
 mod quotas;
 mod reports;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -84,7 +86,7 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH)
+    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
 }
 
 /// Answers one request.
@@ -98,6 +100,8 @@ where
         CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
         QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
+        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

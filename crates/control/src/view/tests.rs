@@ -203,7 +203,7 @@ fn tenants_whose_names_begin_alike_see_nothing_of_each_other_even_when_one_is_ma
     let mut scene = Scene::new(&[class()]);
     let everything: Vec<Value> = tenants.iter().flat_map(|name| tenant(name)).collect();
     scene.edit(&everything, &[]);
-    let mut check = |scene: &mut Scene| {
+    let check = |scene: &mut Scene| {
         for tenant in tenants {
             let found = scene.of(&format!("{tenant}/edge"));
             let own =

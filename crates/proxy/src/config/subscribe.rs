@@ -39,6 +39,7 @@ use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL
 use crate::proxy::{Bound, Proxy};
 use crate::quotas::Borrowing;
 use crate::state::random::Random;
+use crate::usage;
 
 /// Bound of the first wait before a connection is tried again; it doubles with each one that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -164,6 +165,7 @@ impl Subscription {
         let borrowing = Borrowing::new(proxy.quotas().clone(), clock, asks.clone());
         let quotas = proxy.quotas().clone();
         let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
+        let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = match (options.shows, &options.keeper) {
@@ -189,6 +191,7 @@ impl Subscription {
             reporter,
             customers,
             borrowing,
+            usage,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
@@ -235,6 +238,7 @@ struct Subscriber {
     reporter: Reporter,
     customers: customers::Following,
     borrowing: Borrowing,
+    usage: usage::Shipping,
 }
 
 /// Why a connection ended.
@@ -329,6 +333,8 @@ impl Subscriber {
         let customers = Abort(tokio::spawn(customers));
         let borrowing = self.borrowing.clone().run(control.caller(wire.clone()), bearer.clone());
         let borrowing = Abort(tokio::spawn(borrowing));
+        let usage = self.usage.clone().run(control.caller(wire.clone()), bearer.clone());
+        let usage = Abort(tokio::spawn(usage));
         let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
@@ -352,7 +358,7 @@ impl Subscriber {
             self.applied.send_replace(self.session.epoch().max(epoch));
             *worked = true;
         }
-        drop((reports, customers, borrowing));
+        drop((reports, customers, borrowing, usage));
         Ok(())
     }
 

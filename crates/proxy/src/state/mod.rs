@@ -11,6 +11,7 @@ pub mod counterparts;
 pub mod deadlines;
 pub mod health;
 pub mod keys;
+pub mod meters;
 pub mod metrics;
 pub mod open;
 pub mod pairs;

@@ -136,6 +136,7 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
         token,
         serve: if names.is_empty() { Interest::All } else { Interest::Gateways(names) },
         cache: arguments.cache.clone(),
+        usage: None,
         workers: arguments.workers.map_or(cores, NonZeroUsize::get),
         bind: arguments.bind,
         admin: match arguments.admin {

@@ -26,6 +26,7 @@ pub mod tap;
 pub mod token;
 pub mod top;
 pub mod up;
+pub mod usage;
 pub mod validate;
 pub mod version;
 

@@ -31,6 +31,8 @@ use crate::gateway::{GatewayOptions, RunningGateway};
 
 /// Name under which the gateway of this process reports.
 const NAME: &str = "up";
+/// Folder within that of the data where the gateway counts usage until the ledger has it.
+const USAGE: &str = "usage";
 /// Most epochs that wait to be heard of at the start. Past it they are not told; the newest is asked for anyway.
 const EPOCHS_WAITING_MAX: usize = 64;
 /// Longest time from the start to a gateway that runs on what the store holds. Past it the start goes on without it.
@@ -123,6 +125,7 @@ impl Kept {
     pub fn start(options: UpOptions, kept: KeptOptions, listener: Listener) -> Result<Kept, KeptError> {
         let clock = Clock::system();
         let runtime = runtime()?;
+        let usage = kept.data.join(USAGE);
         let server = ServerOptions {
             data: kept.data,
             database: None,
@@ -143,7 +146,7 @@ impl Kept {
             Untaken::Mistakes(violations) => KeptError::Refused(violations),
             Untaken::Undeclared(error) | Untaken::Away(error) => KeptError::Declare(error),
         })?;
-        let (gateway, epochs) = gateway(&options, &server, Arc::clone(&listener))?;
+        let (gateway, epochs) = gateway(&options, &server, usage, Arc::clone(&listener))?;
         wait_for_first_epoch(&server, &epochs);
         let told = lock(&files).told.subscribe();
         runtime.spawn(tell_problems(server.judged(), told.clone(), Arc::clone(&listener)));
@@ -295,6 +298,7 @@ fn runtime() -> Result<Runtime, KeptError> {
 fn gateway(
     options: &UpOptions,
     server: &Server,
+    usage: PathBuf,
     listener: Listener,
 ) -> Result<(RunningGateway, Receiver<u64>), KeptError> {
     let machine = |what: &str, error: &dyn std::fmt::Display| KeptError::Machine(format!("{what}: {error}"));
@@ -311,6 +315,7 @@ fn gateway(
         access_log: options.access_log.clone(),
         drain: options.drain,
         locality: options.locality.clone(),
+        usage: Some(usage),
         ..GatewayOptions::new(NAME, control, token)
     };
     let (tell, epochs) = mpsc::sync_channel(EPOCHS_WAITING_MAX);

@@ -163,8 +163,16 @@ impl Running {
         };
         let snapshot = first.and_then(|files| control.apply(&files)).map_err(StartError::Refused)?;
         let deleted_ports = DeletedPorts::Drain;
-        let proxy =
-            proxy::Options { workers, admin, access_log, drain, locality, member: None, deleted_ports };
+        let proxy = proxy::Options {
+            workers,
+            admin,
+            access_log,
+            drain,
+            locality,
+            usage: None,
+            member: None,
+            deleted_ports,
+        };
         let proxy = Proxy::start(proxy).map_err(|error| StartError::of_proxy(admin, error))?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =

@@ -151,6 +151,6 @@ async fn who_is_refused_is_told_exactly_why() {
     stage.done(&["delete", "plans.product.selvedge.dev", "pets-gold"]).await;
     stage.is_told("/pets/pets", &key, 403, "plan_ended").await;
     stage.done(&["subscription", "cancel", "mobile-pets"]).await;
-    stage.is_told("/pets/pets", &key, 403, "subscription_inactive").await;
+    stage.is_told("/pets/pets", &key, 403, "subscription_missing").await;
     drop(gateway);
 }

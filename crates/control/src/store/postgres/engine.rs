@@ -21,6 +21,8 @@ use crate::store::line::{Line, within};
 use crate::store::quotas::QuotaRow;
 use crate::store::quotas::sql::postgres as quotas;
 use crate::store::rows::{Row, key, namespace_of, number, revision};
+use crate::store::usage::sql::postgres as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
 use crate::store::{ChangeSet, Fence, Revision, StoreError};
 
@@ -126,6 +128,16 @@ impl Engine for PostgresEngine {
             quotas::forget(&mut connection, ended_before).await?;
             self.line.keep(connection);
             Ok(())
+        })
+        .await
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let kept = usage::write(&mut connection, write).await?;
+            self.line.keep(connection);
+            Ok(kept)
         })
         .await
     }
@@ -277,9 +289,9 @@ async fn keep(
     Ok(kept.is_some())
 }
 
-/// The turn first: everything else reads from it, and so waits for it and does nothing without it. Then all changes into
-/// the log, and the last of each object into the objects or out of them. No object is in both halves, so that their
-/// order does not matter. Entries of the audit log get their numbers in the order in which they are selected.
+/// The turn first: everything else reads from it, and so waits for it and does nothing without it. Then all changes
+/// into the log, and the last of each object into the objects or out of them. No object is in both halves, so that
+/// their order does not matter. Entries of the audit log get their numbers in the order in which they are selected.
 const KEEP: &str = "
     WITH turn AS (
         UPDATE meta SET epoch = $11 WHERE epoch = $12 RETURNING epoch

@@ -14,6 +14,7 @@ mod schema;
 pub(in crate::store) mod server;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod watching;
 
 use std::str::FromStr;
@@ -265,6 +266,10 @@ impl Store for Postgres {
     }
 
     fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 

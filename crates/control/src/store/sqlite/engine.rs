@@ -16,6 +16,8 @@ use crate::store::line::Line;
 use crate::store::quotas::QuotaRow;
 use crate::store::quotas::sql::sqlite as quotas;
 use crate::store::rows::{Row, namespace_of, number, revision};
+use crate::store::usage::sql::sqlite as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
 use crate::store::{AuditEntry, ChangeSet, Fence, Revision, StoreError};
 
@@ -100,6 +102,13 @@ impl Engine for SqliteEngine {
         quotas::forget(&mut connection, ended_before).await?;
         self.line.keep(connection);
         Ok(())
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        let mut connection = self.line.take().await?;
+        let kept = usage::write(&mut connection, write).await?;
+        self.line.keep(connection);
+        Ok(kept)
     }
 
     fn wrote_rows(&self, epoch: Revision) {

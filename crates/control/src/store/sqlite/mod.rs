@@ -10,6 +10,7 @@ mod quotas;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -243,6 +244,10 @@ impl Store for Sqlite {
     }
 
     fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 
