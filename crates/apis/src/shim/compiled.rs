@@ -370,6 +370,10 @@ fn response_part(written: &ResponseTransform, at: &str, wrong: &mut Wrong) -> Re
             })
             .collect(),
     };
+    if matches!(written.status, Some(204 | 205 | 304)) {
+        wrong
+            .add(format!("{at}/status"), "has no body by its nature, and the answer may have one".to_owned());
+    }
     ResponsePart {
         statuses,
         status: written.status,

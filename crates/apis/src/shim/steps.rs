@@ -151,7 +151,10 @@ fn mapped(value: &mut Value, map: &[(Arc<str>, Value)], otherwise: Otherwise) ->
         Some((_, to)) => *value = to.clone(),
         None if otherwise == Otherwise::Keep => {}
         None => {
-            return Err(Fault::new(format!("is {}, which has no counterpart", crate::problem::quoted(&text))));
+            return Err(Fault::new(format!(
+                "is {}, which has no counterpart",
+                crate::problem::quoted(&text)
+            )));
         }
     }
     Ok(())

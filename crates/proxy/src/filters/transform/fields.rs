@@ -32,7 +32,11 @@ pub(super) fn change(fields: &mut Fields, text: &mut Text, changed: &ChangedHead
 /// Puts one field behind the others.
 pub(super) fn put(fields: &mut Fields, text: &mut Text, name: &[u8], value: &[u8]) {
     let (name, value) = (append(text, name), append(text, value));
-    let known = classify(name.of(text));
+    // What a rule says of a client is ours to say, whoever may not.
+    let known = match classify(name.of(text)) {
+        Known::Vouched => Known::Other,
+        known => known,
+    };
     fields.push(Field { name, value, known });
 }
 
