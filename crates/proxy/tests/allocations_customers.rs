@@ -1,5 +1,6 @@
-//! Keys of applications: found in the table of customers, let in by a plan and counted by its rate, all without an
-//! allocation; and refused as soon as another table says so, on connections that are open.
+//! Keys of applications: found in the table of customers, let in by a plan, counted by its rate, its quota and for its
+//! bill, all
+//! without an allocation; and refused as soon as another table says so, on connections that are open.
 
 #![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 
@@ -10,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use commerce::rate::Rate;
 use engine::authentication::{ApiKey, Authentication, Method, Place};
-use engine::config::{Access, PlanTerms, ProductTerms, RateLimit, SaidBy};
+use engine::config::{Access, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
 use engine::customers::{
     Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper, Subscription,
     SubscriptionId,
 };
-use model::kinds::plan::CredentialKind as Taken;
+use model::kinds::plan::{CredentialKind as Taken, PlanQuota, QuotaLimit, QuotaPeriod, WhenUnknown};
 use proxy::LogSink;
 
 mod made;
@@ -51,13 +52,21 @@ fn access() -> Arc<Access> {
         when: Box::default(),
         announced: b"\"1000000-per-1s\";q=1000000;w=1".as_slice().into(),
     };
+    // Nobody lends anything here, so each request is charged beyond what was lent: the longest way without waiting.
+    let quota = PlanQuota {
+        requests: 1_000_000,
+        per: QuotaPeriod::Year,
+        time_zone: None,
+        limit: QuotaLimit::Hard,
+        when_unknown: WhenUnknown::Open,
+    };
     let plan = PlanTerms {
         name: "shop/gold".into(),
         version: 1,
         is_offered: true,
         credentials: [Taken::ApiKey].into(),
         rates: [rate].into(),
-        quotas: Box::default(),
+        quotas: Quota::all(&[quota]).expect("a quota"),
     };
     let product = ProductTerms { name: "shop/pets".into(), is_offered: true, plans: [Arc::new(plan)].into() };
     Arc::new(Access::new(vec![Arc::new(product)], Box::default()))

@@ -139,7 +139,8 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         | Endpoint::Delete
         | Endpoint::GetStatus
         | Endpoint::ReplaceStatus
-        | Endpoint::PatchStatus => verbs::answer(state, request).await,
+        | Endpoint::PatchStatus
+        | Endpoint::GetQuotas => verbs::answer(state, request).await,
     }
 }
 

@@ -40,6 +40,7 @@ pub enum Endpoint {
     GetStatus,
     ReplaceStatus,
     PatchStatus,
+    GetQuotas,
 }
 
 impl Endpoint {
@@ -127,6 +128,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::PUT,    "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Replace,                Access::Verb("update")),
     route(Method::PATCH,  "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Patch,                  Access::Verb("patch")),
     route(Method::DELETE, "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Delete,                 Access::Verb("delete")),
+    route(Method::GET,    "{root}/namespaces/{namespace}/{namespaced}/{name}/quotas",        Endpoint::GetQuotas,              Access::Verb("get")),
     route(Method::GET,    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::GetStatus,              Access::Verb("get")),
     route(Method::PUT,    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::ReplaceStatus,          Access::Verb("update")),
     route(Method::PATCH,  "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::PatchStatus,            Access::Verb("patch")),

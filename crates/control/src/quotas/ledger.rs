@@ -8,7 +8,7 @@ use discovery::quotas::QuotaAnswer;
 
 use super::books;
 use crate::store::StoreError;
-use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows};
+use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows, Wrote};
 
 /// Most pools that are remembered. Past it all of them are read again.
 const KNOWN_MAX: usize = 100_000;
@@ -18,8 +18,8 @@ const SILENT_AFTER: i64 = 60;
 const KEPT_AFTER: i64 = 86_400;
 /// Seconds between two looks for books that are too old.
 const TIDY_EVERY: i64 = 600;
-/// How often a row that somebody else has changed meanwhile is read again.
-const TRIES_MAX: usize = 16;
+/// How often a row is written anew that somebody else has changed meanwhile.
+const TRIES_MAX: usize = 64;
 
 /// What a gateway says of one quota.
 #[derive(Clone, Debug)]
@@ -41,6 +41,12 @@ struct Known {
     version: u64,
     end: i64,
     pool: Pool,
+}
+
+impl Known {
+    fn read(row: &QuotaRow) -> Result<Known, StoreError> {
+        Ok(Known { version: row.version, end: row.end, pool: books::read(row)? })
+    }
 }
 
 /// What is known of the rows.
@@ -92,7 +98,7 @@ impl Ledger {
             return Ok(());
         }
         for row in rows.read_quotas(missing.into_iter().cloned().collect()).await? {
-            let known = Known { version: row.version, end: row.end, pool: books::read(&row)? };
+            let known = Known::read(&row)?;
             self.known.insert(row.key, known);
         }
         Ok(())
@@ -162,10 +168,16 @@ impl Ledger {
         });
         let done = rows.write_quotas(written.collect()).await?;
         let mut late = BTreeSet::new();
-        for ((key, draft), done) in changed.into_iter().zip(done) {
-            match done {
-                true => drop(self.known.insert(key, draft)),
-                false => drop(late.insert(key)),
+        for ((key, draft), wrote) in changed.into_iter().zip(done) {
+            let known = match wrote {
+                Wrote::Done => Some(draft),
+                Wrote::Late(now) => {
+                    late.insert(key.clone());
+                    now.as_ref().map(Known::read).transpose()?
+                }
+            };
+            if let Some(known) = known {
+                self.known.insert(key, known);
             }
         }
         Ok(late)

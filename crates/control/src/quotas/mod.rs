@@ -19,8 +19,8 @@ use discovery::quotas::{QuotaAnswer, QuotasRequest, QuotasResponse};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::store::StoreError;
 use crate::store::quotas::QuotaRows;
+use crate::store::{Store, StoreError};
 use crate::world::World;
 use ledger::{Ask, Ledger};
 
@@ -80,15 +80,6 @@ impl Coordinator {
         Ok(QuotasResponse { answers: answered.await.map_err(lost)?? })
     }
 
-    /// What is left of the quotas of a subscription, the newest periods first.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn standings(&self, subscription: [u8; 16]) -> Result<Vec<Standing>, QuotaError> {
-        let rows = self.rows()?.quotas_of(subscription).await?;
-        rows.iter().map(|row| Ok(Standing::of(row)?)).collect()
-    }
-
     async fn answer_all(&self, ledger: &mut Ledger, together: Vec<Waiting>) {
         let asks: Vec<&Ask> = together.iter().flat_map(|waiting| waiting.asks.iter().flatten()).collect();
         let answered = match self.rows() {
@@ -120,9 +111,20 @@ impl Coordinator {
     }
 
     fn rows(&self) -> Result<&dyn QuotaRows, QuotaError> {
-        let none = || StoreError::Broken("it keeps no quotas".to_owned());
-        Ok(self.world.store().quotas().ok_or_else(none)?)
+        Ok(rows(&**self.world.store())?)
     }
+}
+
+/// What is left of the quotas of a subscription, the newest periods first.
+///
+/// # Errors
+/// The store's.
+pub async fn standings(store: &dyn Store, subscription: [u8; 16]) -> Result<Vec<Standing>, StoreError> {
+    rows(store)?.quotas_of(subscription).await?.iter().map(Standing::of).collect()
+}
+
+fn rows(store: &dyn Store) -> Result<&dyn QuotaRows, StoreError> {
+    store.quotas().ok_or_else(|| StoreError::Broken("it keeps no quotas".to_owned()))
 }
 
 fn told(ask: Option<&Ask>, answers: &mut impl Iterator<Item = QuotaAnswer>) -> QuotaAnswer {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::customers::{RowSet, Written};
-use super::quotas::QuotaRow;
+use super::quotas::{QuotaRow, Wrote};
 use super::usage::{Kept, UsageWrite};
 use super::{Change, ChangeSet, Fence, Revision, StoreError};
 
@@ -55,7 +55,7 @@ pub(super) trait Engine: Send + 'static {
     fn write_quotas(
         &mut self,
         rows: &[QuotaRow],
-    ) -> impl Future<Output = Result<Vec<bool>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Wrote>, StoreError>> + Send;
 
     /// Forgets periods that ended before a moment.
     fn forget_quotas(&mut self, ended_before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -97,7 +97,7 @@ enum Job {
     Commit(ChangeSet, Reply<Vec<Change>>),
     Rows(RowSet, Reply<Written>),
     Pepper(String, Reply<String>),
-    Quotas(Vec<QuotaRow>, Reply<Vec<bool>>),
+    Quotas(Vec<QuotaRow>, Reply<Vec<Wrote>>),
     ForgetQuotas(i64, Reply<()>),
     Usage(UsageWrite, Reply<Kept>),
     Lease(Wish, Reply<Option<Fence>>),
@@ -133,7 +133,7 @@ impl Writer {
         self.ask(|reply| Job::Pepper(offered, reply)).await
     }
 
-    pub async fn write_quotas(&self, rows: Vec<QuotaRow>) -> Result<Vec<bool>, StoreError> {
+    pub async fn write_quotas(&self, rows: Vec<QuotaRow>) -> Result<Vec<Wrote>, StoreError> {
         self.ask(|reply| Job::Quotas(rows, reply)).await
     }
 

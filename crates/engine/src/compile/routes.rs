@@ -341,6 +341,10 @@ impl RouteState {
                 rule.authentication = guard.authentication;
                 rule.authorization = guard.authorization;
                 rule.access = guard.access;
+                if shop.beside_the_caller {
+                    rule.operation =
+                        rule.operation.as_deref().map(|operation| Arc::new(operation.uncounted()));
+                }
             }
         }
     }

@@ -8,8 +8,8 @@ use engine::Config;
 use engine::authentication::Authentication;
 use engine::config::{
     Access, Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot,
-    Filter, InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target,
-    Timeouts, UpstreamProtocol,
+    Filter, InboundService, MeshPeer, MeshPort, Operation, OperationSlot, Origin, Port, Rule, RuleSlot,
+    Security, Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -62,7 +62,7 @@ pub fn asking(listen: SocketAddr, upstream: SocketAddr, authentication: Arc<Auth
     asking_for(listen, upstream, authentication, None)
 }
 
-/// The same, where every rule asks for a subscription too.
+/// The same, where every rule asks for a subscription too, and what it carries is counted for that.
 #[allow(dead_code, reason = "one test asks for this")]
 pub fn asking_for(
     listen: SocketAddr,
@@ -77,6 +77,7 @@ pub fn asking_for(
             let rule = Rule {
                 authentication: Some(authentication.clone()),
                 access: access.clone(),
+                operation: access.as_ref().map(|_| Arc::new(operation(entry.rule.slot.0))),
                 ..rule("asks", entry.rule.slot.0, &[])
             };
             Entry { rule: Arc::new(rule), ..entry.clone() }
@@ -87,6 +88,12 @@ pub fn asking_for(
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
     port.carries = Carries::Http(ListenerTable::new(vec![(HostPattern::new(None), listener)]));
     config
+}
+
+#[allow(dead_code, reason = "one test asks for this")]
+fn operation(slot: u32) -> Operation {
+    let (key, version) = (format!("GET /{slot}").into(), "shop/pets-v1".into());
+    Operation { key, slot: OperationSlot(slot), version, is_counted: true }
 }
 
 /// The same, where a member of the mesh must answer at the upstream's address.

@@ -131,6 +131,14 @@ async fn two_gateways_admit_a_quota_together_and_not_one_request_more() {
     }
 
     assert_eq!(admitted, QUOTA);
+    let line = eventually_some("all of it to be told", || async {
+        let shown = pair.stage.done(&["subscription", "show", "mobile-pets"]).await;
+        let line = shown.lines().find(|line| line.starts_with("year ")).map(str::to_owned)?;
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        (cells[1] == "60").then(|| cells[..6].join(" "))
+    })
+    .await;
+    assert_eq!(line, "year 60 0 0 0 60");
     let refused = last.expect("a refusal");
     assert_eq!((refused.status, refused.code().as_deref()), (429, Some("quota_exceeded")));
     assert_eq!(refused.header("ratelimit-policy"), Some("\"year\";q=60"));

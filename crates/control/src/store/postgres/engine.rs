@@ -18,8 +18,8 @@ use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
-use crate::store::quotas::QuotaRow;
 use crate::store::quotas::sql::postgres as quotas;
+use crate::store::quotas::{QuotaRow, Wrote};
 use crate::store::rows::{Row, key, namespace_of, number, revision};
 use crate::store::usage::sql::postgres as usage;
 use crate::store::usage::{Kept, UsageWrite};
@@ -112,7 +112,7 @@ impl Engine for PostgresEngine {
         .await
     }
 
-    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<bool>, StoreError> {
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<Wrote>, StoreError> {
         within(self.patience, async {
             let mut connection = self.line.take().await?;
             let written = quotas::write(&mut connection, rows).await?;

@@ -3,7 +3,7 @@
 use super::Postgres;
 use crate::store::Answer;
 use crate::store::quotas::sql::postgres as statements;
-use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows};
+use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows, Wrote};
 
 impl QuotaRows for Postgres {
     fn read_quotas(&self, keys: Vec<QuotaKey>) -> Answer<'_, Vec<QuotaRow>> {
@@ -11,7 +11,7 @@ impl QuotaRows for Postgres {
         self.answer(self.patience.read, read)
     }
 
-    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<bool>> {
+    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<Wrote>> {
         self.answer(self.turn(), self.writer.write_quotas(rows))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{QuotaKey, QuotaRow, QuotaRows};
+use super::{QuotaKey, QuotaRow, QuotaRows, Wrote};
 use crate::store::Store;
 
 fn key(subscription: u8, quota: &str, start: i64) -> QuotaKey {
@@ -21,12 +21,16 @@ pub async fn of_two_that_write_a_quota_anew_one_is_heard(store: Arc<dyn Store>) 
     let rows = rows(&store);
     let (minute, other) = (key(1, "minute", 60), key(2, "minute", 60));
 
-    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 1, "a")]).await, Ok(vec![true]));
+    let late = |now| Wrote::Late(Some(now));
+    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 1, "a")]).await, Ok(vec![Wrote::Done]));
     let both = vec![row(minute.clone(), 1, "b"), row(other.clone(), 1, "c")];
-    assert_eq!(rows.write_quotas(both).await, Ok(vec![false, true]));
-    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 2, "d")]).await, Ok(vec![true]));
-    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 2, "e")]).await, Ok(vec![false]));
-    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 4, "f")]).await, Ok(vec![false]));
+    assert_eq!(rows.write_quotas(both).await, Ok(vec![late(row(minute.clone(), 1, "a")), Wrote::Done]));
+    assert_eq!(rows.write_quotas(vec![row(minute.clone(), 2, "d")]).await, Ok(vec![Wrote::Done]));
+    for (version, books) in [(2, "e"), (4, "f")] {
+        let wrote = rows.write_quotas(vec![row(minute.clone(), version, books)]).await;
+        assert_eq!(wrote, Ok(vec![late(row(minute.clone(), 2, "d"))]));
+    }
+    assert_eq!(rows.write_quotas(vec![row(key(9, "day", 0), 2, "g")]).await, Ok(vec![Wrote::Late(None)]));
 
     let found = rows.read_quotas(vec![other.clone(), key(3, "minute", 60), minute.clone()]).await.unwrap();
     assert_eq!(found, [row(other, 1, "c"), row(minute, 2, "d")]);
@@ -44,7 +48,7 @@ pub async fn many_that_write_a_quota_at_once_lose_nothing(store: Arc<dyn Store>)
                         .first()
                         .map_or((0, 0), |row| (row.version, row.books.parse::<u32>().expect("a number")));
                     let next = row(key(1, "month", 0), version + 1, &(count + 1).to_string());
-                    done += u32::from(rows.write_quotas(vec![next]).await.unwrap()[0]);
+                    done += u32::from(rows.write_quotas(vec![next]).await.unwrap()[0] == Wrote::Done);
                 }
             })
         })

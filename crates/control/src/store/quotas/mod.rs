@@ -35,14 +35,24 @@ pub struct QuotaRow {
     pub books: Arc<str>,
 }
 
+/// What became of a row that was to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// It is written.
+    Done,
+    /// Somebody else has written it meanwhile. This is what it is now, so that whoever is late need not read it, and be
+    /// late again.
+    Late(Option<QuotaRow>),
+}
+
 /// The rows of quotas in a store.
 pub trait QuotaRows: Send + Sync {
     /// Those of the rows that there are.
     fn read_quotas(&self, keys: Vec<QuotaKey>) -> Answer<'_, Vec<QuotaRow>>;
 
-    /// Writes rows durably, all of which nobody has written since the version before theirs. Says of each whether it was
-    /// written. When this fails nobody knows which were.
-    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<bool>>;
+    /// Writes rows durably, those of them that nobody has written since the version before theirs, and says what became
+    /// of each. When this fails nobody knows which were written.
+    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<Wrote>>;
 
     /// The rows of a subscription, the newest period first.
     fn quotas_of(&self, subscription: [u8; 16]) -> Answer<'_, Vec<QuotaRow>>;

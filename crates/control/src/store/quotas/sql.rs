@@ -59,7 +59,7 @@ macro_rules! statements {
 
             use crate::store::StoreError;
             use crate::store::quotas::sql::{self, QuotaColumns, written};
-            use crate::store::quotas::{QuotaKey, QuotaRow};
+            use crate::store::quotas::{QuotaKey, QuotaRow, Wrote};
             use crate::store::rows::number;
 
             type Connected = $connection;
@@ -68,12 +68,12 @@ macro_rules! statements {
             pub async fn write(
                 connection: &mut Connected,
                 rows: &[QuotaRow],
-            ) -> Result<Vec<bool>, StoreError> {
+            ) -> Result<Vec<Wrote>, StoreError> {
                 let mut turn = connection.begin_with($begin).await?;
                 let mut order: Vec<usize> = (0..rows.len()).collect();
                 // Two that write the same rows must not wait for each other.
                 order.sort_by(|left, right| rows[*left].key.cmp(&rows[*right].key));
-                let mut done = vec![false; rows.len()];
+                let mut done = vec![Wrote::Late(None); rows.len()];
                 for at in order {
                     done[at] = one(&mut turn, &rows[at]).await?;
                 }
@@ -81,7 +81,7 @@ macro_rules! statements {
                 Ok(done)
             }
 
-            async fn one(connection: &mut Connected, row: &QuotaRow) -> Result<bool, StoreError> {
+            async fn one(connection: &mut Connected, row: &QuotaRow) -> Result<Wrote, StoreError> {
                 let statement = match row.version {
                     1 => {
                         "INSERT INTO quotas (subscription, quota, begins, ends, version, books) \
@@ -99,9 +99,12 @@ macro_rules! statements {
                     .bind(row.end)
                     .bind(number(row.version))
                     .bind(&*row.books)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
-                Ok(done.rows_affected() == 1)
+                match done.rows_affected() {
+                    1 => Ok(Wrote::Done),
+                    _ => Ok(Wrote::Late(find(connection, &row.key).await?)),
+                }
             }
 
             /// Those of the rows that there are.
@@ -111,18 +114,25 @@ macro_rules! statements {
             ) -> Result<Vec<QuotaRow>, StoreError> {
                 let mut rows = Vec::with_capacity(keys.len());
                 for key in keys {
-                    let found: Option<QuotaColumns> = sqlx::query_as(
-                        "SELECT subscription, quota, begins, ends, version, books FROM quotas \
-                         WHERE subscription = $1 AND quota = $2 AND begins = $3",
-                    )
-                    .bind(written(&key.subscription))
-                    .bind(&*key.quota)
-                    .bind(key.start)
-                    .fetch_optional(&mut *connection)
-                    .await?;
-                    rows.extend(found.map(sql::row).transpose()?);
+                    rows.extend(find(connection, key).await?);
                 }
                 Ok(rows)
+            }
+
+            async fn find(
+                connection: &mut Connected,
+                key: &QuotaKey,
+            ) -> Result<Option<QuotaRow>, StoreError> {
+                let found: Option<QuotaColumns> = sqlx::query_as(
+                    "SELECT subscription, quota, begins, ends, version, books FROM quotas \
+                     WHERE subscription = $1 AND quota = $2 AND begins = $3",
+                )
+                .bind(written(&key.subscription))
+                .bind(&*key.quota)
+                .bind(key.start)
+                .fetch_optional(connection)
+                .await?;
+                found.map(sql::row).transpose()
             }
 
             /// The rows of a subscription, the newest period first.

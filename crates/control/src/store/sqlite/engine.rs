@@ -13,8 +13,8 @@ use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::Line;
-use crate::store::quotas::QuotaRow;
 use crate::store::quotas::sql::sqlite as quotas;
+use crate::store::quotas::{QuotaRow, Wrote};
 use crate::store::rows::{Row, namespace_of, number, revision};
 use crate::store::usage::sql::sqlite as usage;
 use crate::store::usage::{Kept, UsageWrite};
@@ -90,7 +90,7 @@ impl Engine for SqliteEngine {
         Ok(pepper)
     }
 
-    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<bool>, StoreError> {
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<Wrote>, StoreError> {
         let mut connection = self.line.take().await?;
         let written = quotas::write(&mut connection, rows).await?;
         self.line.keep(connection);

@@ -3,14 +3,14 @@
 use super::Sqlite;
 use crate::store::Answer;
 use crate::store::quotas::sql::sqlite as statements;
-use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows};
+use crate::store::quotas::{QuotaKey, QuotaRow, QuotaRows, Wrote};
 
 impl QuotaRows for Sqlite {
     fn read_quotas(&self, keys: Vec<QuotaKey>) -> Answer<'_, Vec<QuotaRow>> {
         self.answer(async move { statements::read(&mut *self.reader().await?, &keys).await })
     }
 
-    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<bool>> {
+    fn write_quotas(&self, rows: Vec<QuotaRow>) -> Answer<'_, Vec<Wrote>> {
         self.answer(self.writer.write_quotas(rows))
     }
 

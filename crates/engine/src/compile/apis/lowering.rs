@@ -270,7 +270,7 @@ impl Lowering<'_> {
         let version = self.ground.version.resource.key.place().into();
         let described = Some((operation.clone(), self.base.clone()));
         let access = self.demands.of(&key);
-        let operation = Some(Arc::new(Operation { key, slot, version }));
+        let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
         self.beyond.push(LoweredRule {
             path,
             below: PathMatch::Prefix(self.below()),

@@ -176,10 +176,15 @@ impl Account {
         self.is_wanting.load(Ordering::Acquire)
     }
 
-    /// It is neither in the queue nor being asked for. Whoever waits tries again.
-    pub(super) fn asks_no_more(&self) {
+    /// It could not be put into the queue.
+    pub(super) fn is_put_off(&self) {
         self.is_wanting.store(false, Ordering::Release);
         self.is_asking.store(false, Ordering::Release);
+    }
+
+    /// It is neither in the queue nor being asked for. Whoever waits tries again.
+    pub(super) fn asks_no_more(&self) {
+        self.is_put_off();
         self.answered.notify_waiters();
     }
 

@@ -9,7 +9,7 @@ use discovery::quotas::{QuotaAnswer, QuotaAsk, QuotasRequest, QuotasResponse};
 use tokio::sync::{MutexGuard, mpsc};
 
 use super::account::{Books, Standing};
-use super::{Account, Quotas};
+use super::{Account, Place, Quotas};
 use crate::limits::{QUOTA_IDLE_SECONDS, QUOTA_TOLD_SECONDS};
 
 /// Seconds for which an account is kept after its period, for requests that were admitted at its very end.
@@ -63,7 +63,7 @@ impl Quotas {
     /// again later.
     pub fn cannot_ask(&self) {
         self.is_away.store(true, Ordering::Release);
-        for account in self.accounts().values() {
+        for account in self.all() {
             account.asks_no_more();
         }
     }
@@ -72,29 +72,32 @@ impl Quotas {
     /// finds out whether used up quotas were given back. To be called about once a second; `now` is in seconds since
     /// 1970.
     pub fn due(&self, now: i64) -> Vec<Arc<Account>> {
-        let mut due = Vec::new();
-        self.accounts().retain(|_, account| {
+        let (mut due, mut over) = (Vec::new(), Vec::new());
+        for account in self.all() {
             let told = account.look(now);
             let kept_for = if told == Due::Nothing { KEPT_AFTER } else { TOLD_AFTER_MAX };
-            let is_kept = now < account.window.end + kept_for;
-            let wants = match told {
+            if now >= account.window.end + kept_for {
+                over.push(account.place());
+            }
+            let is_due = match told {
                 Due::Nothing => false,
                 Due::Telling => account.begins_to_tell(),
                 Due::Asking => account.begins_to_ask(),
             };
-            if wants {
-                due.push(account.clone());
+            if is_due {
+                due.push(account);
             }
-            is_kept
-        });
+        }
+        let mut accounts = self.accounts();
+        over.iter().for_each(|place| drop(accounts.remove(place)));
         due
     }
 
     /// Makes every account give back what is left of it.
     pub fn give_back(&self) -> Vec<Arc<Account>> {
-        let accounts = self.accounts();
-        let holding = accounts.values().filter(|account| account.lease.give_back() > 0);
-        holding.cloned().collect()
+        let mut holding = self.all();
+        holding.retain(|account| account.lease.give_back() > 0);
+        holding
     }
 
     /// What the coordinator is asked about some accounts.
@@ -151,6 +154,11 @@ enum Due {
 }
 
 impl Account {
+    fn place(&self) -> Place {
+        let Account { subscription, name, window, .. } = self;
+        Place { subscription: *subscription, quota: name.clone(), start: window.start }
+    }
+
     fn look(&self, now: i64) -> Due {
         let mut books = self.books();
         let spent = self.lease.told().spent;

@@ -144,9 +144,15 @@ impl Quotas {
     /// Has more asked for, unless that is under way.
     fn ask(&self, account: &Arc<Account>) {
         if account.begins_to_ask() && self.asks.try_send(account.clone()).is_err() {
-            // Too many wait. The next request that needs more tries again.
-            account.asks_no_more();
+            // Too many wait. The next request that needs more tries again; waking those who wait would have them try
+            // over and over.
+            account.is_put_off();
         }
+    }
+
+    /// All of them, so that nobody who needs the table waits while they are looked at.
+    fn all(&self) -> Vec<Arc<Account>> {
+        self.accounts().values().cloned().collect()
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<Place, Arc<Account>>> {
