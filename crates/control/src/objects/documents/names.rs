@@ -97,6 +97,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
         KindName::IpPolicy => &["ipp"],
         KindName::CorsPolicy => &["corsp"],
@@ -148,6 +149,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
@@ -213,6 +215,7 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
+        KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
         KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
         KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
