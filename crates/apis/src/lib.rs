@@ -25,6 +25,7 @@ pub mod limits;
 pub mod lint;
 pub mod mock;
 pub mod schema;
+pub mod shim;
 
 pub use description::{Description, Dialect, Server, Tag};
 pub use op_key::OpKey;

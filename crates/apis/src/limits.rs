@@ -53,3 +53,13 @@ pub const MADE_NODES_MAX: usize = 5_000;
 pub const MADE_TEXT_CHARS_MAX: u64 = 64 << 10;
 /// Longest list that is made up to meet a `minItems`.
 pub const MADE_ITEMS_MAX: u64 = 1_000;
+/// Most steps of a pointer of a shim or a transform.
+pub const SHIM_POINTER_STEPS_MAX: usize = 32;
+/// Most bytes of a body that is changed, where a shim or a policy says nothing.
+pub const SHIM_BODY_BYTES_DEFAULT: usize = 1 << 20;
+/// Most bytes of a body that is changed, whatever a shim or a policy says.
+pub const SHIM_BODY_BYTES_MAX: usize = 8 << 20;
+/// Most messages that a proof tells of.
+pub const SHIM_FAILED_MAX: usize = 200;
+/// Most messages of one operation that a proof tells of.
+pub const SHIM_FAILED_PER_OPERATION_MAX: usize = 5;

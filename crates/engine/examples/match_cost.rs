@@ -108,6 +108,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             addresses: None,
             validation: None,
             authorization: None,
+            transforms: None,
             access: None,
             operation: None,
         }),

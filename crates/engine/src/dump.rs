@@ -10,6 +10,7 @@ mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
+mod transform;
 mod validation;
 
 use std::time::Duration;
@@ -217,6 +218,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         rates,
         authentication,
         authorization,
+        transforms,
         access,
         validation,
         operation,
@@ -248,6 +250,10 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(access) = access {
         object.insert("access".into(), access::whole(access));
+    }
+    if let Some(transforms) = transforms {
+        let all = transforms.iter().map(|one| transform::transform(one));
+        object.insert("transforms".into(), all.collect());
     }
     if let Some(validation) = validation {
         object.insert("validation".into(), validation::whole(validation));

@@ -227,6 +227,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         addresses: None,
         validation: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     })

@@ -182,6 +182,10 @@ pub struct Exchange<'c> {
     pub timeouts: Timeouts,
     /// What the proxies on its way tell each other.
     pub hop: Hop,
+    /// Its head as it goes on, where that is another than its client's; it points into the same text.
+    pub onward: Option<Box<RequestHead>>,
+    /// What could not be changed about it or its answer, and who wanted that.
+    pub untransformed: Option<Rc<(Arc<str>, apis::shim::Fault)>>,
     /// Its body, once it was taken in whole: see [`crate::whole`].
     pub body: Option<Box<WholeBody>>,
     /// The length of its body, where the body is another than the client's.
@@ -278,6 +282,8 @@ impl<'c> Exchange<'c> {
             mirrors: Vec::new(),
             timeouts: Timeouts::default(),
             hop: Hop::default(),
+            onward: None,
+            untransformed: None,
             body: None,
             body_length: None,
             answer_bytes_max: None,
@@ -300,6 +306,13 @@ impl<'c> Exchange<'c> {
             open: worker.open.request(),
             outcome,
         }
+    }
+
+    /// Its head as it goes on to an upstream.
+    #[inline]
+    #[must_use]
+    pub fn onward(&self) -> &RequestHead {
+        self.onward.as_deref().unwrap_or(&self.request.head)
     }
 
     /// How long it waits for either side to go on.

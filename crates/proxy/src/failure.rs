@@ -130,6 +130,11 @@ failures! {
     RequestInvalid       => "request_invalid",          422,  3, Client,   Never,        "the body of the request does not keep to its description; `violations` says where";
     AnswerInvalid        => "answer_invalid",           502, 13, Upstream, Never,        "the answer does not keep to its description, and a policy lets only those pass that do";
     ValidationInvalid    => "validation_invalid",       500, 13, Config,   Never,        "the validation policy of the route cannot do what it says, so nothing passes";
+    BodyUnreadable       => "body_unreadable",          415,  3, Client,   Never,        "the body of the request is to be changed on its way, and is no JSON by its type or is encoded";
+    BodyNotJson          => "body_not_json",            400,  3, Client,   Never,        "the body of the request is to be changed on its way, and cannot be read as JSON without a loss";
+    TransformImpossible  => "transform_impossible",     422,  3, Client,   Never,        "the request has a value that cannot become what its upstream asks for";
+    AnswerUnreadable     => "answer_unreadable",        502, 13, Upstream, Never,        "the answer is to be changed on its way, and cannot be read as JSON without a loss";
+    AnswerUntransformable => "answer_untransformable",  502, 13, Upstream, Never,        "the answer has a value that cannot become what the caller was promised";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

@@ -34,7 +34,7 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     let done = match admitted(downstream, exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
-            let work = pin!(forward(downstream, exchange, &cluster, rule));
+            let work = pin!(changed(downstream, exchange, &cluster, rule));
             within(limit, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         // Boxed, so that requests which nobody mocks have no room for it.
@@ -54,6 +54,19 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
         }
     }
     note_bytes(downstream, exchange);
+}
+
+/// Forwards a request, changed where its rule says so. Boxed, so that requests which nobody changes have no room for it.
+async fn changed(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    rule: &Rule,
+) -> Result<(), Failure> {
+    if let Some(transforms) = &rule.transforms {
+        Box::pin(filters::transform::on_request(downstream, exchange, transforms)).await?;
+    }
+    forward(downstream, exchange, cluster, rule).await
 }
 
 fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {

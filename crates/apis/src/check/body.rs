@@ -128,7 +128,7 @@ fn form(schemas: &Schemas, media: &Media, text: &str, direction: Direction) -> V
 }
 
 /// Counts what a JSON text nests and holds before anything is built of it.
-fn within_bounds(body: &[u8]) -> Result<(), String> {
+pub fn within_bounds(body: &[u8]) -> Result<(), String> {
     let (mut depth, mut values, mut in_text, mut escaped) = (0_usize, 1_usize, false, false);
     for byte in body {
         match (in_text, byte) {

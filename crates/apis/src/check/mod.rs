@@ -22,6 +22,7 @@ pub use format::is_known as is_known_format;
 pub use parameters::is_json;
 pub use structure::{Bounds, structure};
 
+pub(crate) use body::within_bounds;
 pub(crate) use judge::equal;
 
 use crate::limits::FAULTS_MAX;

@@ -77,6 +77,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::BackendTlsPolicy(_)
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)

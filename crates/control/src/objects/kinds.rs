@@ -28,6 +28,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
@@ -157,6 +158,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy

@@ -268,6 +268,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy

@@ -166,6 +166,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy

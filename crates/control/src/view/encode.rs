@@ -73,6 +73,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
@@ -129,6 +130,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)
@@ -190,6 +192,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::TransformPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::IpPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::CorsPolicy(policy) => targets(namespace, &policy.spec.target_refs),

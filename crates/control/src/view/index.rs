@@ -179,6 +179,7 @@ impl Index {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
             | Kind::IpPolicy(_)
             | Kind::CorsPolicy(_)
@@ -267,6 +268,7 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
         Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
+        Kind::TransformPolicy(policy) => &policy.spec.target_refs,
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
         Kind::IpPolicy(policy) => &policy.spec.target_refs,
         Kind::CorsPolicy(policy) => &policy.spec.target_refs,

@@ -182,6 +182,7 @@ impl Needs<'_> {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::TelemetryPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
             | Kind::IpPolicy(_)
             | Kind::CorsPolicy(_)

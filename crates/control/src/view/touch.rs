@@ -103,6 +103,7 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         }
         Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
         | Kind::IpPolicy(_)
         | Kind::CorsPolicy(_)

@@ -8,7 +8,8 @@ use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, CorsPolicy, FaultPolicy, Gateway, GatewayClass, GatewayParameters,
     HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, ValidationPolicy, Workload,
+    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy,
+    Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -50,6 +51,7 @@ pub(super) struct Watch {
     service: Watched,
     tcp_route: Watched,
     telemetry: Watched,
+    transform: Watched,
     validation: Watched,
     workload: Watched,
 }
@@ -114,11 +116,15 @@ impl Watch {
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
         let cors = real(self.cors.update(shelf::<CorsPolicy>(resources)));
         let addresses = real(self.ip.update(shelf::<IpPolicy>(resources)));
+        let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
         let validation = real(self.validation.update(shelf::<ValidationPolicy>(resources)));
         let revisions = self.api_revision.update(shelf::<ApiRevision>(resources));
         let said = Said { resilience, faults, rates, cors, addresses, validation };
         let mut concerned = said.concerned();
         note_described(&mut concerned, &revisions, resources);
+        if !transforms.is_empty() {
+            concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
+        }
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();

@@ -12,9 +12,11 @@ use model::{FieldPath, Resource};
 use super::apis::{Lowered, LoweredRule};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
-use super::resilience::{GatewaySide, ResilienceBook, RulePlace, RuleSide};
+use super::resilience::{Changes, GatewaySide, ResilienceBook, RulePlace, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target};
+use crate::config::{
+    Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target, Transform,
+};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -205,7 +207,8 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates, addresses, cors, validation } = policies;
+        let RuleSide { timeouts, retry, fault, rates, addresses, cors, transforms, validation } = policies;
+        let (transforms, action) = understood(transforms.as_ref(), action);
         let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
@@ -223,6 +226,7 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            transforms,
             access,
             validation,
             operation,
@@ -312,6 +316,15 @@ pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>)
         query: fields("query parameter", &wanted.query_params, false),
     };
     (requirements, (!problems.is_empty()).then(|| problems.join("; ")))
+}
+
+/// The changes of a rule. One that cannot be understood lets nothing pass.
+fn understood(changes: Option<&Changes>, action: Action) -> (Option<Arc<[Arc<Transform>]>>, Action) {
+    let Some(changes) = changes else { return (None, action) };
+    match changes.iter().cloned().collect::<Option<Vec<_>>>() {
+        Some(all) => (Some(all.into()), action),
+        None => (None, Action::Refuse { status: 500, reason: "transform_invalid" }),
+    }
 }
 
 /// Filters and action of a rule.

@@ -69,6 +69,7 @@ fn kind_of(path: &str) -> String {
         "backendtlspolicies" => "BackendTLSPolicy",
         "resiliencepolicies" => "ResiliencePolicy",
         "faultpolicies" => "FaultPolicy",
+        "transformpolicies" => "TransformPolicy",
         "ratelimitpolicies" => "RateLimitPolicy",
         "ippolicies" => "IpPolicy",
         "corspolicies" => "CorsPolicy",

@@ -13,6 +13,7 @@ pub mod mirror;
 pub mod quotas;
 pub mod rates;
 pub mod redirect;
+pub mod transform;
 pub mod validation;
 
 use engine::config::Filter;
@@ -41,9 +42,11 @@ pub enum Flow {
 pub fn on_whole_answer(
     exchange: &mut Exchange<'_>,
     head: &mut ResponseHead,
-    text: &Text,
+    text: &mut Text,
     body: &mut WholeBody,
 ) -> Result<(), Failure> {
+    // What a description promises is promised to clients: it is judged what they get.
+    transform::on_whole(exchange, head, text, body)?;
     validation::on_whole_answer(exchange, head, text, body)
 }
 

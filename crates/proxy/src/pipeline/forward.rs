@@ -154,9 +154,9 @@ fn note(exchange: &Exchange<'_>, cluster: &ClusterState, endpoint: &Rc<EndpointS
 }
 
 fn may_repeat(exchange: &Exchange<'_>, stopped: &Stopped) -> bool {
-    let head = &exchange.request.head;
+    let head = exchange.onward();
     stopped.failure.facts().retry != Retry::Never
-        && head.framing == Framing::None
+        && exchange.request.head.framing == Framing::None
         && (stopped.unseen || head.method.is_idempotent())
 }
 
@@ -209,7 +209,7 @@ async fn attempt(
         // Boxed, so that answers which pass as they come have no room for it.
         Box::pin(relay_whole(downstream, exchange, upstream, rest, &mut head, received, &in_flight)).await
     } else {
-        relay(downstream, exchange, upstream, rest, &head, received, &in_flight).await
+        relay(downstream, exchange, upstream, rest, &mut head, received, &in_flight).await
     };
     relayed.map_err(Stopped::at)
 }
@@ -303,7 +303,7 @@ async fn await_head(
     (replay, copy): (&mut Option<Box<Replay>>, &mut Option<Box<Copy>>),
     exchange: &Exchange<'_>,
 ) -> Result<Buffer, Failure> {
-    let method = exchange.request.head.method;
+    let method = exchange.onward().method;
     let mut broken = None;
     poll_fn(|cx| {
         if broken.is_none()

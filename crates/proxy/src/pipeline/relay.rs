@@ -66,12 +66,14 @@ pub(super) async fn relay(
     exchange: &mut Exchange<'_>,
     mut upstream: Upstream,
     mut rest: Rest,
-    head: &ResponseHead,
+    head: &mut ResponseHead,
     mut received: Buffer,
     in_flight: &InFlight,
 ) -> Result<(), Failure> {
-    let mut sample = Sample::begin(exchange, head, received.filled());
-    let form = downstream.begin(exchange, head, received.filled(), upstream.takes());
+    let changed = filters::transform::on_head(exchange, head, received.filled())?;
+    let bytes = changed.as_deref().map_or(received.filled(), Vec::as_slice);
+    let mut sample = Sample::begin(exchange, head, bytes);
+    let form = downstream.begin(exchange, head, bytes, upstream.takes());
     if let Some(sample) = &mut sample {
         sample.copy.expect(form, head.framing);
     }
@@ -132,7 +134,7 @@ pub(super) async fn relay_whole(
     })
     .await;
     let mut body = intake.into_body();
-    let taken = taken.and_then(|()| filters::on_whole_answer(exchange, head, &text, &mut body));
+    let taken = taken.and_then(|()| filters::on_whole_answer(exchange, head, &mut text, &mut body));
     let moved = match taken {
         Ok(()) => {
             exchange.answer_length = body.changed_length();

@@ -197,6 +197,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         validation: None,
         authentication: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     }

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 15] = [
+const JUDGED: [KindName; 16] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -44,6 +44,7 @@ const JUDGED: [KindName; 15] = [
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,
     KindName::TelemetryPolicy,
+    KindName::TransformPolicy,
     KindName::RateLimitPolicy,
     KindName::IpPolicy,
     KindName::CorsPolicy,

@@ -60,6 +60,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy

@@ -63,6 +63,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::TelemetryPolicy => &["tp"],
+        KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
         KindName::IpPolicy => &["ipp"],
         KindName::CorsPolicy => &["corsp"],

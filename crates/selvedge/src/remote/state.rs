@@ -105,6 +105,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::BackendTlsPolicy
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy

@@ -44,6 +44,7 @@ mod exhaustion_slow;
 
 mod rates;
 mod resilience;
+mod transforms;
 mod validation;
 
 mod routing_cors;

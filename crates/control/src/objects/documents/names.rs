@@ -97,6 +97,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
         KindName::IpPolicy => &["ipp"],
         KindName::CorsPolicy => &["corsp"],
@@ -148,6 +149,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
@@ -212,6 +214,7 @@ pub fn summary(kind: KindName) -> &'static str {
         }
         KindName::ResiliencePolicy
         | KindName::RateLimitPolicy
+        | KindName::TransformPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
@@ -254,6 +257,7 @@ pub fn summary(kind: KindName) -> &'static str {
 /// What policies about requests are for; nothing for others.
 fn summary_of_policy(kind: KindName) -> &'static str {
     match kind {
+        KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
         KindName::ResiliencePolicy => {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }

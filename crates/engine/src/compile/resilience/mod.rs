@@ -11,6 +11,7 @@ mod addresses;
 mod merge;
 mod rates;
 mod request;
+mod transforms;
 mod upstream;
 mod validation;
 
@@ -22,6 +23,7 @@ use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
+use model::kinds::transform_policy::TransformPolicy;
 use model::kinds::validation_policy::ValidationPolicy;
 use model::kinds::{CorsPolicy, IpPolicy};
 use model::{Resource, Resources};
@@ -34,6 +36,7 @@ use super::references::Destination;
 use crate::config::{AddressRule, Cors, Fault, RateLimit, Resilience, Retry, Timeouts, Validation};
 use crate::status::{Condition, ConditionType, ObjectStatus, PolicyStatus, Reason};
 
+pub(super) use transforms::{Changes, told};
 pub(super) use upstream::Part;
 
 impl Policy for ResiliencePolicy {
@@ -66,6 +69,12 @@ impl Policy for CorsPolicy {
     }
 }
 
+impl Policy for TransformPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 impl Policy for ValidationPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
@@ -80,6 +89,7 @@ pub(super) struct ResilienceBook {
     rates: Attached,
     addresses: Attached,
     cors: Attached,
+    transforms: transforms::Transforms,
     validation: Attached,
     /// The descriptions that ValidationPolicies name.
     named: validation::Named,
@@ -93,6 +103,7 @@ pub(super) struct GatewaySide {
     rates: Option<Arc<[RateLimit]>>,
     pub(super) addresses: Option<Arc<[AddressRule]>>,
     cors: Option<Arc<Cors>>,
+    transforms: Option<Changes>,
     validation: Option<Arc<[validation::Said]>>,
 }
 
@@ -131,6 +142,7 @@ pub(super) struct RuleSide {
     pub(super) rates: Option<Arc<[RateLimit]>>,
     pub(super) addresses: Option<Arc<[AddressRule]>>,
     pub(super) cors: Option<Arc<Cors>>,
+    pub(super) transforms: Option<Changes>,
     pub(super) validation: Option<Arc<Validation>>,
 }
 
@@ -179,6 +191,7 @@ impl ResilienceBook {
             rates: Attached::new::<RateLimitPolicy>(resources),
             addresses: Attached::new::<IpPolicy>(resources),
             cors: Attached::new::<CorsPolicy>(resources),
+            transforms: transforms::Transforms::new(resources),
             validation: Attached::new::<ValidationPolicy>(resources),
             named: validation::named(resources, apis),
         }
@@ -196,6 +209,7 @@ impl ResilienceBook {
             rates: some(rates::at(&self.rates, &target, None)),
             addresses: some(addresses::at(&self.addresses, &target, None)),
             cors: self.cors(&target, None),
+            transforms: some(self.transforms.at(&target, None)),
             validation: some(validation::at(&self.validation, &self.named, &target, None)),
         }
     }
@@ -226,6 +240,7 @@ impl ResilienceBook {
                 .cors(target, section)
                 .or_else(|| products.iter().find_map(|product| self.cors(product, None)))
                 .or_else(|| gateway.cors.clone()),
+            transforms: self.transforms.of_rule((target, section), gateway.transforms.as_ref(), lowered),
             validation: self.validation(place, (section, lowered), gateway),
         }
     }
@@ -275,10 +290,16 @@ impl ResilienceBook {
         let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
         let addresses = self.addresses.statuses::<IpPolicy>(controller, resources);
         let cors = self.cors.statuses::<CorsPolicy>(controller, resources);
+        let transforms = self.transforms.attached.statuses::<TransformPolicy>(controller, resources);
+        let transforms = transforms.map(|(resource, status)| {
+            let status = self.transforms.judged(&resource, status);
+            (resource, status)
+        });
         let validation = self.validation.statuses::<ValidationPolicy>(controller, resources);
         let validation =
             validation.map(|(resource, status)| (resource.clone(), self.resolved(&resource, status)));
-        let all = resilience.chain(faults).chain(rates).chain(addresses).chain(cors).chain(validation);
+        let all = resilience.chain(faults).chain(rates).chain(addresses).chain(cors);
+        let all = all.chain(transforms).chain(validation);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
 }

@@ -136,6 +136,7 @@ impl Straight {
             validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            transforms: None,
             access: None,
             operation: None,
         };
