@@ -113,7 +113,6 @@ impl Watch {
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
         let cors = real(self.cors.update(shelf::<CorsPolicy>(resources)));
         let addresses = real(self.ip.update(shelf::<IpPolicy>(resources)));
-        let concerned = Said { resilience, faults, rates, cors, addresses }.concerned();
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
@@ -144,7 +143,7 @@ impl Watch {
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
-            resilience: concerned,
+            resilience: Said { resilience, faults, rates, cors, addresses }.concerned(),
             telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty(),
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),

@@ -212,8 +212,7 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
-        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
-        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
+        KindName::IpPolicy | KindName::CorsPolicy => summary_at_the_door(kind),
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."
@@ -249,6 +248,14 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
         }
+    }
+}
+
+/// Of what is asked before anybody is asked who they are.
+fn summary_at_the_door(kind: KindName) -> &'static str {
+    match kind == KindName::IpPolicy {
+        true => "An IpPolicy says from which addresses its targets may be asked.",
+        false => "A CorsPolicy says which other sites may call its targets from browsers.",
     }
 }
 
