@@ -105,6 +105,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             fault: None,
             authentication: None,
             rates: None,
+            addresses: None,
             authorization: None,
             access: None,
             operation: None,

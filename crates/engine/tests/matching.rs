@@ -224,6 +224,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         fault: None,
         authentication: None,
         rates: None,
+        addresses: None,
         authorization: None,
         access: None,
         operation: None,

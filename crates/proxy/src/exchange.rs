@@ -200,6 +200,8 @@ pub struct Exchange<'c> {
     pub told_rate: Option<ToldRate<'c>>,
     /// The quota that its caller is told of.
     pub told_quota: Option<ToldQuota<'c>>,
+    /// The policy that does not let its address in, `namespace/name`.
+    pub kept_out_by: Option<&'c str>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -271,6 +273,7 @@ impl<'c> Exchange<'c> {
             unadmitted: None,
             told_rate: None,
             told_quota: None,
+            kept_out_by: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),
@@ -299,6 +302,12 @@ impl<'c> Exchange<'c> {
     /// What a config says of it.
     #[must_use]
     pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
+        self.find_with(pinned, self.request.head.method_token.of(&self.request.text))
+    }
+
+    /// What a config would say of it, had it another method.
+    #[must_use]
+    pub fn find_with<'p>(&self, pinned: &'p Pinned, method: &[u8]) -> Verdict<'p> {
         let table = match &self.peer.counterpart {
             None => pinned.port().table(),
             // Asked for by each request: the service may have changed, or gone, since the connection was opened.
@@ -307,7 +316,8 @@ impl<'c> Exchange<'c> {
                 None => return Verdict::Misdirected,
             },
         };
-        table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
+        let view = RequestView { method, ..self.view() };
+        table.map_or(Verdict::NoMatch, |table| table.find(&view, self.peer.listener.as_deref()))
     }
 
     /// Whether the client reached us over TLS.

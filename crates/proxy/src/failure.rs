@@ -107,6 +107,7 @@ failures! {
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
     Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
     NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
+    AddressDenied        => "address_denied",           403,  7, Config,   Never,        "a policy does not let requests come from the address of the client";
     CredentialMissing    => "credential_missing",       401, 16, Client,   Never,        "the route asks who the caller is, and the request does not say";
     CredentialInvalid    => "credential_invalid",       401, 16, Client,   Never,        "the credential of the request does not count";
     AuthenticationUnavailable => "authentication_unavailable", 503, 14, Upstream, Never, "what is needed to verify the credential is not to be had in time";
@@ -125,6 +126,7 @@ failures! {
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";
+    BackendCredentialMissing => "backend_credential_missing", 500, 14, Config, Never,   "the credential that the backend is to be shown is not to be had";
     NoEndpoint           => "no_endpoint",              503, 14, Upstream, Never,        "the backend has no ready endpoint";
     UpstreamLimitRequests => "upstream_limit_requests", 503, 14, Upstream, Never,       "as many requests are under way at the backend as its policy allows";
     UpstreamLimitPending => "upstream_limit_pending",  503, 14, Upstream, Never,        "all connections that the policy of the backend allows are busy, and too many requests wait or waited too long";

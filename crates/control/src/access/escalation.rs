@@ -78,6 +78,8 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
         | Kind::AuthenticationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)

@@ -29,6 +29,8 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
@@ -155,6 +157,8 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

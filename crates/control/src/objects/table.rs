@@ -167,6 +167,8 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

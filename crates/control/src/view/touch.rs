@@ -104,6 +104,8 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

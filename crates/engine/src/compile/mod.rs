@@ -12,6 +12,7 @@ mod callers;
 mod certificates;
 mod changes;
 mod clusters;
+mod credentials;
 mod differences;
 mod endpoints;
 mod filters;
@@ -341,11 +342,13 @@ impl Compiler {
         if differences.apis {
             differences.routes.extend(self.apis.update(resources));
         }
+        let concerned = differences.resilience.unwrap_or_default();
         let around = Around {
             listeners,
             grants: differences.grants,
             destinations: differences.destinations,
-            spoken_of: differences.resilience.map(|concerned| concerned.routes).unwrap_or_default(),
+            spoken_of: concerned.routes,
+            products: concerned.products,
             authorization: differences.authorization,
         };
         let mut shop = Workshop {

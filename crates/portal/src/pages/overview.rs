@@ -70,6 +70,8 @@ fn kind_of(path: &str) -> String {
         "resiliencepolicies" => "ResiliencePolicy",
         "faultpolicies" => "FaultPolicy",
         "ratelimitpolicies" => "RateLimitPolicy",
+        "ippolicies" => "IpPolicy",
+        "corspolicies" => "CorsPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",

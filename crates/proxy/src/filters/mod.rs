@@ -4,6 +4,7 @@
 //! change nothing here but note what is to be changed; the fields are written once, when the head leaves.
 
 pub mod access;
+pub mod addresses;
 pub mod authentication;
 pub mod authorization;
 pub mod cors;

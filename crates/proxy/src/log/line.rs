@@ -90,6 +90,9 @@ pub fn write(
     if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
+    if let Some(policy) = exchange.kept_out_by {
+        string(out, b",\"policy\":", policy.as_bytes());
+    }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     if let Some(told) = exchange.told_rate.filter(|_| outcome.failure == Some(Failure::RateLimited)) {
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());

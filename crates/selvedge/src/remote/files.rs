@@ -61,6 +61,8 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,

@@ -64,6 +64,8 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::FaultPolicy => &["fp"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::IpPolicy => &["ipp"],
+        KindName::CorsPolicy => &["corsp"],
         KindName::Workload => &["wl"],
         KindName::Developer => &["dev"],
         KindName::Application => &["app", "apps"],

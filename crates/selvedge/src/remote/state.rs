@@ -106,6 +106,8 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::AuthenticationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy

@@ -98,6 +98,8 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::IpPolicy => &["ipp"],
+        KindName::CorsPolicy => &["corsp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -146,6 +148,8 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
         | KindName::AccessToken
         | KindName::Team
         | KindName::Developer
@@ -208,6 +212,8 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
+        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

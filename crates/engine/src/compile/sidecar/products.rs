@@ -56,6 +56,7 @@ impl Product {
                 timeouts: Timeouts::default(),
                 retry: None,
                 fault: None,
+                addresses: None,
                 rates: None,
                 authentication: self.guard.authentication.clone(),
                 authorization: self.guard.authorization.clone(),
