@@ -23,6 +23,14 @@ pub const PARAMETERS_MAX: usize = 256;
 pub const PARTS_MAX: usize = 200_000;
 /// Most problems that are kept; a hostile description must not fill the memory with messages.
 pub const PROBLEMS_MAX: usize = 1_000;
+/// Longest JSONPath, in characters.
+pub const PATH_CHARS_MAX: usize = 4 << 10;
+/// Deepest nesting of conditions in a JSONPath.
+pub const PATH_DEPTH_MAX: usize = 32;
+/// Most steps that following a JSONPath through one document may take.
+pub const PATH_STEPS_MAX: usize = 4_000_000;
+/// Most actions of one overlay.
+pub const OVERLAY_ACTIONS_MAX: usize = 1_000;
 /// Longest pattern, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 4 << 10;
 /// Most bytes that one compiled pattern may take.

@@ -105,6 +105,8 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             fault: None,
             authentication: None,
             rates: None,
+            addresses: None,
+            validation: None,
             authorization: None,
             access: None,
             operation: None,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod access;
+mod addresses;
+mod credential;
 mod names;
 mod operation;
 mod quota;
@@ -17,8 +19,11 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
+pub use addresses::{AddressRule, keeps_out};
+pub use credential::UpstreamCredential;
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
 pub use quota::Quota;
@@ -34,6 +39,7 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -161,6 +167,8 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
+    /// From which addresses; `None` when from any.
+    pub addresses: Option<Arc<[AddressRule]>>,
     /// Who may connect; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
 }
@@ -203,6 +211,8 @@ pub struct Rule {
     pub retry: Option<Arc<Retry>>,
     /// Failures made on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// From which addresses it may be asked for; `None` when from any.
+    pub addresses: Option<Arc<[AddressRule]>>,
     /// How often it may be asked for; `None` when nobody is held back.
     pub rates: Option<Arc<[RateLimit]>>,
     /// How callers prove who they are; `None` when nobody is asked.
@@ -211,6 +221,8 @@ pub struct Rule {
     pub authorization: Option<Arc<Authorization>>,
     /// Which products give the right to ask; `None` when none is needed.
     pub access: Option<Arc<Access>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }
@@ -289,7 +301,7 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub enum Filter {
     /// Cross-origin resource sharing (answers preflights itself).
-    Cors(Cors),
+    Cors(Arc<Cors>),
     /// Set, add, remove request header fields.
     RequestHeaders(HeaderEdits),
     /// Replace host or path for the upstream.
@@ -438,6 +450,8 @@ pub struct Cluster {
     pub refuse: Option<&'static str>,
     /// Longest time to connect, TLS handshake included.
     pub connect_timeout: Duration,
+    /// What requests show to it; `None` when they show what clients send.
+    pub credential: Option<Arc<UpstreamCredential>>,
     /// What policies say of it; `None` where there are none.
     pub resilience: Option<Arc<Resilience>>,
 }

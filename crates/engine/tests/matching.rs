@@ -224,6 +224,8 @@ fn rule(slot: u32) -> Arc<Rule> {
         fault: None,
         authentication: None,
         rates: None,
+        addresses: None,
+        validation: None,
         authorization: None,
         access: None,
         operation: None,

@@ -502,12 +502,15 @@ metadata: { name: free, namespace: shop }
 spec: { product: carts, state: Published, credentials: [SPIFFE] }
 ";
 
-/// The rule for a path: where it was read, and what it asks of callers.
-fn asked<'c>(carries: &'c Carries, path: &str) -> Option<(&'c str, bool, bool)> {
+/// The rule for a path: where it was read, what it asks of callers, and whether it is counted for them.
+fn asked<'c>(carries: &'c Carries, path: &str) -> Option<(&'c str, bool, bool, bool)> {
     let request =
         RequestView { method: b"GET", host: b"any", path: path.as_bytes(), query: None, headers: &NoHeaders };
     match carries.table().expect("requests").find(&request, None) {
-        Verdict::Rule(rule) => Some((rule.origin.kind, rule.authentication.is_some(), rule.access.is_some())),
+        Verdict::Rule(rule) => {
+            let is_counted = rule.operation.as_ref().is_some_and(|operation| operation.is_counted);
+            Some((rule.origin.kind, rule.authentication.is_some(), rule.access.is_some(), is_counted))
+        }
         Verdict::NoMatch | Verdict::Misdirected => None,
     }
 }
@@ -522,9 +525,9 @@ fn what_a_product_asks_is_asked_beside_its_provider_of_the_paths_that_it_knows()
     let Security::Mesh(mesh) = &door.security else { panic!("not for the mesh") };
     let plain = port(&config, "10.0.0.7:8080").expect("the port of the workload");
     for carries in [&mesh.services["80.cart.shop.svc.bank.example"].carries, &plain.carries] {
-        assert_eq!(asked(carries, "/inside/items/7"), Some(("APIVersion", true, true)));
-        let (kind, proof, right) = asked(carries, "/items/7").expect("a way in");
-        assert!(kind != "APIVersion" && !proof && !right, "{kind}");
+        assert_eq!(asked(carries, "/inside/items/7"), Some(("APIVersion", true, true, true)));
+        let (kind, proof, right, counted) = asked(carries, "/items/7").expect("a way in");
+        assert!(kind != "APIVersion" && !proof && !right && !counted, "{kind}");
     }
     let again =
         world.apply("{ apiVersion: v1, kind: Namespace, metadata: { name: other } }").compile().config;
@@ -532,5 +535,9 @@ fn what_a_product_asks_is_asked_beside_its_provider_of_the_paths_that_it_knows()
     let mut caller = beside("bank", "ledger-1");
     let config = caller.apply(SHOP).apply(PRODUCT).compile().config;
     let asked = asked(&called(&config, "shop/cart").carries, "/carts/items/7");
-    assert_eq!(asked, Some(("APIVersion", false, false)), "the caller's own proxy asks nothing");
+    assert_eq!(
+        asked,
+        Some(("APIVersion", false, false, false)),
+        "the caller's own proxy asks and counts nothing"
+    );
 }

@@ -58,7 +58,7 @@ pub fn faults(operation: &Operation, request: &Request<'_>) -> Vec<Fault> {
             fault("required", "is missing")
         }
         Sent::Nothing | Sent::Unasked => Vec::new(),
-        Sent::Unsupported => fault("content", "is of a media type that is not described"),
+        Sent::Unsupported => fault("mediaType", "is of a media type that is not described"),
         Sent::Of(media) => {
             let given = request.header("content-type");
             let given = given.as_deref().unwrap_or(&media.range);

@@ -167,6 +167,9 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::GatewayParameters
         | KindName::Role
         | KindName::ClusterRole => vec![AGE],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use commerce::usage::{Boot, Counts, METERS, Window};
+use discovery::Interest;
 use discovery::usage::{
     RECORDS_MAX, Receipt, Record, RegisterRequest, RegisterResponse, Series, Shipment, TEXT_BYTES_MAX,
 };
@@ -42,8 +43,14 @@ impl Service<Request<RegisterRequest>> for Register {
     fn call(&mut self, request: Request<RegisterRequest>) -> Self::Future {
         let hub = self.hub.clone();
         Box::pin(async move {
-            hub.peer(request.metadata(), request.extensions()).await?;
+            let peer = hub.peer(request.metadata(), request.extensions()).await?;
             let RegisterRequest { node, boot, session, is_ended } = request.into_inner();
+            // What stands beside a workload speaks for that workload.
+            if let Interest::Workload(own) = &peer.may_serve
+                && **own != *node
+            {
+                return Err(Status::permission_denied(format!("{} may not count as `{node}`", peer.name)));
+            }
             if node.is_empty() || node.len() > NODE_BYTES_MAX {
                 return Err(Status::invalid_argument(format!(
                     "the name of a gateway has 1 to {NODE_BYTES_MAX} bytes"

@@ -74,6 +74,9 @@ fn json(resource: &Resource) -> Value {
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -127,6 +130,9 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -185,6 +191,9 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::IpPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::CorsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ValidationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),

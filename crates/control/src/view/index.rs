@@ -180,6 +180,9 @@ impl Index {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::RateLimitPolicy(_)
+            | Kind::IpPolicy(_)
+            | Kind::CorsPolicy(_)
+            | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -265,6 +268,9 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
         Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
+        Kind::IpPolicy(policy) => &policy.spec.target_refs,
+        Kind::CorsPolicy(policy) => &policy.spec.target_refs,
+        Kind::ValidationPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

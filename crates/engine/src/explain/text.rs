@@ -68,6 +68,8 @@ impl fmt::Display for Answer {
             source,
             because,
             filters,
+            addresses,
+            kept_out,
             authentication,
             authorization,
             access,
@@ -81,6 +83,12 @@ impl fmt::Display for Answer {
         }
         line(f, "rule", &place)?;
         line(f, "because", &sentence(because))?;
+        if !addresses.is_empty() {
+            line(f, "addresses", &addresses.join(", "))?;
+        }
+        if let Some(policy) = kept_out {
+            return line(f, "answer", &format!("403 address_denied by {policy}"));
+        }
         authentication.iter().try_for_each(|demand| line(f, "callers", &demand.to_string()))?;
         if authentication.as_ref().is_some_and(|demand| demand.unusable.is_some()) {
             return line(f, "answer", "500 authentication_invalid");

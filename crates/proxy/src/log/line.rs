@@ -90,14 +90,11 @@ pub fn write(
     if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
+    if let Some(policy) = exchange.kept_out_by {
+        string(out, b",\"policy\":", policy.as_bytes());
+    }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
-    if let Some(told) = exchange.told_rate.filter(|_| outcome.failure == Some(Failure::RateLimited)) {
-        string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
-        string(out, b",\"limit\":", told.limit.name.as_bytes());
-    }
-    if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
-        string(out, b",\"quota\":", told.quota.name.as_bytes());
-    }
+    write_findings(out, exchange);
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);
@@ -110,6 +107,26 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(END);
+}
+
+/// The limit that has refused the request, and what was found wrong with it.
+fn write_findings(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+    if let Some(told) = exchange.told_rate.filter(|_| exchange.outcome.failure == Some(Failure::RateLimited))
+    {
+        string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
+        string(out, b",\"limit\":", told.limit.name.as_bytes());
+    }
+    if let Some(told) =
+        exchange.told_quota.filter(|_| exchange.outcome.failure == Some(Failure::QuotaExceeded))
+    {
+        string(out, b",\"quota\":", told.quota.name.as_bytes());
+    }
+    if let Some(findings) = &exchange.findings {
+        string(out, b",\"validation\":", findings.policies.as_bytes());
+        string(out, b",\"invalid\":", findings.of.as_bytes());
+        number(out, b",\"violations\":", findings.count as u64);
+        string(out, b",\"violation\":", findings.first.as_bytes());
+    }
 }
 
 /// Who the caller was found to be, or why not.

@@ -3,14 +3,13 @@
 //! The two counts share nothing but the request, so that one can be held against the other
 //! ([`commerce::usage::Conservation`]). Requests to no operation of an API are not usage.
 
+use std::hash::BuildHasher as _;
 use std::time::Instant;
 
 use bytes::Bytes;
 use commerce::usage::Class;
 use discovery::usage::Series;
 use engine::config::{Action, Operation, Rule};
-use std::hash::BuildHasher as _;
-
 use foldhash::fast::FixedState;
 
 use crate::exchange::Exchange;
@@ -21,9 +20,17 @@ use crate::state::meters::Called;
 pub fn count(exchange: &Exchange<'_>, now: Instant) {
     if let Some(rule) = exchange.rule
         && let Some(operation) = &rule.operation
+        && operation.is_counted
+        && !is_counted_elsewhere(exchange, rule)
     {
         count_call(exchange, rule, operation, now);
     }
+}
+
+/// Whether somebody has let it in who counts it: the Gateway in front of a provider. Or nobody was asked, because it is a
+/// preflight.
+fn is_counted_elsewhere(exchange: &Exchange<'_>, rule: &Rule) -> bool {
+    rule.access.is_some() && exchange.admitted.is_none() && !exchange.outcome.is_refused
 }
 
 fn count_call(exchange: &Exchange<'_>, rule: &Rule, operation: &Operation, now: Instant) {

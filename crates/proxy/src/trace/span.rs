@@ -191,8 +191,9 @@ fn decided(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
         attribute(out, ATTRIBUTE, "selvedge.route", rule.origin.route.as_bytes());
         numeric(out, ATTRIBUTE, "selvedge.rule", u64::from(rule.origin.rule));
     }
-    if let Some(denied) = &exchange.denied_by {
-        attribute(out, ATTRIBUTE, "selvedge.policy", denied.policy.name.as_bytes());
+    let denied = exchange.denied_by.as_ref().map(|denied| &*denied.policy.name).or(exchange.kept_out_by);
+    if let Some(policy) = denied {
+        attribute(out, ATTRIBUTE, "selvedge.policy", policy.as_bytes());
     }
 }
 

@@ -17,6 +17,9 @@ use crate::limits::USAGE_SHIP_SECONDS;
 use crate::proxy::Proxy;
 use crate::state::meters::Meters;
 
+/// After how many shipments is looked whether somebody else has left something behind.
+const LOOK_EVERY: u64 = 30;
+
 /// Tells. It outlives connections.
 #[derive(Clone)]
 pub(crate) struct Shipping {
@@ -32,16 +35,19 @@ struct Boxes {
     left: Vec<(Meters, Outbox)>,
 }
 
+/// What somebody has left behind, with nothing of it acknowledged.
+fn boxed(meters: Meters) -> (Meters, Outbox) {
+    let outbox = Outbox::new(&meters, true);
+    (meters, outbox)
+}
+
 impl Shipping {
     /// Everything that a proxy counts, and what earlier starts have left behind.
     #[must_use]
     pub fn of(proxy: &Proxy, node: &str) -> Shipping {
         let (current, left) = proxy.meters();
-        let left = left.into_iter().map(|meters| {
-            let outbox = Outbox::new(&meters, true);
-            (meters, outbox)
-        });
-        let boxes = Boxes { current: Outbox::new(&current, false), left: left.collect() };
+        let left = left.into_iter().map(boxed).collect();
+        let boxes = Boxes { current: Outbox::new(&current, false), left };
         Shipping {
             node: node.into(),
             session: Bytes::copy_from_slice(&identity::random()),
@@ -53,7 +59,10 @@ impl Shipping {
     /// Tells for as long as it is polled: as long as the connection lasts.
     pub async fn run(self, mut caller: Grpc<Wire>, bearer: Option<MetadataValue<Ascii>>) {
         let mut is_registered = false;
-        loop {
+        for round in 1_u64.. {
+            if round % LOOK_EVERY == 0 {
+                self.look_beside().await;
+            }
             match self.ship_all(&mut caller, bearer.as_ref(), &mut is_registered).await {
                 Ok(()) => {}
                 // An older control plane that keeps no ledger; the next one may.
@@ -62,6 +71,13 @@ impl Shipping {
             }
             tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)).await;
         }
+    }
+
+    /// Takes over what a process has left behind that was still there when this one started.
+    async fn look_beside(&self) {
+        // A folder that cannot be read now is looked at again.
+        let Ok(found) = self.current.left_beside() else { return };
+        self.boxes.lock().await.left.extend(found.into_iter().map(boxed));
     }
 
     async fn ship_all(

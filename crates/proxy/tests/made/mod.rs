@@ -8,8 +8,8 @@ use engine::Config;
 use engine::authentication::Authentication;
 use engine::config::{
     Access, Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot,
-    Filter, InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target,
-    Timeouts, UpstreamProtocol,
+    Filter, InboundService, MeshPeer, MeshPort, Operation, OperationSlot, Origin, Port, Rule, RuleSlot,
+    Security, Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -35,6 +35,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
+        credential: None,
         resilience: None,
     };
     let tables: HostMap<Arc<HostTable>> = (0..hosts).map(|number| host(number, filters)).collect();
@@ -62,7 +63,7 @@ pub fn asking(listen: SocketAddr, upstream: SocketAddr, authentication: Arc<Auth
     asking_for(listen, upstream, authentication, None)
 }
 
-/// The same, where every rule asks for a subscription too.
+/// The same, where every rule asks for a subscription too, and what it carries is counted for that.
 #[allow(dead_code, reason = "one test asks for this")]
 pub fn asking_for(
     listen: SocketAddr,
@@ -77,6 +78,7 @@ pub fn asking_for(
             let rule = Rule {
                 authentication: Some(authentication.clone()),
                 access: access.clone(),
+                operation: access.as_ref().map(|_| Arc::new(operation(entry.rule.slot.0))),
                 ..rule("asks", entry.rule.slot.0, &[])
             };
             Entry { rule: Arc::new(rule), ..entry.clone() }
@@ -87,6 +89,12 @@ pub fn asking_for(
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
     port.carries = Carries::Http(ListenerTable::new(vec![(HostPattern::new(None), listener)]));
     config
+}
+
+#[allow(dead_code, reason = "one test asks for this")]
+fn operation(slot: u32) -> Operation {
+    let (key, version) = (format!("GET /{slot}").into(), "shop/pets-v1".into());
+    Operation { key, slot: OperationSlot(slot), version, is_counted: true }
 }
 
 /// The same, where a member of the mesh must answer at the upstream's address.
@@ -185,6 +193,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         retry: None,
         fault: None,
         rates: None,
+        addresses: None,
         authentication: None,
         authorization: None,
         access: None,

@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 12] = [
+const JUDGED: [KindName; 15] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -45,6 +45,9 @@ const JUDGED: [KindName; 12] = [
     KindName::FaultPolicy,
     KindName::TelemetryPolicy,
     KindName::RateLimitPolicy,
+    KindName::IpPolicy,
+    KindName::CorsPolicy,
+    KindName::ValidationPolicy,
 ];
 
 /// Everything that is told.

@@ -65,7 +65,7 @@ pub fn scene() -> Scene {
     scene
 }
 
-async fn start() -> (Stage, Follower) {
+pub(super) async fn start() -> (Stage, Follower) {
     let stage = Stage::of(scene()).await;
     let gateway = stage.gateway(None).await;
     (stage, gateway)

@@ -62,7 +62,9 @@ async fn calls_are_in_the_ledger_by_who_called_what_and_both_counts_agree() {
     let checked = stage.done(&["usage", "check", "--output", "json"]).await;
     let checked: Value = serde_json::from_str(&checked).expect("JSON");
     let open = &checked["days"][0]["open"];
-    let all = |side: &Value| side["requests"].as_u64().unwrap_or_default() + side["refused"].as_u64().unwrap_or_default();
+    let all = |side: &Value| {
+        side["requests"].as_u64().unwrap_or_default() + side["refused"].as_u64().unwrap_or_default()
+    };
     assert!(all(&open["usage"]) + all(&checked["days"][0]["sealed"]["usage"]) >= before + 6, "{checked}");
     assert_eq!(checked["gateways"][0]["gateway"], "edge-1");
     drop(gateway);
@@ -165,7 +167,8 @@ impl Processes {
             let known = checked["gateways"].as_array()?;
             let complete = known.iter().filter(|known| known["complete"] == true).count() as u64;
             let told = sum(&self.done(&["usage", "--app", "mobile", "-o", "json"]).await, "success");
-            (complete == ended && told >= least).then(|| (told, checked["error"].as_u64().unwrap_or(u64::MAX)))
+            (complete == ended && told >= least)
+                .then(|| (told, checked["error"].as_u64().unwrap_or(u64::MAX)))
         });
         within_time(UNTIL_KNOWN, "the ledger", looking).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
@@ -201,7 +204,9 @@ async fn gateways_and_ledgers_that_are_killed_lose_no_more_than_was_under_way() 
     let (whole, under_way) = (whole.load(SeqCst), gateways * CLIENTS);
     let (told, error) = processes.everything(gateways, whole.saturating_sub(under_way)).await;
 
-    println!("{kills} kills: {whole} answers, {told} in the ledger; {under_way} may be missing; counts differ by {error}");
+    println!(
+        "{kills} kills: {whole} answers, {told} in the ledger; {under_way} may be missing; counts differ by {error}"
+    );
     assert!(told <= whole, "the ledger has {told}, clients had {whole}");
     assert!(whole - told <= under_way, "the ledger has {told}, clients had {whole}");
     assert!(error <= under_way, "{error}");

@@ -98,6 +98,9 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::IpPolicy => &["ipp"],
+        KindName::CorsPolicy => &["corsp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -146,6 +149,9 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AccessToken
         | KindName::Team
         | KindName::Developer
@@ -208,6 +214,11 @@ pub fn summary(kind: KindName) -> &'static str {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
+        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
+        KindName::ValidationPolicy => {
+            "A ValidationPolicy says what requests and answers must be like to pass."
+        }
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

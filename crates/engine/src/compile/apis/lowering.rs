@@ -11,7 +11,7 @@ use model::kinds::http_route::{
     HttpBackendRef, HttpMatch, HttpRouteSpec, HttpRule, Method, PathMatch as WrittenPath, PathMatchType,
 };
 use model::kinds::references::BackendObjectRef;
-use model::kinds::{ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
+use model::kinds::{ApiProduct, ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
 use model::resources::Typed;
 
 use super::described::Described;
@@ -19,7 +19,7 @@ use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
 use crate::compile::service_parents::is_service;
-use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{Access, Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -29,6 +29,8 @@ pub(super) struct Ground<'a> {
     pub(super) successor: Option<&'a Resource>,
     pub(super) offers: &'a [Offer],
     pub(super) binding: Option<&'a ApiBinding>,
+    /// Products that have operations of it, by name.
+    pub(super) products: &'a [Arc<Resource>],
     pub(super) current: Option<&'a Described>,
     /// With the name by which clients ask for it.
     pub(super) candidate: Option<(&'a str, &'a Described)>,
@@ -91,7 +93,11 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) access: Option<Arc<Access>>,
     /// Which paths its provider is asked for.
     pub(in crate::compile) behind: Option<PathMatch>,
+    /// Names of the products that the operation is part of, in the namespace of the version.
+    pub(in crate::compile) products: Vec<Arc<str>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -101,6 +107,12 @@ enum Answer {
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
@@ -175,6 +187,7 @@ impl Lowering<'_> {
     fn everything(&mut self, answer: FixedAnswer) {
         let ways = demands(&self.ground.version.content.spec, None);
         let path = PathMatch::Prefix(self.below());
+        let products = self.products(None);
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
         self.beyond.push(LoweredRule {
@@ -183,8 +196,22 @@ impl Lowering<'_> {
             operation: None,
             access: None,
             behind: None,
+            products,
             answer,
+            described: None,
         });
+    }
+
+    /// Names of the products that have an operation; of those that have any, when none is meant.
+    fn products(&self, operation: Option<&str>) -> Vec<Arc<str>> {
+        let version = self.ground.version.resource.key.name.as_str();
+        let has = |product: &ApiProduct| {
+            let mut own = product.spec.apis.iter().filter(|api| *api.version == *version);
+            own.any(|api| operation.is_none_or(|key| api.has(key)))
+        };
+        let products = self.ground.products.iter();
+        let named = products.filter(|product| product.content::<ApiProduct>().is_some_and(has));
+        named.map(|product| product.key.name.to_arc()).collect()
     }
 
     fn below(&self) -> Arc<str> {
@@ -231,15 +258,19 @@ impl Lowering<'_> {
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
         let access = self.demands.of(&key);
-        let operation = Some(Arc::new(Operation { key, slot, version }));
+        let products = self.products(Some(&key));
+        let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
         self.beyond.push(LoweredRule {
             path,
             below: PathMatch::Prefix(self.below()),
             operation,
             access,
             behind,
+            products,
             answer,
+            described,
         });
     }
 
@@ -282,13 +313,16 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
+        let products = self.products(None);
         self.beyond.push(LoweredRule {
             below: path.clone(),
             path,
             operation: None,
             access: None,
             behind: None,
+            products,
             answer,
+            described: None,
         });
     }
 

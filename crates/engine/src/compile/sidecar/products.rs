@@ -56,7 +56,10 @@ impl Product {
                 timeouts: Timeouts::default(),
                 retry: None,
                 fault: None,
+                addresses: None,
                 rates: None,
+                // Bodies are judged where somebody comes in from outside.
+                validation: None,
                 authentication: self.guard.authentication.clone(),
                 authorization: self.guard.authorization.clone(),
                 access: self.guard.access.clone(),

@@ -92,6 +92,7 @@ impl Way {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
+                addresses: None,
                 authorization: straight.guard.authorization.clone(),
             })),
         }
@@ -131,6 +132,8 @@ impl Straight {
             retry: None,
             fault: None,
             rates: None,
+            addresses: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             access: None,

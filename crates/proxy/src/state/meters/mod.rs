@@ -182,6 +182,14 @@ impl Meters {
         Dictionary::new(&self.words[self.layout.names()])
     }
 
+    /// Counters that others have left behind in the same folder meanwhile.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn left_beside(&self) -> io::Result<Vec<Meters>> {
+        self.path.as_deref().and_then(Path::parent).map_or_else(|| Ok(Vec::new()), left_in)
+    }
+
     /// Takes the file away: the ledger has all of it.
     pub fn remove(self) {
         if let Some(path) = &self.path {
