@@ -118,6 +118,8 @@ limits! {
     QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
     QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
     QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
+    QUOTA_DEMAND_SECONDS: u32 = 2,                   "seconds",      "a gateway asks for about as much of a quota as it has spent in so long; what comes beyond it is asked for again";
+    QUOTA_LATE_SECONDS: u32 = 3_600,                 "seconds",      "what was spent in a period that is over for so long, and could not be told, is forgotten";
     QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
     METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
