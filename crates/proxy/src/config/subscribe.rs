@@ -168,14 +168,7 @@ impl Subscription {
         let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
-        let tls = match (options.shows, &options.keeper) {
-            (OnStream::Certificate, Some(keeper)) => {
-                identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
-            }
-            (OnStream::Certificate, None) | (OnStream::Token, _) => {
-                identity::pinned::client_config(options.token.authority)
-            }
-        };
+        let tls = tls(&options);
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
         let mut subscriber = Subscriber {
@@ -220,6 +213,18 @@ impl Subscription {
         drop(self.stop.take());
         for thread in self.threads.drain(..) {
             let _ = thread.join(); // One that panicked has said so already.
+        }
+    }
+}
+
+/// What is shown on the way to the control plane, and who may answer.
+fn tls(options: &SubscribeOptions) -> Arc<rustls::ClientConfig> {
+    match (options.shows, &options.keeper) {
+        (OnStream::Certificate, Some(keeper)) => {
+            identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
+        }
+        (OnStream::Certificate, None) | (OnStream::Token, _) => {
+            identity::pinned::client_config(options.token.authority)
         }
     }
 }
