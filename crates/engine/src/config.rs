@@ -19,6 +19,8 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod transform;
+mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
@@ -38,6 +40,8 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use transform::Transform;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -217,8 +221,12 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// What is changed about messages, in the order in which requests pass; `None` when nothing is.
+    pub transforms: Option<Arc<[Arc<Transform>]>>,
     /// Which products give the right to ask; `None` when none is needed.
     pub access: Option<Arc<Access>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }
@@ -368,7 +376,10 @@ impl PathEdit {
         match self {
             PathEdit::Full(new) => out.extend_from_slice(new.as_bytes()),
             PathEdit::Prefix { matched, replacement } => {
-                let rest = path.get(matched.len()..).unwrap_or(b"");
+                // A transform may have led the path elsewhere; there is no prefix to replace then.
+                let Some(rest) = path.strip_prefix(matched.as_bytes()) else {
+                    return out.extend_from_slice(path);
+                };
                 let head = replacement.as_bytes().strip_suffix(b"/").unwrap_or(replacement.as_bytes());
                 out.extend_from_slice(head);
                 if !rest.is_empty() && !rest.starts_with(b"/") {

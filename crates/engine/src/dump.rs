@@ -10,6 +10,8 @@ mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
+mod transform;
+mod validation;
 
 use std::time::Duration;
 
@@ -216,7 +218,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         rates,
         authentication,
         authorization,
+        transforms,
         access,
+        validation,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -246,6 +250,13 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(access) = access {
         object.insert("access".into(), access::whole(access));
+    }
+    if let Some(transforms) = transforms {
+        let all = transforms.iter().map(|one| transform::transform(one));
+        object.insert("transforms".into(), all.collect());
+    }
+    if let Some(validation) = validation {
+        object.insert("validation".into(), validation::whole(validation));
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));

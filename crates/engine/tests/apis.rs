@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::authentication::Method;
 use engine::config::{Action, Config, Operation, Rule};
+use engine::explain::{Question, explain};
 use engine::matching::{HostPattern, HostTable};
 use engine::status::ConditionType;
 use engine::{RequestView, Verdict};
@@ -382,4 +383,33 @@ fn other_policies_of_products_and_versions_hold_for_their_operations_and_follow_
     world.apply(&product("one", "'GET /pets'"));
     assert_eq!(held(&mut world, "/pets"), all);
     assert_eq!(held(&mut world, "/pets/7"), bare);
+}
+
+#[test]
+fn a_product_that_nobody_can_have_and_a_plan_that_cannot_be_kept_say_so() {
+    let forever = "{ product: p, state: Published, rates: [{ requests: 4294967296, per: 1s }] }";
+    let mut world = selling("Published", &object("Plan", "free", forever));
+
+    assert!(plans_of(ask(&world.compile().config, "a.example", "/pets")).is_empty());
+    let plan = says(&mut world, "free", ConditionType::Accepted).expect("a condition");
+    assert_eq!(plan, "rates[0]: 4294967296 is more than 4294967295; the plan lets nobody in");
+    let product = says(&mut world, "p", ConditionType::Accepted).expect("a condition");
+    assert_eq!(product, "no Plan of it holds, so nobody may ask for its operations");
+}
+
+#[test]
+fn what_an_operation_asks_for_is_explained() {
+    let rates = "{ product: p, state: Published, rates: [{ requests: 10, per: 1s }] }";
+    let config = selling("Published", &object("Plan", "free", rates)).compile().config;
+
+    let question = Question {
+        method: "GET",
+        url: "http://a.example:8080/pets",
+        headers: &[],
+        source: engine::authorization::Source::default(),
+    };
+    let said = explain(&config, &question).expect("a URL").to_string();
+
+    assert!(said.contains("callers   apiKey, or spiffe by the default of products"), "{said}");
+    assert!(said.contains("access    a subscription to default/p (default/free 10-per-1s)"), "{said}");
 }

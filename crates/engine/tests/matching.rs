@@ -225,7 +225,9 @@ fn rule(slot: u32) -> Arc<Rule> {
         authentication: None,
         rates: None,
         addresses: None,
+        validation: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     })

@@ -106,6 +106,8 @@ failures! {
     ConnectionLimit      => "connection_limit",         503, 14, Client,   Never,        "too many connections are open on this port";
     Http2Abuse           => "http2_abuse",              400,  8, Client,   Never,        "the HTTP/2 connection exceeded a frame, reset or header budget";
     Http2Protocol        => "http2_protocol",           400, 13, Client,   Never,        "the HTTP/2 request is malformed";
+    WholeBodiesFull      => "whole_bodies_full",        503,  8, Proxy,    Never,        "a rule must see bodies whole, and this proxy holds as many at this moment as it may";
+    AnswerTooLarge       => "answer_too_large",         502,  8, Upstream, Never,        "a rule must see the answer whole, and it is larger than the rule allows";
     NoRoute              => "no_route",                 404, 12, Client,   Never,        "no route matches this request";
     AddressDenied        => "address_denied",           403,  7, Config,   Never,        "a policy does not let requests come from the address of the client";
     CredentialMissing    => "credential_missing",       401, 16, Client,   Never,        "the route asks who the caller is, and the request does not say";
@@ -123,6 +125,16 @@ failures! {
     RateLimited          => "rate_limited",             429,  8, Client,   Never,        "the caller has asked more often than a limit allows";
     QuotaExceeded        => "quota_exceeded",           429,  8, Client,   Never,        "the subscription has used up a quota of its plan";
     QuotaUnknown         => "quota_unknown",            503, 14, Proxy,    Never,        "how much of a quota is left cannot be found out now, and the plan refuses requests then";
+    RequestMalformed     => "request_malformed",        400,  3, Client,   Never,        "the request does not keep to what its operation asks for; `violations` says where";
+    MediaTypeUnsupported => "media_type_unsupported",   415,  3, Client,   Never,        "the body of the request is of a type or an encoding that its operation does not take";
+    RequestInvalid       => "request_invalid",          422,  3, Client,   Never,        "the body of the request does not keep to its description; `violations` says where";
+    AnswerInvalid        => "answer_invalid",           502, 13, Upstream, Never,        "the answer does not keep to its description, and a policy lets only those pass that do";
+    ValidationInvalid    => "validation_invalid",       500, 13, Config,   Never,        "the validation policy of the route cannot do what it says, so nothing passes";
+    BodyUnreadable       => "body_unreadable",          415,  3, Client,   Never,        "the body of the request is to be changed on its way, and is no JSON by its type or is encoded";
+    BodyNotJson          => "body_not_json",            400,  3, Client,   Never,        "the body of the request is to be changed on its way, and cannot be read as JSON without a loss";
+    TransformImpossible  => "transform_impossible",     422,  3, Client,   Never,        "the request has a value that cannot become what its upstream asks for";
+    AnswerUnreadable     => "answer_unreadable",        502, 13, Upstream, Never,        "the answer is to be changed on its way, and cannot be read as JSON without a loss";
+    AnswerUntransformable => "answer_untransformable",  502, 13, Upstream, Never,        "the answer has a value that cannot become what the caller was promised";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

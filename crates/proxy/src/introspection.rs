@@ -1,7 +1,7 @@
 //! Asks issuers what tokens are that only they understand (RFC 7662), off the workers.
 //!
-//! However many requests of however many workers wait for what one token is, its issuer is asked once. How many questions
-//! are under way is bounded; past it nobody is let in who would need another one.
+//! However many requests of however many workers wait for what one token is, its issuer is asked once. How many
+//! questions are under way is bounded; past it nobody is let in who would need another one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -108,6 +108,9 @@ limits! {
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
     MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
     BODIES_HELD_BYTES_MAX: usize = 16 * 1024 * KIB,  "bytes a worker", "a request whose body would need more is neither copied to a mirror, which is counted, nor sent again";
+    WHOLE_BODIES_BYTES_MAX: usize = 64 * 1024 * KIB, "bytes a worker", "503 `whole_bodies_full`: a body that a rule must see whole is not taken in";
+    WHOLE_BODY_SECONDS: u32 = 60,                    "seconds",      "408 `body_timeout`: a body that a rule must see whole did not come to its end";
+    VIOLATIONS_TOLD_MAX: usize = 32,                "violations",   "further ones are counted in `moreViolations`, not told";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";

@@ -1,11 +1,12 @@
 //! The only file that knows the order.
 //!
-//! A request passes: route → from where → whether a page may → who asks → whether it may → filters → upstream → response filters → client. Every way it
-//! can end goes through one place, and the log line and the counters are written when the exchange is dropped, exactly
-//! once.
+//! A request passes: route → from where → whether a page may → who asks → whether it may → filters → upstream →
+//! response filters → client. Every way it can end goes through one place, and the log line and the counters are
+//! written when the exchange is dropped, exactly once.
 
 mod forward;
 mod made;
+mod relay;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -30,10 +31,10 @@ use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
-    let done = match admitted(exchange).await {
+    let done = match admitted(downstream, exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
-            let work = pin!(forward(downstream, exchange, &cluster, rule));
+            let work = pin!(changed(downstream, exchange, &cluster, rule));
             within(limit, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         // Boxed, so that requests which nobody mocks have no room for it.
@@ -53,6 +54,19 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
         }
     }
     note_bytes(downstream, exchange);
+}
+
+/// Forwards a request, changed where its rule says so. Boxed, so that requests which nobody changes have no room for it.
+async fn changed(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    rule: &Rule,
+) -> Result<(), Failure> {
+    if let Some(transforms) = &rule.transforms {
+        Box::pin(filters::transform::on_request(downstream, exchange, transforms)).await?;
+    }
+    forward(downstream, exchange, cluster, rule).await
 }
 
 fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {
@@ -86,7 +100,10 @@ enum Decision<'c> {
 }
 
 /// Everything that is decided before an upstream is asked.
-async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+async fn admitted<'c>(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'c>,
+) -> Result<Decision<'c>, Failure> {
     let rule = match find(exchange)? {
         Way::Rule(rule) => rule,
         Way::Answer(answer) => return Ok(Decision::Answer(answer)),
@@ -110,6 +127,9 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
         Err(filters::quotas::Stop::Wait(wait)) => {
             Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
         }
+    }
+    if let Some(validation) = rule.validation.as_deref() {
+        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
     }
     decide(exchange, rule)
 }

@@ -167,6 +167,11 @@ impl Needs<'_> {
                 let secrets = policy.spec.secrets();
                 secrets.for_each(|secret| self.add(KindName::Secret, resource.namespace(), &secret.name));
             }
+            Kind::ValidationPolicy(policy) => {
+                if let Some(described) = &policy.spec.description {
+                    self.add(KindName::ApiRevision, resource.namespace(), &described.revision);
+                }
+            }
             Kind::Namespace(_)
             | Kind::Secret(_)
             | Kind::ConfigMap(_)
@@ -177,6 +182,7 @@ impl Needs<'_> {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::TelemetryPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
             | Kind::IpPolicy(_)
             | Kind::CorsPolicy(_)

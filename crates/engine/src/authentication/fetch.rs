@@ -1,7 +1,7 @@
 //! Places that the product itself asks, because a policy says so.
 //!
-//! Whoever writes a policy, or answers for a name in it, could otherwise have the proxy speak to what only the proxy can
-//! reach: so the address is judged and not the name.
+//! Whoever writes a policy, or answers for a name in it, could otherwise have the proxy speak to what only the proxy
+//! can reach: so the address is judged and not the name.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! Credentials of ours for Backends, out of Secrets that were made for it.
 //!
-//! A Secret says by its type that it may be shown to somebody else: else whoever may write Backends could have any Secret
-//! of the namespace sent to an address of his own.
+//! A Secret says by its type that it may be shown to somebody else: else whoever may write Backends could have any
+//! Secret of the namespace sent to an address of his own.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, CorsPolicy, FaultPolicy, Gateway, GatewayClass, GatewayParameters,
     HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, Workload,
+    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -50,6 +50,8 @@ pub(super) struct Watch {
     service: Watched,
     tcp_route: Watched,
     telemetry: Watched,
+    transform: Watched,
+    validation: Watched,
     workload: Watched,
 }
 
@@ -113,7 +115,15 @@ impl Watch {
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
         let cors = real(self.cors.update(shelf::<CorsPolicy>(resources)));
         let addresses = real(self.ip.update(shelf::<IpPolicy>(resources)));
-        let concerned = Said { resilience, faults, rates, cors, addresses }.concerned();
+        let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
+        let validation = real(self.validation.update(shelf::<ValidationPolicy>(resources)));
+        let revisions = self.api_revision.update(shelf::<ApiRevision>(resources));
+        let said = Said { resilience, faults, rates, cors, addresses, validation };
+        let mut concerned = said.concerned();
+        note_described(&mut concerned, &revisions, resources);
+        if !transforms.is_empty() {
+            concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
+        }
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
@@ -129,7 +139,7 @@ impl Watch {
                 && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
         let apis = !self.api.update(shelf::<Api>(resources)).is_empty()
             | !self.api_version.update(shelf::<ApiVersion>(resources)).is_empty()
-            | !self.api_revision.update(shelf::<ApiRevision>(resources)).is_empty()
+            | !revisions.is_empty()
             | !self.api_binding.update(shelf::<ApiBinding>(resources)).is_empty()
             | !self.api_product.update(shelf::<ApiProduct>(resources)).is_empty()
             | !self.plan.update(shelf::<Plan>(resources)).is_empty();
@@ -163,13 +173,14 @@ struct Said {
     rates: Vec<Change>,
     cors: Vec<Change>,
     addresses: Vec<Change>,
+    validation: Vec<Change>,
 }
 
 impl Said {
     /// What they are about; `None` when none has changed.
     fn concerned(&self) -> Option<Concerned> {
-        let Said { resilience, faults, rates, cors, addresses } = self;
-        let all = [resilience, faults, rates, cors, addresses];
+        let Said { resilience, faults, rates, cors, addresses, validation } = self;
+        let all = [resilience, faults, rates, cors, addresses, validation];
         all.into_iter().any(|changes| !changes.is_empty()).then(|| {
             let mut concerned = Concerned::default();
             concerned.note::<ResiliencePolicy>(resilience);
@@ -177,8 +188,23 @@ impl Said {
             concerned.note::<RateLimitPolicy>(rates);
             concerned.note::<CorsPolicy>(cors);
             concerned.note::<IpPolicy>(addresses);
+            concerned.note::<ValidationPolicy>(validation);
             concerned
         })
+    }
+}
+
+/// Policies that name a revision which is another one now are as good as edited.
+fn note_described(concerned: &mut Option<Concerned>, revisions: &[Change], resources: &Resources) {
+    for policy in resources.all::<ValidationPolicy>() {
+        let Some(by) = &policy.content.spec.description else { continue };
+        let named = sides(revisions).any(|revision| {
+            revision.namespace() == policy.resource.namespace() && revision.key.name.as_str() == &*by.revision
+        });
+        if named {
+            let edited = Change { before: Some(policy.resource.clone()), after: None };
+            concerned.get_or_insert_default().note::<ValidationPolicy>(&[edited]);
+        }
     }
 }
 

@@ -329,7 +329,7 @@ impl Compiler {
 
     fn judge_resilience(&mut self, differences: &Differences, resources: &Resources) {
         let Some(concerned) = &differences.resilience else { return };
-        self.resilience = ResilienceBook::new(resources);
+        self.resilience = ResilienceBook::new(resources, &mut self.apis);
         match concerned.meshes {
             true => self.book.touch_all(),
             false => self.book.touch(&concerned.destinations),

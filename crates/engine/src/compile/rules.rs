@@ -12,9 +12,9 @@ use model::{FieldPath, Resource};
 use super::apis::{Lowered, LoweredRule};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
-use super::resilience::{GatewaySide, ResilienceBook, RulePlace, RuleSide};
+use super::resilience::{Changes, GatewaySide, ResilienceBook, RulePlace, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target};
+use crate::config::{Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target, Transform};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -140,7 +140,8 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let side = self.told.resilience.rule(&self.named(position), rule, self.told.gateway);
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let side = self.told.resilience.rule(&self.named(position), (rule, lowered), self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
@@ -204,7 +205,9 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates, addresses, cors } = policies;
+        let RuleSide { timeouts, retry, fault, rates, addresses, cors, transforms, validation } = policies;
+        let (transforms, action) = understood(transforms.as_ref(), action);
+        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
         answer_other_sites(&mut filters, cors.as_ref());
@@ -221,7 +224,9 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            transforms,
             access,
+            validation,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
@@ -309,6 +314,15 @@ pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>)
         query: fields("query parameter", &wanted.query_params, false),
     };
     (requirements, (!problems.is_empty()).then(|| problems.join("; ")))
+}
+
+/// The changes of a rule. One that cannot be understood lets nothing pass.
+fn understood(changes: Option<&Changes>, action: Action) -> (Option<Arc<[Arc<Transform>]>>, Action) {
+    let Some(changes) = changes else { return (None, action) };
+    match changes.iter().cloned().collect::<Option<Vec<_>>>() {
+        Some(all) => (Some(all.into()), action),
+        None => (None, Action::Refuse { status: 500, reason: "transform_invalid" }),
+    }
 }
 
 /// Filters and action of a rule.

@@ -103,6 +103,9 @@ pub struct Answer {
     pub addresses: Vec<String>,
     /// The policy that does not let the caller's address in.
     pub kept_out: Option<String>,
+    /// Who changes its messages on their way, in the order in which requests pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<String>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Demand>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
@@ -315,6 +318,12 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
             let known = question.source.address?;
             keeps_out(rules, Some(known)).map(|rule| rule.policy.to_string())
         }),
+        transforms: rule
+            .transforms
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(|one| one.origin.to_string())
+            .collect(),
         authentication: rule.authentication.as_deref().map(Demand::new),
         authorization: rule.authorization.as_deref().map(|authorization| {
             let server_name = url.tls.then_some(url.host.as_str());

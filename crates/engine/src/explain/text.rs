@@ -70,6 +70,7 @@ impl fmt::Display for Answer {
             filters,
             addresses,
             kept_out,
+            transforms,
             authentication,
             authorization,
             access,
@@ -99,6 +100,7 @@ impl fmt::Display for Answer {
         }
         access.iter().try_for_each(|right| line(f, "access", &right.to_string()))?;
         filters.iter().try_for_each(|filter| line(f, "filter", &filter.to_string()))?;
+        transforms.iter().try_for_each(|origin| line(f, "changed", &format!("by {origin}")))?;
         match action {
             Verb::Forward(choices) => choices.iter().try_for_each(|choice| choice.write(f)),
             Verb::Redirect(redirect) => line(f, "answer", &format!("redirect {redirect}")),

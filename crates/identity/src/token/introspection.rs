@@ -1,7 +1,8 @@
 //! What the issuer of a token says of it (OAuth 2.0 Token Introspection, RFC 7662 section 2.2).
 //!
-//! Read as strictly as a token: only `true` is true, an object that names a member twice says nothing, times are numbers.
-//! What the answer says beyond `active` is optional in the standard; whatever the policy asks for must be there.
+//! Read as strictly as a token: only `true` is true, an object that names a member twice says nothing, times are
+//! numbers. What the answer says beyond `active` is optional in the standard; whatever the policy asks for must be
+//! there.
 
 use std::sync::Arc;
 

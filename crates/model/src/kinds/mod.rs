@@ -40,11 +40,15 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service;
+pub mod shim;
 pub mod subscription;
 pub mod tcp_route;
 pub mod team;
 pub mod telemetry_policy;
+pub mod transform;
+pub mod transform_policy;
 pub mod trust_bundle;
+pub mod validation_policy;
 pub mod workload;
 
 use std::fmt;
@@ -89,7 +93,9 @@ pub use subscription::Subscription;
 pub use tcp_route::TcpRoute;
 pub use team::Team;
 pub use telemetry_policy::TelemetryPolicy;
+pub use transform_policy::TransformPolicy;
 pub use trust_bundle::TrustBundle;
+pub use validation_policy::ValidationPolicy;
 pub use workload::Workload;
 
 /// Group of the Gateway API.
@@ -242,9 +248,11 @@ kinds! {
     GatewayParameters, "GatewayParameters", "gatewayparameters",   MESH_GROUP,     ["v1alpha1"],      Namespaced, Subdomain,   "Trust, path policy, limits and logs of a Gateway.";
     ResiliencePolicy,  "ResiliencePolicy",  "resiliencepolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Timeouts, retries, limits and health of a destination.";
     FaultPolicy,       "FaultPolicy",       "faultpolicies",       POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Delays and failures made on purpose.";
+    TransformPolicy,   "TransformPolicy",   "transformpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What is changed about messages on their way.";
     RateLimitPolicy,   "RateLimitPolicy",   "ratelimitpolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "How often somebody may ask.";
     IpPolicy,          "IpPolicy",          "ippolicies",          POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "From which addresses somebody may ask.";
     CorsPolicy,        "CorsPolicy",        "corspolicies",        POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which other sites may call.";
+    ValidationPolicy,  "ValidationPolicy",  "validationpolicies",  POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "What requests and answers must be like.";
     AuthenticationPolicy, "AuthenticationPolicy", "authenticationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain, "How callers prove who they are.";
     TelemetryPolicy,   "TelemetryPolicy",   "telemetrypolicies",   POLICY_GROUP,   ["v1alpha1"],      Namespaced, Subdomain,   "Which requests are traced, and who is told.";
     AuthorizationPolicy, "AuthorizationPolicy", "authorizationpolicies", POLICY_GROUP, ["v1alpha1"], Namespaced, Subdomain,   "Who may do what.";

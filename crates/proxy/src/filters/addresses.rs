@@ -1,8 +1,8 @@
 //! From where a request comes, before anything else is asked of it.
 //!
-//! Who may not come at all shows no credential, is asked nothing, and costs no work. The address is the one that proxies
-//! in front vouch for, as far as they are trusted; where they wrote something that is none, nobody knows where the
-//! request comes from, and it does not pass.
+//! Who may not come at all shows no credential, is asked nothing, and costs no work. The address is the one that
+//! proxies in front vouch for, as far as they are trusted; where they wrote something that is none, nobody knows where
+//! the request comes from, and it does not pass.
 
 use engine::config::{Rule, keeps_out};
 

@@ -101,6 +101,17 @@ pub fn write(
     if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
         string(out, b",\"quota\":", told.quota.name.as_bytes());
     }
+    if let Some(untransformed) = &exchange.untransformed {
+        let (origin, fault) = &**untransformed;
+        string(out, b",\"transform\":", origin.as_bytes());
+        string(out, b",\"untransformed\":", fault.to_string().as_bytes());
+    }
+    if let Some(findings) = &exchange.findings {
+        string(out, b",\"validation\":", findings.policies.as_bytes());
+        string(out, b",\"invalid\":", findings.of.as_bytes());
+        number(out, b",\"violations\":", findings.count as u64);
+        string(out, b",\"violation\":", findings.first.as_bytes());
+    }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);

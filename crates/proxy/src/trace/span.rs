@@ -206,7 +206,7 @@ fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: SocketAddr) {
 fn url(exchange: &Exchange<'_>, secure: bool, upstream: SocketAddr) -> Text {
     let secure = secure || exchange.outcome.member.is_some();
     let mut url = text(format_args!("{}://{upstream}", if secure { "https" } else { "http" }));
-    let path = exchange.view().path;
+    let path = exchange.onward().path.of(&exchange.request.text);
     match exchange.rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
         Some(edit) => edit.write(path, &mut url),
         None => url.extend_from_slice(path),

@@ -194,8 +194,10 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         fault: None,
         rates: None,
         addresses: None,
+        validation: None,
         authentication: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     }

@@ -94,9 +94,11 @@ async fn what_a_gateway_denies_no_route_allows_whether_requests_or_bytes_are_car
     gateway.edit(&scene.yaml()).await;
 
     gateway.until(HOST, "/", |answer| answer.status == 403).await;
-    let mut client = RawClient::connect(bytes).await;
-    client.send(&tests::client::get(HOST, "/", "")).await;
-    client.closes().await.expect("bytes are carried from nowhere else either");
+    // It is reset at once, sometimes before the client knows that it was opened.
+    if let Ok(mut client) = RawClient::try_connect(bytes).await {
+        let _ = client.try_send(tests::client::get(HOST, "/", "")).await;
+        client.closes().await.expect("bytes are carried from nowhere else either");
+    }
 }
 
 fn sites(origin: &str) -> Value {

@@ -44,6 +44,8 @@ mod exhaustion_slow;
 
 mod rates;
 mod resilience;
+mod transforms;
+mod validation;
 
 mod routing_cors;
 mod routing_filters;

@@ -18,8 +18,11 @@ use super::described::Described;
 use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
+use crate::compile::resilience::told;
 use crate::compile::service_parents::is_service;
-use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{
+    Access, Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot, Transform,
+};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -89,27 +92,42 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) below: PathMatch,
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
+    /// What its clients need where its upstreams speak another version.
+    pub(in crate::compile) shim: Option<Arc<Transform>>,
     /// Which products give the right to ask for it.
     pub(in crate::compile) access: Option<Arc<Access>>,
     /// Which paths its provider is asked for.
     pub(in crate::compile) behind: Option<PathMatch>,
     /// Names of the products that the operation is part of, in the namespace of the version.
     pub(in crate::compile) products: Vec<Arc<str>>,
+    /// With which method its provider is asked, where that is another.
+    pub(in crate::compile) behind_method: Option<Arc<str>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
 enum Answer {
     Fixed(Arc<FixedAnswer>),
     Mock(Arc<Mock>),
+    /// Its shim cannot be understood.
+    Refused,
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
             Answer::Fixed(fixed) => Action::Answer(fixed.clone()),
             Answer::Mock(mock) => Action::Mock(mock.clone()),
+            Answer::Refused => Action::Refuse { status: 500, reason: "shim_invalid" },
         })
     }
 }
@@ -129,9 +147,10 @@ pub(super) fn lower(
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
+        missing,
     };
     lowering.version();
-    let Lowering { rules, beyond, .. } = lowering;
+    let Lowering { rules, beyond, missing, .. } = lowering;
     let version = ground.version.resource;
     let mut route = Resource::clone(version);
     route.kind = Kind::HttpRoute(HttpRoute {
@@ -154,6 +173,7 @@ struct Lowering<'a> {
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
+    missing: Vec<String>,
 }
 
 impl Lowering<'_> {
@@ -186,10 +206,13 @@ impl Lowering<'_> {
             below: path.clone(),
             path,
             operation: None,
+            shim: None,
             access: None,
             behind: None,
             products,
+            behind_method: None,
             answer,
+            described: None,
         });
     }
 
@@ -241,14 +264,29 @@ impl Lowering<'_> {
         let mut rule = rule(&key, &path, ways, methods);
         rule.filters.clone_from(&self.filters);
         let target = self.ground.binding.and_then(|binding| binding.spec.target(&key));
-        let answer = target.and_then(|target| self.mock(operation, target));
-        let behind = target.map(|target| behind(target, template));
+        let mut answer = target.and_then(|target| self.mock(operation, target));
+        let shim = target.map_or(Ok(None), |target| self.shim(operation, target)).unwrap_or_else(|why| {
+            self.missing.push(why);
+            answer = Some(Answer::Refused);
+            None
+        });
+        let other =
+            target.and_then(|target| target.shim.as_ref()?.operation(&key)?.to.as_deref()?.split_once(' '));
+        let behind = match other {
+            None => target.map(|target| behind(target, template)),
+            Some((_, path)) => apis::Template::parse(path)
+                .ok()
+                .and_then(|template| Some(behind(target?, &template.erased()))),
+        };
+        let behind_method =
+            other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
         let access = self.demands.of(&key);
         let products = self.products(Some(&key));
         let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
@@ -256,10 +294,13 @@ impl Lowering<'_> {
             path,
             below: PathMatch::Prefix(self.below()),
             operation,
+            shim,
             access,
             behind,
             products,
+            behind_method,
             answer,
+            described,
         });
     }
 
@@ -267,6 +308,23 @@ impl Lowering<'_> {
         let mock = target.mock?;
         let (operation, base) = (operation.clone(), self.base.clone());
         Some(Answer::Mock(Arc::new(Mock { operation, base, dynamic: mock.dynamic })))
+    }
+
+    /// What a shim does to an operation, if there is one and it does something.
+    fn shim(
+        &self,
+        operation: &apis::Operation,
+        target: &BindingTarget,
+    ) -> Result<Option<Arc<Transform>>, String> {
+        let Some(shim) = &target.shim else { return Ok(None) };
+        let origin = format!("shim of {}", self.ground.version.resource.key.place());
+        let changes = apis::shim::compile(&origin, shim, operation).map_err(|wrong| {
+            format!("{} answers with 500, its shim has mistakes: {}", operation.key, told(&wrong))
+        })?;
+        Ok(changes.map(|changes| {
+            let (origin, base) = (origin.into(), self.base.clone());
+            Arc::new(Transform { origin, base, changes: Arc::new(changes) })
+        }))
     }
 
     /// Towards upstreams, which know nothing of the base path.
@@ -307,10 +365,13 @@ impl Lowering<'_> {
             below: path.clone(),
             path,
             operation: None,
+            shim: None,
             access: None,
             behind: None,
             products,
+            behind_method: None,
             answer,
+            described: None,
         });
     }
 

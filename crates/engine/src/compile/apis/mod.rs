@@ -172,6 +172,17 @@ impl ApiBook {
         changes
     }
 
+    /// The operations of a revision, or how many mistakes it has.
+    pub(super) fn operations_of(
+        &mut self,
+        revision: &Arc<Resource>,
+    ) -> Result<Vec<Arc<apis::Operation>>, usize> {
+        match self.descriptions.read(revision) {
+            Ok(described) => Ok(described.operations.clone()),
+            Err(problems) => Err(problems.len()),
+        }
+    }
+
     /// What a version was lowered to.
     pub(super) fn lowered(&self, key: &ResourceKey) -> Option<&Arc<Lowered>> {
         self.versions.get(key)?.lowered.as_ref()

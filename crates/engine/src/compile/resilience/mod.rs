@@ -1,5 +1,5 @@
-//! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy and CorsPolicy: who says what, and what comes of it for a rule
-//! and for a cluster.
+//! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy, CorsPolicy and ValidationPolicy: who says what, and what comes
+//! of it for a rule and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
@@ -11,7 +11,9 @@ mod addresses;
 mod merge;
 mod rates;
 mod request;
+mod transforms;
 mod upstream;
+mod validation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,15 +24,19 @@ use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
 use model::kinds::{CorsPolicy, IpPolicy};
+use model::kinds::transform_policy::TransformPolicy;
+use model::kinds::validation_policy::ValidationPolicy;
 use model::{Resource, Resources};
 
+use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
 use super::filters;
 use super::references::Destination;
-use crate::config::{AddressRule, Cors, Fault, RateLimit, Resilience, Retry, Timeouts};
-use crate::status::ObjectStatus;
+use crate::config::{AddressRule, Cors, Fault, RateLimit, Resilience, Retry, Timeouts, Validation};
+use crate::status::{Condition, ConditionType, ObjectStatus, PolicyStatus, Reason};
 
+pub(super) use transforms::{Changes, told};
 pub(super) use upstream::Part;
 
 impl Policy for ResiliencePolicy {
@@ -63,6 +69,18 @@ impl Policy for CorsPolicy {
     }
 }
 
+impl Policy for TransformPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
+impl Policy for ValidationPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 /// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
@@ -71,6 +89,10 @@ pub(super) struct ResilienceBook {
     rates: Attached,
     addresses: Attached,
     cors: Attached,
+    transforms: transforms::Transforms,
+    validation: Attached,
+    /// The descriptions that ValidationPolicies name.
+    named: validation::Named,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -81,6 +103,8 @@ pub(super) struct GatewaySide {
     rates: Option<Arc<[RateLimit]>>,
     pub(super) addresses: Option<Arc<[AddressRule]>>,
     cors: Option<Arc<Cors>>,
+    transforms: Option<Changes>,
+    validation: Option<Arc<[validation::Said]>>,
 }
 
 /// What policies name when they mean a rule.
@@ -118,6 +142,8 @@ pub(super) struct RuleSide {
     pub(super) rates: Option<Arc<[RateLimit]>>,
     pub(super) addresses: Option<Arc<[AddressRule]>>,
     pub(super) cors: Option<Arc<Cors>>,
+    pub(super) transforms: Option<Changes>,
+    pub(super) validation: Option<Arc<Validation>>,
 }
 
 /// What changed policies are about.
@@ -158,13 +184,16 @@ impl Concerned {
 }
 
 impl ResilienceBook {
-    pub(super) fn new(resources: &Resources) -> ResilienceBook {
+    pub(super) fn new(resources: &Resources, apis: &mut ApiBook) -> ResilienceBook {
         ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
             rates: Attached::new::<RateLimitPolicy>(resources),
             addresses: Attached::new::<IpPolicy>(resources),
             cors: Attached::new::<CorsPolicy>(resources),
+            transforms: transforms::Transforms::new(resources),
+            validation: Attached::new::<ValidationPolicy>(resources),
+            named: validation::named(resources, apis),
         }
     }
 
@@ -180,11 +209,18 @@ impl ResilienceBook {
             rates: some(rates::at(&self.rates, &target, None)),
             addresses: some(addresses::at(&self.addresses, &target, None)),
             cors: self.cors(&target, None),
+            transforms: some(self.transforms.at(&target, None)),
+            validation: some(validation::at(&self.validation, &self.named, &target, None)),
         }
     }
 
     /// What holds for a rule, beside what stands in its cluster.
-    pub(super) fn rule(&self, place: &RulePlace, rule: &HttpRule, gateway: &GatewaySide) -> RuleSide {
+    pub(super) fn rule(
+        &self,
+        place: &RulePlace,
+        (rule, lowered): (&HttpRule, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> RuleSide {
         let RulePlace { target, products } = place;
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
@@ -204,6 +240,8 @@ impl ResilienceBook {
                 .cors(target, section)
                 .or_else(|| products.iter().find_map(|product| self.cors(product, None)))
                 .or_else(|| gateway.cors.clone()),
+            transforms: self.transforms.of_rule((target, section), gateway.transforms.as_ref(), lowered),
+            validation: self.validation(place, (section, lowered), gateway),
         }
     }
 
@@ -212,6 +250,20 @@ impl ResilienceBook {
         let policy = self.cors.of::<CorsPolicy>(target, section).next()?;
         // The schema lets nothing by that is no origin and no name.
         filters::cors(&policy.spec.cors).ok().map(Arc::new)
+    }
+
+    /// What policies for the rule, for its route, for products that it is part of and for the Gateway say, in this order.
+    fn validation(
+        &self,
+        RulePlace { target, products }: &RulePlace,
+        (section, lowered): (Option<&str>, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> Option<Arc<Validation>> {
+        let at = |target, section| validation::at(&self.validation, &self.named, target, section);
+        let mut said = at(target, section);
+        said.extend(products.iter().flat_map(|product| at(product, None)));
+        said.extend(gateway.validation.iter().flat_map(|said| said.iter().cloned()));
+        validation::of_rule(&said, lowered)
     }
 
     /// What holds for a destination.
@@ -238,13 +290,42 @@ impl ResilienceBook {
         let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
         let addresses = self.addresses.statuses::<IpPolicy>(controller, resources);
         let cors = self.cors.statuses::<CorsPolicy>(controller, resources);
+        let transforms = self.transforms.attached.statuses::<TransformPolicy>(controller, resources);
+        let transforms = transforms.map(|(resource, status)| {
+            let status = self.transforms.judged(&resource, status);
+            (resource, status)
+        });
+        let validation = self.validation.statuses::<ValidationPolicy>(controller, resources);
+        let validation =
+            validation.map(|(resource, status)| (resource.clone(), self.resolved(&resource, status)));
         let all = resilience.chain(faults).chain(rates).chain(addresses).chain(cors);
+        let all = all.chain(transforms).chain(validation);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
 }
 
-fn some<T>(limits: Vec<T>) -> Option<Arc<[T]>> {
-    (!limits.is_empty()).then(|| limits.into())
+impl ResilienceBook {
+    /// The same, with what became of the description that a ValidationPolicy names.
+    fn resolved(&self, policy: &Resource, mut status: PolicyStatus) -> PolicyStatus {
+        let content = policy.content::<ValidationPolicy>();
+        let Some(by) = content.and_then(|policy| policy.spec.description.as_ref()) else { return status };
+        let generation = policy.meta.generation;
+        let condition = match validation::described(by, policy.namespace(), &self.named) {
+            Ok(_) => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Err(why) => {
+                let text = format!("{why}; its targets answer with 500");
+                Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, text, generation)
+            }
+        };
+        for ancestor in &mut status.ancestors {
+            ancestor.conditions.push(condition.clone());
+        }
+        status
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
+    (!list.is_empty()).then(|| list.into())
 }
 
 /// Those of the rule, its route and the products that it is part of, and then those of the Gateway.

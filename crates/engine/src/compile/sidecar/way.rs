@@ -133,8 +133,10 @@ impl Straight {
             fault: None,
             rates: None,
             addresses: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            transforms: None,
             access: None,
             operation: None,
         };

@@ -99,7 +99,8 @@ fn look(exchange: &Exchange<'_>, jwt: &Jwt, policy: &Authentication, text: &[u8]
     }
 }
 
-/// Whether another method of the policy may know a token: one of its issuer, or one that asks about whatever it is shown.
+/// Whether another method of the policy may know a token: one of its issuer, or one that asks about whatever it is
+/// shown.
 fn is_foreign(policy: &Authentication, jwt: &Jwt, text: &[u8]) -> bool {
     let of = |is: fn(&Method) -> bool| policy.methods.iter().filter(|method| is(method)).count();
     let jwts = of(|method| matches!(method, Method::Jwt(_)));
