@@ -166,14 +166,7 @@ impl Subscription {
         let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
-        let tls = match (options.shows, &options.keeper) {
-            (OnStream::Certificate, Some(keeper)) => {
-                identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
-            }
-            (OnStream::Certificate, None) | (OnStream::Token, _) => {
-                identity::pinned::client_config(options.token.authority)
-            }
-        };
+        let tls = tls(&options);
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
         let mut subscriber = Subscriber {
@@ -228,6 +221,18 @@ fn begun(proxy: &Proxy, clock: Clock) -> Arc<Progress> {
     progress.change(|state| state.lost = Some(clock.now()));
     proxy.shows(progress.clone());
     progress
+}
+
+/// What is shown on the way to the control plane, and who may answer.
+fn tls(options: &SubscribeOptions) -> Arc<rustls::ClientConfig> {
+    match (options.shows, &options.keeper) {
+        (OnStream::Certificate, Some(keeper)) => {
+            identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
+        }
+        (OnStream::Certificate, None) | (OnStream::Token, _) => {
+            identity::pinned::client_config(options.token.authority)
+        }
+    }
 }
 
 struct Subscriber {
