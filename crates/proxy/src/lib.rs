@@ -54,6 +54,7 @@ mod waits;
 mod wire;
 mod worker;
 
+pub use checks::grpc::ask as ask_health_of_grpc;
 pub use config::{
     ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken,
     Tell, Wire,

@@ -251,8 +251,8 @@ impl Compiler {
         if own {
             self.book.touch_applications();
         }
-        if own || differences.telemetry {
-            sidecar.trace(resources, &self.telemetry);
+        if own || differences.telemetry || differences.services {
+            sidecar.trace(resources, &self.selection, &self.telemetry);
         }
         if !own && !differences.mesh && !differences.services {
             return differences.namespaces;
@@ -273,6 +273,7 @@ impl Compiler {
             slots,
             book: &mut self.book,
             protection: &mut self.protection,
+            resilience: &self.resilience,
             resources,
         }))
     }

@@ -45,6 +45,10 @@ impl Policy for RateLimitPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
     }
+
+    fn is_idle_at(target: &Target, resources: &Resources) -> Option<String> {
+        attached::without_sidecars(target, resources)
+    }
 }
 
 /// All policies of these kinds.
@@ -160,6 +164,20 @@ impl ResilienceBook {
         }
         own.extend(gateway.rates.iter().flat_map(|limits| limits.iter().cloned()));
         some(own)
+    }
+
+    /// The limits of all of these ports of Services, for who comes in by a door that stands for them.
+    pub(super) fn rates_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Option<Arc<[RateLimit]>> {
+        let mut all: Vec<RateLimit> = Vec::new();
+        for (target, section) in parts.map(Part::target) {
+            for limit in rates::at(&self.rates, &target, section) {
+                // Two ports of a Service share what holds for all of it.
+                if all.iter().all(|known| known.account != limit.account) {
+                    all.push(limit);
+                }
+            }
+        }
+        some(all)
     }
 
     /// What holds for a destination.

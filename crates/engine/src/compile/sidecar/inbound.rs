@@ -15,10 +15,12 @@ use super::doors::{Draft, Leads, Named};
 use super::way::{Label, Way};
 use super::{Ways, at};
 use crate::compile::endpoints::{spoken_at, workload_port};
+use crate::compile::protection;
 use crate::compile::references::ClusterKey;
+use crate::compile::resilience::Part;
 use crate::compile::selection::Selection;
 use crate::compile::service_parents::{self, PRODUCER};
-use crate::config::BindAddress;
+use crate::config::{BindAddress, RateLimit};
 use crate::mesh::MeshView;
 use crate::mesh::addresses::Place;
 use crate::mesh::spoken::Spoken;
@@ -148,6 +150,7 @@ impl Inbound {
                 kind: "Workload",
                 place: format!("{namespace}/{workload}").into(),
                 guard: ways.protection.of_workload(namespace, workload, &port.services, ways.resources),
+                rates: rates(namespace, &port.services, ways),
             };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
@@ -191,6 +194,20 @@ fn leading<'r>(
         .collect()
 }
 
+/// How often these ports of Services may be asked.
+fn rates(namespace: &Arc<str>, services: &[(Arc<str>, u16)], ways: &Ways<'_>) -> Option<Arc<[RateLimit]>> {
+    let named: Vec<Option<Arc<str>>> = services
+        .iter()
+        .map(|(service, port)| protection::port_name(namespace, service, *port, ways.resources))
+        .collect();
+    let parts = services.iter().zip(&named);
+    ways.resilience.rates_of(parts.map(|((name, _), port)| Part::Service {
+        namespace,
+        name,
+        port: port.as_deref(),
+    }))
+}
+
 impl Asked {
     fn named(
         &self,
@@ -200,16 +217,13 @@ impl Asked {
     ) -> Named {
         let (namespace, service) = &self.service;
         let spoken = self.understood(ways);
+        let asked = [(service.clone(), self.port)];
         let label = Label {
             unique: format!("into {namespace}/{service}:{}", self.port),
             kind: "Service",
             place: format!("{namespace}/{service}").into(),
-            guard: ways.protection.of_workload(
-                namespace,
-                workload,
-                &[(service.clone(), self.port)],
-                ways.resources,
-            ),
+            guard: ways.protection.of_workload(namespace, workload, &asked, ways.resources),
+            rates: rates(namespace, &asked, ways),
         };
         Named {
             server_name: self.server_name.clone(),

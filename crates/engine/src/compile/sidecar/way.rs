@@ -7,8 +7,8 @@ use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
-    Action, Backend, Backends, Carries, ClusterSlot, Origin, Rule, RuleSlot, Target, TcpAction, TcpRule,
-    Timeouts,
+    Action, Backend, Backends, Carries, ClusterSlot, Origin, RateLimit, Rule, RuleSlot, Target, TcpAction,
+    TcpRule, Timeouts,
 };
 use crate::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -35,6 +35,7 @@ pub(super) struct Straight {
     cluster: ClusterSlot,
     http: bool,
     guard: Guard,
+    rates: Option<Arc<[RateLimit]>>,
 }
 
 /// For whom a straight way is laid.
@@ -48,6 +49,8 @@ pub(super) struct Label {
     pub(super) place: Arc<str>,
     /// What is asked of those who go that way.
     pub(super) guard: Guard,
+    /// How often they may; connections that carry bytes are not counted.
+    pub(super) rates: Option<Arc<[RateLimit]>>,
 }
 
 impl Way {
@@ -55,8 +58,8 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, .. } = label;
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard })
+        let Label { kind, place, guard, rates, .. } = label;
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -94,13 +97,14 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard } = self;
+        let Straight { place, kind, slot, cluster, http, guard, rates } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
             && *guard == other.guard
+            && *rates == other.rates
     }
 
     fn origin(&self) -> Origin {
@@ -122,7 +126,7 @@ impl Straight {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
-            rates: None,
+            rates: self.rates.clone(),
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
             operation: None,
