@@ -62,7 +62,8 @@ def peers() -> dict[str, tuple[list[str], int]]:
     ours, theirs = places.CONFIGS / "selvedge-l4.yaml", places.CONFIGS / "nginx-l4.conf"
     ours.write_text(SELVEDGE.format(port=8406, source=SOURCE))
     theirs.write_text(NGINX.format(port=8106, source=SOURCE, work=places.WORK))
-    command = [places.selvedge(), "up", "-f", str(ours), "--workers", "1", "--admin", "127.0.0.1:8416"]
+    command = [places.selvedge(), "up", "-f", str(ours), "--workers", "1", "--listen", "off",
+               "--admin", "127.0.0.1:8416"]
     return {"selvedge": (command, 8406), "nginx": (["nginx", "-c", str(theirs)], 8106)}
 
 

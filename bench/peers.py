@@ -58,7 +58,8 @@ def selvedge(name: str, base: int, hosts: list[str], log: bool) -> Peer:
 
 def selvedge_peer(name: str, base: int, path: Path) -> Peer:
     program = places.selvedge()
-    command = [program, "up", "-f", str(path), "--workers", "1", "--admin", f"127.0.0.1:{base + 9}"]
+    command = [program, "up", "-f", str(path), "--workers", "1", "--listen", "off",
+               "--admin", f"127.0.0.1:{base + 9}"]
     return Peer(name, command, base + 1, base + 2, base + 1, program, grpc=True, ready="ready")
 
 

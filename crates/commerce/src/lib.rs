@@ -7,3 +7,4 @@ pub mod period;
 pub mod quota;
 pub mod rate;
 pub mod shares;
+pub mod usage;

@@ -26,7 +26,7 @@ pub enum Period {
 }
 
 /// A period in a place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     period: Period,
     zone: TimeZone,

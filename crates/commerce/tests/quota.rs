@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use commerce::quota::{Holder, Lease, Pool, Take, Told, WhenUnknown};
+use commerce::quota::{Book, Holder, Lease, Pool, Take, Told, Unbalanced, WhenUnknown, Written};
 use proptest::prelude::*;
 
 fn holder(node: usize, boot: u128) -> Holder {
@@ -96,6 +96,54 @@ fn what_was_admitted_beyond_the_quota_is_counted_and_shown() {
 }
 
 #[test]
+fn a_quota_that_becomes_larger_or_smaller_keeps_what_was_lent_and_spent() {
+    let (mut pool, lease, edge) = (Pool::new(100), Lease::default(), holder(0, 1));
+    refill(&mut pool, &edge, &lease, 20, 1);
+    (0..20).for_each(|_| assert!(matches!(lease.take(1), Take::Taken { .. })));
+    pool.hear(&edge, lease.told());
+
+    pool.resize(150);
+    assert_eq!((pool.quota(), pool.used(), pool.remaining(), pool.overdrawn()), (150, 20, 130, 0));
+    pool.resize(15);
+    assert_eq!((pool.quota(), pool.used(), pool.remaining(), pool.overdrawn()), (15, 20, 0, 5));
+    assert_eq!(pool.lend(&edge, lease.told(), 10, 1), 20, "nothing more is lent");
+    pool.resize(30);
+    assert_eq!((pool.used(), pool.remaining(), pool.overdrawn()), (20, 10, 0));
+    assert!(balanced(&pool));
+}
+
+#[test]
+fn what_was_charged_and_forgiven_can_be_spent_again() {
+    let lease = Lease::default();
+    lease.lend(1);
+    assert!(matches!(lease.take(1), Take::Taken { .. }));
+    lease.forgive(1);
+    assert!(matches!(lease.take(1), Take::Taken { .. }));
+    assert_eq!(lease.take(1), Take::Empty);
+}
+
+#[test]
+fn books_that_do_not_balance_are_no_pool() {
+    let (mut pool, edge) = (Pool::new(100), holder(0, 1));
+    pool.lend(&edge, Told::default(), 10, 1);
+    let good = pool.written();
+    assert_eq!(Pool::read(good.clone()), Ok(pool));
+
+    for bad in [
+        Written { remaining: good.remaining + 1, ..good.clone() },
+        Written { settled: 1, ..good.clone() },
+        Written { quota: u64::MAX, overdrawn: 1, ..good.clone() },
+        Written { holders: Vec::new(), ..good.clone() },
+        Written {
+            holders: vec![(edge, Book { totals: Told { lent: 10, spent: 6, given_back: 5 }, lost: false })],
+            ..good
+        },
+    ] {
+        assert_eq!(Pool::read(bad), Err(Unbalanced));
+    }
+}
+
+#[test]
 fn workers_that_charge_at_once_spend_a_lease_once() {
     let lease = Arc::new(Lease::default());
     lease.lend(10_000);
@@ -186,6 +234,7 @@ proptest! {
                 Event::Silence { node } => pool.lose(&gateways[node].holder),
             }
             prop_assert!(balanced(&pool), "{pool:?}");
+            prop_assert_eq!(Pool::read(pool.written()), Ok(pool.clone()), "what is kept is what was");
             prop_assert!(admitted <= quota);
             prop_assert_eq!(pool.overdrawn(), 0);
             prop_assert!(pool.used() <= admitted, "the ledger never knows of more than happened");

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use model::kinds::KindName;
 use model::units::Moment;
-use model::{Resource, ResourceKey, Resources, Violations};
+use model::violation::Violation;
+use model::{FieldPath, Resource, ResourceKey, Resources, Violations};
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
@@ -100,7 +101,7 @@ impl Declared {
                 Ok(admitted) => {
                     self.write(asked.kind_name(), current, asked.source.clone(), admitted, &mut set)
                 }
-                Err(status) => violations.add(refused(asked, &status)),
+                Err(status) => refused(asked, &status).into_iter().for_each(|one| violations.add(one)),
             }
         }
         for left in left_alone(&now, wanted) {
@@ -250,9 +251,18 @@ fn without_revision(mut object: Value) -> Value {
     object
 }
 
-fn refused(asked: &Resource, status: &Status) -> model::Violation {
-    let remedy = "see what is there already: `selvedge get` shows it".to_owned();
-    asked.violation(model::FieldPath::root(), status.message(), Some(remedy))
+/// What is wrong with an object, at the lines of the fields that are.
+fn refused(asked: &Resource, status: &Status) -> Vec<Violation> {
+    let remedy = || Some("see what is there already: `selvedge get` shows it".to_owned());
+    let body = status.body();
+    let causes = body.pointer("/details/causes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if causes.is_empty() {
+        return vec![asked.violation(FieldPath::root(), status.message(), remedy())];
+    }
+    let text = |cause: &Value, field: &str| cause[field].as_str().unwrap_or_default().to_owned();
+    let violation =
+        |cause| asked.violation(FieldPath::read(&text(cause, "field")), text(cause, "message"), remedy());
+    causes.iter().map(violation).collect()
 }
 
 #[cfg(test)]
@@ -358,5 +368,28 @@ spec: { endpoints: [ 127.0.0.1:9002 ] }
         let cart = now.find::<model::kinds::Backend>("default", "cart").expect("there");
         let source = cart.resource.source.as_ref().expect("a source");
         assert_eq!((&*source.file, source.line), ("shop.yaml", 6));
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_changed_is_refused_at_the_line_of_its_field() {
+        let mesh = |domain: &str| {
+            format!(
+                "apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Mesh
+metadata: {{ name: default }}
+spec:
+  defaultAction: Allow
+  trustDomain: {domain}
+"
+            )
+        };
+        let mut desk = Desk::new().await;
+        desk.write(&mesh("one.example")).await;
+        let file = SourceFile { name: "mesh.yaml".into(), text: mesh("two.example").into() };
+        let asked = desk.applier.apply(&desk.asked, &[file]).expect("sound by itself");
+
+        let refused = desk.declared.apply(&asked).await.expect_err("it may not be changed").to_string();
+
+        assert!(refused.contains("mesh.yaml:6  Mesh default  spec.trustDomain"), "{refused}");
     }
 }

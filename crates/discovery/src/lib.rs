@@ -11,10 +11,12 @@ pub mod customers;
 pub mod limits;
 pub mod messages;
 pub mod object;
+pub mod quotas;
 pub mod rejection;
 pub mod reports;
 pub mod server;
 pub mod token;
+pub mod usage;
 pub mod view;
 
 pub use object::{Interest, Object, ObjectName, TypeName, Version};

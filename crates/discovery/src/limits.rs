@@ -32,5 +32,7 @@ pub const LEASE: Duration = Duration::from_secs(10);
 pub const ROUTES_REPORTED_MAX: usize = 10_000;
 /// Most callers that stand in one report; the others are not told.
 pub const CALLERS_REPORTED_MAX: usize = 1_000;
+/// Most quotas that one call may be about. A proxy makes another call for the rest; a control plane refuses more.
+pub const QUOTAS_ASKED_MAX: usize = 1_024;
 
 const _: () = assert!(LEASE.as_millis() >= 3 * REPORT_EVERY.as_millis());

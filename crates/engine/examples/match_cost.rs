@@ -106,6 +106,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             authentication: None,
             rates: None,
             authorization: None,
+            access: None,
             operation: None,
         }),
     }

@@ -8,17 +8,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod access;
 mod names;
 mod operation;
+mod quota;
 mod rates;
 mod resilience;
 mod security;
 mod settings;
 mod sources;
 
+pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
-pub use rates::{RateKey, RateLimit};
+pub use quota::Quota;
+pub use rates::{RateKey, RateLimit, SaidBy};
 pub use resilience::{
     Abort, Backoff, Fault, FaultCondition, HealthCheck, HealthQuestion, Locality, Outlier, Resilience, Retry,
     RetryBudget, RetryMethods, RetryOn, Timeouts, UpstreamLimits,
@@ -205,6 +209,8 @@ pub struct Rule {
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// Which products give the right to ask; `None` when none is needed.
+    pub access: Option<Arc<Access>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }

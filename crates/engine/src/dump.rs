@@ -4,6 +4,7 @@
 //! a key can never be dumped by accident. Values of fields whose names speak of credentials are hidden, because
 //! routes are used to add them.
 
+mod access;
 mod authentication;
 mod mesh;
 mod rates;
@@ -213,6 +214,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         rates,
         authentication,
         authorization,
+        access,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -238,6 +240,9 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));
+    }
+    if let Some(access) = access {
+        object.insert("access".into(), access::whole(access));
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));

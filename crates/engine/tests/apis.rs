@@ -5,6 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
+use engine::authentication::Method;
 use engine::config::{Action, Config, Operation, Rule};
 use engine::matching::{HostPattern, HostTable};
 use engine::status::ConditionType;
@@ -179,4 +180,98 @@ proptest! {
         prop_assert_eq!(told, shared && keyless.0 != keyless.1 && published == (true, true));
         prop_assert_eq!(says(&mut world, "two", ConditionType::Conflicted).is_some(), told);
     }
+}
+
+/// An API with a product that has one of its two operations.
+fn selling(state: &str, plans: &str) -> World {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS)).apply(&(version("a", "one") + &mocked("a")));
+    let product = format!("{{ state: {state}, apis: [{{ version: a, operations: ['GET /pets'] }}] }}");
+    world.apply(&object("APIProduct", "p", &product)).apply(plans);
+    world
+}
+
+fn plans_of(rule: &Rule) -> Vec<&str> {
+    let access = rule.access.as_deref().expect("something is asked");
+    access.products.iter().flat_map(|product| product.plans.iter().map(|plan| &*plan.name)).collect()
+}
+
+#[test]
+fn an_operation_of_a_product_asks_for_a_subscription_and_others_are_open() {
+    let plans = [("free", "Published"), ("old", "Deprecated"), ("next", "Draft"), ("gone", "Closed")];
+    let plans: String = plans.iter().map(|(name, state)| plan(name, "p", false, state)).collect();
+    let config = selling("Published", &plans).compile().config;
+
+    let asked = ask(&config, "a.example", "/pets");
+    assert_eq!(plans_of(asked), ["default/free", "default/old"]);
+    let access = asked.access.as_deref().expect("something is asked");
+    assert_eq!(access.offers().map(|(_, plan)| &*plan.name).collect::<Vec<_>>(), ["default/free"]);
+    let usual = asked.authentication.as_deref().expect("subscribers prove who they are");
+    assert_eq!(usual.methods.iter().map(Method::as_str).collect::<Vec<_>>(), ["apiKey", "spiffe"]);
+    let open = ask(&config, "a.example", "/pets/1");
+    assert!(open.access.is_none() && open.authentication.is_none());
+}
+
+#[test]
+fn a_product_guards_from_its_publication_and_lets_nobody_in_once_it_has_ended() {
+    for (state, plans) in
+        [("Draft", None), ("Published", Some(1)), ("Deprecated", Some(1)), ("Archived", Some(0))]
+    {
+        let config = selling(state, &plan("free", "p", false, "Published")).compile().config;
+        let rule = ask(&config, "a.example", "/pets");
+        assert_eq!(rule.access.is_some().then(|| plans_of(rule).len()), plans, "{state}");
+    }
+}
+
+#[test]
+fn what_everybody_has_is_not_asked_for_unless_another_plan_asks() {
+    let mut world = selling("Published", &plan("open", "p", true, "Published"));
+    let config = world.compile().config;
+    let rule = ask(&config, "a.example", "/pets");
+    let keyless = rule.access.as_deref().and_then(|access| access.keyless.as_ref());
+    assert_eq!(keyless.map(|keyless| &*keyless.plan.name), Some("default/open"));
+    assert!(rule.authentication.is_none());
+
+    world.apply(&plan("gold", "p", false, "Published"));
+
+    let config = world.compile().config;
+    let rule = ask(&config, "a.example", "/pets");
+    assert!(rule.access.as_deref().is_some_and(|access| access.keyless.is_none()));
+    assert!(rule.authentication.is_some());
+}
+
+#[test]
+fn a_policy_says_how_subscribers_prove_who_they_are_and_terms_follow_their_objects() {
+    let rates = "{ product: p, state: Published, rates: [{ requests: 10, per: 1s, burst: 20 }] }";
+    let mut world = selling("Published", &object("Plan", "free", rates));
+    let before = world.compile().config;
+    world.apply(
+        "apiVersion: policy.selvedge.dev/v1alpha1
+kind: AuthenticationPolicy
+metadata: { name: own }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }]
+  methods: [{ apiKey: { in: [{ query: key }] } }]
+",
+    );
+
+    let after = world.compile().config;
+
+    let rule = ask(&after, "a.example", "/pets");
+    assert_eq!(rule.authentication.as_deref().map(|asked| &*asked.policy), Some("default/own"));
+    let terms = |rule: &Rule| rule.access.clone().expect("something is asked");
+    assert!(
+        Arc::ptr_eq(&terms(rule), &terms(ask(&before, "a.example", "/pets"))),
+        "nothing else is different"
+    );
+    let held = terms(rule);
+    let limit = &held.products[0].plan("default/free").expect("it holds").rates[0];
+    assert_eq!((&*limit.name, limit.rate.burst()), ("10-per-1s", 20));
+
+    let two = "{ product: p, state: Published, version: 2, rates: [{ requests: 5, per: 1s }] }";
+    world.apply(&object("Plan", "free", two));
+    let again = world.compile().config;
+    let terms = terms(ask(&again, "a.example", "/pets"));
+    assert_eq!(terms.products[0].plans[0].version, 2);
+    assert!(terms.products[0].plan("default/other").is_none());
 }

@@ -225,6 +225,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         authentication: None,
         rates: None,
         authorization: None,
+        access: None,
         operation: None,
     })
 }

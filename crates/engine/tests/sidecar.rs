@@ -454,3 +454,90 @@ fn a_mesh_that_denies_denies_where_nobody_has_spoken() {
 
     assert!(protected(&config, "10.0.0.7:15443") && protected(&config, "10.0.0.7:8080"));
 }
+
+/// What of the cart can be had as a product, by members of the mesh.
+const PRODUCT: &str = "
+apiVersion: product.selvedge.dev/v1alpha1
+kind: API
+metadata: { name: carts, namespace: shop }
+spec: { title: Carts }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: APIRevision
+metadata: { name: one, namespace: shop }
+spec:
+  api: carts
+  version: carts-v1
+  documents:
+  - name: carts.yaml
+    content: |
+      openapi: 3.1.0
+      info: { title: Carts, version: '1' }
+      paths:
+        /items/{id}: { get: { responses: { '200': { description: one } } } }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: APIVersion
+metadata: { name: carts-v1, namespace: shop }
+spec:
+  api: carts
+  label: v1
+  state: Published
+  revision: one
+  parentRefs: [{ group: '', kind: Service, name: cart }, { name: edge }]
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: APIBinding
+metadata: { name: carts-v1, namespace: shop }
+spec: { version: carts-v1, default: { path: /inside, backendRefs: [{ kind: Service, name: cart, port: 80 }] } }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: APIProduct
+metadata: { name: carts, namespace: shop }
+spec: { state: Published, apis: [{ version: carts-v1 }] }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: Plan
+metadata: { name: free, namespace: shop }
+spec: { product: carts, state: Published, credentials: [SPIFFE] }
+";
+
+/// The rule for a path: where it was read, what it asks of callers, and whether it is counted for them.
+fn asked<'c>(carries: &'c Carries, path: &str) -> Option<(&'c str, bool, bool, bool)> {
+    let request =
+        RequestView { method: b"GET", host: b"any", path: path.as_bytes(), query: None, headers: &NoHeaders };
+    match carries.table().expect("requests").find(&request, None) {
+        Verdict::Rule(rule) => {
+            let is_counted = rule.operation.as_ref().is_some_and(|operation| operation.is_counted);
+            Some((rule.origin.kind, rule.authentication.is_some(), rule.access.is_some(), is_counted))
+        }
+        Verdict::NoMatch | Verdict::Misdirected => None,
+    }
+}
+
+#[test]
+fn what_a_product_asks_is_asked_beside_its_provider_of_the_paths_that_it_knows() {
+    let mut world = shop(as_it_is);
+    world.apply(PRODUCT);
+    let config = world.compile().config;
+
+    let door = port(&config, "10.0.0.7:15443").expect("the door");
+    let Security::Mesh(mesh) = &door.security else { panic!("not for the mesh") };
+    let plain = port(&config, "10.0.0.7:8080").expect("the port of the workload");
+    for carries in [&mesh.services["80.cart.shop.svc.bank.example"].carries, &plain.carries] {
+        assert_eq!(asked(carries, "/inside/items/7"), Some(("APIVersion", true, true, true)));
+        let (kind, proof, right, counted) = asked(carries, "/items/7").expect("a way in");
+        assert!(kind != "APIVersion" && !proof && !right && !counted, "{kind}");
+    }
+    let again =
+        world.apply("{ apiVersion: v1, kind: Namespace, metadata: { name: other } }").compile().config;
+    assert!(Arc::ptr_eq(door, port(&again, "10.0.0.7:15443").expect("the door")), "nothing is different");
+    let mut caller = beside("bank", "ledger-1");
+    let config = caller.apply(SHOP).apply(PRODUCT).compile().config;
+    let asked = asked(&called(&config, "shop/cart").carries, "/carts/items/7");
+    assert_eq!(
+        asked,
+        Some(("APIVersion", false, false, false)),
+        "the caller's own proxy asks and counts nothing"
+    );
+}

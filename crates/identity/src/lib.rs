@@ -4,6 +4,7 @@
 //! offered, is said in one crate. The engine asks through [`engine::Certificates`]; the proxy takes finished
 //! rustls settings from [`server`] and [`client`]. No sockets and no clocks: time is handed in.
 
+mod chance;
 pub mod client;
 pub mod clients;
 pub mod file;
@@ -19,6 +20,7 @@ pub mod server;
 pub mod token;
 pub mod x509;
 
+pub use chance::random;
 pub use client::client_config;
 pub use keyring::Keyring;
 pub use member::Member;

@@ -26,6 +26,21 @@ impl FieldPath {
         FieldPath::default()
     }
 
+    /// Reads back what was shown of a path, such as `spec.rules[0].backendRefs[1].name`. What is no path leads to the
+    /// nearest thing that is one.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let (mut path, mut rest) = (FieldPath::root(), text);
+        while !rest.is_empty() {
+            let read =
+                if let Some(inside) = rest.strip_prefix('[') { bracketed(inside) } else { plain(rest) };
+            let Some((step, behind)) = read else { break };
+            path.push(step);
+            rest = behind;
+        }
+        path
+    }
+
     /// The path of a field of what this path leads to.
     #[must_use]
     pub fn field(&self, name: impl Into<Arc<str>>) -> Self {
@@ -71,6 +86,23 @@ impl FieldPath {
     }
 }
 
+/// `0]…` or `"app.example/name"]…`
+fn bracketed(text: &str) -> Option<(Step, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (name, rest) = quoted.split_once("\"]")?;
+        return Some((Step::Field(name.into()), rest));
+    }
+    let (index, rest) = text.split_once(']')?;
+    Some((Step::Index(index.parse().ok()?), rest))
+}
+
+/// `spec.…`, `.spec…` or `rules[…`
+fn plain(text: &str) -> Option<(Step, &str)> {
+    let text = text.strip_prefix('.').unwrap_or(text);
+    let (name, rest) = text.split_at(text.find(['.', '[']).unwrap_or(text.len()));
+    (!name.is_empty()).then(|| (Step::Field(name.into()), rest))
+}
+
 /// Keys that hold other characters (labels, annotations) are shown in brackets, so that a path reads one way.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -107,6 +139,16 @@ mod tests {
         assert_eq!(name.to_string(), "spec.rules[0].backendRefs[1].name");
         assert_eq!(name.last_field(), Some("name"));
         assert_eq!(FieldPath::root().to_string(), "");
+    }
+
+    #[test]
+    fn a_path_is_read_back_from_its_text() {
+        for text in
+            ["", "spec", "spec.rules[0].backendRefs[1].name", r#"metadata.labels["app.example/name"].x"#]
+        {
+            assert_eq!(FieldPath::read(text).to_string(), text);
+        }
+        assert_eq!(FieldPath::read("spec.rules[x].name").to_string(), "spec.rules");
     }
 
     #[test]

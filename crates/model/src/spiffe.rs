@@ -16,6 +16,9 @@ pub const ID_BYTES_MAX: usize = 2_048;
 /// Longest trust domain, in bytes (SPIFFE ID section 2.3).
 pub const TRUST_DOMAIN_BYTES_MAX: usize = 255;
 
+/// What the service account of a gateway begins with, followed by the name of its Gateway.
+pub const GATEWAY_ACCOUNT: &str = "gateway-";
+
 /// A SPIFFE ID: `spiffe://trust-domain/path`, in the one spelling that the standard allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>", into = "Arc<str>")]

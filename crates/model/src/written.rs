@@ -16,7 +16,8 @@ use crate::resource::{Lines, moved_line};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Written {
     json: Box<str>,
-    /// A line for every node of the tree in the order of the text; 0 for what nobody wrote.
+    /// A line for every node of the tree in the order of the text; 0 for what nobody wrote. None at all when nobody
+    /// wrote any of it into a file.
     lines: Box<[u32]>,
 }
 
@@ -26,7 +27,10 @@ impl Written {
     pub fn new(value: &Value, lines: &Lines) -> Self {
         let mut numbers = Vec::new();
         number(value, Some(lines), &mut numbers);
-        Written { json: value.to_string().into(), lines: numbers.into() }
+        if numbers.iter().all(|line| *line == 0) {
+            numbers.clear();
+        }
+        Written { json: value.to_string().into(), lines: numbers.into_boxed_slice() }
     }
 
     /// The tree as JSON.

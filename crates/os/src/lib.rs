@@ -11,6 +11,7 @@ mod pipe;
 mod ports;
 mod private_socket;
 mod shutdown;
+mod words;
 
 pub use allocations::CountingAllocator;
 pub use application::{Application, Ended, InPlaceOf, shares_terminal};
@@ -20,3 +21,4 @@ pub use pipe::Pipe;
 pub use ports::may_listen_on_low_ports;
 pub use private_socket::{PrivateSocket, SOCKET_PATH_BYTES_MAX};
 pub use shutdown::{End, shutdown};
+pub use words::Words;

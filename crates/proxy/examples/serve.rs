@@ -35,6 +35,7 @@ fn main() {
         admin: None,
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
+        usage: None,
         locality: None,
         deleted_ports: proxy::DeletedPorts::Drain,
         member: None,

@@ -46,6 +46,7 @@ fn main() {
         access_log: LogSink::Off,
         drain: Duration::from_secs(1),
         member: Some(member(Path::new(folder), account)),
+        usage: None,
         locality: None,
         deleted_ports: proxy::DeletedPorts::Drain,
     };

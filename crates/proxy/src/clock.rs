@@ -41,6 +41,12 @@ impl Clock {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// The same in whole seconds, as calendars have it.
+    #[must_use]
+    pub fn wall_seconds(&self) -> i64 {
+        i64::try_from(self.wall().as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// Time since the Unix epoch at a moment. Steps of the wall clock after the start are not followed, so
     /// that log lines never run backwards.
     #[must_use]

@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use commerce::rate::Left;
 use engine::authentication::{Place, ToldClaim};
 use engine::authorization::Decision;
-use engine::config::{Abort, Cors, HeaderEdits, Mirror, RateLimit, Rewrite, Rule, Settings, Timeouts};
+use engine::config::{
+    Abort, Cors, HeaderEdits, Mirror, PlanTerms, ProductTerms, Quota, RateLimit, Rewrite, Rule, Settings,
+    Timeouts,
+};
+use engine::customers::{ApplicationId, Holds, SubscriptionId};
 use engine::{RequestView, Verdict};
 
 use crate::buffer::{Buffer, Text};
@@ -99,6 +103,50 @@ pub struct ToldRate<'c> {
     pub retry_after: Option<Duration>,
 }
 
+/// The quota that a caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldQuota<'c> {
+    /// The quota.
+    pub quota: &'c Quota,
+    /// Requests that are left of it, as far as this proxy knows.
+    pub left: u64,
+    /// When it begins anew, in seconds since 1970.
+    pub resets_at: i64,
+    /// The same, in seconds from now.
+    pub resets_in: u64,
+}
+
+/// On which terms a request was let in to an operation of products.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'c> {
+    /// Who has agreed to them; `None` where nobody has to.
+    pub subscriber: Option<Subscriber>,
+    /// The product.
+    pub product: &'c ProductTerms,
+    /// The plan of it.
+    pub plan: &'c PlanTerms,
+}
+
+/// Whoever has agreed to a plan, as numbers: what is counted by them outlives the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The subscription, to which all limits of the plan belong.
+    pub subscription: SubscriptionId,
+    /// The application that calls.
+    pub application: ApplicationId,
+    /// Where the calendar periods of the subscription begin, in seconds since 1970.
+    pub anchor: u64,
+}
+
+/// A subscription that did not let a request in.
+#[derive(Clone, Copy, Debug)]
+pub struct Unadmitted<'c> {
+    /// The product that it is to.
+    pub product: &'c ProductTerms,
+    /// Who holds it.
+    pub holds: Holds,
+}
+
 /// A request on its way through the stages. Each stage reads what earlier ones wrote.
 #[derive(Debug)]
 pub struct Exchange<'c> {
@@ -144,8 +192,14 @@ pub struct Exchange<'c> {
     pub concealed: Concealed<'c>,
     /// Why a credential did not count, as a stable word for the log.
     pub unproven: Option<&'static str>,
+    /// On which terms it was let in, once it was, to an operation of products.
+    pub admitted: Option<Admitted<'c>>,
+    /// Why it was not.
+    pub unadmitted: Option<Unadmitted<'c>>,
     /// The limit that its caller is told of.
     pub told_rate: Option<ToldRate<'c>>,
+    /// The quota that its caller is told of.
+    pub told_quota: Option<ToldQuota<'c>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -163,6 +217,8 @@ pub struct Outcome {
     pub status: u16,
     /// What went wrong, if anything.
     pub failure: Option<Failure>,
+    /// Whether its answer was made here because of that, or there was none.
+    pub is_refused: bool,
     /// The endpoint that was asked last.
     pub upstream: Option<SocketAddr>,
     /// The same, where a member of the mesh had to answer.
@@ -211,7 +267,10 @@ impl<'c> Exchange<'c> {
             principal: Principal::default(),
             concealed: Concealed::default(),
             unproven: None,
+            admitted: None,
+            unadmitted: None,
             told_rate: None,
+            told_quota: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),

@@ -112,7 +112,16 @@ failures! {
     AuthenticationUnavailable => "authentication_unavailable", 503, 14, Upstream, Never, "what is needed to verify the credential is not to be had in time";
     AuthenticationInvalid => "authentication_invalid",  500, 13, Config,   Never,        "the authentication policy of the route cannot do what it says, so nobody is let in";
     DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
+    ApplicationMissing   => "application_missing",      403,  7, Client,   Never,        "the caller is known, and no application of a customer is recognised by its credential";
+    ApplicationSuspended => "application_suspended",    403,  7, Client,   Never,        "the credential is good, and its application or the team of that is suspended";
+    SubscriptionMissing  => "subscription_missing",     403,  7, Client,   Never,        "the application has subscribed to no product with this operation";
+    SubscriptionHeld     => "subscription_held",        403,  7, Client,   Never,        "the subscription is held, and may be used again when nobody holds it";
+    SubscriptionInactive => "subscription_inactive",    403,  7, Client,   Never,        "the subscription is not granted yet, or is over";
+    PlanEnded            => "plan_ended",               403,  7, Client,   Never,        "the plan of the subscription, or its product, has ended";
+    PlanCredential       => "plan_credential",          403,  7, Client,   Never,        "the plan of the subscription does not take this kind of credential";
     RateLimited          => "rate_limited",             429,  8, Client,   Never,        "the caller has asked more often than a limit allows";
+    QuotaExceeded        => "quota_exceeded",           429,  8, Client,   Never,        "the subscription has used up a quota of its plan";
+    QuotaUnknown         => "quota_unknown",            503, 14, Proxy,    Never,        "how much of a quota is left cannot be found out now, and the plan refuses requests then";
     RouteRefused         => "route_refused",            500, 14, Config,   Never,        "the route that matches cannot work as it is configured";
     BackendInvalid       => "backend_invalid",          500, 14, Config,   Never,        "the backend that was chosen does not exist or may not be used";
     BackendTlsInvalid    => "backend_tls_invalid",      500, 14, Config,   Never,        "the TLS policy of the backend is invalid";

@@ -105,7 +105,16 @@ limits! {
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
+    QUOTA_ACCOUNTS_MAX: usize = 1 << 18,             "quotas of subscriptions", "what a plan says of the time when nobody can be asked holds for further ones";
+    QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
+    QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
+    QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
+    QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
+    METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
+    METER_NAMES_BYTES_MAX: usize = 8 * 1024 * KIB,   "bytes of names of what was called since the start", "all operations that a subscription calls are counted together, at last all subscriptions, as others";
+    METER_CALLS_MAX: usize = 1 << 16,                "operations of subscriptions a worker", "where they are counted is looked up anew, by name";
+    USAGE_SHIP_SECONDS: u64 = 2,                     "seconds",      "what was used is told to the ledger";
     HOP_DIGITS_MAX: usize = 8,                       "digits",       "a longer `grpc-timeout`, `selvedge-timeout-ms` or `selvedge-attempt` is not read, as if it were not there";
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
     EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";

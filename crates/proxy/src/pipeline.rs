@@ -63,6 +63,7 @@ fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {
 /// Answers with a failure.
 pub async fn refuse(downstream: &mut Downstream, exchange: &mut Exchange<'_>, failure: Failure) {
     exchange.fail(failure);
+    exchange.outcome.is_refused = true;
     let answer = Answer::to_failure(exchange, failure);
     reply(downstream, exchange, answer).await;
 }
@@ -98,6 +99,14 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
             Box::pin(authentication::later(exchange, rule, lacking)).await?;
         }
     }
+    permit(exchange, rule)?;
+    match filters::quotas::on_request(exchange, rule) {
+        Ok(()) => {}
+        Err(filters::quotas::Stop::Failure(failure)) => return Err(failure),
+        Err(filters::quotas::Stop::Wait(wait)) => {
+            Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
+        }
+    }
     decide(exchange, rule)
 }
 
@@ -124,10 +133,15 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
 }
 
-/// What becomes of a request whose caller is known.
-fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
+/// Whether a request may go on whose caller is known.
+fn permit<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     filters::authorization::on_request(exchange, rule)?;
-    filters::rates::on_request(exchange, rule)?;
+    filters::access::on_request(exchange, rule)?;
+    filters::rates::on_request(exchange, rule)
+}
+
+/// What becomes of a request that may go on.
+fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
     if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
         return Ok(Decision::Answer(answer));
     }

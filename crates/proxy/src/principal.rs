@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use engine::customers::{Application, ApplicationId, Customers};
+use engine::customers::{Application, ApplicationId, CredentialKind, Customers};
 
 use serde_json::{Map, Value};
 
@@ -16,6 +16,18 @@ use crate::state::Shared;
 pub struct Principal<'c> {
     who: Who<'c>,
     application: Option<Known>,
+    unknown: Option<Unknown>,
+}
+
+/// Why it is not known for which application somebody calls, though it is known who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Nobody has told yet who the customers are.
+    Customers,
+    /// No application is recognised by what the caller is.
+    Credential,
+    /// The application or its team is suspended.
+    Suspended,
 }
 
 /// An application among the customers that were known when the request came.
@@ -23,6 +35,7 @@ pub struct Principal<'c> {
 struct Known {
     customers: Shared<Customers>,
     id: ApplicationId,
+    by: CredentialKind,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,32 +66,56 @@ impl<'c> Principal<'c> {
     /// Somebody by a name that begins with the method, or is a SPIFFE ID.
     #[must_use]
     pub fn named(name: &'c str) -> Principal<'c> {
-        Principal { who: Who::Named(name), application: None }
+        Principal { who: Who::Named(name), ..Principal::default() }
     }
 
     /// Whom a token is about.
     #[must_use]
     pub fn of_token(token: Rc<Token>) -> Principal<'c> {
-        Principal { who: Who::Token(token), application: None }
+        Principal { who: Who::Token(token), ..Principal::default() }
     }
 
     /// An application, by a key of its own.
     #[must_use]
     pub fn of_application(customers: Shared<Customers>, id: ApplicationId) -> Principal<'c> {
-        Principal { who: Who::Application, application: Some(Known { customers, id }) }
+        let by = CredentialKind::ApiKey;
+        Principal { who: Who::Application, application: Some(Known { customers, id, by }), unknown: None }
     }
 
     /// The same caller, known to call for an application too.
     #[must_use]
-    pub fn calling_for(self, customers: Shared<Customers>, id: ApplicationId) -> Principal<'c> {
-        Principal { application: Some(Known { customers, id }), ..self }
+    pub fn calling_for(
+        self,
+        customers: Shared<Customers>,
+        id: ApplicationId,
+        by: CredentialKind,
+    ) -> Principal<'c> {
+        Principal { application: Some(Known { customers, id, by }), ..self }
+    }
+
+    /// The same caller, of whom it is not known for which application it calls.
+    #[must_use]
+    pub fn calling_for_nobody(self, unknown: Unknown) -> Principal<'c> {
+        Principal { unknown: Some(unknown), ..self }
+    }
+
+    /// Why it is not known for which application it calls.
+    #[must_use]
+    pub fn unknown(&self) -> Option<Unknown> {
+        self.unknown
     }
 
     /// The application that it calls for.
     #[must_use]
     pub fn application(&self) -> Option<&Application> {
-        let Known { customers, id } = self.application.as_ref()?;
+        let Known { customers, id, by: _ } = self.application.as_ref()?;
         customers.application(*id).map(AsRef::as_ref)
+    }
+
+    /// By what kind of credential the application was recognised.
+    #[must_use]
+    pub fn recognised_by(&self) -> Option<CredentialKind> {
+        self.application.as_ref().map(|known| known.by)
     }
 
     /// The name: `apiKey:…`, `basic:…`, `jwt:issuer#subject`, `cert:` with the SHA-256 of a certificate, a SPIFFE ID,

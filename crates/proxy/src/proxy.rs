@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use commerce::usage::Boot;
 use engine::Config;
 use engine::authentication::KeySlot;
 use engine::config::{BindAddress, Locality, Port};
@@ -31,8 +32,10 @@ use crate::log::{Log, LogSink, Writer};
 use crate::resolver::Resolver;
 use crate::settled;
 use crate::state::clusters::Around;
+use crate::state::meters::{self, Meter, Meters};
 use crate::state::metrics::Metrics;
 use crate::state::parties::Parties;
+use crate::state::quotas::Quotas;
 use crate::tap;
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
@@ -52,6 +55,8 @@ pub struct Options {
     pub locality: Option<Locality>,
     /// What becomes of connections when their port is no longer in the configuration.
     pub deleted_ports: DeletedPorts,
+    /// Where usage is counted, so that neither a panic nor `kill -9` takes it back; `None`: in memory only.
+    pub usage: Option<PathBuf>,
     /// Who this proxy is in its mesh; `None`: nobody, so that it can neither call a member nor be called as one.
     pub member: Option<Arc<Member>>,
 }
@@ -80,8 +85,12 @@ pub struct Proxy {
     shown: Arc<Shown>,
     writer: Writer,
     exporter: Exporter,
+    quotas: Arc<Quotas>,
     settling: Arc<Notify>,
     drain: Duration,
+    meters: Arc<Meters>,
+    /// What earlier starts have counted and not told, until somebody tells it.
+    left: Mutex<Vec<Meters>>,
 }
 
 #[derive(Debug)]
@@ -94,6 +103,8 @@ struct WorkerThread {
 struct Applying {
     preparer: Preparer,
     bound: BTreeSet<BindAddress>,
+    /// Whether it has stopped accepting for good.
+    is_leaving: bool,
 }
 
 /// What became of a config.
@@ -130,6 +141,9 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
+        let quotas = Arc::<Quotas>::default();
+        let opened = open_meters(options.usage.as_deref(), count)?;
+        let meters = Arc::new(opened.current);
         let workers = metrics
             .iter()
             .enumerate()
@@ -139,12 +153,14 @@ impl Proxy {
                     leaving: (options.drain, options.deleted_ports),
                     missing_keys: missing_keys.clone(),
                     parties: parties.clone(),
+                    quotas: quotas.clone(),
+                    meter: Meter::new(meters.clone(), index),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone()));
+        let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone(), meters.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
@@ -164,9 +180,23 @@ impl Proxy {
             shown,
             writer,
             exporter,
+            quotas,
             settling,
             drain: options.drain,
+            meters,
+            left: Mutex::new(opened.left),
         })
+    }
+
+    /// What it was lent of quotas.
+    pub(crate) fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
+    }
+
+    /// What it counts, and what earlier starts have left behind; the latter once.
+    pub(crate) fn meters(&self) -> (Arc<Meters>, Vec<Meters>) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        (self.meters.clone(), left)
     }
 
     /// Who this proxy is in its mesh, and whom it believes.
@@ -179,6 +209,9 @@ impl Proxy {
     /// bounded time. Must not be called from an asynchronous task.
     pub fn apply(&self, config: Arc<Config>) -> Applied {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_leaving {
+            return Applied { bound: Vec::new() };
+        }
         if let Err(error) = self.exporter.follow(&config) {
             eprintln!("selvedge: requests are not traced: {error}");
         }
@@ -335,10 +368,11 @@ impl Proxy {
         self.shown.connections_open()
     }
 
-    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
-    /// from an asynchronous task.
-    pub fn drain(self) {
+    /// Stops accepting for good, and lets what is under way finish for at most the drain time. Must not be called from
+    /// an asynchronous task.
+    pub fn empty(&self) {
         self.shown.draining();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving = true;
         let mut waiting = Vec::new();
         for worker in &self.workers {
             let (done, answered) = oneshot::channel::<()>();
@@ -347,6 +381,14 @@ impl Proxy {
             }
         }
         self.wait_for(waiting);
+    }
+
+    /// Stops accepting, lets what is under way finish for at most the drain time, then ends. Must not be called
+    /// from an asynchronous task.
+    pub fn drain(self) {
+        if !self.state.lock().unwrap_or_else(PoisonError::into_inner).is_leaving {
+            self.empty();
+        }
         self.resolver.stop();
         for worker in &self.workers {
             let _ = worker.orders.blocking_send(Order::Stop);
@@ -368,6 +410,23 @@ struct Surroundings {
     leaving: (Duration, DeletedPorts),
     missing_keys: mpsc::Sender<KeySlot>,
     parties: Arc<Parties>,
+    quotas: Arc<Quotas>,
+    meter: Meter,
+}
+
+/// Counters in a folder or, where that cannot be used, in memory: usage that a crash would lose is better than none,
+/// as long as somebody is told.
+fn open_meters(folder: Option<&Path>, workers: usize) -> io::Result<meters::Opened> {
+    let boot = Boot(u128::from_be_bytes(identity::random()));
+    match Meters::open(folder, boot, workers) {
+        Err(error) if folder.is_some() => {
+            let shown = folder.map(Path::display);
+            let shown = shown.map(|folder| folder.to_string()).unwrap_or_default();
+            eprintln!("selvedge: usage is counted in memory only, `{shown}` cannot be used: {error}");
+            Meters::open(None, boot, workers)
+        }
+        opened => opened,
+    }
 }
 
 fn spawn_worker(
@@ -385,10 +444,11 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving: (drain, deleted), missing_keys, parties } = surroundings;
-                let worker = Worker::new(clock, member, metrics, told, around, missing_keys)
+                let Surroundings { around, leaving, missing_keys, parties, quotas, meter } = surroundings;
+                let (drain, deleted) = leaving;
+                let worker = Worker::new(clock, member, metrics, told, around, missing_keys, meter)
                     .leaving(drain, deleted)
-                    .counting_with(parties);
+                    .counting_with(parties, quotas);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use engine::config::Abort;
+use engine::config::{Abort, SaidBy};
 
 use crate::buffer::Text;
 use crate::emit::{emit_edits, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
-use crate::filters::{authentication, cors, rates};
+use crate::filters::{access, authentication, cors, quotas, rates};
 use crate::message::{Known, ResponseHead};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
@@ -28,7 +28,7 @@ pub fn visit_fields(
         if !passes(field.known)
             || (edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
-            || (exchange.told_rate.is_some() && rates::is_ours(name))
+            || ((exchange.told_rate.is_some() || exchange.told_quota.is_some()) && rates::is_ours(name))
         {
             continue;
         }
@@ -45,6 +45,9 @@ fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     }
     if let Some(told) = &exchange.told_rate {
         rates::emit_response_fields(told, emit);
+    }
+    if let Some(told) = &exchange.told_quota {
+        quotas::emit_response_fields(told, emit);
     }
     emit(b"x-request-id", exchange.request_id());
 }
@@ -116,10 +119,16 @@ impl Answer {
             fields.push(("www-authenticate".into(), challenge));
         });
         let mut more = String::new();
+        access::refusal(exchange, failure, &mut more);
         if let Some(told) = exchange.told_rate.as_ref().filter(|_| failure == Failure::RateLimited) {
-            let (retry_after, members) = rates::refusal(told);
+            fields.push(("retry-after".into(), rates::refusal(told, &mut more)));
+            if let Some(admitted) = exchange.admitted.as_ref().filter(|_| told.limit.said_by == SaidBy::Plan)
+            {
+                access::upgrades(admitted, &mut more);
+            }
+        }
+        if let Some(retry_after) = quotas::refusal(exchange, failure, &mut more) {
             fields.push(("retry-after".into(), retry_after));
-            more = members;
         }
         Answer { status: facts.status, fields, content: problem(facts, Some(id), &more).into_bytes() }
     }

@@ -28,10 +28,13 @@ use crate::state::clusters::{Around, Clusters};
 use crate::state::counterparts::Counterparts;
 use crate::state::deadlines::Deadlines;
 use crate::state::keys::Keys;
+use crate::state::meters::Meter;
 use crate::state::metrics::Metrics;
 use crate::state::open::OpenRequests;
 use crate::state::parties::Parties;
 use crate::state::ports::{Pinned, PortState, WorkerConfig};
+use crate::state::quotas::Quotas;
+use crate::state::quotas::near::Near;
 use crate::state::random::Random;
 use crate::state::verified::Verified;
 use crate::tap::{Tap, Taps};
@@ -74,6 +77,12 @@ pub struct Worker {
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
     pub parties: Arc<Parties>,
+    /// What this proxy was lent of quotas, for all workers together.
+    pub quotas: Arc<Quotas>,
+    /// The part of it that this worker has used lately.
+    pub quotas_near: Near,
+    /// Who has called what.
+    pub meter: Meter,
 }
 
 /// What a worker is told.
@@ -148,6 +157,7 @@ impl Worker {
         (log, spans): (Log, Spans),
         around: Around,
         missing_keys: mpsc::Sender<KeySlot>,
+        meter: Meter,
     ) -> Worker {
         Worker {
             clock,
@@ -165,6 +175,9 @@ impl Worker {
             open: OpenRequests::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
+            quotas: Arc::default(),
+            quotas_near: Near::default(),
+            meter,
             keys: Keys::new(missing_keys),
             verified: Verified::default(),
         }
@@ -172,8 +185,8 @@ impl Worker {
 
     /// The same, counting limited callers together with others.
     #[must_use]
-    pub fn counting_with(self, parties: Arc<Parties>) -> Worker {
-        Worker { parties, ..self }
+    pub fn counting_with(self, parties: Arc<Parties>, quotas: Arc<Quotas>) -> Worker {
+        Worker { parties, quotas, ..self }
     }
 
     /// The same, with other ways for connections to leave: a bound on what is still open when its port drains, and what
@@ -301,8 +314,10 @@ async fn tick(worker: Rc<Worker>) {
         worker.deadlines.tick();
         worker.counterparts.tick(&worker.member, worker.clock.wall());
         worker.clusters.sweep();
+        worker.quotas_near.forget(worker.clock.wall_seconds());
         worker.clusters.tick(worker.deadlines.now(), &worker.metrics);
         worker.log.flush();
         worker.spans.flush();
+        worker.meter.tick(worker.clock.now(), || worker.clock.wall());
     }
 }

@@ -1,5 +1,6 @@
-//! Keys of applications: found in the table of customers without an allocation, and refused as soon as another table
-//! says so, on connections that are open.
+//! Keys of applications: found in the table of customers, let in by a plan, counted by its rate, its quota and for its
+//! bill, all
+//! without an allocation; and refused as soon as another table says so, on connections that are open.
 
 #![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 
@@ -8,10 +9,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use commerce::rate::Rate;
 use engine::authentication::{ApiKey, Authentication, Method, Place};
+use engine::config::{Access, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
 use engine::customers::{
-    Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper,
+    Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper, Subscription,
+    SubscriptionId,
 };
+use model::kinds::plan::{CredentialKind as Taken, PlanQuota, QuotaLimit, QuotaPeriod, WhenUnknown};
 use proxy::LogSink;
 
 mod made;
@@ -33,15 +38,56 @@ fn keys() -> Authentication {
     }
 }
 
+/// A product with one plan, which has a rate that nobody reaches.
+fn access() -> Arc<Access> {
+    let rate = RateLimit {
+        account: 1,
+        name: "1000000-per-1s".into(),
+        said_by: SaidBy::Plan,
+        policy: "shop/gold".into(),
+        rate: Rate::new(1_000_000, Duration::from_secs(1), None).expect("a rate"),
+        requests: 1_000_000,
+        per: Duration::from_secs(1),
+        by: Box::default(),
+        when: Box::default(),
+        announced: b"\"1000000-per-1s\";q=1000000;w=1".as_slice().into(),
+    };
+    // Nobody lends anything here, so each request is charged beyond what was lent: the longest way without waiting.
+    let quota = PlanQuota {
+        requests: 1_000_000,
+        per: QuotaPeriod::Year,
+        time_zone: None,
+        limit: QuotaLimit::Hard,
+        when_unknown: WhenUnknown::Open,
+    };
+    let plan = PlanTerms {
+        name: "shop/gold".into(),
+        version: 1,
+        is_offered: true,
+        credentials: [Taken::ApiKey].into(),
+        rates: [rate].into(),
+        quotas: Quota::all(&[quota]).expect("a quota"),
+    };
+    let product = ProductTerms { name: "shop/pets".into(), is_offered: true, plans: [Arc::new(plan)].into() };
+    Arc::new(Access::new(vec![Arc::new(product)], Box::default()))
+}
+
 fn customers(kind: CredentialKind, state: CredentialState, live: bool) -> Arc<Customers> {
     let pepper = Pepper::new(b"pepper of a test");
     let credential = Credential { application: ApplicationId(7), kind, state, expires: None };
+    let subscription = Subscription {
+        id: SubscriptionId([7; 16]),
+        product: "shop/pets".into(),
+        plan: "shop/gold".into(),
+        access: Ok(()),
+        anchor: 0,
+    };
     let application = Application {
         id: ApplicationId(7),
         name: "shop/mobile".into(),
         team: "shop".into(),
         live,
-        subscriptions: Box::default(),
+        subscriptions: [subscription].into(),
     };
     let credentials = [(pepper.api_key(KEY), credential)];
     Arc::new(Customers::of(pepper, credentials, [application]))
@@ -66,7 +112,8 @@ fn becomes(proxy: SocketAddr, wanted: &str) {
 #[test]
 fn a_key_of_an_application_counts_as_long_as_the_customers_say_so() {
     let listen = still::free_address();
-    let proxy = still::proxy(made::asking(listen, still::upstream(), Arc::new(keys())), LogSink::Off);
+    let config = made::asking_for(listen, still::upstream(), Arc::new(keys()), Some(access()));
+    let proxy = still::proxy(config, LogSink::Off);
     assert_eq!(status(listen), "503", "nobody knows the customers");
     let good = customers(CredentialKind::ApiKey, CredentialState::Active, true);
     proxy.serve_customers(&good);
@@ -78,14 +125,14 @@ fn a_key_of_an_application_counts_as_long_as_the_customers_say_so() {
     let made = ALLOCATOR.allocations() - before;
 
     assert_eq!(made, 0, "{made} allocations in 4000 requests");
-    for (kind, state, live) in [
-        (CredentialKind::ApiKey, CredentialState::Revoked, true),
-        (CredentialKind::ApiKey, CredentialState::Compromised, true),
-        (CredentialKind::ApiKey, CredentialState::Active, false),
-        (CredentialKind::Certificate, CredentialState::Active, true),
+    for (kind, state, live, answered) in [
+        (CredentialKind::ApiKey, CredentialState::Revoked, true, "401"),
+        (CredentialKind::ApiKey, CredentialState::Compromised, true, "401"),
+        (CredentialKind::ApiKey, CredentialState::Active, false, "403"),
+        (CredentialKind::Certificate, CredentialState::Active, true, "401"),
     ] {
         proxy.serve_customers(&customers(kind, state, live));
-        becomes(listen, "401");
+        becomes(listen, answered);
         proxy.serve_customers(&good);
         becomes(listen, "200");
     }

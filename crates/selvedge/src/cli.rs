@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     api, app, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway,
-    get, key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, validate, version,
+    get, key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, usage, validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -26,7 +26,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Change what is wanted", &["apply", "edit", "delete"]),
     ("Offer APIs", &["api", "bind"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
-    ("Let applications call", &["app", "subscribe", "subscription", "key"]),
+    ("Let applications call", &["app", "subscribe", "subscription", "key", "usage"]),
     ("See what is", &["get", "describe", "status", "top", "tap"]),
     ("Know before it happens", &["validate", "diff", "explain", "authz"]),
     ("This program", &["completion", "version"]),
@@ -48,7 +48,7 @@ An API out of its description:
   selvedge up petstore.yaml                     routes and a mock, ready to call
   selvedge bind petstore --upstream http://127.0.0.1:9000
                                                 the service itself behind the same URL
-With a control plane (`selvedge up --data DIR` runs one, too):
+With a control plane (`selvedge up` runs one, too, and says how to name it):
   selvedge diff -f shop.yaml                    what would change, and which requests with it
   selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
   selvedge get httproutes -A                    what there is
@@ -93,6 +93,7 @@ enum Command {
     Subscribe(subscribe::Arguments),
     Subscription(subscription::Arguments),
     Key(key::Arguments),
+    Usage(usage::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Tap(tap::Arguments),
@@ -131,7 +132,7 @@ pub fn main() -> ExitCode {
     let parsed = definition().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     let result = match parsed {
         Ok(cli) => run(cli.command),
-        Err(error) => return usage(&error).into(),
+        Err(error) => return misused(&error).into(),
     };
     result.unwrap_or_else(|failure| {
         output::error(&failure);
@@ -163,6 +164,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Subscribe(arguments) => subscribe::run(&arguments),
         Command::Subscription(arguments) => subscription::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Usage(arguments) => usage::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Tap(arguments) => tap::run(&arguments),
@@ -174,7 +176,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// Help and version are what was asked for; anything else is a mistake and ends in a hint, like all of ours.
-fn usage(error: &clap::Error) -> Exit {
+fn misused(error: &clap::Error) -> Exit {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _reader_gone = error.print();
         return if error.use_stderr() { Exit::Usage } else { Exit::Success };

@@ -62,11 +62,11 @@ fn selvedge(arguments: &[&str]) -> String {
 }
 
 /// Asks until the answer is as wanted: a change is on its way to the gateway.
-fn until(authority: &str, path: &str, wanted: impl Fn(u16, &str) -> bool) -> String {
+fn until(authority: &str, key: &str, path: &str, wanted: &dyn Fn(u16, &str) -> bool) -> String {
     let address = authority.parse().expect("an address");
     let began = std::time::Instant::now();
     loop {
-        let (status, body) = get(address, &format!("GET {path} HTTP/1.1\r\nHost: {authority}"));
+        let (status, body) = get(address, &format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\n{key}"));
         if wanted(status, &body) {
             return body;
         }
@@ -87,29 +87,37 @@ fn one_file_becomes_an_api_and_its_truth_is_swapped_behind_the_same_url() {
 
     let process = Process::start(&up);
     let curl = process.line("curl ");
-    let url = curl.split('\'').nth(1).and_then(|url| url.strip_prefix("http://")).expect("a URL").to_owned();
-    let (authority, path) = url.split_once('/').expect("a path");
+    let quoted: Vec<&str> = curl.split('\'').skip(1).step_by(2).collect();
+    let [key, url] = quoted[..] else { panic!("a key and a URL: {curl}") };
+    let (authority, path) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a path");
     let path = format!("/{path}");
-    let (status, body) =
-        get(authority.parse().expect("an address"), &format!("GET {path} HTTP/1.1\r\nHost: {authority}"));
+    let asking = |field: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {authority}{field}");
+        get(authority.parse().expect("an address"), &head)
+    };
+    let (status, body) = asking(&format!("\r\n{key}"));
     assert_eq!(status, 200, "the line that is printed works at once: {body}");
+    let (status, body) = asking("");
+    assert_eq!(status, 401, "nobody comes in without a key: {body}");
+    assert!(body.contains("selvedge subscribe default/petstore --plan petstore-free"), "{body}");
+    let until = |path: &str, wanted: &dyn Fn(u16, &str) -> bool| until(authority, key, path, wanted);
 
     let service = echo("shop");
     let upstream = format!("http://{}", service.address());
     selvedge(&["bind", "petstore", "--upstream", &upstream, "--operation", "get /pets/{id}", "--data", data]);
-    until(authority, "/petstore/v1/pets/7", |_, body| body.contains("\"name\":\"shop\""));
-    assert!(until(authority, "/petstore/v1/pets", |status, _| status == 200).contains("Mika"));
+    until("/petstore/v1/pets/7", &|_, body| body.contains("\"name\":\"shop\""));
+    assert!(until("/petstore/v1/pets", &|status, _| status == 200).contains("Mika"));
     let shown = selvedge(&["api", "show", "petstore", "--data", data]);
     assert!(shown.contains("GET /pets/{}") && shown.contains("Backend/petstore-v1-127-0-0-1"), "{shown}");
 
     std::fs::write(file, text.replace("Mika", "Nero")).expect("a file");
-    until(authority, "/petstore/v1/pets", |_, body| body.contains("Nero"));
+    until("/petstore/v1/pets", &|_, body| body.contains("Nero"));
     selvedge(&["api", "rollback", "petstore", "--data", data]);
-    until(authority, "/petstore/v1/pets", |_, body| body.contains("Mika"));
+    until("/petstore/v1/pets", &|_, body| body.contains("Mika"));
     selvedge(&["bind", "petstore", "--mock", "--operation", "GET /pets/{}", "--data", data]);
-    until(authority, "/petstore/v1/pets/7", |_, body| body.contains("\"kind\":\"cat\""));
+    until("/petstore/v1/pets/7", &|_, body| body.contains("\"kind\":\"cat\""));
 
     selvedge(&["api", "deprecate", "petstore", "--sunset", "2099-01-01T00:00:00Z", "--data", data]);
     selvedge(&["api", "retire", "petstore-v1", "--data", data]);
-    until(authority, "/petstore/v1/pets", |status, _| status == 410);
+    until("/petstore/v1/pets", &|status, _| status == 410);
 }

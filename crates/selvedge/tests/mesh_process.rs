@@ -95,6 +95,84 @@ fn a_database_is_reached_through_two_sidecars_and_a_policy_that_changes_cuts_nob
     db.logged(&[&format!("\"source_identity\":\"{SHOP}/web\"")]);
 }
 
+#[test]
+fn a_service_is_a_customer_of_another_one_by_its_identity_and_limited_like_anybody_else() {
+    let (mesh, upstream) = (Mesh::start(), echo("cart"));
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
+    cart.run(&[]);
+    web.run(&[]);
+    mesh.apply(&product(cart.port()));
+    web.calls("cart", "/carts/owners", 200);
+
+    web.calls("cart", "/carts/items/7", 403);
+    cart.logged(&["\"/items/7\"", "\"failure\":\"application_missing\""]);
+    mesh.must(&format!("app create trading -n shop --identity {SHOP}/web"));
+    web.calls("cart", "/carts/items/8", 403);
+    mesh.must("subscribe carts --plan gold --app trading --no-key -n shop");
+    web.calls("cart", "/carts/items/9", 200);
+    web.calls("cart", "/carts/items/9", 200);
+    let told = web.calls("cart", "/carts/items/9", 429);
+
+    assert!(told.contains("\"limit\":\"2-per-1h\""), "{told}");
+    let line = cart.logged(&["\"/items/9\"", "\"status\":200"]);
+    assert!(line.contains("\"application\":\"shop/trading\",\"plan\":\"shop/gold\""), "{line}");
+    let around =
+        |head: &str| scene::get(cart.address(), &format!("GET /items/9 HTTP/1.1\r\nHost: cart{head}")).0;
+    assert_eq!(around(""), 401, "nobody gets around the proxy beside the provider");
+    let key = mesh.must("key create --app trading -n shop");
+    until("the key to be known", || (around(&format!("\r\nx-api-key: {}", key.trim())) == 403).then_some(()));
+}
+
+/// Items of the cart as a product for members of the mesh; owners are open.
+fn product(port: u16) -> String {
+    let object = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: product.selvedge.dev/v1alpha1
+kind: {kind}
+metadata: {{ namespace: shop, name: {name} }}
+spec: {spec}
+---
+"
+        )
+    };
+    let description = "openapi: 3.1.0
+info: { title: Carts, version: '1' }
+paths:
+  /items/{id}:
+    get: { responses: { '200': { description: one } } }
+  /owners:
+    get: { responses: { '200': { description: all } } }
+";
+    let documents = format!("[{{ name: carts.yaml, content: {description:?} }}]");
+    let service = format!("{{ kind: Service, name: cart, port: {port} }}");
+    [
+        object("API", "carts", "{ title: Carts }"),
+        object("APIRevision", "one", &format!("{{ api: carts, version: carts-v1, documents: {documents} }}")),
+        object(
+            "APIVersion",
+            "carts-v1",
+            "{ api: carts, label: v1, state: Published, revision: one, parentRefs: [{ group: '', kind: Service, name: cart }] }",
+        ),
+        object(
+            "APIBinding",
+            "carts-v1",
+            &format!("{{ version: carts-v1, default: {{ backendRefs: [{service}] }} }}"),
+        ),
+        object(
+            "APIProduct",
+            "carts",
+            "{ state: Published, apis: [{ version: carts-v1, operations: ['GET /items/{}'] }] }",
+        ),
+        object(
+            "Plan",
+            "gold",
+            "{ product: carts, state: Published, credentials: [SPIFFE], rates: [{ requests: 2, per: 1h }] }",
+        ),
+    ]
+    .concat()
+}
+
 /// A policy that keeps the web from its database.
 fn denied(live: &str) -> String {
     format!(

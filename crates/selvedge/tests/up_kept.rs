@@ -43,6 +43,7 @@ impl Up {
             | KeptEvent::Refused(_)
             | KeptEvent::Delayed(_)
             | KeptEvent::Landed
+            | KeptEvent::Problems { .. }
             | KeptEvent::Published(_) => None,
         });
     }
@@ -76,10 +77,25 @@ fn an_edit_is_served_a_mistake_is_not_and_a_restart_finds_what_was_there() {
     replace(&file, &yaml(address, one.address()).replace("endpoints", "endpoint"));
     let said = up.wait_for(|event| match event {
         KeptEvent::Refused(said) => Some(said),
-        KeptEvent::Gateway(_) | KeptEvent::Delayed(_) | KeptEvent::Landed | KeptEvent::Published(_) => None,
+        KeptEvent::Gateway(_)
+        | KeptEvent::Delayed(_)
+        | KeptEvent::Landed
+        | KeptEvent::Problems { .. }
+        | KeptEvent::Published(_) => None,
     });
     assert!(said.contains("there is no field `endpoint`"), "{said}");
     answers(address, "two");
+    replace(&file, &yaml(address, two.address()).replace("name: service }]", "name: other }]"));
+    let said = up.wait_for(|event| match event {
+        KeptEvent::Problems { problems, .. } => Some(problems.join("\n")),
+        KeptEvent::Gateway(_)
+        | KeptEvent::Refused(_)
+        | KeptEvent::Delayed(_)
+        | KeptEvent::Landed
+        | KeptEvent::Published(_) => None,
+    });
+    assert!(said.contains("no Backend `default/other` exists"), "{said}");
+    assert!(said.contains("gateway.yaml:25)"), "the line of the name: {said}");
     let revision = up.kept.server().world().now().revision;
     up.kept.stop();
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use control::clock::Clock;
+use control::quotas::Coordinator;
 use control::store::keys::Keys;
 use control::store::sqlite::Sqlite;
 use control::store::{ChangeSet, Expect, Object, Store, Write};
@@ -93,7 +95,8 @@ impl Control {
         let world = World::open(self.store.clone()).await.expect("the store can be read");
         let views = Views::new(world.clone());
         let peer = Peer { name: "spec".into(), may_serve: Interest::All };
-        let hub = Hub::new(views.clone(), Arc::new(Tokens::new().with(TOKEN, peer)));
+        let quotas = Coordinator::new(world.clone(), Clock::system());
+        let hub = Hub::new(views.clone(), Arc::new(Tokens::new().with(TOKEN, peer)), quotas);
         let listener = eventually_some("the address to be free", || async {
             TcpListener::bind(self.address).await.ok()?.into_std().ok()
         })

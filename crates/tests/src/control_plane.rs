@@ -27,16 +27,20 @@ impl ControlPlane {
         ControlPlane { server, folder }
     }
 
+    /// Stops it; what it holds is kept.
+    pub async fn stop(self) -> Stopped {
+        let ControlPlane { server, folder } = self;
+        let address = server.address();
+        server.stop().await;
+        Stopped { address, folder }
+    }
+
     /// Stops it and starts another one with the same files at the same address.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn restart(self) -> ControlPlane {
-        let ControlPlane { server, folder } = self;
-        let address = server.address();
-        server.stop().await;
-        let server = within("the control plane to start again", serve(folder.path(), address)).await;
-        ControlPlane { server: server.unwrap_or_else(|problem| panic!("{problem}")), folder }
+        self.stop().await.start().await
     }
 
     /// The administrator's kubeconfig.
@@ -61,6 +65,25 @@ impl ControlPlane {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// A control plane that does not run. Its port may be taken by somebody else meanwhile, though by no other spec.
+#[derive(Debug)]
+pub struct Stopped {
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Stopped {
+    /// Starts another one with the same files at the same address.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(self) -> ControlPlane {
+        let Stopped { address, folder } = self;
+        let server = within("the control plane to start again", serve(folder.path(), address)).await;
+        ControlPlane { server: server.unwrap_or_else(|problem| panic!("{problem}")), folder }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The door from outside: `selvedge up` or `selvedge gateway` as a process of its own.
+//! The door from outside: `selvedge up`, `selvedge gateway` or `selvedge control` as a process of its own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts with these flags beside `-f` and `--admin`, and waits until ready; tells the admin address.
+    /// Starts with these flags beside `-f` and `--admin`, and waits until ready; tells the admin address. It serves an
+    /// API only where the flags ask for one: what is measured of a gateway is the gateway.
     ///
     /// # Errors
     /// When it does not become ready.
@@ -35,9 +36,23 @@ impl Process {
         let file = folder.path().join("gateway.yaml");
         std::fs::write(&file, yaml).map_err(|failure| failure.to_string())?;
         let file = file.display().to_string();
-        let arguments = [&["up", "-f", &file, "--admin", "127.0.0.1:0"], flags].concat();
+        let serves = flags.iter().any(|flag| ["--data", "--listen"].contains(flag));
+        let alone: &[&str] = if serves { &[] } else { &["--listen", "off"] };
+        let arguments = [&["up", "-f", &file, "--admin", "127.0.0.1:0"], alone, flags].concat();
         let is_ready = |line: &str| line.starts_with("selvedge") && line.contains(" ready ");
-        Process::run(folder, &arguments, is_ready).await
+        Process::run(folder, &arguments, is_ready, "admin").await
+    }
+
+    /// Starts a control plane that keeps what it is told in a folder, and waits until it can be asked.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn control(data: &Path, listen: SocketAddr) -> Result<Process, String> {
+        let folder = tempfile::tempdir().map_err(|failure| failure.to_string())?;
+        let (data, listen) = (data.display().to_string(), listen.to_string());
+        let arguments = ["control", "--data", &data, "--listen", &listen];
+        let is_ready = |line: &str| line.starts_with("selvedge control");
+        Process::run(folder, &arguments, is_ready, "api").await.map(|(process, _)| process)
     }
 
     /// Starts a gateway that follows the control plane at a URL, with these flags, and waits until it runs; tells the
@@ -55,13 +70,15 @@ impl Process {
         std::fs::write(&file, token.to_string()).map_err(|failure| failure.to_string())?;
         let file = file.display().to_string();
         let own = ["gateway", "--control", control, "--token-file", &file, "--admin", "127.0.0.1:0"];
-        Process::run(folder, &[&own, flags].concat(), |line| line.starts_with("selvedge gateway")).await
+        Process::run(folder, &[&own, flags].concat(), |line| line.starts_with("selvedge gateway"), "admin")
+            .await
     }
 
     async fn run(
         folder: tempfile::TempDir,
         arguments: &[&str],
         is_ready: impl Fn(&str) -> bool,
+        beside: &str,
     ) -> Result<(Process, SocketAddr), String> {
         let built = tokio::task::spawn_blocking(binary::selvedge).await;
         let mut child = spawn(built.map_err(|failure| failure.to_string())?, arguments)?;
@@ -72,7 +89,7 @@ impl Process {
             format!("it ended ({status:?}):\n    {}", stderr.all().join("\n    "))
         };
         let admin = tokio::select! {
-            admin = ready(&stderr, is_ready) => admin?,
+            admin = ready(&stderr, is_ready, beside) => admin?,
             problem = ended => return Err(problem),
         };
         Ok((Process { stdout, stderr, child, folder }, admin))
@@ -112,6 +129,14 @@ impl Process {
         let limit = rustix::process::Rlimit { current: bytes, maximum: None };
         rustix::process::prlimit(id, rustix::process::Resource::Fsize, limit)
             .expect("limits of a child are ours");
+    }
+
+    /// Ends it at once (SIGKILL), and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it does not go.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a child can be killed");
     }
 
     /// Sends SIGTERM.
@@ -174,12 +199,12 @@ fn spawn(binary: &Path, arguments: &[&str]) -> Result<Child, String> {
     child.map_err(|failure| format!("{}: {failure}", binary.display()))
 }
 
-/// Waits for the line that says ready, then for the address in the line about admin.
-async fn ready(stderr: &Lines, is_ready: impl Fn(&str) -> bool) -> Result<SocketAddr, String> {
+/// Waits for the line that says ready, then for the address in the line about something.
+async fn ready(stderr: &Lines, is_ready: impl Fn(&str) -> bool, beside: &str) -> Result<SocketAddr, String> {
     stderr.find("the gateway to say it is ready", |line| is_ready(line).then_some(())).await?;
     let admin = |line: &str| {
-        let words = line.contains("admin").then(|| line.split([' ', '/', ',', '`']))?;
+        let words = line.contains(beside).then(|| line.split([' ', '/', ',', '`']))?;
         words.filter_map(|word| word.parse().ok()).next()
     };
-    stderr.find("the gateway to print its admin address", admin).await
+    stderr.find("the process to print its address", admin).await
 }

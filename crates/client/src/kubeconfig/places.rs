@@ -79,7 +79,7 @@ pub(super) fn files(wanted: &Wanted, environment: &Environment) -> Result<Vec<Pa
         Some(file) if file.exists() => Ok(vec![file]),
         Some(file) => Err(Error::config(
             format!("no control plane is known: `{}` does not exist", file.display()),
-            "start one with `selvedge control --data DIR` or `selvedge up --data DIR`, and name it with --data DIR",
+            "start one with `selvedge control --data DIR` or `selvedge up`, which says where it is, and name it with --data DIR",
         )),
         None => Err(Error::config(
             "no control plane is known: neither KUBECONFIG nor HOME is set",

@@ -55,6 +55,14 @@ impl Lease {
         }
     }
 
+    /// Takes back what was just charged, as if it had not been asked for. A coordinator that was told of it meanwhile
+    /// goes on counting it, which is the safe way to be wrong.
+    pub fn forgive(&self, cost: u64) {
+        let _ = self
+            .spent
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |spent| Some(spent.saturating_sub(cost)));
+    }
+
     fn spend_up_to(&self, cost: u64, most: impl Fn() -> u64) -> bool {
         let spend = |spent: u64| spent.checked_add(cost).filter(|then| *then <= most());
         self.spent.fetch_update(Ordering::AcqRel, Ordering::Acquire, spend).is_ok()
@@ -71,6 +79,12 @@ impl Lease {
     #[must_use]
     pub fn left(&self) -> u64 {
         self.room().saturating_sub(self.spent.load(Ordering::Acquire))
+    }
+
+    /// What was lent the last time.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
     }
 
     /// What the coordinator is told: totals, so that telling it twice changes nothing.

@@ -12,7 +12,7 @@ mod lease;
 mod pool;
 
 pub use lease::{Lease, Take};
-pub use pool::{Book, Holder, Pool, Told};
+pub use pool::{Book, Holder, Pool, Told, Unbalanced, Written};
 
 /// What a gateway does when it has spent its lease and the coordinator cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

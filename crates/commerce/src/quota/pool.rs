@@ -41,6 +41,26 @@ impl Book {
     }
 }
 
+/// All of a pool, to be kept and read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The quota.
+    pub quota: u64,
+    /// Not yet lent.
+    pub remaining: u64,
+    /// Spent beyond the quota.
+    pub overdrawn: u64,
+    /// Spent by holders that are no more.
+    pub settled: u64,
+    /// Who holds something, or has.
+    pub holders: Vec<(Holder, Book)>,
+}
+
+/// What was read is no pool: its books do not balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what was spent, lent and left of a quota does not add up to it")]
+pub struct Unbalanced;
+
 /// One quota in one period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -58,6 +78,52 @@ impl Pool {
     #[must_use]
     pub fn new(quota: u64) -> Pool {
         Pool { quota, remaining: quota, overdrawn: 0, settled: 0, holders: BTreeMap::new() }
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        let Pool { quota, remaining, overdrawn, settled, .. } = *self;
+        let holders = self.holders.iter().map(|(holder, book)| (holder.clone(), *book)).collect();
+        Written { quota, remaining, overdrawn, settled, holders }
+    }
+
+    /// A pool as it was written.
+    ///
+    /// # Errors
+    /// It cannot have been one.
+    pub fn read(written: Written) -> Result<Pool, Unbalanced> {
+        let Written { quota, remaining, overdrawn, settled, holders } = written;
+        let mut lent = 0_u64;
+        for (_, Book { totals, .. }) in &holders {
+            let gone = totals.spent.checked_add(totals.given_back).ok_or(Unbalanced)?;
+            if gone > totals.lent {
+                return Err(Unbalanced);
+            }
+            lent = lent.checked_add(totals.lent - totals.given_back).ok_or(Unbalanced)?;
+        }
+        let one_side = settled.checked_add(lent).and_then(|sum| sum.checked_add(remaining));
+        if one_side.is_none() || one_side != quota.checked_add(overdrawn) {
+            return Err(Unbalanced);
+        }
+        Ok(Pool { quota, remaining, overdrawn, settled, holders: holders.into_iter().collect() })
+    }
+
+    /// The quota is another one from now on. What is lent stays lent, even when that is more than the new one.
+    pub fn resize(&mut self, quota: u64) {
+        let more = quota.saturating_sub(self.quota);
+        self.remaining += more;
+        let less = self.quota.saturating_sub(quota);
+        let covered = less.min(self.remaining);
+        self.remaining -= covered;
+        self.overdrawn += less - covered;
+        self.quota = quota;
+        self.repay();
+    }
+
+    /// The holders, and what is kept of them.
+    pub fn holders(&self) -> impl Iterator<Item = (&Holder, &Book)> {
+        self.holders.iter()
     }
 
     /// Hears what a holder tells, in whatever order and as often as it comes.

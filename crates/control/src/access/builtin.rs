@@ -86,13 +86,17 @@ const API_OWNER: &[Line] = &[
     (WORK, MESH_GROUP, &["backends"]),
     (WORK, POLICY_GROUP, &[ALL]),
     (WORK, PRODUCT_GROUP, &["apis", "apiversions", "apirevisions"]),
-    (READ, PRODUCT_GROUP, &["products", "plans", "planversions", "subscriptions"]),
+    (READ, PRODUCT_GROUP, &["products", "plans", "planversions", "subscriptions", "usage"]),
 ];
 
 /// Bundles APIs into products, sets plans and decides about subscriptions; sees the APIs.
 const PLAN_OWNER: &[Line] = &[
     (READ, CORE_GROUP, &["namespaces"]),
-    (READ, PRODUCT_GROUP, &["apis", "apiversions", "apirevisions", "teams", "developers", "applications"]),
+    (
+        READ,
+        PRODUCT_GROUP,
+        &["apis", "apiversions", "apirevisions", "teams", "developers", "applications", "usage"],
+    ),
     (WORK, PRODUCT_GROUP, &["products", "plans", "planversions", "ratecards", "subscriptions"]),
     (&["update", "patch"], PRODUCT_GROUP, &["subscriptions/approval"]),
 ];

@@ -8,8 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 use super::inside::Inside;
@@ -32,4 +34,23 @@ pub trait Beside: Send + Sync + fmt::Debug + 'static {
     /// `Arc<`[`Peer`](super::tls::peer::Peer)`>`. What they need of the API they ask of it as anybody does, only
     /// without a connection.
     fn answer(&self, request: Request<Incoming>, api: Inside) -> Answered<'_>;
+}
+
+/// A document for one reader, which nobody keeps.
+#[must_use]
+pub fn document(
+    code: u16,
+    media: &'static str,
+    text: String,
+    retry_after_seconds: Option<u64>,
+) -> Response<Foreign> {
+    let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let fields = response.headers_mut();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = retry_after_seconds {
+        fields.insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }

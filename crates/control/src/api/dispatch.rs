@@ -53,6 +53,7 @@ pub async fn answer<B: Sent>(
     request: http::Request<B>,
 ) -> http::Response<Body> {
     let (head, body) = request.into_parts();
+    let is_head = head.method == Method::HEAD;
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let pretty = query.as_ref().ok().and_then(|query| query.flag("pretty").ok().flatten()).unwrap_or(false);
     let style = Style::of(&head.headers, pretty, state.limits.gzip_bytes_min);
@@ -60,7 +61,17 @@ pub async fn answer<B: Sent>(
         Ok(query) => admit(state, certificate, head, query, body).await,
         Err(status) => Err(status),
     };
-    style.write(answer.unwrap_or_else(Answer::from))
+    let response = style.write(answer.unwrap_or_else(Answer::from));
+    if is_head { without_body(response) } else { response }
+}
+
+/// What HEAD is answered: how long the body would be, and no body (RFC 9110, section 9.3.2). A watch ends with it.
+fn without_body(response: http::Response<Body>) -> http::Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(bytes) = http_body::Body::size_hint(&body).exact() {
+        head.headers.insert(CONTENT_LENGTH, bytes.into());
+    }
+    http::Response::from_parts(head, Body::default())
 }
 
 /// Everything before the endpoint, up to the body.
@@ -128,7 +139,8 @@ async fn endpoint(state: &Arc<State>, request: Request) -> Result<Answer, Status
         | Endpoint::Delete
         | Endpoint::GetStatus
         | Endpoint::ReplaceStatus
-        | Endpoint::PatchStatus => verbs::answer(state, request).await,
+        | Endpoint::PatchStatus
+        | Endpoint::GetQuotas => verbs::answer(state, request).await,
     }
 }
 

@@ -39,6 +39,7 @@ pub use beside::Beside;
 pub use events::EVENTS;
 pub use inside::Inside;
 pub use limits::Limits;
+pub(crate) use query::Query;
 use state::{State, Watches};
 use tls::{Authority, AuthorityError, Members};
 pub use verbs::{CONTENTS, FOREGROUND, ORPHAN};

@@ -40,6 +40,7 @@ pub enum Endpoint {
     GetStatus,
     ReplaceStatus,
     PatchStatus,
+    GetQuotas,
 }
 
 impl Endpoint {
@@ -127,6 +128,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::PUT,    "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Replace,                Access::Verb("update")),
     route(Method::PATCH,  "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Patch,                  Access::Verb("patch")),
     route(Method::DELETE, "{root}/namespaces/{namespace}/{namespaced}/{name}",               Endpoint::Delete,                 Access::Verb("delete")),
+    route(Method::GET,    "{root}/namespaces/{namespace}/{namespaced}/{name}/quotas",        Endpoint::GetQuotas,              Access::Verb("get")),
     route(Method::GET,    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::GetStatus,              Access::Verb("get")),
     route(Method::PUT,    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::ReplaceStatus,          Access::Verb("update")),
     route(Method::PATCH,  "{root}/namespaces/{namespace}/{namespaced}/{name}/status",        Endpoint::PatchStatus,            Access::Verb("patch")),
@@ -158,16 +160,19 @@ pub enum Lookup {
     Nothing,
 }
 
-/// Looks a path up; it begins with a slash and has no query.
+/// Looks a path up; it begins with a slash and has no query. What can be asked for with GET can be asked for with HEAD
+/// (RFC 9110, section 9.3.2).
 #[must_use]
 pub fn find(method: &Method, path: &str) -> Lookup {
     let Some(segments) = segments(path) else { return Lookup::Nothing };
+    let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut others = Vec::new();
     for route in ROUTES {
         let Some(place) = route.matches(&segments) else { continue };
         if route.method == *method {
             return Lookup::Found(route, place);
         }
+        others.extend((route.method == Method::GET).then_some(Method::HEAD));
         others.push(route.method.clone());
     }
     if others.is_empty() { Lookup::Nothing } else { Lookup::OtherMethods(others) }
@@ -294,7 +299,7 @@ mod tests {
     fn a_method_that_a_path_does_not_have_is_told_from_a_path_that_does_not_exist() {
         // Objects of namespaces are not made across all of them.
         assert!(
-            matches!(find(&Method::POST, "/api/v1/services"), Lookup::OtherMethods(others) if others == [Method::GET])
+            matches!(find(&Method::POST, "/api/v1/services"), Lookup::OtherMethods(others) if others == [Method::HEAD, Method::GET])
         );
         assert!(matches!(find(&Method::GET, "/api/v1/nodes"), Lookup::Nothing));
         assert!(matches!(find(&Method::GET, "/"), Lookup::Nothing));

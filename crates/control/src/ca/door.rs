@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -17,10 +16,11 @@ use super::Authorities;
 use super::certify::Certifier;
 use super::manage::{Manager, Wanted};
 use crate::api::access::{Audit, Credentials};
-use crate::api::beside::{Answered, Beside, Foreign};
+use crate::api::beside::{Answered, Beside, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside};
 use crate::clock::Clock;
+use crate::objects::media::JSON;
 use crate::objects::status::Status;
 
 /// Where certificates are asked for.
@@ -94,9 +94,9 @@ impl Beside for Door {
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {
         Box::pin(async move {
             match self.answered(request).await {
-                Ok(text) => response(200, text, None),
+                Ok(text) => document(200, JSON, text, None),
                 Err(status) => {
-                    response(status.code(), status.body().to_string(), status.retry_after_seconds())
+                    document(status.code(), JSON, status.body().to_string(), status.retry_after_seconds())
                 }
             }
         })
@@ -117,18 +117,4 @@ async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, Status> {
 
 fn written(value: &impl serde::Serialize) -> Result<String, Status> {
     serde_json::to_string(value).map_err(|fault| Status::internal_error(&fault.to_string()))
-}
-
-fn response(code: u16, text: String, retry_after_seconds: Option<u64>) -> Response<Foreign> {
-    let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
-    *response.status_mut() =
-        http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    // What is in here is for one reader.
-    fields.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-    if let Some(seconds) = retry_after_seconds {
-        fields.insert(http::header::RETRY_AFTER, seconds.into());
-    }
-    response
 }

@@ -24,8 +24,7 @@ pub const MESH: &str = "selvedge:mesh:";
 pub const WORKLOAD: &str = "selvedge:workload:";
 /// Members of a group that begins with this may follow the Gateway that its rest names: `selvedge:gateway:shop/edge`.
 pub const GATEWAY: &str = "selvedge:gateway:";
-/// What the service account of a gateway begins with, followed by the name of its Gateway.
-pub const GATEWAY_ACCOUNT: &str = "gateway-";
+pub use model::spiffe::GATEWAY_ACCOUNT;
 
 /// Trusts what the bundles in a world say.
 #[derive(Debug)]

@@ -172,8 +172,8 @@ fn unhex(text: &str) -> Option<[u8; 16]> {
     (text.len() == 32).then_some(bytes)
 }
 
-/// The 16 bytes of a UUID; of any other text, bytes that stand for it.
-fn id(uid: &Arc<str>) -> [u8; 16] {
+/// The number of a subscription: the 16 bytes of its UUID; of any other text, bytes that stand for it.
+pub fn id(uid: &str) -> [u8; 16] {
     let digits: String = uid.chars().filter(|letter| *letter != '-').collect();
     unhex(&digits).unwrap_or_else(|| {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, uid.as_bytes());

@@ -8,6 +8,7 @@
 mod buckets;
 mod follower;
 
+pub use buckets::id as subscription_number;
 pub use follower::{Follower, Piece};
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::plane::{ControlPlane, Options};
 use crate::proxies::Proxies;
 use crate::snapshot::Snapshot;
@@ -25,6 +26,8 @@ pub struct Judged {
     pub revision: Revision,
     /// What it made of them.
     pub snapshot: Arc<Snapshot>,
+    /// Certificates that were in use then although they were expired or not yet valid, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What the judge tells.
@@ -36,24 +39,30 @@ pub struct Judging {
 }
 
 /// Judges the world as it is, and again whenever it changes.
-pub fn start(world: &Arc<World>, proxies: &Arc<Proxies>, bind: IpAddr, tasks: &mut JoinSet<()>) -> Judging {
+pub fn start(
+    world: &Arc<World>,
+    proxies: &Arc<Proxies>,
+    bind: IpAddr,
+    clock: &Clock,
+    tasks: &mut JoinSet<()>,
+) -> Judging {
     let mut plane = ControlPlane::new(Options { bind });
-    let first = judge(&mut plane, world);
+    let first = judge(&mut plane, world, clock);
     let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
     let (tell, judged) = watch::channel(Arc::new(first));
-    tasks.spawn(judging(plane, Arc::clone(world), tell));
+    tasks.spawn(judging(plane, Arc::clone(world), clock.clone(), tell));
     tasks.spawn(folding(judged.clone(), Arc::clone(proxies), tell_conditions));
     Judging { judged, conditions }
 }
 
-async fn judging(mut plane: ControlPlane, world: Arc<World>, tell: watch::Sender<Arc<Judged>>) {
+async fn judging(mut plane: ControlPlane, world: Arc<World>, clock: Clock, tell: watch::Sender<Arc<Judged>>) {
     let mut revision = world.subscribe();
     loop {
         revision.borrow_and_update();
         if tell.borrow().revision < world.now().revision {
-            let world = Arc::clone(&world);
+            let (world, clock) = (Arc::clone(&world), clock.clone());
             let judged = tokio::task::spawn_blocking(move || {
-                let judged = judge(&mut plane, &world);
+                let judged = judge(&mut plane, &world, &clock);
                 (plane, judged)
             });
             let Ok((kept, judged)) = judged.await else { return };
@@ -66,10 +75,10 @@ async fn judging(mut plane: ControlPlane, world: Arc<World>, tell: watch::Sender
     }
 }
 
-fn judge(plane: &mut ControlPlane, world: &World) -> Judged {
+fn judge(plane: &mut ControlPlane, world: &World, clock: &Clock) -> Judged {
     let now = world.now();
     let snapshot = plane.compile(now.resources);
-    Judged { revision: now.revision, snapshot }
+    Judged { revision: now.revision, snapshot, warnings: plane.keyring().warnings(clock.now()) }
 }
 
 async fn folding(

@@ -25,11 +25,13 @@ use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
 use crate::clock::Clock;
 use crate::proxies::Proxies;
+use crate::quotas::Coordinator;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
 use crate::stream::Hub;
 use crate::told::Told;
+use crate::usage;
 use crate::view::Views;
 use crate::world::World;
 use proxies_door::{Door, Members};
@@ -95,7 +97,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let judge = Rbac::new(Arc::clone(&world), clock.clone());
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
-    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))));
+    let quotas = Coordinator::new(Arc::clone(&world), clock.clone());
+    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
     let proxies = Arc::clone(&hub.proxies);
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
     beside.push(Arc::new(Door { hub, begun_anew }));
@@ -109,6 +112,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
     let (lead, leading) = watch::channel(false);
     let told = Told {
         world: world.clone(),
@@ -138,7 +142,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
-    let judging = judge::start(&world, &proxies, bind, &mut tasks);
+    let judging = judge::start(&world, &proxies, bind, &clock, &mut tasks);
     tasks.spawn(audit_writer.run());
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));

@@ -22,6 +22,16 @@ pub use super::customers::contract::{
     buckets_and_families_hold_what_belongs_there, rows_have_an_epoch_of_their_own_and_tell_what_happened,
     the_pepper_is_made_once_and_stays, what_one_row_claims_no_other_row_can_have,
 };
+pub use super::quotas::contract::{
+    a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
+    many_that_write_a_quota_at_once_lose_nothing, of_two_that_write_a_quota_anew_one_is_heard,
+};
+pub use super::usage::contract::{
+    a_copy_of_a_disk_tells_nothing_while_the_original_counts,
+    the_ledger_keeps_the_larger_of_two_tellings_whatever_their_order,
+    what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
+    what_was_used_is_summed_as_it_is_asked_for,
+};
 pub use chance::random_change_sets_do_what_a_plain_model_does;
 
 /// Makes a test of each promise. `$open` is an async function without arguments that returns something with a method
@@ -52,6 +62,13 @@ macro_rules! keeps_its_promises {
             rows_have_an_epoch_of_their_own_and_tell_what_happened,
             buckets_and_families_hold_what_belongs_there,
             the_pepper_is_made_once_and_stays,
+            of_two_that_write_a_quota_anew_one_is_heard,
+            many_that_write_a_quota_at_once_lose_nothing,
+            a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
+            the_ledger_keeps_the_larger_of_two_tellings_whatever_their_order,
+            a_copy_of_a_disk_tells_nothing_while_the_original_counts,
+            what_was_used_is_summed_as_it_is_asked_for,
+            what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
         );
     };
     ($open:path => $($promise:ident,)*) => {

@@ -18,8 +18,10 @@ mod kills;
 mod leases;
 mod line;
 pub mod postgres;
+pub mod quotas;
 mod rows;
 pub mod sqlite;
+pub mod usage;
 mod writer;
 
 use std::future::Future;
@@ -238,6 +240,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The rows of customers; none where nobody keeps any.
     fn customers(&self) -> Option<&dyn customers::CustomerRows> {
+        None
+    }
+
+    /// The rows of quotas; none where nobody lends any.
+    fn quotas(&self) -> Option<&dyn quotas::QuotaRows> {
+        None
+    }
+
+    /// The usage ledger; none where nobody keeps one.
+    fn usage(&self) -> Option<&dyn usage::UsageRows> {
         None
     }
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::customers::{RowSet, Written};
+use super::quotas::{QuotaRow, Wrote};
+use super::usage::{Kept, UsageWrite};
 use super::{Change, ChangeSet, Fence, Revision, StoreError};
 
 /// Most change sets and other wishes that wait for the writer. Past it callers wait to get in.
@@ -49,6 +51,18 @@ pub(super) trait Engine: Send + 'static {
     /// The pepper that is kept, or this one from now on.
     fn pepper(&mut self, offered: &str) -> impl Future<Output = Result<String, StoreError>> + Send;
 
+    /// Writes those rows of quotas that nobody has written meanwhile, and says which.
+    fn write_quotas(
+        &mut self,
+        rows: &[QuotaRow],
+    ) -> impl Future<Output = Result<Vec<Wrote>, StoreError>> + Send;
+
+    /// Forgets periods that ended before a moment.
+    fn forget_quotas(&mut self, ended_before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes to the usage ledger.
+    fn write_usage(&mut self, write: &UsageWrite) -> impl Future<Output = Result<Kept, StoreError>> + Send;
+
     /// Called after rows of customers were written.
     fn wrote_rows(&self, epoch: Revision);
 
@@ -83,6 +97,9 @@ enum Job {
     Commit(ChangeSet, Reply<Vec<Change>>),
     Rows(RowSet, Reply<Written>),
     Pepper(String, Reply<String>),
+    Quotas(Vec<QuotaRow>, Reply<Vec<Wrote>>),
+    ForgetQuotas(i64, Reply<()>),
+    Usage(UsageWrite, Reply<Kept>),
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
@@ -114,6 +131,18 @@ impl Writer {
 
     pub async fn pepper(&self, offered: String) -> Result<String, StoreError> {
         self.ask(|reply| Job::Pepper(offered, reply)).await
+    }
+
+    pub async fn write_quotas(&self, rows: Vec<QuotaRow>) -> Result<Vec<Wrote>, StoreError> {
+        self.ask(|reply| Job::Quotas(rows, reply)).await
+    }
+
+    pub async fn forget_quotas(&self, ended_before: i64) -> Result<(), StoreError> {
+        self.ask(|reply| Job::ForgetQuotas(ended_before, reply)).await
+    }
+
+    pub async fn write_usage(&self, write: UsageWrite) -> Result<Kept, StoreError> {
+        self.ask(|reply| Job::Usage(write, reply)).await
     }
 
     pub async fn lease(&self, wish: Wish) -> Result<Option<Fence>, StoreError> {
@@ -185,6 +214,16 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
             }
             Job::Pepper(offered, reply) => {
                 let _ = reply.send(engine.pepper(&offered).await);
+            }
+            Job::Quotas(_, reply) if reply.is_closed() => {}
+            Job::Quotas(rows, reply) => {
+                let _ = reply.send(engine.write_quotas(&rows).await);
+            }
+            Job::ForgetQuotas(ended_before, reply) => {
+                let _ = reply.send(engine.forget_quotas(ended_before).await);
+            }
+            Job::Usage(write, reply) => {
+                let _ = reply.send(engine.write_usage(&write).await);
             }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);

@@ -1,4 +1,4 @@
-//! The services proxies connect to: the stream of objects, and the stream of reports back.
+//! The services proxies connect to: the streams of objects and of customers, and what they tell: reports and usage.
 //!
 //! Both run over TLS from the first byte and are refused to whoever shows no token. What is sent is decided in
 //! [`crate::view`] and in the state machines of crate `discovery`; in here are sockets, time and patience. [`answer`]
@@ -9,7 +9,9 @@ mod authenticate;
 mod connection;
 mod customers;
 mod objects;
+mod quotas;
 mod reports;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,9 @@ use bytes::Bytes;
 use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
+use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -33,6 +37,7 @@ pub use connection::serve;
 use crate::api::access::Credentials;
 use crate::api::tls;
 use crate::proxies::Proxies;
+use crate::quotas::Coordinator;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -52,14 +57,16 @@ pub struct Hub {
     pub authenticate: Arc<dyn Authenticate>,
     /// How many at once.
     pub admission: Admission,
+    /// Who lends them parts of quotas.
+    pub quotas: Coordinator,
 }
 
 impl Hub {
     /// A hub with an empty table of proxies and the usual door.
     #[must_use]
-    pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>) -> Arc<Hub> {
+    pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        Arc::new(Hub { views, proxies, authenticate, admission })
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas })
     }
 
     async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
@@ -79,7 +86,7 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH)
+    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
 }
 
 /// Answers one request.
@@ -91,7 +98,10 @@ where
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
         CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
+        QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
+        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

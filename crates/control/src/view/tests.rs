@@ -180,18 +180,50 @@ fn namespace(name: &str, tier: &str) -> Value {
 /// Two tenants with the same names in different namespaces, and things nobody refers to.
 fn two_tenants() -> Vec<Value> {
     let mut all = vec![class(), config_map("a", "unused"), secret("a", "password"), service("a", "idle")];
-    for tenant in ["a", "b"] {
-        all.extend([
-            gateway(tenant, "edge", "pair", json!({ "from": "Same" })),
-            secret(tenant, "pair"),
-            route(tenant, "shop", (tenant, "edge"), (tenant, "cart")),
-            service(tenant, "cart"),
-            slice(tenant, "cart", 1),
-            policy(tenant, "tls", "cart", "ca"),
-            config_map(tenant, "ca"),
-        ]);
-    }
+    ["a", "b"].iter().for_each(|name| all.extend(tenant(name)));
     all
+}
+
+/// Everything that one tenant has, with the same names as all others.
+fn tenant(tenant: &str) -> [Value; 7] {
+    [
+        gateway(tenant, "edge", "pair", json!({ "from": "Same" })),
+        secret(tenant, "pair"),
+        route(tenant, "shop", (tenant, "edge"), (tenant, "cart")),
+        service(tenant, "cart"),
+        slice(tenant, "cart", 1),
+        policy(tenant, "tls", "cart", "ca"),
+        config_map(tenant, "ca"),
+    ]
+}
+
+#[test]
+fn tenants_whose_names_begin_alike_see_nothing_of_each_other_even_when_one_is_made_anew() {
+    let tenants = ["a", "ab", "a-b", "b"];
+    let mut scene = Scene::new(&[class()]);
+    let everything: Vec<Value> = tenants.iter().flat_map(|name| tenant(name)).collect();
+    scene.edit(&everything, &[]);
+    let check = |scene: &mut Scene| {
+        for tenant in tenants {
+            let found = scene.of(&format!("{tenant}/edge"));
+            let own =
+                |name: &&String| name.contains(&format!(" {tenant}/")) || *name == "GatewayClass selvedge";
+            assert_eq!((found.len(), found.iter().filter(own).count()), (8, 8), "{tenant}: {found:?}");
+        }
+    };
+
+    check(&mut scene);
+    let (first, others) = everything.split_at(7);
+    let before: Vec<_> =
+        ["ab", "a-b", "b"].map(|name| scene.view(&one(&format!("{name}/edge"))).epoch()).into();
+    scene.edit(&[], &first.iter().collect::<Vec<_>>());
+    assert_eq!(scene.of("a/edge").len(), 0, "nothing is left of it");
+    scene.edit(first, &[]);
+
+    check(&mut scene);
+    let after: Vec<_> =
+        ["ab", "a-b", "b"].map(|name| scene.view(&one(&format!("{name}/edge"))).epoch()).into();
+    assert_eq!((before, others.len()), (after, 21), "the others heard nothing of it");
 }
 
 #[test]

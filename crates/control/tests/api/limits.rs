@@ -83,7 +83,27 @@ async fn a_method_that_a_path_does_not_have_names_those_that_it_has() {
     let refused = server.admin().post("/api/v1/configmaps", &json!({})).await;
 
     assert_eq!(refused.refusal().0, 405);
-    assert_eq!(refused.headers["allow"], "GET");
+    assert_eq!(refused.headers["allow"], "HEAD, GET");
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_and_without_a_body() {
+    let server = Server::start().await;
+    let admin = server.admin();
+
+    for path in ["/version", "/api/v1/configmaps", "/api/v1/configmaps?watch=true", "/api/v1/nodes"] {
+        let head = admin.send(Method::HEAD, path, None, Bytes::new()).await;
+
+        assert!(head.bytes.is_empty(), "{path}");
+        if path.contains("watch") {
+            assert_eq!(head.code, 200);
+            continue;
+        }
+        let get = admin.get(path).await;
+        assert_eq!((head.code, &head.headers["content-type"]), (get.code, &get.headers["content-type"]));
+        assert_eq!(head.headers["content-length"], get.bytes.len().to_string(), "{path}");
+    }
+    assert_eq!(server.client().send(Method::HEAD, MAPS, None, Bytes::new()).await.code, 401);
 }
 
 #[tokio::test]

@@ -274,6 +274,7 @@ impl Compiler {
             book: &mut self.book,
             protection: &mut self.protection,
             resilience: &self.resilience,
+            apis: &self.apis,
             resources,
         }))
     }

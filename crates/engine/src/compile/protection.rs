@@ -23,7 +23,7 @@ use super::references::ClusterKey;
 use super::slots::Slots;
 use crate::authentication::Authentication;
 use crate::authorization::{Authorization, DefaultAction, Policy, PolicySet, PolicySlot};
-use crate::config::{Action, Backends, Rule, Target};
+use crate::config::{Access, Action, Backends, Rule, Target};
 use crate::mesh::MeshView;
 
 /// What a policy is for.
@@ -64,12 +64,15 @@ pub(super) struct Guard {
     pub(super) authentication: Option<Arc<Authentication>>,
     /// What they may do.
     pub(super) authorization: Option<Arc<Authorization>>,
+    /// What they must have subscribed to.
+    pub(super) access: Option<Arc<Access>>,
 }
 
 impl PartialEq for Guard {
     fn eq(&self, other: &Self) -> bool {
         same(self.authentication.as_ref(), other.authentication.as_ref())
             && same(self.authorization.as_ref(), other.authorization.as_ref())
+            && same(self.access.as_ref(), other.access.as_ref())
     }
 }
 
@@ -78,7 +81,21 @@ impl Eq for Guard {}
 impl Guard {
     /// What stands in a rule.
     pub(super) fn of(rule: &Rule) -> Guard {
-        Guard { authentication: rule.authentication.clone(), authorization: rule.authorization.clone() }
+        Guard {
+            authentication: rule.authentication.clone(),
+            authorization: rule.authorization.clone(),
+            access: rule.access.clone(),
+        }
+    }
+
+    /// The same for an operation of products: subscribers have to prove who they are, in the usual way where no policy
+    /// says another one.
+    pub(super) fn admitting(mut self, access: Option<&Arc<Access>>, usual: &Arc<Authentication>) -> Guard {
+        self.access = access.cloned();
+        if access.is_some_and(|access| access.keyless.is_none()) {
+            self.authentication.get_or_insert_with(|| usual.clone());
+        }
+        self
     }
 }
 
@@ -264,7 +281,7 @@ impl PolicyBook {
             lists.push(Vec::new());
         }
         lists.iter_mut().for_each(|list| list.extend(common.iter().cloned()));
-        Guard { authentication, authorization: self.merged(lists) }
+        Guard { authentication, authorization: self.merged(lists), access: None }
     }
 
     /// What may pass to a rule of a route that is served at a door.
@@ -290,6 +307,7 @@ impl PolicyBook {
                 resources,
             ),
             authorization: self.of_backends(door, place, backends, book, resources),
+            access: None,
         }
     }
 

@@ -332,7 +332,7 @@ impl RouteState {
 
     /// Writes into rules that were just compiled what is asked of callers.
     fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
-        if shop.protection.is_idle() {
+        if shop.protection.is_idle() && self.lowered.is_none() {
             return;
         }
         for template in templates {
@@ -340,6 +340,11 @@ impl RouteState {
             if let Some(rule) = Arc::get_mut(&mut template.rule) {
                 rule.authentication = guard.authentication;
                 rule.authorization = guard.authorization;
+                rule.access = guard.access;
+                if shop.beside_the_caller {
+                    rule.operation =
+                        rule.operation.as_deref().map(|operation| Arc::new(operation.uncounted()));
+                }
             }
         }
     }
@@ -351,7 +356,13 @@ impl RouteState {
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let kind = if self.lowered.is_some() { KindName::ApiVersion } else { KindName::HttpRoute };
         let place = RoutePlace { kind, namespace: &namespace, name: &name };
-        shop.protection.of_rule(door, place, rule, shop.book, shop.resources)
+        let guard = shop.protection.of_rule(door, place, rule, shop.book, shop.resources);
+        let lowered =
+            self.lowered.as_ref().and_then(|lowered| lowered.rules.get(usize::from(rule.origin.rule)));
+        match lowered {
+            Some(lowered) => guard.admitting(lowered.access.as_ref(), shop.apis.usual_credentials()),
+            None => guard,
+        }
     }
 
     /// Forgets rules that somebody else may ask by now. Returns whether its places must be taken anew.

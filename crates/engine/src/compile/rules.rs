@@ -196,7 +196,7 @@ impl RuleCompiler<'_> {
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault, rates } = policies;
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
-        let (authentication, authorization) = (None, None);
+        let (authentication, authorization, access) = (None, None, None);
         let rule = Arc::new(Rule {
             slot,
             origin,
@@ -208,6 +208,7 @@ impl RuleCompiler<'_> {
             rates,
             authentication,
             authorization,
+            access,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
@@ -256,7 +257,7 @@ fn path(wanted: &HttpMatch) -> Result<PathMatch, String> {
 }
 
 /// Demands of a match, and what is wrong with them. Of a repeated name only the first one counts.
-fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
+pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>) {
     let mut problems = Vec::new();
     let mut fields = |what: &str, list: &[model::kinds::http_route::ValueMatch], lower: bool| {
         let mut found: Vec<FieldMatch> = Vec::new();

@@ -16,6 +16,17 @@ pub struct Operation {
     pub slot: OperationSlot,
     /// The APIVersion, `namespace/name`.
     pub version: Arc<str>,
+    /// Whether calls are counted here: at Gateways and beside providers, but not beside who calls.
+    pub is_counted: bool,
+}
+
+impl Operation {
+    /// The same beside who calls, who may be anybody: what is said there about usage would be nobody's word.
+    #[must_use]
+    pub fn uncounted(&self) -> Operation {
+        let (key, version) = (self.key.clone(), self.version.clone());
+        Operation { key, slot: self.slot, version, is_counted: false }
+    }
 }
 
 /// An answer that is the same for every request.

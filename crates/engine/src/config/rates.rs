@@ -18,7 +18,9 @@ pub struct RateLimit {
     pub account: u64,
     /// Its own name.
     pub name: Arc<str>,
-    /// `namespace/name` of its policy.
+    /// What said so.
+    pub said_by: SaidBy,
+    /// `namespace/name` of that.
     pub policy: Arc<str>,
     /// What it gives.
     pub rate: Rate,
@@ -32,6 +34,26 @@ pub struct RateLimit {
     pub when: Box<[FaultCondition]>,
     /// Its item of a `RateLimit-Policy` field (draft-ietf-httpapi-ratelimit-headers).
     pub announced: Arc<[u8]>,
+}
+
+/// Kinds that limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidBy {
+    /// Whoever looks after a place.
+    RateLimitPolicy,
+    /// What a subscriber has agreed to.
+    Plan,
+}
+
+impl SaidBy {
+    /// The kind as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SaidBy::RateLimitPolicy => "RateLimitPolicy",
+            SaidBy::Plan => "Plan",
+        }
+    }
 }
 
 /// What tells one caller from another.

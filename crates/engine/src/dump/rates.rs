@@ -7,7 +7,8 @@ use crate::config::{RateKey, RateLimit};
 
 /// One limit.
 pub(super) fn limit(limit: &RateLimit) -> Value {
-    let RateLimit { account: _, name, policy, rate, requests, per, by, when, announced: _ } = limit;
+    let RateLimit { account: _, name, said_by: _, policy, rate, requests, per, by, when, announced: _ } =
+        limit;
     let by = by.iter().map(|key| match key {
         RateKey::Address => "address".to_owned(),
         RateKey::Identity => "identity".to_owned(),

@@ -8,12 +8,14 @@ mod demand;
 mod judgement;
 mod nearest;
 mod question;
+mod right;
 mod text;
 
 pub use changes::{Change, Changes, REQUESTS_MAX, changes};
 pub use demand::Demand;
 pub use judgement::{Judgement, Said};
 pub use question::{Question, QuestionError};
+pub use right::{PlanRight, ProductRight, Right};
 
 use std::net::SocketAddr;
 
@@ -101,6 +103,9 @@ pub struct Answer {
     pub authentication: Option<Demand>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
     pub authorization: Option<Judgement>,
+    /// What must have been subscribed to; `None` when nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Right>,
     /// What answers.
     pub action: Verb,
 }
@@ -302,6 +307,7 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
             let destination = Destination { port: port.address.port, server_name };
             Judgement::new(&authorization.request(&question.source, &destination, &view(question, url)))
         }),
+        access: rule.access.as_deref().map(Right::new),
         action: match &rule.action {
             Action::Forward(backends) => Verb::Forward(choices(config, backends)),
             Action::Redirect(_) => Verb::Redirect(dump::rule(rule, &config.sources)["redirect"].take()),

@@ -70,6 +70,7 @@ impl fmt::Display for Answer {
             filters,
             authentication,
             authorization,
+            access,
             action,
         } = self;
         let mut place = format!("{route} rules[{rule}].matches[{matched}]");
@@ -88,6 +89,7 @@ impl fmt::Display for Answer {
         if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
             return line(f, "answer", "403 denied_by_policy");
         }
+        access.iter().try_for_each(|right| line(f, "access", &right.to_string()))?;
         filters.iter().try_for_each(|filter| line(f, "filter", &filter.to_string()))?;
         match action {
             Verb::Forward(choices) => choices.iter().try_for_each(|choice| choice.write(f)),

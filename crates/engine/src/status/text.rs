@@ -4,7 +4,7 @@ use std::fmt;
 
 use model::kinds::references::ParentRef;
 
-use super::{Conditions, ObjectConditions, ObjectStatus};
+use super::{Condition, Conditions, ObjectConditions, ObjectStatus};
 
 /// `Gateway shop/edge#https`.
 pub(super) fn parent(reference: &ParentRef) -> String {
@@ -38,25 +38,30 @@ impl fmt::Display for Conditions {
 
 impl fmt::Display for ObjectConditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(|_, _| None))
+    }
+}
+
+impl ObjectConditions {
+    /// One line, and below it what is not as hoped, each with the place that `place` knows for it.
+    #[must_use]
+    pub fn text(&self, place: impl Fn(&str, &Condition) -> Option<String>) -> String {
         let key = &self.resource.key;
         let problems: Vec<_> =
             self.status.conditions().filter(|(_, condition)| !condition.is_good()).collect();
         let mark = if problems.is_empty() { "ok" } else { "!!" };
-        write!(f, "{mark}  {} {}{}", key.kind, key.place(), summary(&self.status))?;
+        let mut text = format!("{mark}  {} {}{}", key.kind, key.place(), summary(&self.status));
         for (part, condition) in problems {
+            let place = place(&part, condition).map(|place| format!(" ({place})")).unwrap_or_default();
             let part = if part.is_empty() { part } else { format!("{part}: ") };
-            write!(
-                f,
-                "\n      {part}{}={}/{}",
-                condition.kind.as_str(),
-                condition.status.as_str(),
-                condition.reason.as_str()
-            )?;
+            let (kind, status) = (condition.kind.as_str(), condition.status.as_str());
+            text.push_str(&format!("\n      {part}{kind}={status}/{}", condition.reason.as_str()));
             if !condition.message.is_empty() {
-                write!(f, ": {}", one_line(&condition.message))?;
+                text.push_str(&format!(": {}", one_line(&condition.message)));
             }
+            text.push_str(&place);
         }
-        Ok(())
+        text
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod clusters;
 mod mesh;
+mod usage;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
@@ -61,6 +62,7 @@ pub fn render(shown: &Shown) -> String {
     head(&mut out, "selvedge_workers", "gauge", "Worker threads.");
     line(&mut out, "selvedge_workers", "", shown.workers.len() as u64);
     control(&mut out, shown);
+    usage::render(&mut out, shown);
     let Some(current) = shown.current() else { return out };
     head(&mut out, "selvedge_config_epoch", "gauge", "Number of the change in force.");
     line(&mut out, "selvedge_config_epoch", "", current.config.epoch);

@@ -25,6 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
 use crate::config::{CallerCount, Progress, RouteCount};
+use crate::state::meters::Meters;
 use crate::state::metrics::Metrics;
 use crate::trace::Exported;
 
@@ -34,6 +35,7 @@ pub struct Shown {
     clock: Clock,
     workers: Vec<Arc<Metrics>>,
     exported: Arc<Exported>,
+    meters: Arc<Meters>,
     config: Mutex<Option<Current>>,
     draining: AtomicBool,
     /// Set when configs come from a control plane in another process.
@@ -49,9 +51,14 @@ struct Current {
 impl Shown {
     /// Nothing but counters yet.
     #[must_use]
-    pub fn new(clock: Clock, workers: Vec<Arc<Metrics>>, exported: Arc<Exported>) -> Shown {
+    pub fn new(
+        clock: Clock,
+        workers: Vec<Arc<Metrics>>,
+        exported: Arc<Exported>,
+        meters: Arc<Meters>,
+    ) -> Shown {
         let (config, draining) = (Mutex::default(), AtomicBool::new(false));
-        Shown { clock, workers, exported, config, draining, follows: OnceLock::new() }
+        Shown { clock, workers, exported, meters, config, draining, follows: OnceLock::new() }
     }
 
     /// A config is in force.

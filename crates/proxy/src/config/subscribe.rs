@@ -8,6 +8,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -36,7 +37,9 @@ use crate::customers;
 use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
+use crate::quotas::Borrowing;
 use crate::state::random::Random;
+use crate::usage;
 
 /// Bound of the first wait before a connection is tried again; it doubles with each one that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -46,6 +49,8 @@ const RETRY_LAST: Duration = Duration::from_secs(CONTROL_RETRY_SECONDS as u64);
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(CONTROL_ACCEPT_SECONDS as u64);
 /// Metadata that says when to come again, in milliseconds.
 const RETRY_AFTER: &str = "retry-after-ms";
+/// Longest time to give quotas back at the end.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Longest time a control plane can send us away for.
 const AWAY_FOR: Duration = Duration::from_secs(CONTROL_RETRY_AFTER_SECONDS as u64);
 
@@ -157,7 +162,10 @@ impl Subscription {
             user_agent_version: options.version.clone(),
         };
         let asks = (options.name.clone(), options.serve.names());
+        let borrowing = Borrowing::new(proxy.quotas().clone(), clock, asks.clone());
+        let quotas = proxy.quotas().clone();
         let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
+        let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = match (options.shows, &options.keeper) {
@@ -182,13 +190,17 @@ impl Subscription {
             applied,
             reporter,
             customers,
+            borrowing,
+            usage,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
             runtime.block_on(async {
+                let mut following = pin!(subscriber.follow());
                 tokio::select! {
-                    () = subscriber.follow() => {}
-                    _ = stopped => {}
+                    () = &mut following => {}
+                    // What nobody will spend any more is of use to other gateways, while the connection is there.
+                    _ = stopped => drop(tokio::time::timeout(GIVEN_BACK_WITHIN, quotas.leave()).await),
                 }
             });
             // Its calls and connections end here; what waits in them is nobody's any more.
@@ -225,6 +237,8 @@ struct Subscriber {
     applied: watch::Sender<u64>,
     reporter: Reporter,
     customers: customers::Following,
+    borrowing: Borrowing,
+    usage: usage::Shipping,
 }
 
 /// Why a connection ended.
@@ -272,6 +286,7 @@ impl Subscriber {
                 Ok(()) => Ended { problem: "it ended the stream".to_owned(), is_final: false, after: None },
                 Err(ended) => ended,
             };
+            self.borrowing.quotas().cannot_ask();
             let now = self.clock.now();
             self.progress.change(|state| {
                 if state.connected || state.lost.is_none() {
@@ -316,6 +331,10 @@ impl Subscriber {
         let bearer = self.bearer()?;
         let customers = self.customers.clone().run(control.caller(wire.clone()), bearer.clone());
         let customers = Abort(tokio::spawn(customers));
+        let borrowing = self.borrowing.clone().run(control.caller(wire.clone()), bearer.clone());
+        let borrowing = Abort(tokio::spawn(borrowing));
+        let usage = self.usage.clone().run(control.caller(wire.clone()), bearer.clone());
+        let usage = Abort(tokio::spawn(usage));
         let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
         let reports = Abort(tokio::spawn(reports));
         let mut connected = false;
@@ -339,7 +358,7 @@ impl Subscriber {
             self.applied.send_replace(self.session.epoch().max(epoch));
             *worked = true;
         }
-        drop((reports, customers));
+        drop((reports, customers, borrowing, usage));
         Ok(())
     }
 

@@ -3,11 +3,13 @@
 //! The order is the engine's ([`engine::config::Filter::ORDER`]): it has sorted the list already. Most filters
 //! change nothing here but note what is to be changed; the fields are written once, when the head leaves.
 
+pub mod access;
 pub mod authentication;
 pub mod authorization;
 pub mod cors;
 pub mod fault;
 pub mod mirror;
+pub mod quotas;
 pub mod rates;
 pub mod redirect;
 

@@ -4,6 +4,7 @@
 //! so that whoever keeps asking does not push the end of its wait further away. Callers are told of the limit that is
 //! closest to its end (draft-ietf-httpapi-ratelimit-headers), on answers of every kind.
 
+use std::fmt::Write as _;
 use std::hash::Hasher;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use commerce::rate::Asked;
 use engine::HeaderView;
-use engine::config::{RateKey, RateLimit, Rule};
+use engine::config::{RateKey, RateLimit, Rule, SaidBy};
 
 use crate::caller;
 use crate::exchange::{Exchange, ToldRate};
@@ -26,25 +27,25 @@ use crate::state::parties::{Party, hash_text, hash_value};
 /// A limit does not let it by. It was not charged then.
 #[inline]
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
-    match &rule.rates {
-        None => Ok(()),
-        Some(limits) => ask_all(exchange, rule, limits),
+    if rule.rates.is_none() && exchange.admitted.is_none() {
+        return Ok(());
     }
+    ask_all(exchange, rule)
 }
 
-fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &Rule, limits: &'c [RateLimit]) -> Result<(), Failure> {
+fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     if cors::is_answered_preflight(exchange, rule) {
         return Ok(());
     }
     let now = exchange.worker.clock.nanoseconds();
-    for (at, limit) in limits.iter().enumerate() {
+    for (at, limit) in limits(exchange, rule).enumerate() {
         if !is_about(limit, exchange) {
             continue;
         }
         match exchange.worker.parties.ask(party(limit, exchange), limit.rate, now) {
             Asked::Admitted(left) => tell(exchange, ToldRate { limit, left, retry_after: None }),
             Asked::Refused { retry_after, left } => {
-                forgive(exchange, &limits[..at], now);
+                forgive(exchange, rule, at);
                 exchange.told_rate = Some(ToldRate { limit, left, retry_after });
                 return Err(Failure::RateLimited);
             }
@@ -53,8 +54,23 @@ fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &Rule, limits: &'c [RateLimit]
     Ok(())
 }
 
-fn forgive(exchange: &Exchange<'_>, limits: &[RateLimit], now: u64) {
-    for limit in limits.iter().filter(|limit| is_about(limit, exchange)) {
+/// Every limit of a request: those of the place, then those of the plan on which it came in.
+fn limits<'c>(exchange: &Exchange<'c>, rule: &'c Rule) -> impl Iterator<Item = &'c RateLimit> + use<'c> {
+    let plan = exchange.admitted.map_or(&[][..], |admitted| &admitted.plan.rates);
+    rule.rates.as_deref().unwrap_or_default().iter().chain(plan)
+}
+
+/// Takes back what all of them have charged, because something behind them refuses the request.
+pub fn forgive_all(exchange: &Exchange<'_>, rule: &Rule) {
+    if rule.rates.is_some() || exchange.admitted.is_some() {
+        forgive(exchange, rule, usize::MAX);
+    }
+}
+
+/// Takes back what the first `count` limits have charged.
+fn forgive(exchange: &Exchange<'_>, rule: &Rule, count: usize) {
+    let now = exchange.worker.clock.nanoseconds();
+    for limit in limits(exchange, rule).take(count).filter(|limit| is_about(limit, exchange)) {
         exchange.worker.parties.forgive(party(limit, exchange), limit.rate, now);
     }
 }
@@ -74,6 +90,9 @@ fn is_about(limit: &RateLimit, exchange: &Exchange<'_>) -> bool {
 fn party(limit: &RateLimit, exchange: &Exchange<'_>) -> Party {
     exchange.worker.parties.party(|hasher| {
         hash_value(&limit.account, hasher);
+        if limit.said_by == SaidBy::Plan {
+            hash_subscriber(exchange, hasher);
+        }
         for key in &limit.by {
             match key {
                 RateKey::Address => hash_address(forwarded::client_address(exchange), hasher),
@@ -82,6 +101,15 @@ fn party(limit: &RateLimit, exchange: &Exchange<'_>) -> Party {
             }
         }
     })
+}
+
+/// Limits of a plan belong to a subscription, however many credentials its application has. Who has a plan without
+/// subscribing is told apart by its address.
+fn hash_subscriber(exchange: &Exchange<'_>, hasher: &mut dyn Hasher) {
+    match exchange.admitted.and_then(|admitted| admitted.subscriber) {
+        Some(subscriber) => hash_value(&subscriber.subscription, hasher),
+        None => hash_address(forwarded::client_address(exchange), hasher),
+    }
 }
 
 /// Of IPv6 the first 64 bits: a client has all addresses behind them to itself.
@@ -122,17 +150,19 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// What a refused caller is told beside: fields, and members of the problem document.
+/// What a refused caller is told beside: the value of `Retry-After`, and members of the problem document.
 #[must_use]
-pub fn refusal(told: &ToldRate<'_>) -> (Vec<u8>, String) {
+pub fn refusal(told: &ToldRate<'_>, out: &mut String) -> Vec<u8> {
     let wait = told.retry_after.map_or(1, seconds).max(1);
     // Names of limits and objects hold nothing that JSON would have to escape.
-    let members = format!(
-        ",\"limit\":\"{}\",\"policy\":\"RateLimitPolicy {}\",\"requests\":{},\"seconds\":{},\"retryAfterSeconds\":{wait}",
+    let _ = write!(
+        out,
+        ",\"limit\":\"{}\",\"policy\":\"{} {}\",\"requests\":{},\"seconds\":{},\"retryAfterSeconds\":{wait}",
         told.limit.name,
+        told.limit.said_by.as_str(),
         told.limit.policy,
         told.limit.requests,
         told.limit.per.as_secs_f64(),
     );
-    (wait.to_string().into_bytes(), members)
+    wait.to_string().into_bytes()
 }

@@ -95,6 +95,9 @@ pub fn write(
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
         string(out, b",\"limit\":", told.limit.name.as_bytes());
     }
+    if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
+        string(out, b",\"quota\":", told.quota.name.as_bytes());
+    }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");
         write_display(out, upstream);
@@ -116,6 +119,18 @@ fn write_principal(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
     }
     if let Some(application) = exchange.principal.application() {
         string(out, b",\"application\":", application.name.as_bytes());
+    }
+    if let Some(admitted) = &exchange.admitted {
+        string(out, b",\"plan\":", admitted.plan.name.as_bytes());
+    }
+    if let Some(unadmitted) = &exchange.unadmitted {
+        string(out, b",\"product\":", unadmitted.product.name.as_bytes());
+        for (at, hold) in unadmitted.holds.iter().enumerate() {
+            string(out, if at == 0 { b",\"held_by\":[" } else { b"," }, hold.as_str().as_bytes());
+        }
+        if !unadmitted.holds.is_empty() {
+            out.push(b']');
+        }
     }
     if let Some(why) = exchange.unproven {
         string(out, b",\"authentication\":", why.as_bytes());

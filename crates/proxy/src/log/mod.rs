@@ -23,6 +23,7 @@ use crate::trace;
 mod fields;
 mod line;
 mod session;
+mod usage;
 
 pub use line::write_decisions;
 use line::{END, Query};
@@ -192,7 +193,8 @@ impl Drop for Exchange<'_> {
             return;
         }
         let worker = self.worker;
-        let duration = worker.clock.now().saturating_duration_since(self.request.started);
+        let now = worker.clock.now();
+        let duration = now.saturating_duration_since(self.request.started);
         let cells = match self.rule {
             Some(rule) => worker.metrics.rule(rule.slot),
             None => &worker.metrics.unrouted,
@@ -203,6 +205,7 @@ impl Drop for Exchange<'_> {
         if let Some(failure) = self.outcome.failure {
             worker.metrics.failures[failure as usize].add(1);
             if self.outcome.status == 0 {
+                self.outcome.is_refused = true;
                 self.outcome.status = failure.facts().status;
             }
         }
@@ -218,6 +221,7 @@ impl Drop for Exchange<'_> {
             let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;
             counted.requests.observe(status, micros, request_bytes, response_bytes);
         }
+        usage::count(self, now);
         trace::finish(self);
         if worker.taps.is_any() {
             show(self, duration);

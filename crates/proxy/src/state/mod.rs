@@ -11,11 +11,13 @@ pub mod counterparts;
 pub mod deadlines;
 pub mod health;
 pub mod keys;
+pub mod meters;
 pub mod metrics;
 pub mod open;
 pub mod pairs;
 pub mod parties;
 pub mod ports;
+pub mod quotas;
 pub mod random;
 pub mod verified;
 

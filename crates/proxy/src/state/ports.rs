@@ -8,6 +8,7 @@ use engine::config::Port;
 use tokio::sync::Notify;
 
 use crate::config::Prepared;
+use crate::state::meters::Counted;
 
 /// A config as one worker shares it among its own connections: counted without atomics. The inner count is the one that
 /// workers share, and only a swap touches it.
@@ -63,6 +64,8 @@ pub struct PortState {
     pub drain_begins: Notify,
     /// Connections open now.
     pub connections: Cell<u32>,
+    /// Where requests to operations that came in here were counted the last time.
+    pub metered: Cell<Option<Counted>>,
 }
 
 impl PortState {
@@ -74,6 +77,7 @@ impl PortState {
             phase: Cell::new(Phase::Open),
             drain_begins: Notify::new(),
             connections: Cell::new(0),
+            metered: Cell::new(None),
         }
     }
 

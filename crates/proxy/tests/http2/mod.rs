@@ -38,6 +38,7 @@ impl Gateway {
             admin,
             access_log: LogSink::Off,
             drain: Duration::from_secs(20),
+            usage: None,
             locality: None,
             deleted_ports: proxy::DeletedPorts::Drain,
             member: None,

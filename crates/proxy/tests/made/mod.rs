@@ -7,9 +7,9 @@ use std::time::Duration;
 use engine::Config;
 use engine::authentication::Authentication;
 use engine::config::{
-    Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot, Filter,
-    InboundService, MeshPeer, MeshPort, Origin, Port, Rule, RuleSlot, Security, Settings, Target, Timeouts,
-    UpstreamProtocol,
+    Access, Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot,
+    Filter, InboundService, MeshPeer, MeshPort, Operation, OperationSlot, Origin, Port, Rule, RuleSlot,
+    Security, Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -59,12 +59,27 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
 /// The same, where every rule asks who the caller is.
 #[allow(dead_code, reason = "one test asks for this")]
 pub fn asking(listen: SocketAddr, upstream: SocketAddr, authentication: Arc<Authentication>) -> Config {
+    asking_for(listen, upstream, authentication, None)
+}
+
+/// The same, where every rule asks for a subscription too, and what it carries is counted for that.
+#[allow(dead_code, reason = "one test asks for this")]
+pub fn asking_for(
+    listen: SocketAddr,
+    upstream: SocketAddr,
+    authentication: Arc<Authentication>,
+    access: Option<Arc<Access>>,
+) -> Config {
     let mut config = config(listen, upstream, 20);
     let hosts = (0..20).map(|number| {
         let (pattern, table) = host(number, &[]);
         let entries = table.entries().map(|entry| {
-            let rule =
-                Rule { authentication: Some(authentication.clone()), ..rule("asks", entry.rule.slot.0, &[]) };
+            let rule = Rule {
+                authentication: Some(authentication.clone()),
+                access: access.clone(),
+                operation: access.as_ref().map(|_| Arc::new(operation(entry.rule.slot.0))),
+                ..rule("asks", entry.rule.slot.0, &[])
+            };
             Entry { rule: Arc::new(rule), ..entry.clone() }
         });
         (pattern, Arc::new(HostTable::new(entries.collect())))
@@ -73,6 +88,12 @@ pub fn asking(listen: SocketAddr, upstream: SocketAddr, authentication: Arc<Auth
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
     port.carries = Carries::Http(ListenerTable::new(vec![(HostPattern::new(None), listener)]));
     config
+}
+
+#[allow(dead_code, reason = "one test asks for this")]
+fn operation(slot: u32) -> Operation {
+    let (key, version) = (format!("GET /{slot}").into(), "shop/pets-v1".into());
+    Operation { key, slot: OperationSlot(slot), version, is_counted: true }
 }
 
 /// The same, where a member of the mesh must answer at the upstream's address.
@@ -173,6 +194,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         rates: None,
         authentication: None,
         authorization: None,
+        access: None,
         operation: None,
     }
 }

@@ -39,6 +39,7 @@ impl Side {
             access_log: LogSink::File(log.clone()),
             drain: Duration::from_secs(1),
             member: Some(member.clone()),
+            usage: None,
             locality: None,
             deleted_ports: proxy::DeletedPorts::Drain,
         };

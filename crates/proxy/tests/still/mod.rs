@@ -70,6 +70,7 @@ fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Mem
         access_log,
         drain: Duration::from_secs(1),
         member,
+        usage: None,
         locality: None,
         deleted_ports: proxy::DeletedPorts::Drain,
     };

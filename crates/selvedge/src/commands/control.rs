@@ -11,7 +11,7 @@ use control::server::{self, OpenError, Server, ServerOptions, StartError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::up::Signals;
+use super::signals::Signals;
 use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -80,8 +80,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     })
 }
 
-/// How long nothing may have been written before the code that only writes need is let go of.
-const QUIET: Duration = Duration::from_secs(2);
+/// How long nothing may have been written before the code that only writes need is let go of. Shorter, and the statuses
+/// that follow a write would still be under way.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Lets go of the program's code whenever what is wanted has settled; what is still needed comes back by itself.
 async fn let_go_of_code(mut revision: watch::Receiver<u64>) {

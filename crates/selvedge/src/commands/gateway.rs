@@ -13,7 +13,8 @@ use clap::Args;
 use discovery::{Interest, TokenFile};
 use proxy::ControlAddress;
 
-use super::up::{Admin, Signals, access_log, admin_address, check_access_log};
+use super::signals::Signals;
+use super::up::{Admin, access_log, admin_address, check_access_log};
 use crate::exit::{Exit, Failure};
 use crate::gateway::{GatewayOptions, RunningGateway, StartError, event};
 use crate::output;
@@ -135,6 +136,7 @@ fn options(arguments: &Arguments, token: TokenFile) -> GatewayOptions {
         token,
         serve: if names.is_empty() { Interest::All } else { Interest::Gateways(names) },
         cache: arguments.cache.clone(),
+        usage: None,
         workers: arguments.workers.map_or(cores, NonZeroUsize::get),
         bind: arguments.bind,
         admin: match arguments.admin {

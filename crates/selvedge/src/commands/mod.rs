@@ -18,6 +18,7 @@ pub mod get;
 pub mod key;
 pub mod mesh;
 pub mod sidecar;
+mod signals;
 pub mod status;
 pub mod subscribe;
 pub mod subscription;
@@ -25,6 +26,7 @@ pub mod tap;
 pub mod token;
 pub mod top;
 pub mod up;
+pub mod usage;
 pub mod validate;
 pub mod version;
 

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::commands::OutputForm;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::show::spoken;
 
 /// Check configuration files and show what would become of every object
 ///
@@ -43,7 +44,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::note(format_args!("warning: {warning}"));
     }
     match arguments.output {
-        OutputForm::Text => output::data(&snapshot.conditions),
+        OutputForm::Text => {
+            let objects = snapshot.conditions.iter();
+            objects.for_each(|object| output::data(spoken::text(object, &snapshot.resources)));
+        }
         OutputForm::Json => output::data(format_args!("{:#}", objects(&snapshot))),
     }
     if !snapshot.conditions.all_good() {

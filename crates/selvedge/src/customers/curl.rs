@@ -3,9 +3,12 @@
 //! It is read from the objects, as far as this user may see them. What cannot be told is left out rather than guessed:
 //! a line that does not work is worse than none.
 
-use client::{ApiKind, Client, Collection, Object};
-use model::kinds::{KindName, PRODUCT_GROUP};
+use client::{Client, Collection, Object};
+use model::kinds::KindName;
 use serde_json::Value;
+
+use crate::commands::api::described;
+use crate::product::sample::sample;
 
 /// Where a product answers: `http://HOST:PORT/base`, and the host to name when that is another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +27,23 @@ impl Served {
     }
 }
 
-/// Where a product is served, if that can be told.
+/// Where a product is served, if that can be told: at an operation of its first version that can be read as it stands.
 pub async fn served(client: &Client, namespace: &str, product: &str) -> Option<Served> {
-    let of = |kind, plural| ApiKind::new(PRODUCT_GROUP, "v1alpha1", kind, plural, true);
-    let products = Collection::within(of("APIProduct", "apiproducts"), namespace);
-    let product = client.get(&products, product).await.ok()?;
-    let version = product.0.pointer("/spec/apis/0/version")?.as_str()?.to_owned();
-    let versions = Collection::within(of("APIVersion", "apiversions"), namespace);
-    let version = client.get(&versions, &version).await.ok()?;
+    let product = client.get(&Collection::within(KindName::ApiProduct, namespace), product).await.ok()?;
+    let part = product.0.pointer("/spec/apis/0")?;
+    let versions = Collection::within(KindName::ApiVersion, namespace);
+    let version = client.get(&versions, part.get("version")?.as_str()?).await.ok()?;
     let parent = version.0.pointer("/spec/parentRefs/0")?;
     let place = parent.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
     let gateways = Collection::within(KindName::Gateway, place);
     let gateway = client.get(&gateways, parent.get("name")?.as_str()?).await.ok()?;
-    served_by(&version, &gateway)
+    let description = described(client, namespace, Some(version.text("/spec/revision"))).await.ok()??;
+    let listed = part.get("operations").and_then(Value::as_array);
+    let path = sample(&description, |key| listed.is_none_or(|listed| listed.iter().any(|one| one == key)))?;
+    served_by(&version, &gateway, &path)
 }
 
-fn served_by(version: &Object, gateway: &Object) -> Option<Served> {
+fn served_by(version: &Object, gateway: &Object, path: &str) -> Option<Served> {
     let listener = gateway.0.pointer("/spec/listeners/0")?;
     let scheme = if listener.get("protocol")?.as_str()? == "HTTPS" { "https" } else { "http" };
     let port = listener.get("port")?.as_u64()?;
@@ -49,7 +53,7 @@ fn served_by(version: &Object, gateway: &Object) -> Option<Served> {
     let base = base.map_or_else(|| format!("/{api}"), str::to_owned);
     let selector = version.0.pointer("/spec/selector/path").and_then(Value::as_str).unwrap_or_default();
     let host = version.0.pointer("/spec/hostnames/0").and_then(Value::as_str);
-    let path = format!("{}{selector}/", base.trim_end_matches('/'));
+    let path = format!("{}{selector}{path}", base.trim_end_matches('/'));
     let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
     Some(Served { url: format!("{scheme}://{address}:{port}{path}"), host: host.map(str::to_owned) })
 }
@@ -70,11 +74,11 @@ mod tests {
             "status": { "addresses": [{ "value": "127.0.0.1" }] },
         }));
 
-        let served = served_by(&version, &gateway).expect("all is there");
+        let served = served_by(&version, &gateway, "/pets").expect("all is there");
 
         assert_eq!(
             served.line("sk_live_x"),
-            "curl -H 'x-api-key: sk_live_x' -H 'host: petstore.example' http://127.0.0.1:8080/petstore/v1/"
+            "curl -H 'x-api-key: sk_live_x' -H 'host: petstore.example' http://127.0.0.1:8080/petstore/v1/pets"
         );
     }
 }

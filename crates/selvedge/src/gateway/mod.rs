@@ -29,6 +29,8 @@ pub struct GatewayOptions {
     pub serve: Interest,
     /// Where to keep the last good configuration.
     pub cache: Option<PathBuf>,
+    /// Where usage is counted until the ledger has it; beside the cache when absent, and in memory only without either.
+    pub usage: Option<PathBuf>,
     /// Worker threads, one a core.
     pub workers: usize,
     /// Where Gateways listen that name no address.
@@ -61,6 +63,7 @@ impl GatewayOptions {
             token,
             serve: Interest::All,
             cache: None,
+            usage: None,
             workers: 1,
             bind: Ipv4Addr::UNSPECIFIED.into(),
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
@@ -82,6 +85,9 @@ pub enum StartError {
     #[error("cannot follow the control plane: {0}")]
     Subscription(std::io::Error),
 }
+
+/// Name of the folder of counters beside the cache.
+const USAGE: &str = "usage";
 
 /// Who a gateway is in a mesh: the Gateway, and the workload `namespace/name`. One that serves several Gateways would
 /// have to be several, and is nobody.
@@ -120,12 +126,21 @@ impl RunningGateway {
     /// See [`StartError`].
     pub fn start(options: GatewayOptions, tell: Tell) -> Result<RunningGateway, StartError> {
         let GatewayOptions { name, controls, token, serve, cache, workers, bind, .. } = options;
-        let GatewayOptions { admin, access_log, drain, locality, tell_identity, .. } = options;
+        let GatewayOptions { admin, access_log, drain, locality, tell_identity, usage, .. } = options;
         let member = Member::new();
         let in_mesh = Some(Arc::clone(&member));
         let deleted_ports = DeletedPorts::Drain;
-        let proxy =
-            proxy::Options { workers, admin, access_log, drain, locality, member: in_mesh, deleted_ports };
+        let usage = usage.or_else(|| cache.as_ref().map(|folder| folder.join(USAGE)));
+        let proxy = proxy::Options {
+            workers,
+            admin,
+            access_log,
+            drain,
+            locality,
+            usage,
+            member: in_mesh,
+            deleted_ports,
+        };
         let proxy = Proxy::start(proxy).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -174,9 +189,11 @@ impl RunningGateway {
         self.subscription.progress().now()
     }
 
-    /// Stops following, stops accepting, lets requests end within the drain time, and returns when all is closed.
+    /// Stops accepting, lets requests end within the drain time, stops following, and returns when all is closed. Its
+    /// control plane is heard until the last request has ended, so that quotas can be asked for it.
     pub fn stop(self) {
         let RunningGateway { proxy, subscription } = self;
+        proxy.empty();
         subscription.stop();
         if let Some(proxy) = Arc::into_inner(proxy) {
             proxy.drain();

@@ -5,6 +5,8 @@
 pub mod bind;
 pub mod publication;
 pub mod publish;
+pub mod sample;
+pub mod trial;
 
 use std::path::Path;
 

@@ -25,6 +25,17 @@ pub struct Publication {
     pub text: String,
     /// What people call the API.
     pub title: String,
+    /// How its free plan is had.
+    pub free: Free,
+}
+
+/// How a free plan is had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Free {
+    /// By everybody, as often as they like.
+    Open,
+    /// With a key or an identity of the mesh, within limits.
+    Subscribed,
 }
 
 impl Publication {
@@ -44,6 +55,7 @@ impl Publication {
             file: file.rsplit('/').next().unwrap_or(file).to_owned(),
             text: text.to_owned(),
             title: description.title.to_string(),
+            free: Free::Open,
         }
     }
 
@@ -51,6 +63,12 @@ impl Publication {
     #[must_use]
     pub fn version(&self) -> String {
         format!("{}-{}", self.api, slug(&self.label))
+    }
+
+    /// Name of the free plan.
+    #[must_use]
+    pub fn plan(&self) -> String {
+        format!("{}-free", self.api)
     }
 
     /// Name of the revision: the same text is the same revision, whoever publishes it and how often.
@@ -71,8 +89,14 @@ impl Publication {
     #[must_use]
     pub fn once(&self) -> Vec<(KindName, Value)> {
         let (api, version) = (self.api.as_str(), self.version());
-        let plan =
-            json!({ "product": api, "version": 1, "state": "Published", "title": "Free", "credentials": [] });
+        let mut plan = json!({ "product": api, "version": 1, "state": "Published", "title": "Free" });
+        match self.free {
+            Free::Open => plan["credentials"] = json!([]),
+            Free::Subscribed => {
+                plan["credentials"] = json!(["APIKey", "SPIFFE"]);
+                plan["rates"] = json!([{ "requests": 50, "per": "1s" }]);
+            }
+        }
         vec![
             (
                 KindName::Api,
@@ -96,7 +120,7 @@ impl Publication {
                     }),
                 ),
             ),
-            (KindName::Plan, self.object(KindName::Plan, &format!("{api}-free"), plan)),
+            (KindName::Plan, self.object(KindName::Plan, &self.plan(), plan)),
         ]
     }
 

@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod difference;
 pub mod form;
 pub mod jsonpath;
+pub mod spoken;
 pub mod table;
 
 /// `3 routes`, `1 route`.

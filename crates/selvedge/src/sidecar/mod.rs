@@ -39,7 +39,7 @@ pub use options::{SidecarOptions, WORKLOAD_API};
 
 use around::Around;
 use names::{Names, Saying};
-use options::{CACHE, IDENTITY};
+use options::{CACHE, IDENTITY, USAGE};
 
 /// Told of everything that happens, from several threads.
 pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
@@ -134,6 +134,7 @@ impl RunningSidecar {
             drain: options.drain,
             member: Some(member.clone()),
             locality: options.workload.locality.clone(),
+            usage: Some(options.data.join(USAGE)),
             // A policy that changed may take a Service from us, and closes nothing.
             deleted_ports: DeletedPorts::LetEnd,
         });

@@ -80,5 +80,7 @@ impl SidecarOptions {
 pub const WORKLOAD_API: &str = "spiffe/workload.sock";
 /// Where the last good configuration is in the data folder.
 pub const CACHE: &str = "cache";
+/// Where usage is counted until the ledger has it.
+pub const USAGE: &str = "usage";
 /// Where key and certificate are in the data folder.
 pub const IDENTITY: &str = "identity";

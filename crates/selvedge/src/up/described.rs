@@ -16,9 +16,10 @@ use super::example::{free_port, is_free};
 use super::kept::{Kept, KeptEvent, Listener};
 use crate::clock::Stopwatch;
 use crate::exit::Failure;
-use crate::product::publication::Publication;
+use crate::product::publication::{Free, Publication};
 use crate::product::publish::{Outcome, publish};
-use crate::product::read;
+use crate::product::sample::sample;
+use crate::product::{read, trial};
 use crate::remote::{block_on, failure};
 
 /// Port of the Gateway, when nothing else has it.
@@ -53,8 +54,11 @@ impl Described {
             port.map_err(|error| Failure::machine(format!("no port is free: {error}"), "try again"))?;
         Ok(Described {
             file: file.to_path_buf(),
-            publication: Publication::new(&description, &name, &text),
-            sample: sample(&description),
+            publication: Publication {
+                free: Free::Subscribed,
+                ..Publication::new(&description, &name, &text)
+            },
+            sample: sample(&description, |_| true),
             operations: description.operations.len(),
             port,
         })
@@ -90,11 +94,12 @@ spec: {{ gatewayClassName: selvedge, listeners: [{{ name: http, port: {}, protoc
         format!("http://127.0.0.1:{}{}", self.port, self.publication.base())
     }
 
-    /// A request to try.
+    /// A request to try, with a key where one is needed.
     #[must_use]
-    pub fn sample(&self) -> Option<String> {
+    pub fn sample(&self, key: Option<&str>) -> Option<String> {
         let path = self.sample.as_ref()?;
-        Some(format!("curl '{}{path}'", self.url()))
+        let key = key.map(|key| format!("-H 'x-api-key: {key}' ")).unwrap_or_default();
+        Some(format!("curl {key}'{}{path}'", self.url()))
     }
 
     /// Publishes it, and waits until the gateway runs on it.
@@ -103,11 +108,18 @@ spec: {{ gatewayClassName: selvedge, listeners: [{{ name: http, port: {}, protoc
     /// What the control plane refuses.
     pub fn publish(&self, kept: &Kept) -> Result<Outcome, Failure> {
         let outcome = block_on(publish(&client(kept)?, &self.publication))?;
-        let waited = Stopwatch::start();
-        while !is_served(kept) && waited.elapsed() < SERVED_TIMEOUT {
-            std::thread::sleep(LOOK);
-        }
+        wait_until(|| is_served(kept));
         Ok(outcome)
+    }
+
+    /// A key for whoever tries it, and waits until the gateway knows it; `None` where nobody needs one.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub fn key(&self, kept: &Kept) -> Result<Option<String>, Failure> {
+        let Some(trial) = block_on(trial::begin(client(kept)?, &self.publication))? else { return Ok(None) };
+        wait_until(|| kept.progress().customers.is_some_and(|customers| customers.epoch >= trial.epoch));
+        Ok(Some(trial.key))
     }
 
     /// Publishes every edit of the file.
@@ -147,32 +159,14 @@ fn client(kept: &Kept) -> Result<Client, Failure> {
     Client::new(endpoint).map_err(failure)
 }
 
+fn wait_until(is_so: impl Fn() -> bool) {
+    let waited = Stopwatch::start();
+    while !is_so() && waited.elapsed() < SERVED_TIMEOUT {
+        std::thread::sleep(LOOK);
+    }
+}
+
 fn is_served(kept: &Kept) -> bool {
     let wanted = kept.server().views().epoch_of(&Interest::All);
     wanted.is_some_and(|wanted| kept.progress().epoch >= wanted)
-}
-
-/// A path that can be asked for as it stands: read, without a body, without parameters that must be there.
-fn sample(description: &apis::Description) -> Option<String> {
-    let gets = description.operations.iter().filter(|operation| &*operation.method == "GET");
-    let open = gets.filter(|operation| operation.security.is_open());
-    let mut plain: Vec<_> = open
-        .filter(|operation| {
-            operation.parameters.iter().all(|one| !one.required || one.place == apis::Place::Path)
-        })
-        .collect();
-    plain.sort_by_key(|operation| operation.template.parameters().count());
-    let operation = plain.first()?;
-    let value = |name: &str| {
-        let parameter = operation.parameters.iter().find(|one| &*one.name == name);
-        let example = parameter.and_then(|one| one.examples.first());
-        example.map_or_else(
-            || "1".to_owned(),
-            |example| match &example.value {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            },
-        )
-    };
-    Some(operation.template.filled(value))
 }

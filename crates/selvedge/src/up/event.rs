@@ -8,7 +8,10 @@ use control::Snapshot;
 use control::status::{BindResult, socket};
 use engine::config::BindAddress;
 use engine::status::{Conditions, ObjectConditions};
+use model::Resources;
 use model::violation::Violations;
+
+use crate::show::spoken;
 
 /// Most objects whose problems are printed with a change.
 pub const PROBLEMS_SHOWN_MAX: usize = 20;
@@ -63,7 +66,7 @@ impl Event {
             change: snapshot.change,
             summary: snapshot.summary(),
             took,
-            problems: problems(state.conditions),
+            problems: problems(state.conditions, &snapshot.resources),
             warnings: state.warnings.clone(),
             unbound: state.bound.iter().filter(|result| result.error.is_some()).cloned().collect(),
         }
@@ -81,13 +84,18 @@ pub struct Outcome<'a> {
     pub warnings: Vec<String>,
 }
 
-/// Objects that do not work as they stand, as people read them: at most [`PROBLEMS_SHOWN_MAX`].
+/// Objects that do not work as they stand, as people read them, each with its place in `files`: at most
+/// [`PROBLEMS_SHOWN_MAX`].
 #[must_use]
-pub fn problems(conditions: &Conditions) -> Vec<String> {
+pub fn problems(conditions: &Conditions, files: &Resources) -> Vec<String> {
     let bad =
         |object: &&ObjectConditions| object.status.conditions().any(|(_, condition)| !condition.is_good());
-    let mut shown: Vec<String> =
-        conditions.iter().filter(bad).take(PROBLEMS_SHOWN_MAX).map(ToString::to_string).collect();
+    let mut shown: Vec<String> = conditions
+        .iter()
+        .filter(bad)
+        .take(PROBLEMS_SHOWN_MAX)
+        .map(|object| spoken::text(object, files))
+        .collect();
     let more = conditions.iter().filter(bad).count() - shown.len();
     if more > 0 {
         shown.push(format!("and {more} more; `selvedge validate` shows all"));

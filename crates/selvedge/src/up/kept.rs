@@ -13,7 +13,7 @@ use std::time::Duration;
 use control::apply::Applier;
 use control::clock::Clock;
 use control::declare::{DeclareError, Declared};
-use control::server::{self, Server, ServerOptions};
+use control::server::{self, Judged, Server, ServerOptions};
 use control::sources::{Read, Sources};
 use control::status::BindResult;
 use control::store::StoreError;
@@ -22,14 +22,17 @@ use control::watch::Watch;
 use discovery::{Interest, TokenFile};
 use model::{Resources, Violations};
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch::{self, Receiver as Receive};
 
-use super::{Source, UpOptions, text_file};
+use super::{Source, UpOptions, event, text_file};
 use crate::clock::Stopwatch;
 use crate::console;
 use crate::gateway::{GatewayOptions, RunningGateway};
 
 /// Name under which the gateway of this process reports.
 const NAME: &str = "up";
+/// Folder within that of the data where the gateway counts usage until the ledger has it.
+const USAGE: &str = "usage";
 /// Most epochs that wait to be heard of at the start. Past it they are not told; the newest is asked for anyway.
 const EPOCHS_WAITING_MAX: usize = 64;
 /// Longest time from the start to a gateway that runs on what the store holds. Past it the start goes on without it.
@@ -57,6 +60,13 @@ pub enum KeptEvent {
     Landed,
     /// A description that was edited is published.
     Published(String),
+    /// Other objects than before do not work as they stand.
+    Problems {
+        /// They, one line or more each; none when all do.
+        problems: Vec<String>,
+        /// Certificates that are in use although they are expired or not yet valid.
+        warnings: Vec<String>,
+    },
 }
 
 /// Told of everything that happens after the start, from several threads.
@@ -74,6 +84,9 @@ pub enum KeptError {
     /// The store did not take what the files ask for.
     #[error("cannot apply the files: {0}")]
     Declare(DeclareError),
+    /// The gateway.
+    #[error(transparent)]
+    Gateway(#[from] crate::gateway::StartError),
     /// The machine said no.
     #[error("{0}")]
     Machine(String),
@@ -84,6 +97,8 @@ pub struct Kept {
     runtime: Runtime,
     server: Server,
     gateway: RunningGateway,
+    /// What the files ask for, with their lines.
+    files: Receive<Resources>,
     /// Ends first, so that no change arrives while everything drains.
     watch: Option<Watch>,
 }
@@ -93,6 +108,8 @@ struct Files {
     sources: Sources,
     applier: Applier,
     asked: Resources,
+    /// The same, and what could not be taken; for messages.
+    told: watch::Sender<Resources>,
     declared: Declared,
     /// What the files ask for and the store could not take.
     waiting: Option<Resources>,
@@ -108,6 +125,7 @@ impl Kept {
     pub fn start(options: UpOptions, kept: KeptOptions, listener: Listener) -> Result<Kept, KeptError> {
         let clock = Clock::system();
         let runtime = runtime()?;
+        let usage = kept.data.join(USAGE);
         let server = ServerOptions {
             data: kept.data,
             database: None,
@@ -128,13 +146,15 @@ impl Kept {
             Untaken::Mistakes(violations) => KeptError::Refused(violations),
             Untaken::Undeclared(error) | Untaken::Away(error) => KeptError::Declare(error),
         })?;
-        let (gateway, epochs) = gateway(&options, &server, Arc::clone(&listener))?;
+        let (gateway, epochs) = gateway(&options, &server, usage, Arc::clone(&listener))?;
         wait_for_first_epoch(&server, &epochs);
+        let told = lock(&files).told.subscribe();
+        runtime.spawn(tell_problems(server.judged(), told.clone(), Arc::clone(&listener)));
         let watch = match options.source {
-            Source::Files(paths) => Some(watch(paths, &files, runtime.handle().clone(), listener)?),
+            Source::Files(paths) => Some(follow(paths, &files, runtime.handle().clone(), listener)?),
             Source::Text(_) => None,
         };
-        Ok(Kept { runtime, server, gateway, watch })
+        Ok(Kept { runtime, server, gateway, files: told, watch })
     }
 
     /// The control plane.
@@ -162,9 +182,15 @@ impl Kept {
         bound.map(|bound| BindResult { address: bound.address, error: bound.error }).collect()
     }
 
+    /// What the files ask for, with their lines.
+    #[must_use]
+    pub fn files(&self) -> Resources {
+        self.files.borrow().clone()
+    }
+
     /// Stops following files, lets requests end within the drain time, and returns when all is closed.
     pub fn stop(self) {
-        let Kept { runtime, server, gateway, watch } = self;
+        let Kept { runtime, server, gateway, watch, .. } = self;
         drop(watch);
         gateway.stop();
         runtime.block_on(server.stop());
@@ -189,6 +215,7 @@ impl Files {
             sources: Sources::new(paths),
             applier: Applier::default(),
             asked: Resources::new(),
+            told: watch::Sender::default(),
             declared,
             waiting: None,
             is_retried: false,
@@ -208,6 +235,8 @@ impl Files {
     }
 
     fn declare(&mut self, asked: Resources, runtime: &Handle) -> Result<(), Untaken> {
+        // Before it is judged: what is then said of it needs its lines.
+        self.told.send_replace(asked.clone());
         match runtime.block_on(self.declared.apply(&asked)) {
             Ok(_) => {
                 self.asked = asked;
@@ -269,6 +298,7 @@ fn runtime() -> Result<Runtime, KeptError> {
 fn gateway(
     options: &UpOptions,
     server: &Server,
+    usage: PathBuf,
     listener: Listener,
 ) -> Result<(RunningGateway, Receiver<u64>), KeptError> {
     let machine = |what: &str, error: &dyn std::fmt::Display| KeptError::Machine(format!("{what}: {error}"));
@@ -285,6 +315,7 @@ fn gateway(
         access_log: options.access_log.clone(),
         drain: options.drain,
         locality: options.locality.clone(),
+        usage: Some(usage),
         ..GatewayOptions::new(NAME, control, token)
     };
     let (tell, epochs) = mpsc::sync_channel(EPOCHS_WAITING_MAX);
@@ -295,9 +326,7 @@ fn gateway(
         }
         listener(KeptEvent::Gateway(event));
     };
-    let started = RunningGateway::start(options, Arc::new(told));
-    let running = started.map_err(|error| KeptError::Machine(error.to_string()))?;
-    Ok((running, epochs))
+    Ok((RunningGateway::start(options, Arc::new(told))?, epochs))
 }
 
 fn wait_for_first_epoch(server: &Server, epochs: &Receiver<u64>) {
@@ -310,7 +339,25 @@ fn wait_for_first_epoch(server: &Server, epochs: &Receiver<u64>) {
     }
 }
 
-fn watch(
+/// Tells what does not work whenever that is something else than before, whoever changed it.
+async fn tell_problems(mut judged: Receive<Arc<Judged>>, files: Receive<Resources>, listener: Listener) {
+    let said = |judged: &Judged| {
+        (event::problems(&judged.snapshot.conditions, &files.borrow()), judged.warnings.clone())
+    };
+    let newest = Arc::clone(&judged.borrow_and_update());
+    let mut before = said(&newest);
+    while judged.changed().await.is_ok() {
+        let newest = Arc::clone(&judged.borrow_and_update());
+        let now = said(&newest);
+        if now != before {
+            before.clone_from(&now);
+            let (problems, warnings) = now;
+            listener(KeptEvent::Problems { problems, warnings });
+        }
+    }
+}
+
+fn follow(
     paths: Vec<PathBuf>,
     files: &Arc<Mutex<Files>>,
     runtime: Handle,

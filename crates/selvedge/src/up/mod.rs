@@ -11,6 +11,7 @@ pub mod described;
 pub mod event;
 pub mod example;
 pub mod kept;
+pub mod private;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -88,6 +89,14 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// The proxy did not start with this admin address.
+    #[must_use]
+    pub fn of_proxy(admin: Option<SocketAddr>, error: std::io::Error) -> StartError {
+        StartError::Machine { what: what_failed(admin), error }
+    }
+}
+
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -154,10 +163,17 @@ impl Running {
         };
         let snapshot = first.and_then(|files| control.apply(&files)).map_err(StartError::Refused)?;
         let deleted_ports = DeletedPorts::Drain;
-        let proxy =
-            proxy::Options { workers, admin, access_log, drain, locality, member: None, deleted_ports };
-        let proxy =
-            Proxy::start(proxy).map_err(|error| StartError::Machine { what: what_failed(admin), error })?;
+        let proxy = proxy::Options {
+            workers,
+            admin,
+            access_log,
+            drain,
+            locality,
+            usage: None,
+            member: None,
+            deleted_ports,
+        };
+        let proxy = Proxy::start(proxy).map_err(|error| StartError::of_proxy(admin, error))?;
         let (admin, conditions) = (proxy.admin_address(), snapshot.conditions.clone());
         let mut state =
             State { control, sources, proxy: Some(proxy), bound: Vec::new(), conditions, listener };

@@ -1,6 +1,11 @@
 //! From a command to an answer: applications, their keys, and how soon a gateway knows what became of them. A real
 //! control plane, a real gateway that follows it, and the command line as a process.
 
+mod products;
+mod quotas;
+mod quotas_in_time;
+mod usage;
+
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -19,7 +24,7 @@ const HOST: &str = "a.example";
 struct Stage {
     plane: ControlPlane,
     scene: Scene,
-    _upstream: Upstream,
+    _upstream: Option<Upstream>,
 }
 
 impl Stage {
@@ -31,7 +36,12 @@ impl Stage {
             "metadata": { "name": "keys", "namespace": "default" },
             "spec": { "methods": [{ "apiKey": { "in": [{ "header": "x-api-key" }] } }] },
         }));
-        let stage = Stage { plane: ControlPlane::start().await, scene, _upstream: upstream };
+        Stage { _upstream: Some(upstream), ..Stage::of(scene).await }
+    }
+
+    /// One with these objects.
+    async fn of(scene: Scene) -> Stage {
+        let stage = Stage { plane: ControlPlane::start().await, scene, _upstream: None };
         let file = stage.plane.folder().join("scene.yaml");
         std::fs::write(&file, stage.scene.yaml()).expect("a file");
         stage.done(&["apply", "--allow-unresolved", "-f", file.to_str().expect("text")]).await;

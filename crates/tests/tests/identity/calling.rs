@@ -69,6 +69,7 @@ fn serve(member: Arc<Member>, config: Config) -> Proxy {
         drain: Duration::from_secs(1),
         member: Some(member),
         locality: None,
+        usage: None,
         deleted_ports: proxy::DeletedPorts::Drain,
     });
     let proxy = proxy.expect("it starts");

@@ -128,6 +128,7 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
                 access_log: proxy::LogSink::Off,
                 drain: Duration::from_secs(1),
                 member: None,
+                usage: None,
                 locality: None,
                 deleted_ports: proxy::DeletedPorts::Drain,
             });

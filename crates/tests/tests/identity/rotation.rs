@@ -47,6 +47,7 @@ impl Following {
                 access_log: proxy::LogSink::Off,
                 drain: Duration::from_secs(1),
                 member: None,
+                usage: None,
                 locality: None,
                 deleted_ports: proxy::DeletedPorts::Drain,
             });

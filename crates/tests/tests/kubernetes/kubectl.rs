@@ -149,6 +149,64 @@ async fn kubectl_explains_fields_from_our_schemas() {
     .await;
 }
 
+/// What is offered, and who calls it: the first are objects like all others, the last are rows of customers.
+const OFFERED: &str = "
+apiVersion: product.selvedge.dev/v1alpha1
+kind: API
+metadata: { name: petstore, namespace: shop }
+spec: { title: Petstore, protocol: REST }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: APIProduct
+metadata: { name: pets, namespace: shop }
+spec: { title: Pets, state: Draft, apis: [{ version: petstore-v1 }] }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: Team
+metadata: { name: phones, namespace: shop }
+spec: { title: Phones }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: Application
+metadata: { name: mobile, namespace: shop }
+spec: { team: phones }
+---
+apiVersion: product.selvedge.dev/v1alpha1
+kind: Credential
+metadata: { name: first, namespace: shop }
+spec: { application: mobile }
+";
+
+#[tokio::test]
+async fn kubectl_knows_products_and_customers_like_all_other_kinds() {
+    with_each(async |kubectl| {
+        let first = kubectl.applies(OFFERED).await;
+        let second = kubectl.applies(OFFERED).await;
+        let changed = kubectl.applies(&OFFERED.replace("title: Phones", "title: All phones")).await;
+        let everything = "apis.product.selvedge.dev,apiproducts,teams,applications,credentials";
+        let shown = kubectl.says(&["-n", "shop", "get", everything]).await;
+
+        assert_eq!(first.lines().filter(|line| line.ends_with("created")).count(), 5, "{first}");
+        assert_eq!(second.lines().filter(|line| line.ends_with("unchanged")).count(), 5, "{second}");
+        assert_eq!(changed.lines().filter(|line| line.ends_with("configured")).count(), 1, "{changed}");
+        for name in ["petstore", "pets", "phones", "mobile", "first"] {
+            assert!(shown.contains(name), "{shown}");
+        }
+        let explained = kubectl.says(&["explain", "application.spec"]).await;
+        assert!(explained.contains("team"), "{explained}");
+        let patch = ["-n", "shop", "label", "application", "mobile", "tier=gold"];
+        assert!(kubectl.says(&patch).await.contains("labeled"));
+        // Its credential goes with the application, and a team stays as long as an application belongs to it.
+        let all =
+            ["application/mobile", "team/phones", "apiproduct/pets", "api.product.selvedge.dev/petstore"];
+        for one in all {
+            assert!(kubectl.says(&["-n", "shop", "delete", one]).await.contains("deleted"));
+        }
+        assert_eq!(kubectl.says(&["-n", "shop", "get", everything, "-o", "name"]).await, "");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn kubectl_refuses_a_slip_before_it_is_sent_or_we_do() {
     with_each(async |kubectl| {

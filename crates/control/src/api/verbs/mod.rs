@@ -83,6 +83,7 @@ pub async fn answer(state: &Arc<State>, request: Request) -> Result<Answer, Stat
         | Endpoint::Proxies
         | Endpoint::MeshPictures
         | Endpoint::RouteTraffic
+        | Endpoint::GetQuotas
         | Endpoint::Events => Err(Status::no_such_path()),
     };
     if let (Err(status), true) = (&answered, asked.is_write()) {

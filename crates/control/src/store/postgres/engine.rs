@@ -1,14 +1,14 @@
 //! How PostgreSQL is written to: by one connection of each control plane, one transaction after the other.
 //!
 //! The row with the epoch is locked first, so writers of all control planes stand in one line and what they commit is
-//! seen in the order of the revisions. Whole groups are written with one statement a table.
+//! seen in the order of the revisions. Whole groups are written with one statement.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::ResourceKey;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres};
 
 use super::watching::Hint;
 use crate::store::customers::sql::postgres as customers;
@@ -18,9 +18,13 @@ use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::{Line, within};
+use crate::store::quotas::sql::postgres as quotas;
+use crate::store::quotas::{QuotaRow, Wrote};
 use crate::store::rows::{Row, key, namespace_of, number, revision};
+use crate::store::usage::sql::postgres as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
-use crate::store::{AuditEntry, ChangeSet, Fence, Revision, StoreError};
+use crate::store::{ChangeSet, Fence, Revision, StoreError};
 
 /// The connection that writes.
 pub(super) struct PostgresEngine {
@@ -108,6 +112,36 @@ impl Engine for PostgresEngine {
         .await
     }
 
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<Wrote>, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let written = quotas::write(&mut connection, rows).await?;
+            self.line.keep(connection);
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn forget_quotas(&mut self, ended_before: i64) -> Result<(), StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            quotas::forget(&mut connection, ended_before).await?;
+            self.line.keep(connection);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        within(self.patience, async {
+            let mut connection = self.line.take().await?;
+            let kept = usage::write(&mut connection, write).await?;
+            self.line.keep(connection);
+            Ok(kept)
+        })
+        .await
+    }
+
     fn wrote_rows(&self, epoch: Revision) {
         self.row_hint.heard(epoch);
     }
@@ -131,13 +165,37 @@ impl Engine for PostgresEngine {
 /// transaction began: it may have waited for its turn since.
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
+/// Nearly always nobody else writes in this very moment. So what the sets depend on is read without taking a turn, and
+/// written by one statement on condition that nothing was written since: two ways to the database instead of one for
+/// each step, and the row that everybody waits for is locked only while the statement runs.
 async fn write(connection: &mut PgConnection, sets: &[ChangeSet], keys: &Keys) -> Result<Group, StoreError> {
+    // Who holds a lease may change without a write.
+    if decide::fences(sets).is_empty() {
+        let known = known(connection, sets).await?;
+        let since = known.epoch;
+        let decision = decide(sets, known);
+        if decision.is_empty() || keep(connection, since, &decision, keys).await? {
+            return Ok(Group { answers: decision.answers, epoch: decision.epoch });
+        }
+    }
+    write_in_turn(connection, sets, keys).await
+}
+
+async fn write_in_turn(
+    connection: &mut PgConnection,
+    sets: &[ChangeSet],
+    keys: &Keys,
+) -> Result<Group, StoreError> {
     let mut transaction = connection.begin_with(TURN).await?;
-    let decision = decide(sets, known(&mut transaction, sets).await?);
+    let known = known(&mut transaction, sets).await?;
+    let since = known.epoch;
+    let decision = decide(sets, known);
     if decision.is_empty() {
         transaction.rollback().await?;
     } else {
-        keep(&mut transaction, &decision, keys).await?;
+        if !keep(&mut transaction, since, &decision, keys).await? {
+            return Err(StoreError::Broken("somebody wrote out of turn".to_owned()));
+        }
         transaction.commit().await?;
     }
     Ok(Group { answers: decision.answers, epoch: decision.epoch })
@@ -147,8 +205,8 @@ async fn write(connection: &mut PgConnection, sets: &[ChangeSet], keys: &Keys) -
 const TURN: &str = "BEGIN; SELECT epoch FROM meta FOR UPDATE";
 
 /// Reads what some sets depend on.
-async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) -> Result<Known, StoreError> {
-    let (epoch, revisions) = revisions(transaction, &decide::keys(sets)).await?;
+async fn known(connection: &mut PgConnection, sets: &[ChangeSet]) -> Result<Known, StoreError> {
+    let (epoch, revisions) = revisions(connection, &decide::keys(sets)).await?;
     let names: Vec<&str> = decide::fences(sets).into_iter().map(|name| &**name).collect();
     let mut leases = HashMap::new();
     if !names.is_empty() {
@@ -157,7 +215,7 @@ async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) 
              WHERE name = ANY($1) AND until > extract(epoch FROM clock_timestamp()) * 1000",
         )
         .bind(names)
-        .fetch_all(&mut **transaction)
+        .fetch_all(&mut *connection)
         .await?;
         for (name, token) in held {
             leases.insert(Arc::from(name), revision(token)?);
@@ -169,9 +227,9 @@ async fn known(transaction: &mut Transaction<'_, Postgres>, sets: &[ChangeSet]) 
 /// The epoch beside an object, if one was found.
 type Found = (i64, Option<String>, Option<String>, Option<String>, Option<String>, Option<i64>);
 
-/// The epoch, and the last writes of those objects that exist.
+/// The epoch, and the last writes of those objects that exist, both of one moment.
 async fn revisions(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut PgConnection,
     keys: &BTreeSet<&ResourceKey>,
 ) -> Result<(Revision, HashMap<ResourceKey, Revision>), StoreError> {
     let namespaces: Vec<Arc<str>> = keys.iter().map(|key| namespace_of(key)).collect();
@@ -184,7 +242,7 @@ async fn revisions(
     .bind(keys.iter().map(|key| &*key.kind).collect::<Vec<_>>())
     .bind(namespaces.iter().map(|namespace| &**namespace).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>())
-    .fetch_all(&mut **transaction)
+    .fetch_all(connection)
     .await?;
     let epoch = found.first().map(|found| found.0).ok_or(sqlx::Error::RowNotFound)?;
     let mut revisions = HashMap::new();
@@ -196,20 +254,19 @@ async fn revisions(
     Ok((revision(epoch)?, revisions))
 }
 
-/// Writes what was decided, and tells everybody once it is committed.
+/// Writes what was decided by what was known at an epoch, and tells everybody once it is committed. Writes nothing, and
+/// says so, when the epoch is another one by now.
 async fn keep(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut PgConnection,
+    since: Revision,
     decision: &Decision,
     keys: &Keys,
-) -> Result<(), StoreError> {
-    audit(transaction, &decision.audit).await?;
-    if decision.log.is_empty() {
-        return Ok(());
-    }
+) -> Result<bool, StoreError> {
     let rows: Vec<Row> = decision.log.iter().map(|change| Row::of_change(change, keys)).collect();
     let mut is_last = vec![false; rows.len()];
     decision.last.values().for_each(|&at| is_last[at] = true);
-    sqlx::query(KEEP)
+    let audit = &decision.audit;
+    let kept = sqlx::query(KEEP)
         .bind(rows.iter().map(|row| &*row.api_group).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.namespace).collect::<Vec<_>>())
@@ -221,17 +278,27 @@ async fn keep(
         .bind(rows.iter().map(|row| row.line).collect::<Vec<_>>())
         .bind(is_last)
         .bind(number(decision.epoch))
-        .execute(&mut **transaction)
+        .bind(number(since))
+        .bind(audit.iter().map(|entry| number(entry.at)).collect::<Vec<_>>())
+        .bind(audit.iter().map(|entry| &*entry.who).collect::<Vec<_>>())
+        .bind(audit.iter().map(|entry| &*entry.verb).collect::<Vec<_>>())
+        .bind(audit.iter().map(|entry| &*entry.what).collect::<Vec<_>>())
+        .bind(audit.iter().map(|entry| &*entry.outcome).collect::<Vec<_>>())
+        .fetch_optional(connection)
         .await?;
-    Ok(())
+    Ok(kept.is_some())
 }
 
-/// All changes into the log, and the last of each object into the objects or out of them. No object is in both halves,
-/// so that their order does not matter.
+/// The turn first: everything else reads from it, and so waits for it and does nothing without it. Then all changes
+/// into the log, and the last of each object into the objects or out of them. No object is in both halves, so that
+/// their order does not matter. Entries of the audit log get their numbers in the order in which they are selected.
 const KEEP: &str = "
-    WITH happened AS (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-            $8::text[], $9::bigint[], $10::bool[]) AS happened (g, k, s, n, uid, revision, json, file, line, is_last)
+    WITH turn AS (
+        UPDATE meta SET epoch = $11 WHERE epoch = $12 RETURNING epoch
+    ), happened AS (
+        SELECT happened.* FROM turn, unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+            $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bool[])
+            AS happened (g, k, s, n, uid, revision, json, file, line, is_last)
     ), logged AS (
         INSERT INTO changes (api_group, kind, namespace, name, uid, revision, json, file, line)
         SELECT g, k, s, n, uid, revision, json, file, line FROM happened
@@ -243,33 +310,14 @@ const KEEP: &str = "
     ), gone AS (
         DELETE FROM objects USING happened
         WHERE is_last AND happened.json IS NULL AND api_group = g AND kind = k AND namespace = s AND name = n
-    ), told AS (
-        UPDATE meta SET epoch = $11 RETURNING epoch
+    ), audited AS (
+        INSERT INTO audit (at, who, verb, what, outcome)
+        SELECT at, who, verb, what, outcome
+        FROM turn, unnest($13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[])
+            WITH ORDINALITY AS entries (at, who, verb, what, outcome, place)
+        ORDER BY place
     )
-    SELECT pg_notify('selvedge', epoch::text) FROM told";
-
-async fn audit(
-    transaction: &mut Transaction<'_, Postgres>,
-    entries: &[AuditEntry],
-) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    // The numbers are given in the order in which they are selected.
-    sqlx::query(
-        "INSERT INTO audit (at, who, verb, what, outcome) SELECT at, who, verb, what, outcome FROM \
-         unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY \
-         AS entries (at, who, verb, what, outcome, place) ORDER BY place",
-    )
-    .bind(entries.iter().map(|entry| number(entry.at)).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| &*entry.who).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| &*entry.verb).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| &*entry.what).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| &*entry.outcome).collect::<Vec<_>>())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
+    SELECT CASE WHEN $11 > $12 THEN pg_notify('selvedge', epoch::text)::text END FROM turn";
 
 async fn lease(connection: &mut PgConnection, wish: &Wish) -> Result<Option<Fence>, StoreError> {
     let mut transaction = connection.begin().await?;

@@ -8,11 +8,13 @@ mod customers;
 mod engine;
 #[cfg(test)]
 mod faults;
+mod quotas;
 mod schema;
 #[cfg(test)]
 pub(in crate::store) mod server;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod watching;
 
 use std::str::FromStr;
@@ -260,6 +262,14 @@ impl Store for Postgres {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 

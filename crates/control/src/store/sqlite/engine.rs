@@ -13,7 +13,11 @@ use crate::store::history::audit_step;
 use crate::store::keys::Keys;
 use crate::store::leases::{Lease, grant};
 use crate::store::line::Line;
+use crate::store::quotas::sql::sqlite as quotas;
+use crate::store::quotas::{QuotaRow, Wrote};
 use crate::store::rows::{Row, namespace_of, number, revision};
+use crate::store::usage::sql::sqlite as usage;
+use crate::store::usage::{Kept, UsageWrite};
 use crate::store::writer::{Engine, Group, Wish};
 use crate::store::{AuditEntry, ChangeSet, Fence, Revision, StoreError};
 
@@ -84,6 +88,27 @@ impl Engine for SqliteEngine {
         let pepper = customers::pepper(&mut connection, offered, &self.keys).await?;
         self.line.keep(connection);
         Ok(pepper)
+    }
+
+    async fn write_quotas(&mut self, rows: &[QuotaRow]) -> Result<Vec<Wrote>, StoreError> {
+        let mut connection = self.line.take().await?;
+        let written = quotas::write(&mut connection, rows).await?;
+        self.line.keep(connection);
+        Ok(written)
+    }
+
+    async fn forget_quotas(&mut self, ended_before: i64) -> Result<(), StoreError> {
+        let mut connection = self.line.take().await?;
+        quotas::forget(&mut connection, ended_before).await?;
+        self.line.keep(connection);
+        Ok(())
+    }
+
+    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+        let mut connection = self.line.take().await?;
+        let kept = usage::write(&mut connection, write).await?;
+        self.line.keep(connection);
+        Ok(kept)
     }
 
     fn wrote_rows(&self, epoch: Revision) {

@@ -6,9 +6,11 @@
 mod customers;
 mod engine;
 mod file;
+mod quotas;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -238,6 +240,14 @@ impl Store for Sqlite {
     }
 
     fn customers(&self) -> Option<&dyn super::customers::CustomerRows> {
+        Some(self)
+    }
+
+    fn quotas(&self) -> Option<&dyn super::quotas::QuotaRows> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn super::usage::UsageRows> {
         Some(self)
     }
 

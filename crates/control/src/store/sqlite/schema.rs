@@ -5,12 +5,14 @@ use sqlx::{Connection, SqliteConnection};
 use crate::store::StoreError;
 use crate::store::customers::sql::TABLES_SQLITE;
 use crate::store::keys::Keys;
+use crate::store::quotas::sql as quotas;
+use crate::store::usage::sql::TABLES_SQLITE as USAGE;
 
 /// `PRAGMA application_id` of our files: `Slvg`.
 pub(super) const APPLICATION: i64 = 0x536c_7667;
 
 /// What to do to get from one version to the next. The version of a file is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_SQLITE];
+const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_SQLITE, quotas::TABLES_SQLITE, USAGE];
 
 const FIRST: &str = "
 CREATE TABLE meta (

@@ -10,13 +10,16 @@ use model::kinds::http_filter::{PathModifier, UrlRewrite};
 use model::kinds::http_route::{
     HttpBackendRef, HttpMatch, HttpRouteSpec, HttpRule, Method, PathMatch as WrittenPath, PathMatchType,
 };
-use model::kinds::{ApiVersion, HttpFilter, HttpRoute, Kind};
+use model::kinds::references::BackendObjectRef;
+use model::kinds::{ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
 use model::resources::Typed;
 
 use super::described::Described;
+use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
-use crate::config::{Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::compile::service_parents::is_service;
+use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -24,6 +27,7 @@ pub(super) struct Ground<'a> {
     pub(super) version: Typed<'a, ApiVersion>,
     pub(super) api: Option<&'a Resource>,
     pub(super) successor: Option<&'a Resource>,
+    pub(super) offers: &'a [Offer],
     pub(super) binding: Option<&'a ApiBinding>,
     pub(super) current: Option<&'a Described>,
     /// With the name by which clients ask for it.
@@ -43,6 +47,37 @@ pub(in crate::compile) struct Lowered {
     pub(in crate::compile) missing: Vec<String>,
 }
 
+impl Lowered {
+    fn spec(&self) -> Option<&HttpRouteSpec> {
+        self.route.content::<HttpRoute>().map(|route| &route.spec)
+    }
+
+    /// A rule by its position: what it is beyond a route, and what it is as part of one.
+    pub(in crate::compile) fn rule(&self, at: usize) -> Option<(&LoweredRule, &HttpRule)> {
+        Some((self.rules.get(at)?, self.spec()?.rules.get(at)?))
+    }
+
+    /// Whether it stands before callers of some Service.
+    pub(super) fn has_callers_of_services(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.parent_refs.iter().any(is_service))
+    }
+
+    /// Whether an operation of products leads to one of these ports of Services of its namespace.
+    pub(super) fn is_guarded_behind(&self, at: usize, services: &[(Arc<str>, u16)]) -> bool {
+        let Some((lowered, rule)) = self.rule(at).filter(|(lowered, _)| lowered.access.is_some()) else {
+            return false;
+        };
+        let leads = |target: &BackendObjectRef| {
+            let namespace = target.namespace.as_deref().unwrap_or(self.version.namespace());
+            *target.group == *CORE_GROUP
+                && *target.kind == *KindName::Service.as_str()
+                && namespace == self.version.namespace()
+                && services.iter().any(|(name, port)| *target.name == **name && target.port == Some(*port))
+        };
+        lowered.behind.is_some() && rule.backend_refs.iter().any(|reference| leads(&reference.target))
+    }
+}
+
 /// What a rule is beyond what a route can say.
 #[derive(Debug)]
 pub(in crate::compile) struct LoweredRule {
@@ -52,6 +87,10 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) below: PathMatch,
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
+    /// Which products give the right to ask for it.
+    pub(in crate::compile) access: Option<Arc<Access>>,
+    /// Which paths its provider is asked for.
+    pub(in crate::compile) behind: Option<PathMatch>,
     answer: Option<Answer>,
 }
 
@@ -82,6 +121,7 @@ pub(super) fn lower(
         ground,
         base: spec.base().into(),
         filters: ends::filter(spec, ground.successor).into_iter().collect(),
+        demands: offers::Demands::new(ground.version, ground.offers),
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
@@ -105,6 +145,8 @@ struct Lowering<'a> {
     base: Arc<str>,
     /// What is said on every answer.
     filters: Vec<HttpFilter>,
+    /// What is asked of callers.
+    demands: offers::Demands<'a>,
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
@@ -135,7 +177,14 @@ impl Lowering<'_> {
         let path = PathMatch::Prefix(self.below());
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule {
+            below: path.clone(),
+            path,
+            operation: None,
+            access: None,
+            behind: None,
+            answer,
+        });
     }
 
     fn below(&self) -> Arc<str> {
@@ -175,14 +224,23 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         let target = self.ground.binding.and_then(|binding| binding.spec.target(&key));
         let answer = target.and_then(|target| self.mock(operation, target));
+        let behind = target.map(|target| behind(target, template));
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
-        let operation = Some(Arc::new(Operation { key, slot, version }));
-        self.beyond.push(LoweredRule { path, below: PathMatch::Prefix(self.below()), operation, answer });
+        let access = self.demands.of(&key);
+        let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
+        self.beyond.push(LoweredRule {
+            path,
+            below: PathMatch::Prefix(self.below()),
+            operation,
+            access,
+            behind,
+            answer,
+        });
     }
 
     fn mock(&self, operation: &Arc<apis::Operation>, target: &BindingTarget) -> Option<Answer> {
@@ -224,13 +282,30 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        self.beyond.push(LoweredRule { below: path.clone(), path, operation: None, answer });
+        self.beyond.push(LoweredRule {
+            below: path.clone(),
+            path,
+            operation: None,
+            access: None,
+            behind: None,
+            answer,
+        });
     }
 
     fn path(&self, template: &str) -> PathMatch {
-        let whole = format!("{}{template}", self.base);
-        Template::new(&whole).map_or_else(|| PathMatch::Exact(whole.into()), PathMatch::Template)
+        self::path(format!("{}{template}", self.base))
     }
+}
+
+/// A path, with or without parameters.
+fn path(whole: String) -> PathMatch {
+    Template::new(&whole).map_or_else(|| PathMatch::Exact(whole.into()), PathMatch::Template)
+}
+
+/// The path by which the upstream of an operation knows it.
+fn behind(target: &BindingTarget, template: &str) -> PathMatch {
+    let base = target.path.as_deref().unwrap_or_default().trim_end_matches('/');
+    path(format!("{base}{template}"))
 }
 
 /// A rule that leads nowhere yet, with a match for each method in each way to be asked.

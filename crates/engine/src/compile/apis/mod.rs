@@ -12,6 +12,7 @@ mod answers;
 mod described;
 mod ends;
 mod lowering;
+mod offers;
 mod selector;
 mod statuses;
 
@@ -24,9 +25,11 @@ use model::{Resource, ResourceKey, Resources};
 
 use super::changes::Change;
 use super::slots::Slots;
+use crate::authentication::Authentication;
 use crate::config::OperationSlot;
 use crate::status::ObjectStatus;
 use described::{Described, Descriptions};
+use offers::{Offer, Offers, UsualCredentials};
 
 pub(super) use lowering::{Lowered, LoweredRule};
 
@@ -38,6 +41,8 @@ type OperationSlots = Slots<(Arc<str>, Arc<str>)>;
 pub(super) struct ApiBook {
     descriptions: Descriptions,
     versions: BTreeMap<ResourceKey, Version>,
+    offers: Offers,
+    usual: UsualCredentials,
     slots: OperationSlots,
     statuses: Vec<(Arc<Resource>, ObjectStatus)>,
 }
@@ -67,10 +72,17 @@ struct Parts {
     candidate: Option<Arc<Resource>>,
     successor: Option<Arc<Resource>>,
     bindings: Vec<Arc<Resource>>,
+    /// Products that guard its operations.
+    offers: Vec<Offer>,
 }
 
 impl Parts {
-    fn of(version: Typed<'_, ApiVersion>, bindings: &Bindings<'_>, resources: &Resources) -> Self {
+    fn of(
+        version: Typed<'_, ApiVersion>,
+        bindings: &Bindings<'_>,
+        offers: &Offers,
+        resources: &Resources,
+    ) -> Self {
         let (namespace, spec) = (version.resource.namespace(), &version.content.spec);
         let revision = |name: &Option<Arc<str>>| {
             let found = resources.find::<ApiRevision>(namespace, name.as_deref()?)?;
@@ -86,12 +98,13 @@ impl Parts {
             candidate: revision(&spec.candidate),
             successor: successor.map(|found| found.resource.clone()),
             bindings: bindings.get(&place).cloned().unwrap_or_default(),
+            offers: offers.of_version(version.resource),
         }
     }
 
     fn is(&self, other: &Parts) -> bool {
         let all = |parts: &Parts| {
-            let Parts { version, api, revision, candidate, successor, bindings } = parts.clone();
+            let Parts { version, api, revision, candidate, successor, bindings, offers: _ } = parts.clone();
             let one = [version, api, revision, candidate, successor];
             one.into_iter().chain(bindings.into_iter().map(Some)).collect::<Vec<_>>()
         };
@@ -102,6 +115,8 @@ impl Parts {
                 (None, None) => true,
                 (Some(_), None) | (None, Some(_)) => false,
             })
+            && self.offers.len() == other.offers.len()
+            && self.offers.iter().zip(&other.offers).all(|(mine, other)| mine.is(other))
     }
 }
 
@@ -112,11 +127,12 @@ impl ApiBook {
     /// Lowers what changed. Returns the routes that are different, as if somebody had edited them.
     pub(super) fn update(&mut self, resources: &Resources) -> Vec<Change> {
         let bindings = bindings(resources);
+        self.offers.update(resources);
         let mut changes = Vec::new();
         let mut known = BTreeSet::new();
         for version in resources.all::<ApiVersion>() {
             let key = version.resource.key.clone();
-            let parts = Parts::of(version, &bindings, resources);
+            let parts = Parts::of(version, &bindings, &self.offers, resources);
             let state = self.versions.entry(key.clone()).or_default();
             known.insert(key);
             if state.parts.is(&parts) {
@@ -145,6 +161,27 @@ impl ApiBook {
     /// What a version was lowered to.
     pub(super) fn lowered(&self, key: &ResourceKey) -> Option<&Arc<Lowered>> {
         self.versions.get(key)?.lowered.as_ref()
+    }
+
+    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them for
+    /// operations of products.
+    pub(super) fn guarded_behind<'a>(
+        &'a self,
+        namespace: &'a str,
+        services: &'a [(Arc<str>, u16)],
+    ) -> impl Iterator<Item = (&'a Arc<Lowered>, usize)> {
+        let lowered = self.versions.values().filter_map(|version| version.lowered.as_ref());
+        let here = lowered.filter(move |lowered| lowered.version.namespace() == namespace);
+        let called = here.filter(|lowered| lowered.has_callers_of_services());
+        called.flat_map(move |lowered| {
+            let rules = 0..lowered.rules.len();
+            rules.filter(move |at| lowered.is_guarded_behind(*at, services)).map(move |at| (lowered, at))
+        })
+    }
+
+    /// How subscribers prove who they are where no policy says it.
+    pub(super) fn usual_credentials(&self) -> &Arc<Authentication> {
+        &self.usual.0
     }
 
     /// What became of revisions, bindings, products and plans.
@@ -224,6 +261,7 @@ impl Version {
             version,
             api: self.parts.api.as_deref(),
             successor: self.parts.successor.as_deref(),
+            offers: &self.parts.offers,
             binding: self.parts.bindings.first().and_then(|binding| binding.content::<ApiBinding>()),
             current: self.good.as_ref().map(|good| &*good.described),
             candidate: candidate.as_ref().map(|one| (one.resource.key.name.as_str(), &*one.described)),

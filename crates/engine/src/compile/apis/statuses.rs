@@ -9,7 +9,8 @@ use model::kinds::{ApiBinding, ApiProduct, ApiRevision, ApiVersion, Plan};
 use model::resources::Typed;
 use model::{Resource, Resources, suggest};
 
-use super::ApiBook;
+use super::{ApiBook, offers};
+use crate::config::Quota;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
 /// Mistakes of a description that a condition tells; the rest are counted.
@@ -116,6 +117,12 @@ fn of_plan(plan: Typed<'_, Plan>, resources: &Resources) -> Vec<Condition> {
         return vec![Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, message, generation)];
     };
     let mut conditions = vec![Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation)];
+    let rates = offers::rates(&plan.resource.key.place().into(), &spec.rates).err();
+    let problems: Vec<String> = rates.into_iter().chain(Quota::all(&spec.quotas).err()).collect();
+    if !problems.is_empty() {
+        let message = format!("{}; the plan lets nobody in", problems.join("; "));
+        conditions.push(Condition::no(ConditionType::Accepted, Reason::Invalid, message, generation));
+    }
     let against: BTreeSet<String> = resources
         .within::<Plan>(namespace)
         .filter(|other| is_offered(other.content) && other.content.spec.is_keyless() != spec.is_keyless())

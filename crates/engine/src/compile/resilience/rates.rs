@@ -10,7 +10,7 @@ use model::kinds::rate_limit_policy::{
 
 use super::super::attached::{Attached, Held, Target};
 use super::request;
-use crate::config::{RateKey, RateLimit};
+use crate::config::{RateKey, RateLimit, SaidBy};
 
 /// Every limit at a target, or at a part of it and the whole.
 pub(super) fn at(policies: &Attached, target: &Target, section: Option<&str>) -> Vec<RateLimit> {
@@ -32,6 +32,7 @@ fn compiled(limit: &Written, held: &Held<'_>, target: &Target) -> Option<RateLim
     Some(RateLimit {
         account: account((&policy, name), target, held.section),
         name: name.clone(),
+        said_by: SaidBy::RateLimitPolicy,
         policy,
         rate: Rate::new(*requests, per, *burst).ok()?,
         requests: *requests,

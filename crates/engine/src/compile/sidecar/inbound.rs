@@ -13,7 +13,7 @@ use model::resources::Typed;
 
 use super::doors::{Draft, Leads, Named};
 use super::way::{Label, Way};
-use super::{Ways, at};
+use super::{Ways, at, products};
 use crate::compile::endpoints::{spoken_at, workload_port};
 use crate::compile::protection;
 use crate::compile::references::ClusterKey;
@@ -145,13 +145,12 @@ impl Inbound {
         };
         let mut drafts = BTreeMap::new();
         for port in &self.plain {
-            let label = Label {
-                unique: format!("into {namespace}/{workload}:{}", port.address.port),
-                kind: "Workload",
-                place: format!("{namespace}/{workload}").into(),
-                guard: ways.protection.of_workload(namespace, workload, &port.services, ways.resources),
-                rates: rates(namespace, &port.services, ways),
-            };
+            let guard = ways.protection.of_workload(namespace, workload, &port.services, ways.resources);
+            let unique = format!("into {namespace}/{workload}:{}", port.address.port);
+            let products = products::leading_to(namespace, &port.services, (&unique, &guard), ways);
+            let place = format!("{namespace}/{workload}").into();
+            let rates = rates(namespace, &port.services, ways);
+            let label = Label { unique, kind: "Workload", place, guard, rates, products };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
             // Nobody proves anything here, so there is nobody to tell of.
@@ -218,13 +217,12 @@ impl Asked {
         let (namespace, service) = &self.service;
         let spoken = self.understood(ways);
         let asked = [(service.clone(), self.port)];
-        let label = Label {
-            unique: format!("into {namespace}/{service}:{}", self.port),
-            kind: "Service",
-            place: format!("{namespace}/{service}").into(),
-            guard: ways.protection.of_workload(namespace, workload, &asked, ways.resources),
-            rates: rates(namespace, &asked, ways),
-        };
+        let guard = ways.protection.of_workload(namespace, workload, &asked, ways.resources);
+        let unique = format!("into {namespace}/{service}:{}", self.port);
+        let products = products::leading_to(namespace, &asked, (&unique, &guard), ways);
+        let place = format!("{namespace}/{service}").into();
+        let rates = rates(namespace, &asked, ways);
+        let label = Label { unique, kind: "Service", place, guard, rates, products };
         Named {
             server_name: self.server_name.clone(),
             name: format!("{namespace}/{service}:{}", self.port).into(),

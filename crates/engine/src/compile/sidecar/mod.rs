@@ -7,6 +7,7 @@
 mod doors;
 mod inbound;
 mod outbound;
+mod products;
 mod way;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use model::kinds::Workload;
 use model::resources::Typed;
 use model::{Resource, Resources};
 
+use super::apis::ApiBook;
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::protection::PolicyBook;
@@ -57,6 +59,7 @@ pub(super) struct Ways<'a> {
     pub(super) book: &'a mut ClusterBook,
     pub(super) protection: &'a mut PolicyBook,
     pub(super) resilience: &'a ResilienceBook,
+    pub(super) apis: &'a ApiBook,
     pub(super) resources: &'a Resources,
 }
 

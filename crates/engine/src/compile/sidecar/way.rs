@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Ways;
+use super::products::Product;
 use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
@@ -36,6 +37,8 @@ pub(super) struct Straight {
     http: bool,
     guard: Guard,
     rates: Option<Arc<[RateLimit]>>,
+    /// Operations for which more is asked.
+    products: Box<[Product]>,
 }
 
 /// For whom a straight way is laid.
@@ -51,6 +54,8 @@ pub(super) struct Label {
     pub(super) guard: Guard,
     /// How often they may; connections that carry bytes are not counted.
     pub(super) rates: Option<Arc<[RateLimit]>>,
+    /// Operations for which more is asked.
+    pub(super) products: Vec<Product>,
 }
 
 impl Way {
@@ -58,8 +63,9 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, rates, .. } = label;
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates })
+        let Label { kind, place, guard, rates, products, .. } = label;
+        let products = products.into();
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates, products })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -97,7 +103,7 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard, rates } = self;
+        let Straight { place, kind, slot, cluster, http, guard, rates, products } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
@@ -105,6 +111,8 @@ impl Straight {
             && *http == other.http
             && *guard == other.guard
             && *rates == other.rates
+            && products.len() == other.products.len()
+            && products.iter().zip(&other.products).all(|(mine, theirs)| mine.is(theirs))
     }
 
     fn origin(&self) -> Origin {
@@ -116,7 +124,7 @@ impl Straight {
         Backends { choices: vec![only], weight_total: 1 }
     }
 
-    /// A listener with one rule for all requests.
+    /// A listener with one rule for all requests but those for operations of products.
     fn listener(&self) -> Listener {
         let rule = Rule {
             slot: self.slot,
@@ -129,6 +137,7 @@ impl Straight {
             rates: self.rates.clone(),
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            access: None,
             operation: None,
         };
         let seniority =
@@ -141,7 +150,11 @@ impl Straight {
             rule: Arc::new(rule),
         };
         let mut hosts = HostMap::default();
-        hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(vec![entry])));
+        let forward = || Action::Forward(self.backends());
+        let mut entries: Vec<Entry> =
+            self.products.iter().flat_map(|product| product.entries(self.rates.as_ref(), forward)).collect();
+        entries.push(entry);
+        hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(entries)));
         Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }
     }
 }

@@ -10,7 +10,7 @@ use engine::customers::{ApplicationId, CredentialKind, Customers, Fingerprint, P
 
 use super::seconds;
 use crate::exchange::Exchange;
-use crate::principal::Principal;
+use crate::principal::{Principal, Unknown};
 
 /// An application in a table of customers.
 type Found = (Rc<Arc<Customers>>, ApplicationId);
@@ -19,6 +19,8 @@ type Found = (Rc<Arc<Customers>>, ApplicationId);
 enum Lack {
     /// Nobody has told yet who the customers are.
     Unknown,
+    /// It may not call.
+    Suspended,
     /// The credential does not count.
     Refused(&'static str),
 }
@@ -26,15 +28,20 @@ enum Lack {
 /// Why nobody can say whose key it is, as a word for the log.
 pub const UNKNOWN: &str = "customers_unknown";
 
+/// Whose key it is may not call, as a word for the log.
+pub const SUSPENDED: &str = "application_suspended";
+
 /// Whose key it is.
 ///
 /// # Errors
-/// Why it does not count, as a word for the log; [`UNKNOWN`] when nobody can say.
+/// Why it does not count, as a word for the log; [`UNKNOWN`] when nobody can say, [`SUSPENDED`] when it is good and its
+/// owner may not call.
 pub fn of_key<'c>(exchange: &Exchange<'c>, key: &[u8]) -> Result<Principal<'c>, &'static str> {
     match find(exchange, CredentialKind::ApiKey, |pepper| pepper.api_key(key)) {
         Ok((customers, id)) => Ok(Principal::of_application(customers, id)),
         Err(Lack::Refused(why)) => Err(why),
         Err(Lack::Unknown) => Err(UNKNOWN),
+        Err(Lack::Suspended) => Err(SUSPENDED),
     }
 }
 
@@ -53,8 +60,11 @@ pub fn calling_for<'c>(
         })
     });
     match found {
-        Some(Ok((customers, id))) => principal.calling_for(customers, id),
-        Some(Err(_)) | None => principal,
+        Some(Ok((customers, id))) => principal.calling_for(customers, id, kind),
+        Some(Err(Lack::Unknown)) => principal.calling_for_nobody(Unknown::Customers),
+        Some(Err(Lack::Suspended)) => principal.calling_for_nobody(Unknown::Suspended),
+        Some(Err(Lack::Refused(_))) => principal.calling_for_nobody(Unknown::Credential),
+        None => principal,
     }
 }
 
@@ -77,7 +87,7 @@ fn find(
     })?;
     match customers.application(credential.application) {
         Some(application) if application.live => Ok((customers.clone(), credential.application)),
-        Some(_) => Err(Lack::Refused("application_suspended")),
+        Some(_) => Err(Lack::Suspended),
         None => Err(Lack::Refused("key_unknown")),
     }
 }

@@ -158,6 +158,10 @@ fn api_key<'c>(exchange: &mut Exchange<'c>, method: &'c ApiKey) -> Judged<'c> {
                 exchange.unproven = Some(customer::UNKNOWN);
                 Err(Failure::AuthenticationUnavailable.into())
             }
+            Err(customer::SUSPENDED) => {
+                exchange.unproven = Some(customer::SUSPENDED);
+                Err(Failure::ApplicationSuspended.into())
+            }
             Err(why) => refuse(exchange, why),
         };
     }

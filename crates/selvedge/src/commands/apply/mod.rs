@@ -190,7 +190,7 @@ fn violations(resource: &Resource, error: &Error) -> Vec<model::Violation> {
         return vec![resource.violation(FieldPath::root(), error.to_string(), None)];
     }
     let violation = |cause: &client::Cause| {
-        resource.violation(unresolved::path(&cause.field), cause.message.clone(), None)
+        resource.violation(FieldPath::read(&cause.field), cause.message.clone(), None)
     };
     causes.iter().map(violation).collect()
 }

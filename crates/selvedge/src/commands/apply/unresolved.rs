@@ -4,10 +4,10 @@
 //! what is missing; from them the reference is found again in the text of the object.
 
 use engine::status::{Condition, Conditions, Reason};
-use model::path::Step;
 use model::violation::{Violation, Violations};
-use model::{FieldPath, Resource, ResourceKey, Resources, suggest};
-use serde_json::Value;
+use model::{Resource, ResourceKey, Resources, suggest};
+
+use crate::show::spoken::{self, is_kind, named};
 
 /// Everything about references that is wrong afterwards: in the objects of the files all of it, elsewhere what was not
 /// wrong before.
@@ -72,93 +72,9 @@ fn violation(
     sentence: &str,
     known: &Resources,
 ) -> Violation {
-    let tree = resource.written.value();
-    let field = spoken_of(sentence, &tree, resource)
-        .or_else(|| listener(&tree, part))
-        .unwrap_or_else(|| FieldPath::root().field("spec"));
+    let field = spoken::field(resource, part, sentence);
     let sentence = if sentence.is_empty() { reason.as_str() } else { sentence };
     resource.violation(field, sentence, remedy(sentence, known))
-}
-
-/// Something a sentence names: ``Service `shop/cart` ``.
-#[derive(Debug, PartialEq, Eq)]
-struct Named<'s> {
-    /// The word before it, which may be its kind.
-    kind: &'s str,
-    namespace: Option<&'s str>,
-    name: &'s str,
-}
-
-fn named(sentence: &str) -> Vec<Named<'_>> {
-    let pieces: Vec<&str> = sentence.split('`').collect();
-    let named = |at: usize| {
-        let place = pieces[at].split('#').next().unwrap_or_default();
-        let (namespace, name) = match place.split_once('/') {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (None, place),
-        };
-        let kind = pieces[at - 1].split_whitespace().last().unwrap_or_default();
-        Named { kind, namespace, name }
-    };
-    (1..pieces.len()).step_by(2).map(named).collect()
-}
-
-/// The field that a sentence speaks of. A name without a namespace may have it elsewhere in the sentence.
-fn spoken_of(sentence: &str, tree: &Value, resource: &Resource) -> Option<FieldPath> {
-    let all = named(sentence);
-    let search = |wanted: &Named<'_>| find(tree, &FieldPath::root(), resource, wanted);
-    let elsewhere = all.iter().filter(|wanted| wanted.namespace.is_none()).find_map(|wanted| {
-        all.iter().find_map(|other| {
-            search(&Named { namespace: Some(other.name), kind: wanted.kind, name: wanted.name })
-        })
-    });
-    elsewhere.or_else(|| all.iter().find_map(search))
-}
-
-/// The first reference to what is named, in the order of the text.
-fn find(value: &Value, at: &FieldPath, resource: &Resource, wanted: &Named<'_>) -> Option<FieldPath> {
-    match value {
-        Value::Object(map) => {
-            let text = |field: &str| map.get(field).and_then(Value::as_str);
-            let is_reference = text("name") == Some(wanted.name)
-                && at.steps().first().is_some_and(|step| *step != Step::Field("metadata".into()))
-                && text("kind").is_none_or(|kind| kind == wanted.kind || !is_kind(wanted.kind))
-                && wanted
-                    .namespace
-                    .is_none_or(|namespace| text("namespace").unwrap_or(resource.namespace()) == namespace);
-            if is_reference {
-                return Some(at.field("name"));
-            }
-            let mut fields = map.iter();
-            fields.find_map(|(name, value)| {
-                let here = at.field(name.as_str());
-                let is_named = matches!(value, Value::String(text) if text == wanted.name);
-                // `gatewayClassName` and its like refer by a plain text, as does a kind that cannot be used.
-                let refers = name.ends_with("ClassName") || name == "kind" && at.steps().len() > 1;
-                match is_named && refers {
-                    true => Some(here),
-                    false => find(value, &here, resource, wanted),
-                }
-            })
-        }
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .find_map(|(position, value)| find(value, &at.index(position), resource, wanted)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
-fn is_kind(word: &str) -> bool {
-    model::kinds::KindName::ALL.iter().any(|kind| kind.as_str() == word)
-}
-
-/// The listener that a condition speaks of.
-fn listener(tree: &Value, part: &str) -> Option<FieldPath> {
-    let name = part.strip_prefix("listener ")?;
-    let listeners = tree["spec"]["listeners"].as_array()?;
-    let position = listeners.iter().position(|listener| listener["name"] == name)?;
-    Some(FieldPath::root().field("spec").field("listeners").index(position))
 }
 
 /// The object that was probably meant.
@@ -186,21 +102,6 @@ fn remedy(sentence: &str, known: &Resources) -> Option<String> {
 
 fn place(key: &ResourceKey) -> String {
     key.place()
-}
-
-/// A path as text, such as `spec.rules[0].backendRefs[1].name`, back into its steps.
-pub fn path(text: &str) -> FieldPath {
-    let mut path = FieldPath::root();
-    for part in text.split('.').filter(|part| !part.is_empty()) {
-        let (name, indexes) = part.split_once('[').unwrap_or((part, ""));
-        if !name.is_empty() {
-            path = path.field(name);
-        }
-        for index in indexes.split('[').filter_map(|index| index.trim_end_matches(']').parse().ok()) {
-            path = path.index(index);
-        }
-    }
-    path
 }
 
 #[cfg(test)]
@@ -304,12 +205,5 @@ spec:
     fn problems_of(there: &str, mine: &str) -> usize {
         let said = judged(there, mine);
         said.split_whitespace().nth(1).and_then(|count| count.parse().ok()).unwrap_or(usize::MAX)
-    }
-
-    #[test]
-    fn a_path_is_read_back_from_its_text() {
-        let text = "spec.rules[0].backendRefs[1].name";
-        assert_eq!(path(text).to_string(), text);
-        assert_eq!(path("").to_string(), "");
     }
 }

@@ -96,6 +96,7 @@ impl Door {
             drain: std::time::Duration::from_secs(1),
             member: None,
             locality: None,
+            usage: None,
             deleted_ports: proxy::DeletedPorts::Drain,
         };
         let starting = tokio::task::spawn_blocking(move || {

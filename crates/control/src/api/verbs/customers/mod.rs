@@ -5,6 +5,7 @@
 //! cannot be waited for (finalizers and foreground deletion mean nothing), and the answer that makes a key shows it.
 
 mod change;
+mod quotas;
 mod read;
 mod rules;
 mod watch;
@@ -28,6 +29,7 @@ pub async fn answer(state: &Arc<State>, asked: &Asked, endpoint: Endpoint) -> Re
         Endpoint::List if asked.query.flag("watch")?.unwrap_or(false) => watch::watch(state, asked).await,
         Endpoint::List => read::list(state, asked).await,
         Endpoint::Get | Endpoint::GetStatus => read::get(state, asked).await,
+        Endpoint::GetQuotas => quotas::get(state, asked).await,
         Endpoint::Create => change::create(state, asked).await,
         Endpoint::Replace | Endpoint::ReplaceStatus => change::replace(state, asked).await,
         Endpoint::Patch | Endpoint::PatchStatus => change::patch(state, asked).await,

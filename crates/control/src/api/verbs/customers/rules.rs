@@ -7,8 +7,12 @@ use engine::customers::Place;
 use model::customers::api_key::{ApiKey, BRAND, ENVIRONMENT};
 use model::customers::lives::{ApplicationState, CredentialState, Membership, SubscriptionState};
 use model::customers::{Fingerprint, Pepper};
+use model::kinds::api_product::ProductState;
+use model::kinds::api_version::VersionState;
 use model::kinds::credential::CredentialType;
-use model::kinds::{Application, Credential, Developer, KindName, PRODUCT_GROUP, Subscription, Team};
+use model::kinds::{
+    ApiProduct, ApiVersion, Application, Credential, Developer, KindName, PRODUCT_GROUP, Subscription, Team,
+};
 use model::units::Moment;
 use model::violation::Problem;
 use model::{Resources, suggest};
@@ -245,6 +249,9 @@ fn plan(state: &State, object: &Value, wanted: &Subscription, is_change: bool) -
     let (place, product) = wanted.spec.product_in(namespace(object));
     let resources = state.world.now().resources;
     let refuse = |field: &str, problem: &Problem| refused(KindName::Subscription, object, field, problem);
+    if !is_change {
+        offered(&resources, place, product).map_err(|problem| refuse("spec.product", &problem))?;
+    }
     let plans = plans_of(&resources, kind, place, product);
     let Some((_, plan)) = plans.iter().find(|(name, _)| **name == *wanted.spec.plan) else {
         let names = plans.iter().map(|(name, _)| &**name);
@@ -280,6 +287,31 @@ fn plan(state: &State, object: &Value, wanted: &Subscription, is_change: bool) -
         return Err(refuse("spec.plan", &problem));
     }
     Ok(if word("/spec/approval") == "Manual" { Approval::Manual } else { Approval::Automatic })
+}
+
+/// Whether a product takes new subscriptions. One that is not there is told of by its plans, of which there are none.
+fn offered(resources: &Resources, namespace: &str, name: &str) -> Result<(), Problem> {
+    let Some(product) = resources.find::<ApiProduct>(namespace, name) else { return Ok(()) };
+    let refused = |what: &str| {
+        Err(Problem::new(format!("product `{namespace}/{name}` {what} and takes no new subscriptions"))
+            .remedy("choose another product; who has this one may still change plan and rotate keys"))
+    };
+    match product.content.spec.state {
+        ProductState::Published => {}
+        ProductState::Draft => return refused("is not published"),
+        ProductState::Deprecated => return refused("is deprecated"),
+        ProductState::Archived => return refused("has ended"),
+    }
+    let versions = product.content.spec.apis.iter();
+    let states: Vec<VersionState> = versions
+        .filter_map(|api| resources.find::<ApiVersion>(namespace, &api.version))
+        .map(|version| version.content.spec.state)
+        .collect();
+    let is_past = |state: &VersionState| matches!(state, VersionState::Deprecated | VersionState::Retired);
+    match !states.is_empty() && states.iter().all(is_past) {
+        true => refused("has only versions that are deprecated or retired"),
+        false => Ok(()),
+    }
 }
 
 fn plans_of(resources: &Resources, kind: KindName, namespace: &str, product: &str) -> Vec<(Arc<str>, Value)> {

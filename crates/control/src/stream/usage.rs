@@ -1,0 +1,153 @@
+//! What gateways tell of what was used, into the ledger. Single calls: each is answered when it is durable.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use commerce::usage::{Boot, Counts, METERS, Window};
+use discovery::Interest;
+use discovery::usage::{
+    RECORDS_MAX, Receipt, Record, RegisterRequest, RegisterResponse, Series, Shipment, TEXT_BYTES_MAX,
+};
+use tonic::{Request, Response, Status};
+use tower_service::Service;
+
+use super::Hub;
+use crate::store::usage::{self, Kept, Registration, Told, UsageWrite};
+
+/// Longest name of a gateway in bytes. Past it: it is refused.
+const NODE_BYTES_MAX: usize = 253;
+
+/// Takes gateways in.
+pub(super) struct Register {
+    pub(super) hub: Arc<Hub>,
+}
+
+/// Takes what they tell.
+pub(super) struct Ship {
+    pub(super) hub: Arc<Hub>,
+}
+
+type Answered<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
+
+impl Service<Request<RegisterRequest>> for Register {
+    type Response = Response<RegisterResponse>;
+    type Error = Status;
+    type Future = Answered<RegisterResponse>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RegisterRequest>) -> Self::Future {
+        let hub = self.hub.clone();
+        Box::pin(async move {
+            let peer = hub.peer(request.metadata(), request.extensions()).await?;
+            let RegisterRequest { node, boot, session, is_ended } = request.into_inner();
+            // What stands beside a workload speaks for that workload.
+            if let Interest::Workload(own) = &peer.may_serve
+                && **own != *node
+            {
+                return Err(Status::permission_denied(format!("{} may not count as `{node}`", peer.name)));
+            }
+            if node.is_empty() || node.len() > NODE_BYTES_MAX {
+                return Err(Status::invalid_argument(format!(
+                    "the name of a gateway has 1 to {NODE_BYTES_MAX} bytes"
+                )));
+            }
+            let (boot, session) = (boot_of(&boot)?, sixteen(&session, "session")?);
+            let registration = Registration { node: node.into(), boot, session, is_ended };
+            write(&hub, UsageWrite::Register(registration)).await?;
+            Ok(Response::new(RegisterResponse {}))
+        })
+    }
+}
+
+impl Service<Request<Shipment>> for Ship {
+    type Response = Response<Receipt>;
+    type Error = Status;
+    type Future = Answered<Receipt>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Shipment>) -> Self::Future {
+        let hub = self.hub.clone();
+        Box::pin(async move {
+            hub.peer(request.metadata(), request.extensions()).await?;
+            write(&hub, UsageWrite::Keep(shipment(request.into_inner())?)).await?;
+            Ok(Response::new(Receipt {}))
+        })
+    }
+}
+
+async fn write(hub: &Hub, write: UsageWrite) -> Result<(), Status> {
+    let store = hub.views.store();
+    let ledger = store.usage().ok_or_else(|| Status::unimplemented("this store keeps no usage"))?;
+    // The words of a store may name files and hosts, so they are not passed on.
+    let kept = ledger.write_usage(write).await;
+    match kept.map_err(|_| Status::unavailable("the ledger cannot be written now"))? {
+        Kept::Done => Ok(()),
+        Kept::Counting => Err(Status::failed_precondition(
+            "another process counts under this number and was heard of a moment ago; a copy of its disk has nothing to tell",
+        )),
+        Kept::Unknown => Err(Status::failed_precondition(
+            "this start of a gateway is not registered, or is that of another process",
+        )),
+    }
+}
+
+/// A message as the ledger keeps it.
+fn shipment(message: Shipment) -> Result<usage::Shipment, Status> {
+    let Shipment { boot, session, series, records, watermark, is_complete } = message;
+    if records.len() > RECORDS_MAX || series.len() > RECORDS_MAX {
+        return Err(Status::invalid_argument(format!("a shipment has at most {RECORDS_MAX} records")));
+    }
+    let (boot, session) = (boot_of(&boot)?, sixteen(&session, "session")?);
+    let series: Vec<usage::Series> = series.into_iter().map(known).collect::<Result<_, _>>()?;
+    // Two records of one place would be two writes of one row.
+    let mut told: BTreeMap<(u16, Window, [u8; 16]), Counts> = BTreeMap::new();
+    for record in &records {
+        let (place, counts) = place(record, &series)?;
+        told.entry(place).or_default().hear(&counts);
+    }
+    let told =
+        told.into_iter().map(|((shard, window, series), counts)| Told { shard, window, series, counts });
+    let told = told.collect();
+    Ok(usage::Shipment { boot, session, series, told, watermark: Window(watermark), is_complete })
+}
+
+fn known(series: Series) -> Result<usage::Series, Status> {
+    if series.text_bytes() > TEXT_BYTES_MAX {
+        return Err(Status::invalid_argument(format!("names have at most {TEXT_BYTES_MAX} bytes")));
+    }
+    let digest = series.digest();
+    let Series { subscription, application, product, plan, version, operation, listener } = series;
+    let subscription = usage::hexadecimal(&subscription);
+    Ok(usage::Series { digest, subscription, application, product, plan, version, operation, listener })
+}
+
+type Place = (u16, Window, [u8; 16]);
+
+fn place(record: &Record, series: &[usage::Series]) -> Result<(Place, Counts), Status> {
+    let wrong = |what: &str| Status::invalid_argument(format!("a record {what}"));
+    let about = usize::try_from(record.series).ok().and_then(|at| series.get(at));
+    let about = about.ok_or_else(|| wrong("is about nothing in the shipment"))?;
+    let shard = u16::try_from(record.shard).map_err(|_| wrong("is of no worker"))?;
+    let counts: [u64; METERS] =
+        record.counts.as_slice().try_into().map_err(|_| wrong("does not have a number for each meter"))?;
+    if counts.iter().any(|count| i64::try_from(*count).is_err()) {
+        return Err(wrong("has a number that nobody can count to"));
+    }
+    Ok(((shard, Window(record.window), about.digest), Counts(counts)))
+}
+
+fn boot_of(bytes: &[u8]) -> Result<Boot, Status> {
+    sixteen(bytes, "number of a start").map(|bytes| Boot(u128::from_be_bytes(bytes)))
+}
+
+fn sixteen(bytes: &[u8], what: &str) -> Result<[u8; 16], Status> {
+    bytes.try_into().map_err(|_| Status::invalid_argument(format!("a {what} has 16 bytes")))
+}

@@ -1,0 +1,102 @@
+//! Operations of products as they come in to their provider.
+//!
+//! Whoever calls a Service is routed by the proxy beside itself, so what comes in here is what the application
+//! understands: an operation without what stands before its path. What a product asks of callers is asked here, by the
+//! proxy beside the provider, because nobody gets around that one. Whatever no product has comes in as ever.
+
+use std::sync::Arc;
+
+use super::Ways;
+use crate::compile::apis::Lowered;
+use crate::compile::protection::Guard;
+use crate::compile::rules::{self, RuleKey};
+use crate::config::{Action, Origin, RateLimit, Rule, RuleSlot, Timeouts};
+use crate::matching::{Entry, HostPattern};
+
+/// An operation that leads here.
+#[derive(Clone, Debug)]
+pub(super) struct Product {
+    version: Arc<Lowered>,
+    /// Position of its rule.
+    at: usize,
+    slot: RuleSlot,
+    guard: Guard,
+}
+
+impl Product {
+    /// Whether both are the same operation with the same demands.
+    pub(super) fn is(&self, other: &Product) -> bool {
+        let Product { version, at, slot, guard } = self;
+        Arc::ptr_eq(version, &other.version)
+            && *at == other.at
+            && *slot == other.slot
+            && *guard == other.guard
+    }
+
+    /// Its entries in a table, with how often callers may ask and what becomes of requests.
+    pub(super) fn entries(
+        &self,
+        rates: Option<&Arc<[RateLimit]>>,
+        action: impl Fn() -> Action,
+    ) -> Vec<Entry> {
+        let Some((lowered, rule)) = self.version.rule(self.at) else { return Vec::new() };
+        let Some(path) = &lowered.behind else { return Vec::new() };
+        let place: Arc<str> = self.version.version.key.place().into();
+        let position = u16::try_from(self.at).unwrap_or(u16::MAX);
+        let entry = |(matched, wanted): (u16, _)| {
+            let (requirements, unreadable) = rules::requirements(wanted);
+            // A demand that nobody can read is nobody's way around what is asked.
+            let action = match unreadable {
+                None => action(),
+                Some(_) => Action::Refuse { status: 500, reason: "invalid_match" },
+            };
+            let name = rule.name.clone();
+            let origin = Origin { kind: "APIVersion", route: place.clone(), rule: position, matched, name };
+            let rule = Rule {
+                slot: self.slot,
+                origin,
+                filters: Vec::new(),
+                action,
+                timeouts: Timeouts::default(),
+                retry: None,
+                fault: None,
+                rates: rates.cloned(),
+                authentication: self.guard.authentication.clone(),
+                authorization: self.guard.authorization.clone(),
+                access: self.guard.access.clone(),
+                operation: lowered.operation.clone(),
+            };
+            Entry {
+                hostname: HostPattern::Any,
+                path: path.clone(),
+                requirements,
+                seniority: Arc::new(rules::seniority(&self.version.version, &place, (position, matched))),
+                rule: Arc::new(rule),
+            }
+        };
+        (0..).zip(&rule.matches).map(entry).collect()
+    }
+}
+
+/// The operations of products that lead to ports of Services of a namespace. `label` tells their rules from those of
+/// other ways in.
+pub(super) fn leading_to(
+    namespace: &Arc<str>,
+    services: &[(Arc<str>, u16)],
+    (label, guard): (&str, &Guard),
+    ways: &mut Ways<'_>,
+) -> Vec<Product> {
+    let mut found = Vec::new();
+    for (version, at) in ways.apis.guarded_behind(namespace, services) {
+        let Some((lowered, rule)) = version.rule(at) else { continue };
+        let unique = format!("{label} as {}", version.version.key.place());
+        let key = rule.name.clone().map_or(RuleKey::At(0), RuleKey::Named);
+        found.push(Product {
+            version: version.clone(),
+            at,
+            slot: RuleSlot(ways.slots.of((unique.into(), key))),
+            guard: guard.clone().admitting(lowered.access.as_ref(), ways.apis.usual_credentials()),
+        });
+    }
+    found
+}

@@ -1,0 +1,176 @@
+//! Lets callers in to operations of products by what they have subscribed to.
+//!
+//! It comes behind everything that finds out who somebody is and before everything that counts, so that limits know
+//! whose they are and a refused request costs nobody anything. Of the products that have the operation, the first to
+//! which the application has a subscription that may be used is the one that is counted. Who is refused is told why and
+//! what could be subscribed to, because that is for its owner to mend and not a secret.
+
+use std::fmt::Write as _;
+
+use engine::config::{Access, PlanTerms, ProductTerms, Rule};
+use engine::customers::{Application, CredentialKind, Holds, Refusal, Subscription};
+use model::kinds::plan::CredentialKind as Taken;
+
+use crate::exchange::{Admitted, Exchange, Subscriber, Unadmitted};
+use crate::failure::Failure;
+use crate::filters::cors;
+use crate::principal::{Principal, Unknown};
+
+/// Finds the terms on which a request comes in.
+///
+/// # Errors
+/// There are none. What there is to tell of that is noted.
+#[inline]
+pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
+    let Some(access) = &rule.access else { return Ok(()) };
+    if cors::is_answered_preflight(exchange, rule) || was_asked_before(exchange, access) {
+        return Ok(());
+    }
+    match admit(&exchange.principal, access) {
+        Ok(admitted) => {
+            exchange.admitted = Some(admitted);
+            Ok(())
+        }
+        Err((failure, unadmitted)) => {
+            exchange.unadmitted = unadmitted;
+            Err(failure)
+        }
+    }
+}
+
+/// Whether a Gateway of our mesh that asks the same has let it in. Asking again would take the Gateway for the caller.
+fn was_asked_before(exchange: &Exchange<'_>, access: &Access) -> bool {
+    let Some(caller) = exchange.peer.counterpart.as_deref() else { return false };
+    let identity = &caller.verified.identity;
+    // It was called by a name of our mesh, so that is where the trust domain stands that is ours.
+    let is_ours = || {
+        let service = caller.server_name.strip_suffix(identity.trust_domain());
+        service.is_some_and(|service| service.ends_with(".svc."))
+    };
+    access.fronts.iter().any(|front| front.is(identity)) && is_ours()
+}
+
+/// Why somebody is not let in, and by which subscription.
+type Refused<'c> = (Failure, Option<Unadmitted<'c>>);
+
+fn admit<'c>(principal: &Principal<'_>, access: &'c Access) -> Result<Admitted<'c>, Refused<'c>> {
+    if let Some(keyless) = &access.keyless {
+        return Ok(Admitted { subscriber: None, product: &keyless.product, plan: &keyless.plan });
+    }
+    let Some((application, by)) = principal.application().zip(principal.recognised_by()) else {
+        return Err((nobody(principal), None));
+    };
+    let mut nearest = None;
+    for product in &access.products {
+        let Some(subscription) = application.subscription(&product.name) else { continue };
+        match terms(subscription, product, by) {
+            Ok(plan) => return Ok(admitted(application, subscription, product, plan)),
+            Err(refused) => nearest = nearest.or(Some(refused)),
+        }
+    }
+    Err(nearest.unwrap_or((Failure::SubscriptionMissing, None)))
+}
+
+/// What is wrong with a caller that is no application.
+fn nobody(principal: &Principal<'_>) -> Failure {
+    match principal.unknown() {
+        Some(Unknown::Suspended) => Failure::ApplicationSuspended,
+        Some(Unknown::Customers) => Failure::AuthenticationUnavailable,
+        Some(Unknown::Credential) => Failure::ApplicationMissing,
+        None if principal.name().is_some() => Failure::ApplicationMissing,
+        None => Failure::CredentialMissing,
+    }
+}
+
+fn terms<'c>(
+    subscription: &Subscription,
+    product: &'c ProductTerms,
+    by: CredentialKind,
+) -> Result<&'c PlanTerms, Refused<'c>> {
+    let refused = |failure, holds| Err((failure, Some(Unadmitted { product, holds })));
+    match subscription.access {
+        Ok(()) => {}
+        Err(Refusal::Held(holds)) => return refused(Failure::SubscriptionHeld, holds),
+        Err(Refusal::NotActive) => return refused(Failure::SubscriptionInactive, Holds::NONE),
+    }
+    let Some(plan) = product.plan(&subscription.plan) else {
+        return refused(Failure::PlanEnded, Holds::NONE);
+    };
+    match plan.credentials.contains(&taken(by)) {
+        true => Ok(plan),
+        false => refused(Failure::PlanCredential, Holds::NONE),
+    }
+}
+
+/// What a plan calls the credential by which somebody was recognised.
+fn taken(by: CredentialKind) -> Taken {
+    match by {
+        CredentialKind::ApiKey => Taken::ApiKey,
+        CredentialKind::Spiffe => Taken::Spiffe,
+        CredentialKind::Certificate => Taken::ClientCertificate,
+    }
+}
+
+fn admitted<'c>(
+    application: &Application,
+    subscription: &Subscription,
+    product: &'c ProductTerms,
+    plan: &'c PlanTerms,
+) -> Admitted<'c> {
+    let subscriber = Subscriber {
+        subscription: subscription.id,
+        application: application.id,
+        anchor: subscription.anchor,
+    };
+    Admitted { subscriber: Some(subscriber), product, plan }
+}
+
+/// Members of the problem document for whoever was not let in: what is held by whom, and what could be subscribed to.
+pub fn refusal(exchange: &Exchange<'_>, failure: Failure, out: &mut String) {
+    let Some(access) = exchange.rule.and_then(|rule| rule.access.as_deref()) else { return };
+    let offers = match failure {
+        Failure::CredentialMissing
+        | Failure::ApplicationMissing
+        | Failure::SubscriptionMissing
+        | Failure::SubscriptionInactive
+        | Failure::PlanEnded => true,
+        Failure::SubscriptionHeld | Failure::PlanCredential | Failure::ApplicationSuspended => false,
+        _ => return,
+    };
+    // Names of objects hold nothing that JSON would have to escape.
+    if let Some(unadmitted) = &exchange.unadmitted {
+        let _ = write!(out, ",\"product\":\"{}\"", unadmitted.product.name);
+        if !unadmitted.holds.is_empty() {
+            list(out, "heldBy", unadmitted.holds.iter().map(|hold| hold.as_str()));
+        }
+    }
+    if offers {
+        list(out, "plans", access.offers().map(|(_, plan)| &*plan.name));
+        if let Some((product, plan)) = access.offers().next() {
+            let plan = plan.name.rsplit('/').next().unwrap_or_default();
+            let _ = write!(out, ",\"subscribe\":\"selvedge subscribe {} --plan {plan}\"", product.name);
+        }
+    }
+}
+
+/// Names of the plans of the same product that somebody could change to, to be given more.
+pub fn upgrades(admitted: &Admitted<'_>, out: &mut String) {
+    list(out, "upgrade", admitted.product.roomier_than(admitted.plan).map(|plan| &*plan.name));
+}
+
+/// A member that lists names, unless there are none.
+fn list<'n>(out: &mut String, member: &str, names: impl Iterator<Item = &'n str>) {
+    let mut before = format!(",\"{member}\":[");
+    let mut any = false;
+    for name in names {
+        let _ = write!(out, "{before}\"{name}\"");
+        before = ",".to_owned();
+        any = true;
+    }
+    if any {
+        out.push(']');
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! What this proxy was lent of quotas, for all of its workers together.
+//!
+//! A request is charged against what lies here already: a few atomic steps, no lock and no network. Only when little is
+//! left is more asked for, in the background and by another thread, and only a request that finds nothing at all waits
+//! for the answer. A worker remembers the accounts that it has used ([`near`]), so the lock of the table is taken once
+//! for each account, worker and period.
+
+mod account;
+mod keeping;
+pub mod near;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use commerce::period::Window;
+use commerce::quota::{Take, WhenUnknown};
+use engine::config::Quota;
+use engine::customers::SubscriptionId;
+use tokio::sync::{Notify, mpsc};
+
+use crate::limits::{QUOTA_ACCOUNTS_MAX, QUOTA_ASKS_WAITING_MAX};
+pub use account::Account;
+use account::Standing;
+
+/// Every quota of every subscription that was asked for lately.
+#[derive(Debug)]
+pub struct Quotas {
+    accounts: Mutex<HashMap<Place, Arc<Account>>>,
+    asks: mpsc::Sender<Arc<Account>>,
+    /// Whoever talks to the coordinator has it while it does.
+    asked: tokio::sync::Mutex<mpsc::Receiver<Arc<Account>>>,
+    /// Whether there is nobody to ask.
+    is_away: AtomicBool,
+    boot: [u8; 16],
+    leaving: Notify,
+    left: Notify,
+}
+
+/// What tells an account from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    subscription: SubscriptionId,
+    quota: Arc<str>,
+    start: i64,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// It was charged.
+    Admitted,
+    /// The quota is used up.
+    Refused,
+    /// Nobody can tell how much of the quota is left, and the plan has no more to give then.
+    Unknown,
+    /// More was asked for: once there is an answer, try again.
+    Wait,
+}
+
+impl Default for Quotas {
+    /// Nothing was lent, and there is nobody to ask.
+    fn default() -> Quotas {
+        let (asks, asked) = mpsc::channel(QUOTA_ASKS_WAITING_MAX);
+        Quotas {
+            accounts: Mutex::default(),
+            asks,
+            asked: tokio::sync::Mutex::new(asked),
+            is_away: AtomicBool::new(true),
+            boot: new_boot(),
+            leaving: Notify::new(),
+            left: Notify::new(),
+        }
+    }
+}
+
+impl Quotas {
+    /// The account of a subscription in a period. `None` when there are too many.
+    pub fn account(
+        &self,
+        subscription: SubscriptionId,
+        plan: &Arc<str>,
+        quota: &Quota,
+        window: Window,
+    ) -> Option<Arc<Account>> {
+        let place = Place { subscription, quota: quota.name.clone(), start: window.start };
+        let mut accounts = self.accounts();
+        if let Some(account) = accounts.get(&place) {
+            account.belongs_to(plan);
+            return Some(account.clone());
+        }
+        if accounts.len() >= QUOTA_ACCOUNTS_MAX {
+            return None;
+        }
+        let account = Arc::new(Account::new(subscription, plan.clone(), quota.name.clone(), window));
+        accounts.insert(place, account.clone());
+        Some(account)
+    }
+
+    /// Charges one request, or says why not.
+    pub fn charge(&self, account: &Arc<Account>, quota: &Quota) -> Charge {
+        if !quota.is_hard {
+            // It is counted and told, and never refused.
+            account.lease.take_beyond(1, WhenUnknown::Open, quota.requests);
+            return Charge::Admitted;
+        }
+        match account.lease.take(1) {
+            Take::Taken { refill } => {
+                if refill && account.standing() != Standing::UsedUp {
+                    self.ask(account);
+                }
+                Charge::Admitted
+            }
+            Take::Beyond => Charge::Admitted,
+            Take::Empty => self.empty(account, quota),
+        }
+    }
+
+    fn empty(&self, account: &Arc<Account>, quota: &Quota) -> Charge {
+        match account.standing() {
+            Standing::UsedUp => {
+                account.was_refused();
+                Charge::Refused
+            }
+            Standing::Unknown => self.charge_unknown(account, quota),
+            Standing::Good if self.is_away.load(Ordering::Acquire) => self.charge_unknown(account, quota),
+            Standing::Good => {
+                self.ask(account);
+                Charge::Wait
+            }
+        }
+    }
+
+    /// Charges one request beyond what was lent, as far as the plan allows, because nobody has answered.
+    pub fn charge_unknown(&self, account: &Arc<Account>, quota: &Quota) -> Charge {
+        self.ask(account);
+        match account.lease.take_beyond(1, quota.when_unknown, quota.requests) {
+            Take::Beyond | Take::Taken { .. } => Charge::Admitted,
+            Take::Empty => Charge::Unknown,
+        }
+    }
+
+    /// Has more asked for, unless that is under way.
+    fn ask(&self, account: &Arc<Account>) {
+        if account.begins_to_ask() && self.asks.try_send(account.clone()).is_err() {
+            // Too many wait. The next request that needs more tries again; waking those who wait would have them try
+            // over and over.
+            account.is_put_off();
+        }
+    }
+
+    /// All of them, so that nobody who needs the table waits while they are looked at.
+    fn all(&self) -> Vec<Arc<Account>> {
+        self.accounts().values().cloned().collect()
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<Place, Arc<Account>>> {
+        // Nothing that runs under the lock panics half-way through a change.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number that no other start of any proxy has.
+fn new_boot() -> [u8; 16] {
+    let mut boot = [0; 16];
+    for half in boot.chunks_exact_mut(8) {
+        // The standard library seeds each hasher from the operating system.
+        half.copy_from_slice(&RandomState::new().build_hasher().finish().to_be_bytes());
+    }
+    boot
+}
+
+#[cfg(test)]
+mod tests;

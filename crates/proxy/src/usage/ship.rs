@@ -1,0 +1,166 @@
+//! Tells the ledger over the connection that there is, and goes on with the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
+use tokio::sync::Mutex;
+use tonic::client::Grpc;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+use super::outbox::Outbox;
+use crate::config::Wire;
+use crate::limits::USAGE_SHIP_SECONDS;
+use crate::proxy::Proxy;
+use crate::state::meters::Meters;
+
+/// After how many shipments is looked whether somebody else has left something behind.
+const LOOK_EVERY: u64 = 30;
+
+/// Tells. It outlives connections.
+#[derive(Clone)]
+pub(crate) struct Shipping {
+    node: Arc<str>,
+    /// In the memory of this process only: a copy of its disk cannot go on where it is.
+    session: Bytes,
+    current: Arc<Meters>,
+    boxes: Arc<Mutex<Boxes>>,
+}
+
+struct Boxes {
+    current: Outbox,
+    left: Vec<(Meters, Outbox)>,
+}
+
+/// What somebody has left behind, with nothing of it acknowledged.
+fn boxed(meters: Meters) -> (Meters, Outbox) {
+    let outbox = Outbox::new(&meters, true);
+    (meters, outbox)
+}
+
+impl Shipping {
+    /// Everything that a proxy counts, and what earlier starts have left behind.
+    #[must_use]
+    pub fn of(proxy: &Proxy, node: &str) -> Shipping {
+        let (current, left) = proxy.meters();
+        let left = left.into_iter().map(boxed).collect();
+        let boxes = Boxes { current: Outbox::new(&current, false), left };
+        Shipping {
+            node: node.into(),
+            session: Bytes::copy_from_slice(&identity::random()),
+            current,
+            boxes: Arc::new(Mutex::new(boxes)),
+        }
+    }
+
+    /// Tells for as long as it is polled: as long as the connection lasts.
+    pub async fn run(self, mut caller: Grpc<Wire>, bearer: Option<MetadataValue<Ascii>>) {
+        let mut is_registered = false;
+        for round in 1_u64.. {
+            if round % LOOK_EVERY == 0 {
+                self.look_beside().await;
+            }
+            match self.ship_all(&mut caller, bearer.as_ref(), &mut is_registered).await {
+                Ok(()) => {}
+                // An older control plane that keeps no ledger; the next one may.
+                Err(status) if status.code() == Code::Unimplemented => return,
+                Err(_) => is_registered = false,
+            }
+            tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)).await;
+        }
+    }
+
+    /// Takes over what a process has left behind that was still there when this one started.
+    async fn look_beside(&self) {
+        // A folder that cannot be read now is looked at again.
+        let Ok(found) = self.current.left_beside() else { return };
+        self.boxes.lock().await.left.extend(found.into_iter().map(boxed));
+    }
+
+    async fn ship_all(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        is_registered: &mut bool,
+    ) -> Result<(), Status> {
+        let mut boxes = self.boxes.lock().await;
+        if !*is_registered {
+            self.register(caller, bearer, &self.current, false).await?;
+            *is_registered = true;
+        }
+        self.ship(caller, bearer, &self.current, &mut boxes.current).await?;
+        while let Some((meters, mut outbox)) = boxes.left.pop() {
+            let done = match self.register(caller, bearer, &meters, true).await {
+                Ok(()) => self.ship(caller, bearer, &meters, &mut outbox).await,
+                Err(status) => Err(status),
+            };
+            match done {
+                Ok(()) => meters.remove(),
+                Err(status) => {
+                    boxes.left.push((meters, outbox));
+                    // Not yet ours: whoever counted in it was heard of a moment ago.
+                    return if status.code() == Code::FailedPrecondition { Ok(()) } else { Err(status) };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn register(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        meters: &Meters,
+        is_ended: bool,
+    ) -> Result<(), Status> {
+        let request = RegisterRequest {
+            node: self.node.to_string(),
+            boot: Bytes::copy_from_slice(&meters.boot().0.to_be_bytes()),
+            session: self.session.clone(),
+            is_ended,
+        };
+        let _known: RegisterResponse = call(caller, bearer, REGISTER_PATH, request).await?;
+        Ok(())
+    }
+
+    async fn ship(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        meters: &Meters,
+        outbox: &mut Outbox,
+    ) -> Result<(), Status> {
+        loop {
+            let parcel = outbox.next(meters);
+            let shipment = Shipment { session: self.session.clone(), ..parcel.shipment.clone() };
+            let _receipt: Receipt = call(caller, bearer, SHIP_PATH, shipment).await?;
+            let is_done = outbox.received(meters, &parcel) || !parcel.is_cut;
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn call<Asked, Answer>(
+    caller: &mut Grpc<Wire>,
+    bearer: Option<&MetadataValue<Ascii>>,
+    path: &'static str,
+    asked: Asked,
+) -> Result<Answer, Status>
+where
+    Asked: prost::Message + 'static,
+    Answer: prost::Message + Default + 'static,
+{
+    let mut request = Request::new(asked);
+    if let Some(bearer) = bearer {
+        request.metadata_mut().insert("authorization", bearer.clone());
+    }
+    caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let path = http::uri::PathAndQuery::from_static(path);
+    let codec: ProstCodec<Asked, Answer> = ProstCodec::default();
+    Ok(caller.unary(request, path, codec).await?.into_inner())
+}
