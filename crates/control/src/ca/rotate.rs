@@ -131,8 +131,8 @@ impl State {
         }
     }
 
-    /// Ends the trust in a root at once, also in one that has retired. When it is the one that signs, another takes over: the one that was to follow
-    /// it, any other that is trusted, or `next`.
+    /// Ends the trust in a root at once, also in one that has retired. When it is the one that signs, another takes
+    /// over: the one that was to follow it, any other that is trusted, or `next`.
     ///
     /// # Errors
     /// See [`Refused`]; without `next` the only root stays.

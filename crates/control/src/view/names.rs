@@ -1,7 +1,7 @@
 //! One copy of each node for all views that have it.
 //!
-//! A view is some hundreds of nodes, each named by whoever needs it, and thousands of proxies have much the same: what is
-//! kept for each of them are pointers.
+//! A view is some hundreds of nodes, each named by whoever needs it, and thousands of proxies have much the same: what
+//! is kept for each of them are pointers.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! TelemetryPolicy: which requests are traced, and who is told.
 //!
-//! A policy for a Gateway, or for a Service and so for the sidecars of its replicas, holds as a whole before one for the
-//! mesh, so that one without `tracing` ends what the mesh asks for. The collector is named by URL and not by a Service: what tells of failures must not depend on what
-//! may fail.
+//! A policy for a Gateway, or for a Service and so for the sidecars of its replicas, holds as a whole before one for
+//! the mesh, so that one without `tracing` ends what the mesh asks for. The collector is named by URL and not by a
+//! Service: what tells of failures must not depend on what may fail.
 
 use std::sync::Arc;
 

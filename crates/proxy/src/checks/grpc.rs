@@ -1,7 +1,7 @@
 //! gRPC's own question of health: <https://grpc.io/docs/guides/health-checking/>.
 //!
-//! It is a unary call like any other, so a server that answers it serves. Whoever asks brings the connection: a check of
-//! a destination comes over TLS, a sidecar asks its application in cleartext.
+//! It is a unary call like any other, so a server that answers it serves. Whoever asks brings the connection: a check
+//! of a destination may come over TLS, a sidecar asks its application in cleartext.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};

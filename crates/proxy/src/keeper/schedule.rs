@@ -1,7 +1,7 @@
 //! When a certificate is renewed, and when a failed attempt is made again. Pure: time and chance are handed in.
 //!
-//! Certificates are valid by the wall clock, which steps: forward after a sleep, back when somebody sets it right. So it
-//! can bring a renewal forward and never put it off: what has passed by the machine's own count has passed.
+//! Certificates are valid by the wall clock, which steps: forward after a sleep, back when somebody sets it right. So
+//! it can bring a renewal forward and never put it off: what has passed by the machine's own count has passed.
 //!
 //! A certificate is renewed when at most half of its life is over, so that whoever holds one can go on for the other
 //! half without any issuer. Chance spreads those who began together; it only ever makes the moment earlier.
