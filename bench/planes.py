@@ -59,6 +59,7 @@ class Api:
 PLURALS = {
     "GatewayClass": "gatewayclasses", "GatewayParameters": "gatewayparameters", "Secret": "secrets",
     "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes",
+    "Namespace": "namespaces", "Service": "services", "Mesh": "meshes", "Workload": "workloads",
 }
 
 

@@ -13,12 +13,13 @@ import certificates
 import places
 import planes
 import report
+import sidecar
 import single
 import workloads
 from peers import all_peers
 
 # What is not CPU per request.
-OTHERS = {**single.ALL, "planes": ([], planes.planes)}
+OTHERS = {**single.ALL, "planes": ([], planes.planes), "sidecar": ([], sidecar.measure)}
 
 
 def main() -> None:

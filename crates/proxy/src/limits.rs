@@ -130,7 +130,7 @@ limits! {
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
     EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";
     HEALTH_CHECKS_MAX: usize = 64,                   "health checks at once", "further checks wait for their turn";
-    HEALTH_ANSWER_BYTES_MAX: usize = 4 * KIB,        "bytes",        "a health check whose status line is longer has failed";
+    HEALTH_ANSWER_BYTES_MAX: usize = 4 * KIB,        "bytes",        "a health check whose status line, or whose answer over gRPC, is longer has failed";
     CLUSTER_COUNTERS_MAX: usize = 1 << 16,           "clusters",     "retries, ejections and overflows of clusters past it are not counted";
     SPAN_BUFFER_BYTES: usize = 64 * KIB,             "bytes a worker and collector", "spans go to the exporter; they go each second in any case";
     SPAN_TARGETS_MAX: usize = 8,                     "tellers a worker", "what waits goes to the exporter at once";
