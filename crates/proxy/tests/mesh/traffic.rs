@@ -88,6 +88,7 @@ fn bytes_to_the_first_cluster() -> Carries {
         slot: RuleSlot(0),
         origin: Origin { kind: "Service", route: "shop/cart".into(), rule: 0, matched: 0, name: None },
         action: TcpAction::Forward(Backends { choices: vec![only], weight_total: 1 }),
+        addresses: None,
         authorization: None,
     }))
 }
