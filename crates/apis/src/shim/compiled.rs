@@ -288,11 +288,13 @@ fn touches_query((from, to): &(Part, Part)) -> bool {
     matches!(from, Part::Query(_)) || matches!(to, Part::Query(_))
 }
 
-/// Compiles what was written. `own` is the form of the path where the transform is of one operation, with another
-/// method and path that its requests get.
+/// The form of an operation's path, with another method and path that its requests get, where they do.
+pub(super) type Own = (Template, Option<(Arc<str>, Template)>);
+
+/// Compiles what was written; `own` is of the operation where the transform is of one.
 pub(super) fn compile(
     written: &Written,
-    own: Option<(Template, Option<(Arc<str>, Template)>)>,
+    own: Option<Own>,
     place: &str,
     wrong: &mut Wrong,
 ) -> Transform {

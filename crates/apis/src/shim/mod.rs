@@ -105,7 +105,7 @@ pub fn compile(name: &str, shim: &Written, operation: &Operation) -> Result<Opti
     let place = format!("/operations/{at}");
     let mut wrong = Wrong { file: name.into(), found: Vec::new() };
     let to = match written.to.as_deref().map(target).transpose() {
-        Ok(to) => to.map(|(method, template)| (method, template)),
+        Ok(to) => to,
         Err(what) => {
             wrong.add(format!("{place}/to"), what);
             None

@@ -76,7 +76,7 @@ impl Sums {
         if !by_status.is_empty()
             && let Some(items) = answer["items"].as_array_mut()
         {
-            *items = items.iter().flat_map(|item| of_statuses(item)).collect();
+            *items = items.iter().flat_map(of_statuses).collect();
         }
         self.show(&answer);
         if answer["cut"] == true {
