@@ -19,6 +19,7 @@ mod rates;
 mod resilience;
 mod security;
 mod settings;
+mod slots;
 mod sources;
 mod transform;
 mod validation;
@@ -40,6 +41,7 @@ pub use security::{
     specificity,
 };
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
+pub use slots::{ClusterSlot, EndpointSlot, RuleSlot};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 pub use transform::Transform;
@@ -77,18 +79,6 @@ impl Config {
         self.clusters.get(slot.0 as usize)?.as_ref()
     }
 }
-
-/// Stable index of a rule, for counters. Never reused for another rule while the compiler lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuleSlot(pub u32);
-
-/// Stable index of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClusterSlot(pub u32);
-
-/// Stable index of an endpoint (one address of one cluster), for pools, health and load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EndpointSlot(pub u32);
 
 /// One socket to listen on and what is served there.
 #[derive(Debug)]

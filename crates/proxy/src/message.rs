@@ -5,6 +5,8 @@
 //! upstream) sees the same thing. There is no header map: requests have a dozen fields, each is classified
 //! once, and a short walk over them is cheaper than hashing.
 
+pub mod names;
+
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut, Range};
 

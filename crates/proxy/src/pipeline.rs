@@ -56,7 +56,8 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
     note_bytes(downstream, exchange);
 }
 
-/// Forwards a request, changed where its rule says so. Boxed, so that requests which nobody changes have no room for it.
+/// Forwards a request, changed where its rule says so. Boxed, so that requests that nobody changes have no room for
+/// it.
 async fn changed(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'_>,

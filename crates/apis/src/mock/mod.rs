@@ -43,8 +43,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// One answer of the description, whatever was asked: the first draw is its example, others are made up. Nothing where no
-/// value could be made.
+/// One answer of the description, whatever was asked: the first draw is its example, others are made up. Nothing where
+/// no value could be made.
 pub(crate) fn of_response(
     operation: &Operation,
     response: &Response,

@@ -118,8 +118,8 @@ impl Transform {
         self.responses.iter().find(|part| part.statuses.iter().any(|known| names(*known, status)))
     }
 
-    /// What becomes of a request. `path` of what was sent is below the base path; `body` is the request's own, if it has
-    /// one that is JSON.
+    /// What becomes of a request. `path` of what was sent is below the base path; `body` is the request's own, if it
+    /// has one that is JSON.
     ///
     /// # Errors
     /// A value that cannot become what it has to.
@@ -292,12 +292,7 @@ fn touches_query((from, to): &(Part, Part)) -> bool {
 pub(super) type Own = (Template, Option<(Arc<str>, Template)>);
 
 /// Compiles what was written; `own` is of the operation where the transform is of one.
-pub(super) fn compile(
-    written: &Written,
-    own: Option<Own>,
-    place: &str,
-    wrong: &mut Wrong,
-) -> Transform {
+pub(super) fn compile(written: &Written, own: Option<Own>, place: &str, wrong: &mut Wrong) -> Transform {
     let nothing = RequestTransform::default();
     let request = written.request.as_ref().unwrap_or(&nothing);
     let at = format!("{place}/request");

@@ -1,7 +1,7 @@
 //! Bodies become values, and only those that can become text again without a loss.
 //!
-//! Numbers are kept in 64 bits. One that was written with more digits would come out as another number, and nobody would
-//! notice; so it is refused. Depth and size are bounded before anything is built.
+//! Numbers are kept in 64 bits. One that was written with more digits would come out as another number, and nobody
+//! would notice; so it is refused. Depth and size are bounded before anything is built.
 
 use serde_json::Value;
 

@@ -34,14 +34,7 @@ fn json(resource: &Resource) -> Value {
     let mut value = resource.written.value();
     let Value::Object(object) = &mut value else { return value };
     let status = object.remove("status");
-    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-        let labels = has_meaning_in_labels(&resource.kind);
-        metadata.retain(|field, _| match field.as_str() {
-            "name" | "namespace" | "creationTimestamp" => true,
-            "labels" => labels,
-            _ => false,
-        });
-    }
+    keep_metadata(object, &resource.kind);
     match &resource.kind {
         // They hold nothing that proxies do not ask for.
         Kind::Secret(secret) if [TYPE_API_KEYS, TYPE_PASSWORDS].contains(&&*secret.secret_type) => {}
@@ -103,6 +96,18 @@ fn json(resource: &Resource) -> Value {
         | Kind::Plan(_) => {}
     }
     value
+}
+
+/// Keeps what proxies know an object by.
+fn keep_metadata(object: &mut Map<String, Value>, kind: &Kind) {
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        let labels = has_meaning_in_labels(kind);
+        metadata.retain(|field, _| match field.as_str() {
+            "name" | "namespace" | "creationTimestamp" => true,
+            "labels" => labels,
+            _ => false,
+        });
+    }
 }
 
 /// Whether a Workload is ready: the one thing about its status that decides anything. When it was last seen would make

@@ -87,14 +87,6 @@ pub(super) struct Differences {
 impl Watch {
     /// Looks at every kind, and remembers it as it is now.
     pub(super) fn differences(&mut self, resources: &Resources, selection: &mut Selection) -> Differences {
-        fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
-            resources.all::<T>().map(|typed| typed.resource)
-        }
-        // Nobody keeps the lines of these, so one that only stands elsewhere in its file has not changed.
-        let real = |mut changes: Vec<Change>| {
-            changes.retain(|change| !change.is_move());
-            changes
-        };
         let backends = real(self.backend.update(shelf::<Backend>(resources)));
         let services = real(self.service.update(shelf::<Service>(resources)));
         let slices = real(self.endpoint_slice.update(shelf::<EndpointSlice>(resources)));
@@ -111,20 +103,9 @@ impl Watch {
             | !self.gateway.update(shelf::<Gateway>(resources)).is_empty()
             | !self.gateway_class.update(shelf::<GatewayClass>(resources)).is_empty()
             | !self.gateway_parameters.update(shelf::<GatewayParameters>(resources)).is_empty();
-        let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
-        let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
-        let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
-        let cors = real(self.cors.update(shelf::<CorsPolicy>(resources)));
-        let addresses = real(self.ip.update(shelf::<IpPolicy>(resources)));
-        let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
-        let validation = real(self.validation.update(shelf::<ValidationPolicy>(resources)));
         let revisions = self.api_revision.update(shelf::<ApiRevision>(resources));
-        let said = Said { resilience, faults, rates, cors, addresses, validation };
-        let mut concerned = said.concerned();
+        let mut concerned = self.said(resources).concerned();
         note_described(&mut concerned, &revisions, resources);
-        if !transforms.is_empty() {
-            concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
-        }
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
@@ -165,6 +146,29 @@ impl Watch {
             endpoints: sides(&slices).filter_map(|slice| owner(slice)).chain(selecting).collect(),
         }
     }
+
+    /// Looks at the policies that `resilience` puts together.
+    fn said(&mut self, resources: &Resources) -> Said {
+        Said {
+            resilience: real(self.resilience.update(shelf::<ResiliencePolicy>(resources))),
+            faults: real(self.fault.update(shelf::<FaultPolicy>(resources))),
+            rates: real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources))),
+            cors: real(self.cors.update(shelf::<CorsPolicy>(resources))),
+            addresses: real(self.ip.update(shelf::<IpPolicy>(resources))),
+            transforms: real(self.transform.update(shelf::<TransformPolicy>(resources))),
+            validation: real(self.validation.update(shelf::<ValidationPolicy>(resources))),
+        }
+    }
+}
+
+fn shelf<T: KindType>(resources: &Resources) -> impl Iterator<Item = &Arc<Resource>> {
+    resources.all::<T>().map(|typed| typed.resource)
+}
+
+/// Of objects whose lines nobody keeps, one that only stands elsewhere in its file has not changed.
+fn real(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.retain(|change| !change.is_move());
+    changes
 }
 
 /// Changes of policies that name their targets.
@@ -174,14 +178,15 @@ struct Said {
     rates: Vec<Change>,
     cors: Vec<Change>,
     addresses: Vec<Change>,
+    transforms: Vec<Change>,
     validation: Vec<Change>,
 }
 
 impl Said {
     /// What they are about; `None` when none has changed.
     fn concerned(&self) -> Option<Concerned> {
-        let Said { resilience, faults, rates, cors, addresses, validation } = self;
-        let all = [resilience, faults, rates, cors, addresses, validation];
+        let Said { resilience, faults, rates, cors, addresses, transforms, validation } = self;
+        let all = [resilience, faults, rates, cors, addresses, transforms, validation];
         all.into_iter().any(|changes| !changes.is_empty()).then(|| {
             let mut concerned = Concerned::default();
             concerned.note::<ResiliencePolicy>(resilience);
@@ -189,6 +194,7 @@ impl Said {
             concerned.note::<RateLimitPolicy>(rates);
             concerned.note::<CorsPolicy>(cors);
             concerned.note::<IpPolicy>(addresses);
+            concerned.note::<TransformPolicy>(transforms);
             concerned.note::<ValidationPolicy>(validation);
             concerned
         })

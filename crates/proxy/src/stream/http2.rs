@@ -9,11 +9,11 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 
 use crate::buffer::Text;
-use crate::codec::http1::names;
 use crate::codec::http1::trailers::{Sender, is_carried};
 use crate::codec::http2::FieldMap;
 use crate::failure::{Blame, Failure};
 use crate::limits::HTTP2_MOVING_BYTES_MIN;
+use crate::message::names;
 use crate::message::{Field, Span};
 use crate::state::alarms::Alarm;
 use crate::stream::{Next, Piece, Sink, Source, Trailers};

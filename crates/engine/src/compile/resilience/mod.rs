@@ -1,5 +1,5 @@
-//! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy, CorsPolicy and ValidationPolicy: who says what, and what comes
-//! of it for a rule and for a cluster.
+//! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy, CorsPolicy and ValidationPolicy: who says what, and what
+//! comes of it for a rule and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
@@ -256,7 +256,7 @@ impl ResilienceBook {
         filters::cors(&policy.spec.cors).ok().map(Arc::new)
     }
 
-    /// What policies for the rule, for its route, for products that it is part of and for the Gateway say, in this order.
+    /// What policies for the rule, its route, the products that it is part of and the Gateway say, in this order.
     fn validation(
         &self,
         RulePlace { target, products }: &RulePlace,

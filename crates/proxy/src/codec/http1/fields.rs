@@ -6,7 +6,7 @@
 use crate::message::{Field, Span};
 
 use super::alphabet::{NAME_LOWER, lower_name, text_end};
-use super::names::classify;
+use crate::message::names::classify;
 
 /// What stands at the start of a line.
 pub(super) enum Line {

@@ -8,7 +8,6 @@ pub(crate) mod alphabet;
 pub mod body;
 mod controls;
 mod fields;
-pub mod names;
 pub mod request;
 pub mod response;
 mod target;

@@ -18,9 +18,9 @@ use crate::message::{Field, Framing, Known, Method, RequestHead, Span, Version};
 use super::alphabet::{is_token_byte, path_end, query_end};
 use super::controls::{Mistake, list};
 use super::fields::{Line, read_line};
-use super::names::reads_as_trusted;
 use super::target::{Target, read_target};
 use super::{Parsed, Resume};
+use crate::message::names::reads_as_trusted;
 
 /// What the owner of a port has decided about ambiguous requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -164,7 +164,7 @@ fn is_header_only(name: &[u8]) -> bool {
         b"x-frame-options",
     ];
     const STARTS: [&[u8]; 3] = [b"access-control-", b"content-security-policy", b"if-"];
-    name.contains(&b'_') && super::names::reads_as_trusted(name)
+    name.contains(&b'_') && crate::message::names::reads_as_trusted(name)
         || NAMES.contains(&name)
         || STARTS.iter().any(|start| name.starts_with(start))
 }

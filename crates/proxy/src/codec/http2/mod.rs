@@ -14,7 +14,7 @@ pub use guard::{Abuse, Guard};
 pub use request::{BadHead, request};
 pub use response::response;
 
-use crate::codec::http1::names;
+use crate::message::names;
 use crate::message::{Field, Fields, Known, Span};
 
 /// Appends fields to a head: their text to `text`, their places to `fields`.

@@ -5,9 +5,9 @@ use engine::config::{PathPolicy, Settings, UnderscorePolicy};
 use super::{content_length, is_connection_specific, place};
 use crate::buffer::Text;
 use crate::codec::canonical;
-use crate::codec::http1::names;
 use crate::failure::Failure;
 use crate::limits::{HTTP2_COOKIE_CRUMBS_MAX, REQUEST_HEADERS_MAX, REQUEST_TARGET_BYTES_MAX};
+use crate::message::names;
 use crate::message::{Fields, Framing, Known, Method, RequestHead, Span, Version};
 
 /// A head that must not be carried, with what could be read of it, for the log.

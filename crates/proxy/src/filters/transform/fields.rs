@@ -3,7 +3,7 @@
 use apis::shim::ChangedHead;
 
 use crate::buffer::Text;
-use crate::codec::http1::names::classify;
+use crate::message::names::classify;
 use crate::message::{Field, Fields, Known, Span};
 
 /// Names and values as a transform reads them. A value that is no text is as absent as one that ends here.

@@ -1,8 +1,8 @@
 //! Changes of messages on their way: what policies say of them, and what shims make of the requests of old clients.
 //!
 //! A request is changed behind everything that judges it and before an upstream is chosen; its answer is changed before
-//! anything else is done to it. The request as its client sent it stays in the exchange: logs, traces and rules speak of
-//! that one. Rules without changes never come here.
+//! anything else is done to it. The request as its client sent it stays in the exchange: logs, traces and rules speak
+//! of that one. Rules without changes never come here.
 
 mod answer;
 mod fields;

@@ -3,7 +3,7 @@
 //! By length first, then by one comparison of known length: a browser's dozen names cost a few instructions
 //! each, and there is no hash to attack.
 
-use crate::message::Known;
+use super::Known;
 
 /// Classifies a lower-case name. HTTP/2 uses it as well, so that one list is the only list.
 #[inline]
