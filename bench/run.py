@@ -13,12 +13,13 @@ import certificates
 import places
 import planes
 import report
+import revocations
 import single
 import workloads
 from peers import all_peers
 
 # What is not CPU per request.
-OTHERS = {**single.ALL, "planes": ([], planes.planes)}
+OTHERS = {**single.ALL, "planes": ([], planes.planes), "revocations": ([], revocations.revocations)}
 
 
 def main() -> None:
