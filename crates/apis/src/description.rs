@@ -82,7 +82,15 @@ impl Description {
     /// # Errors
     /// Everything that is wrong with it. What is only odd stands in [`Description::warnings`].
     pub fn read(documents: &[Document]) -> Result<Description, Vec<Problem>> {
-        openapi::read(documents)
+        openapi::read(documents, &[])
+    }
+
+    /// Reads an upload with overlays (OpenAPI Overlay 1.0) laid over its first document, in their order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it or with the overlays.
+    pub fn read_overlaid(documents: &[Document], overlays: &[Document]) -> Result<Description, Vec<Problem>> {
+        openapi::read(documents, overlays)
     }
 
     /// The operation of a key.

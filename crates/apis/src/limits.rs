@@ -23,6 +23,14 @@ pub const PARAMETERS_MAX: usize = 256;
 pub const PARTS_MAX: usize = 200_000;
 /// Most problems that are kept; a hostile description must not fill the memory with messages.
 pub const PROBLEMS_MAX: usize = 1_000;
+/// Longest JSONPath, in characters.
+pub const PATH_CHARS_MAX: usize = 4 << 10;
+/// Deepest nesting of conditions in a JSONPath.
+pub const PATH_DEPTH_MAX: usize = 32;
+/// Most steps that following a JSONPath through one document may take.
+pub const PATH_STEPS_MAX: usize = 4_000_000;
+/// Most actions of one overlay.
+pub const OVERLAY_ACTIONS_MAX: usize = 1_000;
 /// Longest pattern, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 4 << 10;
 /// Most bytes that one compiled pattern may take.
@@ -45,3 +53,13 @@ pub const MADE_NODES_MAX: usize = 5_000;
 pub const MADE_TEXT_CHARS_MAX: u64 = 64 << 10;
 /// Longest list that is made up to meet a `minItems`.
 pub const MADE_ITEMS_MAX: u64 = 1_000;
+/// Most steps of a pointer of a shim or a transform.
+pub const SHIM_POINTER_STEPS_MAX: usize = 32;
+/// Most bytes of a body that is changed, where a shim or a policy says nothing.
+pub const SHIM_BODY_BYTES_DEFAULT: usize = 1 << 20;
+/// Most bytes of a body that is changed, whatever a shim or a policy says.
+pub const SHIM_BODY_BYTES_MAX: usize = 8 << 20;
+/// Most messages that a proof tells of.
+pub const SHIM_FAILED_MAX: usize = 200;
+/// Most messages of one operation that a proof tells of.
+pub const SHIM_FAILED_PER_OPERATION_MAX: usize = 5;

@@ -50,10 +50,14 @@ fn one_line(text: &str) -> String {
 
 /// Text of a stranger in a message: quoted, and cut where it gets long.
 pub(crate) fn quoted(text: &str) -> String {
-    const SHOWN_CHARS: usize = 80;
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
+    format!("`{}`", shown(text, 80))
+}
+
+/// Text of a stranger, cut behind so many characters.
+pub(crate) fn shown(text: &str, chars_max: usize) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Generated requests against the mock of the same description: the good ones are taken, the bad ones are refused.
 
+mod shims;
+
 use apis::cases::{self, Answered, Case, Expected};
 use apis::mock::{self, Answer};
 use apis::{Description, Document};

@@ -29,3 +29,9 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, Error> {
         Err(fault) => Err(Error::answer(format!("an answer is no JSON: {fault}"))),
     }
 }
+
+/// A JSON array.
+pub(crate) fn array(bytes: &[u8]) -> Result<Vec<Value>, Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|fault| Error::answer(format!("an answer is no JSON array: {fault}")))
+}

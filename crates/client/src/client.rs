@@ -97,6 +97,14 @@ impl Client {
         self.ask(Question::get(path)).await
     }
 
+    /// Asks for any batch of documents, such as events.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal.
+    pub async fn documents(&self, path: &str) -> Result<Vec<Value>, Error> {
+        self.ask_for(Question::get(path), answer::array).await
+    }
+
     /// Posts a document to any path that takes one, and takes the answer.
     ///
     /// # Errors
@@ -294,9 +302,17 @@ impl Client {
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<Value, Error> {
+        self.ask_for(question, answer::json).await
+    }
+
+    async fn ask_for<T>(
+        &self,
+        question: Question<'_>,
+        read: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let answered = async {
             let response = self.send(question).await?;
-            answer::json(&answer::whole(&self.endpoint.server, response.into_body()).await?)
+            read(&answer::whole(&self.endpoint.server, response.into_body()).await?)
         };
         let timeout = || Error::timeout(&self.endpoint.server, ANSWER_TIMEOUT.as_secs());
         tokio::time::timeout(ANSWER_TIMEOUT, answered).await.unwrap_or_else(|_| Err(timeout()))

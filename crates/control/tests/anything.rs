@@ -141,9 +141,25 @@ fn existing(kind: KindName) -> Value {
         KindName::ResiliencePolicy => json!({"spec": {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "retries": {"retryOn": [503]},
         }}),
+        KindName::IpPolicy => json!({"spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
+            "deny": ["10.0.0.0/8"],
+        }}),
+        KindName::CorsPolicy => json!({"spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
+            "allowOrigins": ["https://a.example"],
+        }}),
+        KindName::TransformPolicy => json!({"spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
+            "request": {"headers": {"remove": ["x-a"]}, "body": [{"set": {"at": "/a", "value": {"b": [1]}}}]},
+        }}),
         KindName::RateLimitPolicy => json!({"spec": {
             "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
             "limits": [{"name": "all", "requests": 1, "per": "1s"}],
+        }}),
+        KindName::ValidationPolicy => json!({"spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}],
+            "limits": {"depthMax": 8},
         }}),
         KindName::FaultPolicy => json!({"spec": {
             "targetRefs": [{"group": "", "kind": "Service", "name": "a"}], "delay": {"fixed": "1s"},

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod access;
+mod addresses;
+mod credential;
 mod names;
 mod operation;
 mod quota;
@@ -17,8 +19,12 @@ mod resilience;
 mod security;
 mod settings;
 mod sources;
+mod transform;
+mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
+pub use addresses::{AddressRule, keeps_out};
+pub use credential::UpstreamCredential;
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
 pub use quota::Quota;
@@ -34,6 +40,8 @@ pub use security::{
 pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
+pub use transform::Transform;
+pub use validation::{AnswerValidation, BodyBounds, Described, Validation};
 
 use model::spiffe::SpiffeId;
 
@@ -161,6 +169,8 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
+    /// From which addresses; `None` when from any.
+    pub addresses: Option<Arc<[AddressRule]>>,
     /// Who may connect; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
 }
@@ -203,14 +213,20 @@ pub struct Rule {
     pub retry: Option<Arc<Retry>>,
     /// Failures made on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// From which addresses it may be asked for; `None` when from any.
+    pub addresses: Option<Arc<[AddressRule]>>,
     /// How often it may be asked for; `None` when nobody is held back.
     pub rates: Option<Arc<[RateLimit]>>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Arc<Authentication>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
+    /// What is changed about messages, in the order in which requests pass; `None` when nothing is.
+    pub transforms: Option<Arc<[Arc<Transform>]>>,
     /// Which products give the right to ask; `None` when none is needed.
     pub access: Option<Arc<Access>>,
+    /// What requests and answers must be like; `None` when nothing is asked of them.
+    pub validation: Option<Arc<Validation>>,
     /// The operation of an API that it carries, if it carries one.
     pub operation: Option<Arc<Operation>>,
 }
@@ -289,7 +305,7 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub enum Filter {
     /// Cross-origin resource sharing (answers preflights itself).
-    Cors(Cors),
+    Cors(Arc<Cors>),
     /// Set, add, remove request header fields.
     RequestHeaders(HeaderEdits),
     /// Replace host or path for the upstream.
@@ -360,7 +376,10 @@ impl PathEdit {
         match self {
             PathEdit::Full(new) => out.extend_from_slice(new.as_bytes()),
             PathEdit::Prefix { matched, replacement } => {
-                let rest = path.get(matched.len()..).unwrap_or(b"");
+                // A transform may have led the path elsewhere; there is no prefix to replace then.
+                let Some(rest) = path.strip_prefix(matched.as_bytes()) else {
+                    return out.extend_from_slice(path);
+                };
                 let head = replacement.as_bytes().strip_suffix(b"/").unwrap_or(replacement.as_bytes());
                 out.extend_from_slice(head);
                 if !rest.is_empty() && !rest.starts_with(b"/") {
@@ -438,6 +457,8 @@ pub struct Cluster {
     pub refuse: Option<&'static str>,
     /// Longest time to connect, TLS handshake included.
     pub connect_timeout: Duration,
+    /// What requests show to it; `None` when they show what clients send.
+    pub credential: Option<Arc<UpstreamCredential>>,
     /// What policies say of it; `None` where there are none.
     pub resilience: Option<Arc<Resilience>>,
 }

@@ -5,10 +5,13 @@
 //! routes are used to add them.
 
 mod access;
+mod addresses;
 mod authentication;
 mod mesh;
 mod rates;
 mod resilience;
+mod transform;
+mod validation;
 
 use std::time::Duration;
 
@@ -211,10 +214,13 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         timeouts,
         retry,
         fault,
+        addresses,
         rates,
         authentication,
         authorization,
+        transforms,
         access,
+        validation,
         operation,
     } = rule;
     let mut object = Map::new();
@@ -234,6 +240,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     resilience::timeouts(timeouts, &mut object);
     object.extend(retry.as_ref().map(|retry| ("retry".to_owned(), resilience::retry(retry))));
     object.extend(fault.as_ref().map(|fault| ("fault".to_owned(), resilience::fault(fault))));
+    object.extend(addresses.as_ref().map(|all| ("addresses".to_owned(), addresses::all(all))));
     object.extend(rates.as_ref().map(|rates| ("rates".to_owned(), rates.iter().map(rates::limit).collect())));
     if let Some(authentication) = authentication {
         object.insert("authentication".into(), authentication::whole(authentication));
@@ -243,6 +250,13 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     }
     if let Some(access) = access {
         object.insert("access".into(), access::whole(access));
+    }
+    if let Some(transforms) = transforms {
+        let all = transforms.iter().map(|one| transform::transform(one));
+        object.insert("transforms".into(), all.collect());
+    }
+    if let Some(validation) = validation {
+        object.insert("validation".into(), validation::whole(validation));
     }
     if let Some(operation) = operation {
         object.insert("operation".into(), json!({ "key": operation.key, "slot": operation.slot.0 }));
@@ -254,7 +268,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
 
 /// The rule of connections that carry bytes.
 pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
-    let TcpRule { slot, origin, action, authorization } = rule;
+    let TcpRule { slot, origin, action, addresses, authorization } = rule;
     let (name, value) = match action {
         TcpAction::Forward(backends) => ("forward", backends.choices.iter().map(backend).collect()),
         TcpAction::Refuse { reason } => ("refuse", json!({ "reason": reason })),
@@ -262,6 +276,9 @@ pub(crate) fn tcp_rule(rule: &TcpRule, sources: &Sources) -> Value {
     let mut object = json!({ "slot": slot.0, "route": format!("{}/{}", origin.kind, origin.route) });
     if let Some(source) = sources.at(*slot, origin) {
         object["source"] = json!(source);
+    }
+    if let Some(addresses) = addresses {
+        object["addresses"] = addresses::all(addresses);
     }
     if let Some(authorization) = authorization {
         object["authorization"] = self::authorization(authorization);
@@ -368,8 +385,18 @@ fn cors(cors: &Cors) -> Value {
 
 /// One cluster.
 pub(crate) fn cluster(cluster: &Cluster) -> Value {
-    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout, resilience: said } =
-        cluster;
+    let Cluster {
+        slot,
+        name,
+        protocol,
+        tls,
+        endpoints,
+        names,
+        refuse,
+        connect_timeout,
+        credential,
+        resilience: said,
+    } = cluster;
     let protocol = match protocol {
         UpstreamProtocol::Http1 => "http1",
         UpstreamProtocol::Http2 => "http2",
@@ -394,6 +421,10 @@ pub(crate) fn cluster(cluster: &Cluster) -> Value {
         "refuse": refuse,
         "connect_timeout_ms": millis(*connect_timeout),
     });
+    if let Some(credential) = credential {
+        let field = String::from_utf8_lossy(&credential.field);
+        object["credential"] = json!({ "field": field, "known": credential.value.is_some() });
+    }
     if let Some(said) = said {
         object["resilience"] = resilience::cluster(said);
     }

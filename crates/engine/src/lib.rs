@@ -4,6 +4,7 @@
 //! explains with it: what was accepted is what will run. Everything here is pure: resources in, an immutable
 //! [`Config`] and the conditions of every resource out. No sockets, no clocks, no tasks.
 
+mod addresses;
 pub mod authentication;
 pub mod authorization;
 pub mod compile;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::authentication::Method;
 use engine::config::{Action, Config, Operation, Rule};
+use engine::explain::{Question, explain};
 use engine::matching::{HostPattern, HostTable};
 use engine::status::ConditionType;
 use engine::{RequestView, Verdict};
@@ -274,4 +275,141 @@ spec:
     let terms = terms(ask(&again, "a.example", "/pets"));
     assert_eq!(terms.products[0].plans[0].version, 2);
     assert!(terms.products[0].plan("default/other").is_none());
+}
+
+fn policy(kind: &str, name: &str, (target, of): (&str, &str), section: Option<&str>, spec: &str) -> String {
+    let section = section.map(|section| format!(", sectionName: '{section}'")).unwrap_or_default();
+    let target = format!("{{ group: product.selvedge.dev, kind: {target}, name: {of}{section} }}");
+    format!(
+        "apiVersion: policy.selvedge.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\n\
+         spec: {{ targetRefs: [{target}], {spec} }}\n---\n"
+    )
+}
+
+fn product(name: &str, operations: &str) -> String {
+    object("APIProduct", name, &format!("{{ apis: [{{ version: a, operations: [{operations}] }}] }}"))
+}
+
+/// Version `a` with two operations, and products `all` and `one` of which the second has only one of them.
+fn sold() -> World {
+    let mut world = World::new();
+    world.apply(BASE).apply(&revision("one", PETS)).apply(&(version("a", "one") + &mocked("a")));
+    world.apply(&product("all", "'GET /pets', 'GET /pets/{}'")).apply(&product("one", "'GET /pets/{}'"));
+    world
+}
+
+#[test]
+fn of_the_authentication_of_products_versions_and_operations_the_nearest_holds() {
+    let mut world = sold();
+    let asked = |world: &mut World| {
+        let config = world.compile().config;
+        let name = |path| ask(&config, "a.example", path).authentication.clone();
+        [name("/pets"), name("/pets/7")].map(|found| found.map(|found| found.policy.to_string()))
+    };
+    let spiffe = |name: &str, target, section| {
+        policy("AuthenticationPolicy", name, target, section, "methods: [{ spiffe: {} }]")
+    };
+    assert_eq!(asked(&mut world), [None, None]);
+
+    world.apply(&spiffe("of-one", ("APIProduct", "one"), None));
+    assert_eq!(asked(&mut world), [None, Some("default/of-one".into())]);
+    world.apply(&spiffe("of-version", ("APIVersion", "a"), None));
+    let version = Some("default/of-version".to_owned());
+    assert_eq!(asked(&mut world), [version.clone(), version.clone()]);
+    world.apply(&spiffe("of-operation", ("APIVersion", "a"), Some("GET /pets/{}")));
+    assert_eq!(asked(&mut world), [version, Some("default/of-operation".into())]);
+}
+
+#[test]
+fn products_that_ask_for_different_credentials_for_one_operation_let_nobody_in() {
+    let mut world = sold();
+    for (name, method) in [("all", "spiffe"), ("one", "clientCertificate")] {
+        let spec = format!("methods: [{{ {method}: {{}} }}]");
+        world.apply(&policy("AuthenticationPolicy", name, ("APIProduct", name), None, &spec));
+    }
+
+    let config = world.compile().config;
+    let asked = |path| ask(&config, "a.example", path).authentication.clone().expect("a demand");
+    assert_eq!((&*asked("/pets").policy, asked("/pets").unusable.is_none()), ("default/all", true));
+    assert!(
+        asked("/pets/7").unusable.as_ref().is_some_and(|why| why.contains("the products of one operation"))
+    );
+
+    // What is said nearer settles it.
+    world.apply(&policy("AuthenticationPolicy", "v", ("APIVersion", "a"), None, "methods: [{ spiffe: {} }]"));
+    let config = world.compile().config;
+    assert!(
+        ask(&config, "a.example", "/pets/7")
+            .authentication
+            .as_ref()
+            .is_some_and(|one| one.unusable.is_none())
+    );
+}
+
+#[test]
+fn other_policies_of_products_and_versions_hold_for_their_operations_and_follow_them() {
+    let mut world = sold();
+    let deny = "action: Deny, rules: [{ name: nobody }]";
+    world.apply(&policy("AuthorizationPolicy", "who", ("APIProduct", "one"), None, deny));
+    world.apply(&policy("IpPolicy", "where", ("APIProduct", "one"), None, "deny: [10.0.0.0/8]"));
+    world.apply(&policy("IpPolicy", "here", ("APIVersion", "a"), None, "deny: [192.0.2.0/24]"));
+    world.apply(&policy(
+        "CorsPolicy",
+        "pages",
+        ("APIProduct", "one"),
+        None,
+        "allowOrigins: ['https://x.example']",
+    ));
+    let limits = "limits: [{ name: some, requests: 1, per: 1s }]";
+    world.apply(&policy("RateLimitPolicy", "often", ("APIProduct", "one"), None, limits));
+    let held = |world: &mut World, path: &str| {
+        let config = world.compile().config;
+        let rule = ask(&config, "a.example", path);
+        let addresses = rule.addresses.iter().flat_map(|rules| rules.iter());
+        (
+            addresses.map(|rule| rule.policy.to_string()).collect::<Vec<_>>().join(" "),
+            rule.authorization.is_some(),
+            rule.rates.is_some(),
+            rule.filters.len(),
+        )
+    };
+    let bare = ("default/here".to_owned(), false, false, 0);
+    let all = ("default/here default/where".to_owned(), true, true, 1);
+
+    assert_eq!(held(&mut world, "/pets"), bare);
+    assert_eq!(held(&mut world, "/pets/7"), all);
+
+    // The product sells another operation now.
+    world.apply(&product("one", "'GET /pets'"));
+    assert_eq!(held(&mut world, "/pets"), all);
+    assert_eq!(held(&mut world, "/pets/7"), bare);
+}
+
+#[test]
+fn a_product_that_nobody_can_have_and_a_plan_that_cannot_be_kept_say_so() {
+    let forever = "{ product: p, state: Published, rates: [{ requests: 4294967296, per: 1s }] }";
+    let mut world = selling("Published", &object("Plan", "free", forever));
+
+    assert!(plans_of(ask(&world.compile().config, "a.example", "/pets")).is_empty());
+    let plan = says(&mut world, "free", ConditionType::Accepted).expect("a condition");
+    assert_eq!(plan, "rates[0]: 4294967296 is more than 4294967295; the plan lets nobody in");
+    let product = says(&mut world, "p", ConditionType::Accepted).expect("a condition");
+    assert_eq!(product, "no Plan of it holds, so nobody may ask for its operations");
+}
+
+#[test]
+fn what_an_operation_asks_for_is_explained() {
+    let rates = "{ product: p, state: Published, rates: [{ requests: 10, per: 1s }] }";
+    let config = selling("Published", &object("Plan", "free", rates)).compile().config;
+
+    let question = Question {
+        method: "GET",
+        url: "http://a.example:8080/pets",
+        headers: &[],
+        source: engine::authorization::Source::default(),
+    };
+    let said = explain(&config, &question).expect("a URL").to_string();
+
+    assert!(said.contains("callers   apiKey, or spiffe by the default of products"), "{said}");
+    assert!(said.contains("access    a subscription to default/p (default/free 10-per-1s)"), "{said}");
 }

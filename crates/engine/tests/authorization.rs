@@ -544,6 +544,57 @@ fn conditions_see_the_request_the_caller_and_the_destination() {
     }
 }
 
+/// Whether a policy with this condition lets somebody by whose token claims this; nothing of one who has none.
+fn lets(action: &str, condition: &str, claims: Option<&Value>) -> bool {
+    let rule = conditional(action, condition);
+    let claims = claims.and_then(Value::as_object);
+    let source = Source { principal: claims.map(|_| "jwt:https://i#kim"), claims, ..Source::default() };
+    let headers: [(String, String); 0] = [];
+    let request = RequestView {
+        method: b"GET",
+        host: b"a.example",
+        path: b"/",
+        query: None,
+        headers: headers.as_slice(),
+    };
+    let destination = Destination { port: 80, server_name: None };
+    let authorization = rule.authorization.as_deref().expect("a policy");
+    authorization.request(&source, &destination, &request).allowed
+}
+
+#[test]
+fn conditions_see_what_a_token_claims_and_a_claim_that_is_missing_or_something_else_denies() {
+    let claims = json!({
+        "tier": "gold", "roles": ["admin", "dev"], "level": 7, "verified": true, "scope": "read write", "team": "blue",
+        "mixed": ["a", 1], "object": {}, "half": 1.5,
+    });
+    for condition in [
+        "request.auth.claims['tier'] == 'gold' && request.auth.claims.tier.startsWith('go')",
+        "'admin' in request.auth.claims['roles'] && !('root' in request.auth.claims.roles)",
+        "request.auth.claims.level >= 7 && request.auth.claims.verified",
+        "'write' in request.auth.claims.scope && 'blue' in request.auth.claims.team",
+        "has(request.auth.claims.object) && !has(request.auth.claims.nothing) && 'mixed' in request.auth.claims",
+        "request.auth.principal == 'jwt:https://i#kim'",
+    ] {
+        assert!(lets("Allow", condition, Some(&claims)), "{condition}");
+        assert!(!lets("Deny", condition, Some(&claims)), "{condition}");
+    }
+    for condition in [
+        "request.auth.claims.missing == 'a'",
+        "request.auth.claims.missing != 'a'",
+        "request.auth.claims.roles != 'guest'",
+        "request.auth.claims.level != 'guest'",
+        "request.auth.claims.half > 1",
+        "!('a' in request.auth.claims.mixed)",
+        "request.auth.claims.object != 'guest'",
+    ] {
+        for action in ["Allow", "Deny"] {
+            assert!(!lets(action, condition, Some(&claims)), "{action} {condition}");
+            assert!(!lets(action, condition, None), "{action} {condition} without a token");
+        }
+    }
+}
+
 #[test]
 fn names_of_another_mesh_are_somebody_elses() {
     // Without a Mesh every verified name counts; `compile` learns the trust domain from it.

@@ -224,7 +224,10 @@ fn rule(slot: u32) -> Arc<Rule> {
         fault: None,
         authentication: None,
         rates: None,
+        addresses: None,
+        validation: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     })

@@ -216,8 +216,20 @@ fn least(kind: KindName) -> &'static str {
         KindName::Backend => "spec: {endpoints: ['127.0.0.1:80']}",
         KindName::TcpRoute => "spec: {rules: [{backendRefs: [{name: a, port: 1}]}]}",
         KindName::ResiliencePolicy => "spec: {targetRefs: [{group: '', kind: Service, name: a}]}",
+        KindName::TransformPolicy => {
+            "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], request: {}}"
+        }
         KindName::RateLimitPolicy => {
             "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], limits: [{name: a, requests: 1, per: 1s}]}"
+        }
+        KindName::IpPolicy => {
+            "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], deny: [10.0.0.0/8]}"
+        }
+        KindName::CorsPolicy => {
+            "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], allowOrigins: ['https://a.example']}"
+        }
+        KindName::ValidationPolicy => {
+            "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], limits: {depthMax: 8}}"
         }
         KindName::FaultPolicy => {
             "spec: {targetRefs: [{group: '', kind: Service, name: a}], abort: {status: 503}}"
@@ -283,7 +295,11 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::BackendTlsPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::ResiliencePolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::FaultPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::TransformPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::RateLimitPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::IpPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::CorsPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::ValidationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthenticationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::TelemetryPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),

@@ -213,6 +213,7 @@ fn documents() -> BTreeMap<String, Value> {
         (format!("{PRODUCT}/apiversions"), list(version())),
         (format!("{PRODUCT}/namespaces/shop/apiversions/pets-v1"), version()),
         (format!("{PRODUCT}/namespaces/shop/apirevisions/pets-v1-1"), revision()),
+        ("/apis/policy.selvedge.dev/v1alpha1/transformpolicies".to_owned(), none.clone()),
         ("/apis/policy.selvedge.dev/v1alpha1/ratelimitpolicies".to_owned(), none),
         (format!("{TOLD}/proxies"), list(proxy())),
         (format!("{TOLD}/routes"), list(traffic())),

@@ -27,8 +27,14 @@ thread_local! {
 /// Room for a copy of the body, if the request is to be copied.
 #[must_use]
 pub fn prepare(exchange: &Exchange<'_>) -> Option<Box<Copy>> {
+    if exchange.mirrors.is_empty() {
+        return None;
+    }
+    if let Some(body) = &exchange.body {
+        return Some(Box::new(body.copy(MIRROR_BODY_BYTES_MAX)));
+    }
     let bodiless = exchange.request.head.framing == Framing::None;
-    (!exchange.mirrors.is_empty()).then(|| Box::new(Copy::bounded(MIRROR_BODY_BYTES_MAX, bodiless)))
+    Some(Box::new(Copy::bounded(MIRROR_BODY_BYTES_MAX, bodiless)))
 }
 
 /// Sends the copies that were noted.
@@ -72,6 +78,7 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let authentication = exchange.rule.and_then(|rule| rule.authentication.clone());
     let place = exchange.concealed.place.cloned();
     let keep = exchange.concealed.keep;
+    let (body_length, onward) = (exchange.body_length, exchange.onward.clone());
     let (id, trace) = (exchange.request_id, exchange.trace.of_copy());
     tokio::task::spawn_local(async move {
         let _counted = InFlight::begin();
@@ -81,6 +88,8 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
         copy.trace = trace;
         copy.request_edits = [edits[0].as_ref(), edits[1].as_ref()];
         copy.rewrite = rewrite.as_ref();
+        copy.body_length = body_length;
+        copy.onward = onward;
         // Nobody is told by a copy what the backend is not. Claims are told to backends only.
         let reserved = authentication.as_deref().map_or(&[][..], |asked| &asked.reserved);
         copy.concealed = Concealed { reserved, place: place.as_ref(), keep, told: &[] };
@@ -100,7 +109,7 @@ async fn carry(copy: &mut Exchange<'_>, cluster: &Rc<ClusterState>, body: Whole)
     };
     let mut source = Some(body);
     let mut head = ResponseHead::default();
-    let method = copy.request.head.method;
+    let method = copy.onward().method;
     let mut received = poll_fn(|cx| {
         if let Poll::Ready(Err(failure)) = upload.poll(cx, &mut source, &mut upstream) {
             return Poll::Ready(Err(failure));

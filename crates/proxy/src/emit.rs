@@ -25,6 +25,13 @@ pub fn emit_edits(edits: &[Option<&HeaderEdits>], emit: &mut impl FnMut(&[u8], &
     }
 }
 
+/// Puts down the length of a body that is another than the one that came.
+pub fn emit_length(length: u64, emit: &mut impl FnMut(&[u8], &[u8])) {
+    let mut digits = Vec::with_capacity(20);
+    write_decimal(length, &mut digits);
+    emit(b"content-length", &digits);
+}
+
 /// Puts one field down in HTTP/1.
 #[inline]
 pub fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

@@ -18,6 +18,7 @@ use engine::{RequestView, Verdict};
 use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
@@ -26,6 +27,7 @@ use crate::request_id::RequestId;
 use crate::state::clusters::EndpointState;
 use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
+use crate::stream::WholeBody;
 use crate::trace::Trace;
 use crate::vouched::Vouched;
 use crate::waits::Waits;
@@ -180,6 +182,23 @@ pub struct Exchange<'c> {
     pub timeouts: Timeouts,
     /// What the proxies on its way tell each other.
     pub hop: Hop,
+    /// Its head as it goes on, where that is another than its client's; it points into the same text.
+    pub onward: Option<Box<RequestHead>>,
+    /// What could not be changed about it or its answer, and who wanted that.
+    pub untransformed: Option<Rc<(Arc<str>, apis::shim::Fault)>>,
+    /// Its body, once it was taken in whole: see [`crate::whole`].
+    pub body: Option<Box<WholeBody>>,
+    /// The length of its body, where the body is another than the client's.
+    pub body_length: Option<u64>,
+    /// Up to how many bytes its answer must be taken in whole before any of it goes on; `None` when it passes as it
+    /// comes.
+    pub answer_bytes_max: Option<usize>,
+    /// Whether its answer is judged when it has passed.
+    pub is_sampled: bool,
+    /// What a policy has found wrong with it or its answer.
+    pub findings: Option<Box<Findings<'c>>>,
+    /// The length of the answer's body, where the body is another than the upstream's.
+    pub answer_length: Option<u64>,
     /// Whether its body is kept to be sent again, and so handed on as content.
     pub keeps_body: bool,
     /// With what it is answered on purpose.
@@ -200,6 +219,8 @@ pub struct Exchange<'c> {
     pub told_rate: Option<ToldRate<'c>>,
     /// The quota that its caller is told of.
     pub told_quota: Option<ToldQuota<'c>>,
+    /// The policy that does not let its address in, `namespace/name`.
+    pub kept_out_by: Option<&'c str>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -261,6 +282,14 @@ impl<'c> Exchange<'c> {
             mirrors: Vec::new(),
             timeouts: Timeouts::default(),
             hop: Hop::default(),
+            onward: None,
+            untransformed: None,
+            body: None,
+            body_length: None,
+            answer_bytes_max: None,
+            is_sampled: false,
+            findings: None,
+            answer_length: None,
             keeps_body: false,
             abort: None,
             is_copy: false,
@@ -271,11 +300,19 @@ impl<'c> Exchange<'c> {
             unadmitted: None,
             told_rate: None,
             told_quota: None,
+            kept_out_by: None,
             denied_by: None,
             audits: Vec::new(),
             open: worker.open.request(),
             outcome,
         }
+    }
+
+    /// Its head as it goes on to an upstream.
+    #[inline]
+    #[must_use]
+    pub fn onward(&self) -> &RequestHead {
+        self.onward.as_deref().unwrap_or(&self.request.head)
     }
 
     /// How long it waits for either side to go on.
@@ -299,6 +336,12 @@ impl<'c> Exchange<'c> {
     /// What a config says of it.
     #[must_use]
     pub fn find<'p>(&self, pinned: &'p Pinned) -> Verdict<'p> {
+        self.find_with(pinned, self.request.head.method_token.of(&self.request.text))
+    }
+
+    /// What a config would say of it, had it another method.
+    #[must_use]
+    pub fn find_with<'p>(&self, pinned: &'p Pinned, method: &[u8]) -> Verdict<'p> {
         let table = match &self.peer.counterpart {
             None => pinned.port().table(),
             // Asked for by each request: the service may have changed, or gone, since the connection was opened.
@@ -307,7 +350,8 @@ impl<'c> Exchange<'c> {
                 None => return Verdict::Misdirected,
             },
         };
-        table.map_or(Verdict::NoMatch, |table| table.find(&self.view(), self.peer.listener.as_deref()))
+        let view = RequestView { method, ..self.view() };
+        table.map_or(Verdict::NoMatch, |table| table.find(&view, self.peer.listener.as_deref()))
     }
 
     /// Whether the client reached us over TLS.

@@ -85,6 +85,12 @@ limits! {
     PASSWORDS_VERIFIED_MAX: usize = 1024,            "passwords a worker", "passwords that were not used for longest are verified again";
     PASSWORD_CHECKS_MAX: usize = 1,                  "passwords a worker that are verified at once", "further ones wait";
     PASSWORDS_WAITING_MAX: usize = 64,               "passwords a worker that wait to be verified", "503 `authentication_unavailable`";
+    INTROSPECTION_MILLISECONDS: u64 = 3000,          "milliseconds", "503 `authentication_unavailable`: the issuer did not say what a token is";
+    INTROSPECTIONS_MAX: usize = 256,                 "questions about tokens at once", "503 `authentication_unavailable`";
+    INTROSPECTION_ANSWER_BYTES_MAX: usize = 64 * KIB, "bytes",       "503 `authentication_unavailable`: the answer about a token is not taken";
+    INTROSPECTED_MAX: usize = 4096,                  "tokens a worker", "issuers are asked again about tokens that were not used for longest";
+    INTROSPECTED_INACTIVE_MAX: usize = 4096,         "tokens a worker", "issuers are asked again about tokens that do not count";
+    INTROSPECTED_INACTIVE_SECONDS: u64 = 5,          "seconds",      "an issuer is asked again about a token that does not count";
     KEYS_WAIT_MILLISECONDS: u64 = 3000,              "milliseconds", "503 `authentication_unavailable`: the keys of the token's issuer did not come";
     KEYS_FETCH_SECONDS: u64 = 10,                    "seconds",      "the question for the keys of an issuer has failed";
     KEYS_ANSWER_BYTES_MAX: usize = 256 * KIB,        "bytes",        "the answer with the keys of an issuer is not taken";
@@ -102,6 +108,9 @@ limits! {
     MIRRORS_IN_FLIGHT_MAX: usize = 256,              "requests a worker", "the copy is not sent, and counted";
     MIRROR_SECONDS: u32 = 60,                        "seconds",      "the copy is given up";
     BODIES_HELD_BYTES_MAX: usize = 16 * 1024 * KIB,  "bytes a worker", "a request whose body would need more is neither copied to a mirror, which is counted, nor sent again";
+    WHOLE_BODIES_BYTES_MAX: usize = 64 * 1024 * KIB, "bytes a worker", "503 `whole_bodies_full`: a body that a rule must see whole is not taken in";
+    WHOLE_BODY_SECONDS: u32 = 60,                    "seconds",      "408 `body_timeout`: a body that a rule must see whole did not come to its end";
+    VIOLATIONS_TOLD_MAX: usize = 32,                "violations",   "further ones are counted in `moreViolations`, not told";
     MIRROR_BODY_BYTES_MAX: usize = 1024 * KIB,       "bytes",        "a request with a longer body is not copied, and counted";
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";

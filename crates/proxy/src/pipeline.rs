@@ -1,11 +1,12 @@
 //! The only file that knows the order.
 //!
-//! A request passes: route → who asks → whether it may → filters → upstream → response filters → client. Every way it
-//! can end goes through one place, and the log line and the counters are written when the exchange is dropped, exactly
-//! once.
+//! A request passes: route → from where → whether a page may → who asks → whether it may → filters → upstream →
+//! response filters → client. Every way it can end goes through one place, and the log line and the counters are
+//! written when the exchange is dropped, exactly once.
 
 mod forward;
 mod made;
+mod relay;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,7 +18,7 @@ use engine::config::{Action, Backends, Mock, Rule, Target, Timeouts};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::{self, Flow, authentication, redirect};
+use crate::filters::{self, Flow, authentication, cors, redirect};
 use crate::hop::{self, Hop};
 use crate::message::Framing;
 use crate::respond::Answer;
@@ -30,10 +31,10 @@ use forward::forward;
 
 /// Carries one request from its head to the end of its answer.
 pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
-    let done = match admitted(exchange).await {
+    let done = match admitted(downstream, exchange).await {
         Ok(Decision::Forward(cluster, rule)) => {
             let limit = open_hop(exchange);
-            let work = pin!(forward(downstream, exchange, &cluster, rule));
+            let work = pin!(changed(downstream, exchange, &cluster, rule));
             within(limit, work).await.unwrap_or(Err(Failure::RequestTimeout))
         }
         // Boxed, so that requests which nobody mocks have no room for it.
@@ -53,6 +54,19 @@ pub async fn run(downstream: &mut Downstream, exchange: &mut Exchange<'_>) {
         }
     }
     note_bytes(downstream, exchange);
+}
+
+/// Forwards a request, changed where its rule says so. Boxed, so that requests which nobody changes have no room for it.
+async fn changed(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'_>,
+    cluster: &Rc<ClusterState>,
+    rule: &Rule,
+) -> Result<(), Failure> {
+    if let Some(transforms) = &rule.transforms {
+        Box::pin(filters::transform::on_request(downstream, exchange, transforms)).await?;
+    }
+    forward(downstream, exchange, cluster, rule).await
 }
 
 fn note_bytes(downstream: &Downstream, exchange: &mut Exchange<'_>) {
@@ -86,11 +100,18 @@ enum Decision<'c> {
 }
 
 /// Everything that is decided before an upstream is asked.
-async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failure> {
+async fn admitted<'c>(
+    downstream: &mut Downstream,
+    exchange: &mut Exchange<'c>,
+) -> Result<Decision<'c>, Failure> {
     let rule = match find(exchange)? {
         Way::Rule(rule) => rule,
         Way::Answer(answer) => return Ok(Decision::Answer(answer)),
     };
+    filters::addresses::on_request(exchange, rule)?;
+    if let Flow::Respond(answer) = cors::first(exchange, rule) {
+        return Ok(Decision::Answer(answer));
+    }
     match authentication::on_request(exchange, rule) {
         Ok(()) => {}
         Err(authentication::Stop::Failure(failure)) => return Err(failure),
@@ -106,6 +127,9 @@ async fn admitted<'c>(exchange: &mut Exchange<'c>) -> Result<Decision<'c>, Failu
         Err(filters::quotas::Stop::Wait(wait)) => {
             Box::pin(filters::quotas::later(exchange, rule, wait)).await?;
         }
+    }
+    if let Some(validation) = rule.validation.as_deref() {
+        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
     }
     decide(exchange, rule)
 }
@@ -129,7 +153,10 @@ fn find<'c>(exchange: &mut Exchange<'c>) -> Result<Way<'c>, Failure> {
     {
         return Err(Failure::BodyTooLarge);
     }
-    route::choose(exchange)?;
+    match cors::rule_asked_about(exchange) {
+        Some(rule) => exchange.rule = Some(rule),
+        None => route::choose(exchange)?,
+    }
     exchange.rule.map(Way::Rule).ok_or(Failure::NoRoute)
 }
 
@@ -142,7 +169,7 @@ fn permit<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure
 
 /// What becomes of a request that may go on.
 fn decide<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<Decision<'c>, Failure> {
-    if let Flow::Respond(answer) = filters::on_request(exchange, &rule.filters) {
+    if let Flow::Respond(answer) = filters::on_request(exchange, cors::left(&rule.filters)) {
         return Ok(Decision::Answer(answer));
     }
     match &rule.action {
@@ -171,6 +198,9 @@ fn choose_backend<'c>(
     let cluster = exchange.worker.clusters.get(slot).ok_or(Failure::BackendInvalid)?;
     if cluster.cluster.refuse.is_some() {
         return Err(Failure::BackendTlsInvalid);
+    }
+    if cluster.cluster.credential.as_ref().is_some_and(|credential| credential.value.is_none()) {
+        return Err(Failure::BackendCredentialMissing);
     }
     exchange.timeouts = bounds(rule, &cluster);
     Ok(Decision::Forward(cluster, rule))

@@ -26,6 +26,7 @@ use crate::admin::{Admin, Shown};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::{CallerCount, Prepared, Preparer, Progress, RouteCount};
+use crate::introspection::Introspector;
 use crate::keys::KeyKeeper;
 use crate::limits::{KEYS_MISSING_WAITING_MAX, LISTENER_BACKLOG, ORDERS_WAITING_MAX, TCP_KEEPALIVE_SECONDS};
 use crate::log::{Log, LogSink, Writer};
@@ -144,6 +145,7 @@ impl Proxy {
         let quotas = Arc::<Quotas>::default();
         let opened = open_meters(options.usage.as_deref(), count)?;
         let meters = Arc::new(opened.current);
+        let introspector = Introspector::default();
         let workers = metrics
             .iter()
             .enumerate()
@@ -155,6 +157,7 @@ impl Proxy {
                     parties: parties.clone(),
                     quotas: quotas.clone(),
                     meter: Meter::new(meters.clone(), index),
+                    introspector: introspector.clone(),
                 };
                 let told = (writer.log(metrics.clone()), exporter.spans(metrics.clone()));
                 spawn_worker(index, clock, member.clone(), metrics, told, surroundings)
@@ -163,6 +166,7 @@ impl Proxy {
         let shown = Arc::new(Shown::new(clock, metrics, exporter.exported.clone(), meters.clone()));
         let orders: Vec<_> = workers.iter().map(|worker| worker.orders.clone()).collect();
         let resolver = Resolver::start(orders.clone())?;
+        introspector.run_on(resolver.runtime());
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
@@ -412,6 +416,7 @@ struct Surroundings {
     parties: Arc<Parties>,
     quotas: Arc<Quotas>,
     meter: Meter,
+    introspector: Introspector,
 }
 
 /// Counters in a folder or, where that cannot be used, in memory: usage that a crash would lose is better than none,
@@ -444,11 +449,13 @@ fn spawn_worker(
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let Surroundings { around, leaving, missing_keys, parties, quotas, meter } = surroundings;
+                let Surroundings { around, leaving, missing_keys, parties, quotas, meter, introspector } =
+                    surroundings;
                 let (drain, deleted) = leaving;
                 let worker = Worker::new(clock, member, metrics, told, around, missing_keys, meter)
                     .leaving(drain, deleted)
-                    .counting_with(parties, quotas);
+                    .counting_with(parties, quotas)
+                    .asking_by(introspector);
                 runtime.block_on(worker::run(Rc::new(worker), received));
             }
             Err(error) => eprintln!("selvedge: worker {index} cannot start: {error}"),

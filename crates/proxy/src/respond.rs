@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use engine::config::{Abort, SaidBy};
 
 use crate::buffer::Text;
-use crate::emit::{emit_edits, is_replaced};
+use crate::emit::{emit_edits, emit_length, is_replaced};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
 use crate::filters::{access, authentication, cors, quotas, rates};
@@ -29,10 +29,14 @@ pub fn visit_fields(
             || (edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
             || ((exchange.told_rate.is_some() || exchange.told_quota.is_some()) && rates::is_ours(name))
+            || (exchange.answer_length.is_some() && field.known == Known::ContentLength)
         {
             continue;
         }
         emit(name, field.value.of(bytes));
+    }
+    if let Some(length) = exchange.answer_length {
+        emit_length(length, &mut emit);
     }
     finish_fields(exchange, &mut emit);
 }
@@ -129,6 +133,9 @@ impl Answer {
         }
         if let Some(retry_after) = quotas::refusal(exchange, failure, &mut more) {
             fields.push(("retry-after".into(), retry_after));
+        }
+        if let Some(findings) = &exchange.findings {
+            more.push_str(&findings.members);
         }
         Answer { status: facts.status, fields, content: problem(facts, Some(id), &more).into_bytes() }
     }

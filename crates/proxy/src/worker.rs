@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Prepared;
+use crate::introspection::Introspector;
 use crate::limits::DRAIN_SECONDS;
 use crate::listener;
 use crate::log::Log;
@@ -73,6 +74,8 @@ pub struct Worker {
     pub customers: RefCell<Shared<Customers>>,
     /// Keys of token issuers.
     pub keys: Keys,
+    /// Asks issuers what tokens are.
+    pub introspector: Introspector,
     /// Tokens and passwords that were verified lately.
     pub verified: Verified,
     /// What limited callers have been given, by all workers together.
@@ -179,8 +182,15 @@ impl Worker {
             quotas_near: Near::default(),
             meter,
             keys: Keys::new(missing_keys),
+            introspector: Introspector::default(),
             verified: Verified::default(),
         }
+    }
+
+    /// The same, asking issuers together with others.
+    #[must_use]
+    pub fn asking_by(self, introspector: Introspector) -> Worker {
+        Worker { introspector, ..self }
     }
 
     /// The same, counting limited callers together with others.

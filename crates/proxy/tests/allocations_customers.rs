@@ -1,6 +1,5 @@
 //! Keys of applications: found in the table of customers, let in by a plan, counted by its rate, its quota and for its
-//! bill, all
-//! without an allocation; and refused as soon as another table says so, on connections that are open.
+//! bill, all without an allocation; and refused as soon as another table says so, on connections that are open.
 
 #![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 

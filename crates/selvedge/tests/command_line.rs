@@ -277,6 +277,12 @@ fn descriptions_are_looked_at_before_anybody_is_served_by_them() {
     golden("help-api-lint", &["api", "lint", "--help"]);
     golden("help-api-diff", &["api", "diff", "--help"]);
     golden("help-api-test", &["api", "test", "--help"]);
+    golden("help-api-prove", &["api", "prove", "--help"]);
+    let example = |name: &str| format!("../../../../examples/shim/{name}");
+    let (old, new) = (example("pets-1.yaml"), example("pets-2.yaml"));
+    let proving = ["api", "prove", &old, &new, "--operation", "GET /pets/{}"];
+    golden("api-prove", &[&proving[..], &["--shim", &example("binding.yaml")]].concat());
+    golden("api-prove-without-shim", &proving);
     golden("api-test-no-url", &["api", "test", "pets-1.yaml", "--url", "ftp://shop.example"]);
     golden(
         "api-test-no-operation",

@@ -12,6 +12,7 @@ pub const BCRYPT_OF_SECRET: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDo
 #[derive(Debug)]
 pub struct Issuer {
     name: String,
+    key_id: String,
     key: KeyPair,
 }
 
@@ -22,14 +23,24 @@ impl Issuer {
     /// When no key can be made.
     #[must_use]
     pub fn new(name: &str) -> Issuer {
-        Issuer { name: name.to_owned(), key: KeyPair::generate_for(&PKCS_ED25519).expect("a key") }
+        Issuer::with_key(name, "one")
+    }
+
+    /// The same, with a name for its key.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[must_use]
+    pub fn with_key(name: &str, key_id: &str) -> Issuer {
+        let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+        Issuer { name: name.to_owned(), key_id: key_id.to_owned(), key }
     }
 
     /// Its public keys (RFC 7517).
     #[must_use]
     pub fn jwks(&self) -> String {
         let key = URL_SAFE_NO_PAD.encode(self.key.der_bytes());
-        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "one", "use": "sig", "x": key }] })
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": self.key_id, "use": "sig", "x": key }] })
             .to_string()
     }
 
@@ -43,7 +54,8 @@ impl Issuer {
         if let (Value::Object(all), Value::Object(claims)) = (&mut all, claims) {
             all.extend(claims);
         }
-        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","typ":"JWT","kid":"one"}"#);
+        let head = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.key_id });
+        let head = URL_SAFE_NO_PAD.encode(head.to_string());
         let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(all.to_string()));
         let seal = self.key.sign(signed.as_bytes()).expect("a signature");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(seal))

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::address;
+use crate::binary::workspace;
 use crate::tools::{self, program};
 
 /// A server that takes connections. Dropping it ends it.
@@ -95,6 +96,19 @@ impl Server {
         let text = "CREATE USER selvedge@'%';\nGRANT ALL ON *.* TO selvedge@'%';\nCREATE DATABASE shop;\n";
         std::fs::write(&init, text).expect("the folder can be written");
         command.arg(format!("--init-file={}", init.display())).current_dir(folder.path());
+        Server::started(command, address, folder).await
+    }
+
+    /// An issuer of opaque tokens: Authlib's introspection endpoint, with one client. What else it takes is said in its
+    /// script.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn issuer() -> Server {
+        let (address, folder) = (address::free(), folder());
+        let mut command = Command::new(tools::python(&["authlib"]).await);
+        let script = workspace().join("crates/tests/clients/introspection.py");
+        command.args(["-W", "ignore"]).arg(script).arg(address.to_string());
         Server::started(command, address, folder).await
     }
 

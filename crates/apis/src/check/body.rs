@@ -58,7 +58,7 @@ pub fn faults(operation: &Operation, request: &Request<'_>) -> Vec<Fault> {
             fault("required", "is missing")
         }
         Sent::Nothing | Sent::Unasked => Vec::new(),
-        Sent::Unsupported => fault("content", "is of a media type that is not described"),
+        Sent::Unsupported => fault("mediaType", "is of a media type that is not described"),
         Sent::Of(media) => {
             let given = request.header("content-type");
             let given = given.as_deref().unwrap_or(&media.range);
@@ -128,7 +128,7 @@ fn form(schemas: &Schemas, media: &Media, text: &str, direction: Direction) -> V
 }
 
 /// Counts what a JSON text nests and holds before anything is built of it.
-fn within_bounds(body: &[u8]) -> Result<(), String> {
+pub fn within_bounds(body: &[u8]) -> Result<(), String> {
     let (mut depth, mut values, mut in_text, mut escaped) = (0_usize, 1_usize, false, false);
     for byte in body {
         match (in_text, byte) {

@@ -10,6 +10,7 @@ mod evaluated;
 mod format;
 mod judge;
 mod parameters;
+mod structure;
 mod styles;
 
 use std::fmt;
@@ -18,10 +19,11 @@ use serde_json::Value;
 
 pub use body::{Sent, find as find_media, sent};
 pub use format::is_known as is_known_format;
+pub use parameters::is_json;
+pub use structure::{Bounds, structure};
 
+pub(crate) use body::within_bounds;
 pub(crate) use judge::equal;
-
-pub(crate) use parameters::is_json;
 
 use crate::limits::FAULTS_MAX;
 use crate::operation::{Operation, Place};

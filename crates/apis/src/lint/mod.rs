@@ -8,6 +8,7 @@ mod junit;
 mod operations;
 mod paths;
 pub mod rules;
+mod ruleset;
 mod sarif;
 mod values;
 
@@ -20,13 +21,14 @@ use crate::source::Document;
 
 pub use junit::{escaped, junit};
 pub use rules::{Rule, Severity};
+pub use ruleset::Ruleset;
 pub use sarif::sarif;
 
 /// One thing that a rule has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The rule.
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// Name of the document.
     pub file: Arc<str>,
     /// Line of the document, from 1; 0 when all of it is meant.
@@ -54,15 +56,26 @@ impl fmt::Display for Finding {
 /// Reads an upload and looks at it by every rule. Findings stand in the order of the documents.
 #[must_use]
 pub fn lint(documents: &[Document]) -> Vec<Finding> {
-    let mut found = match Description::read(documents) {
+    lint_by(documents, &Ruleset::default())
+}
+
+/// The same by the rules of a ruleset.
+#[must_use]
+pub fn lint_by(documents: &[Document], ruleset: &Ruleset) -> Vec<Finding> {
+    let ours = match Description::read(documents) {
         Ok(description) => description_findings(&description, documents),
         Err(problems) => problems.into_iter().map(|problem| of_problem(&rules::READABLE, problem)).collect(),
     };
+    let ours = ours.into_iter().filter_map(|finding| {
+        let rule = ruleset.of_ours(&finding.rule)?;
+        Some(Finding { rule, ..finding })
+    });
+    let mut found: Vec<Finding> = ours.chain(ruleset.look(documents)).collect();
     found.sort_by(|left, right| {
-        (&left.file, left.line, left.rule.id, &left.subject).cmp(&(
+        (&left.file, left.line, &left.rule.id, &left.subject).cmp(&(
             &right.file,
             right.line,
-            right.rule.id,
+            &right.rule.id,
             &right.subject,
         ))
     });
@@ -88,7 +101,7 @@ fn description_findings(description: &Description, documents: &[Document]) -> Ve
 
 fn of_problem(rule: &'static Rule, problem: Problem) -> Finding {
     let Problem { file, line, pointer, what, fix } = problem;
-    Finding { rule, file, line, subject: pointer, what, fix }
+    Finding { rule: rule.clone(), file, line, subject: pointer, what, fix }
 }
 
 /// Where rules put what they find.
@@ -108,7 +121,7 @@ impl Desk {
         if self.found.len() < crate::limits::PROBLEMS_MAX {
             let (file, line) = (place.0.clone(), place.1);
             self.found.push(Finding {
-                rule,
+                rule: rule.clone(),
                 file,
                 line,
                 subject: subject.to_string(),

@@ -1,5 +1,7 @@
 //! All rules, with their reasons.
 
+use std::borrow::Cow;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
@@ -24,18 +26,18 @@ impl Severity {
 }
 
 /// A rule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its name; a promise to scripts.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// How bad it is.
     pub severity: Severity,
     /// Why it is one.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 const fn rule(id: &'static str, severity: Severity, reason: &'static str) -> Rule {
-    Rule { id, severity, reason }
+    Rule { id: Cow::Borrowed(id), severity, reason: Cow::Borrowed(reason) }
 }
 
 use Severity::{Error, Hint, Warning};

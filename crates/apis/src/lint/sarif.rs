@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::rules::{self, Severity};
-use super::{Finding, Rule};
+use super::{Finding, Rule, Severity};
 
-/// The report.
+/// The report of what was found by some rules.
 #[must_use]
-pub fn sarif(findings: &[Finding]) -> Value {
-    let rules: Vec<Value> = rules::ALL
+pub fn sarif(findings: &[Finding], rules: &[Rule]) -> Value {
+    let rules: Vec<Value> = rules
         .iter()
         .map(|rule| {
             json!({
@@ -33,7 +32,7 @@ fn result(finding: &Finding) -> Value {
     let subject = if finding.subject.is_empty() { String::new() } else { format!("{} ", finding.subject) };
     json!({
         "ruleId": finding.rule.id,
-        "level": level(finding.rule),
+        "level": level(&finding.rule),
         "message": { "text": format!("{subject}{}", finding.what) },
         "locations": [{
             "physicalLocation": {

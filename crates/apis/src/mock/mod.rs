@@ -17,6 +17,7 @@ mod write;
 use serde_json::{Map, Value, json};
 
 pub use prefer::Prefer;
+pub(crate) use route::find;
 pub use route::route;
 
 use crate::check::{self, Fault, Sent, Where};
@@ -40,6 +41,19 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+}
+
+/// One answer of the description, whatever was asked: the first draw is its example, others are made up. Nothing where no
+/// value could be made.
+pub(crate) fn of_response(
+    operation: &Operation,
+    response: &Response,
+    status: u16,
+    seed: u64,
+) -> Option<Answer> {
+    let prefer = Prefer { dynamic: seed > 1, ..Prefer::default() };
+    let request = Request { sent: crate::Request::default(), seed };
+    negotiate::with_response(operation, &request, &prefer, status, response).ok()
 }
 
 impl Answer {

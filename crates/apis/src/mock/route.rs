@@ -17,11 +17,17 @@ pub fn route<'d>(
     method: &str,
     path: &str,
 ) -> Result<&'d Arc<Operation>, Answer> {
-    let mut found: Vec<&Arc<Operation>> = description
-        .operations
-        .iter()
-        .filter(|operation| operation.template.matches(path).is_some())
-        .collect();
+    find(&description.operations, method, path)
+}
+
+/// The same, of operations without a description.
+pub(crate) fn find<'d>(
+    operations: &'d [Arc<Operation>],
+    method: &str,
+    path: &str,
+) -> Result<&'d Arc<Operation>, Answer> {
+    let mut found: Vec<&Arc<Operation>> =
+        operations.iter().filter(|operation| operation.template.matches(path).is_some()).collect();
     found.sort_by(|left, right| left.template.precedence(&right.template));
     if let Some(operation) = found.iter().find(|operation| operation.method.eq_ignore_ascii_case(method)) {
         return Ok(operation);

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::description::{Description, Dialect, Server, Tag};
 use crate::limits::PARTS_MAX;
 use crate::operation::{Example, Media};
+use crate::overlay;
 use crate::problem::{Problem, quoted};
 use crate::schema::SchemaId;
 use crate::schema::read::Schematics;
@@ -79,8 +80,9 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads an upload.
-pub fn read(documents: &[Document]) -> Result<Description, Vec<Problem>> {
-    let upload = Upload::read(documents)?;
+pub fn read(documents: &[Document], overlays: &[Document]) -> Result<Description, Vec<Problem>> {
+    let mut upload = Upload::read(documents)?;
+    overlay::lay(&mut upload, overlays)?;
     let (root, dialect) = root(&upload)?;
     let mut reader = Reader {
         references: References::new(&upload),

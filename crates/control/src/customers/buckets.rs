@@ -1,7 +1,6 @@
 //! Rows as the buckets that travel.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use discovery::customers::{Application, Bucket, Credential, Subscription};
 use engine::customers::Place;

@@ -73,7 +73,11 @@ fn json(resource: &Resource) -> Value {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -126,7 +130,11 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
         | Kind::TelemetryPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
@@ -184,7 +192,11 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::BackendTlsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ResiliencePolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::FaultPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::TransformPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::RateLimitPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::IpPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::CorsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ValidationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),

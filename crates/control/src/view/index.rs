@@ -179,7 +179,11 @@ impl Index {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
+            | Kind::IpPolicy(_)
+            | Kind::CorsPolicy(_)
+            | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
@@ -264,7 +268,11 @@ pub(super) fn targets_of(resource: &Resource) -> Vec<Target> {
         Kind::ResiliencePolicy(policy) => &policy.spec.target_refs,
         Kind::FaultPolicy(policy) => &policy.spec.target_refs,
         Kind::TelemetryPolicy(policy) => &policy.spec.target_refs,
+        Kind::TransformPolicy(policy) => &policy.spec.target_refs,
         Kind::RateLimitPolicy(policy) => &policy.spec.target_refs,
+        Kind::IpPolicy(policy) => &policy.spec.target_refs,
+        Kind::CorsPolicy(policy) => &policy.spec.target_refs,
+        Kind::ValidationPolicy(policy) => &policy.spec.target_refs,
         _ => &[],
     };
     let target = |reference: &PolicyTargetRef| {

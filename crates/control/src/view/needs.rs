@@ -159,12 +159,18 @@ impl Needs<'_> {
             Kind::TcpRoute(route) => self.of_tcp_route(resource, route),
             Kind::ApiVersion(version) => self.of_version(resource, version),
             Kind::ApiBinding(binding) => self.of_binding(resource, binding),
+            Kind::ApiProduct(_) => self.guards(KindName::ApiProduct, resource),
             Kind::Service(service) => self.of_service(resource, service),
             Kind::Backend(backend) => self.of_backend(resource, backend),
             Kind::BackendTlsPolicy(policy) => self.of_policy(resource, policy),
             Kind::AuthenticationPolicy(policy) => {
                 let secrets = policy.spec.secrets();
                 secrets.for_each(|secret| self.add(KindName::Secret, resource.namespace(), &secret.name));
+            }
+            Kind::ValidationPolicy(policy) => {
+                if let Some(described) = &policy.spec.description {
+                    self.add(KindName::ApiRevision, resource.namespace(), &described.revision);
+                }
             }
             Kind::Namespace(_)
             | Kind::Secret(_)
@@ -176,7 +182,10 @@ impl Needs<'_> {
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
             | Kind::TelemetryPolicy(_)
+            | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
+            | Kind::IpPolicy(_)
+            | Kind::CorsPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
             | Kind::Workload(_)
@@ -194,7 +203,6 @@ impl Needs<'_> {
             | Kind::TrustBundle(_)
             | Kind::Api(_)
             | Kind::ApiRevision(_)
-            | Kind::ApiProduct(_)
             | Kind::Plan(_) => {}
         }
     }
@@ -377,6 +385,9 @@ impl Needs<'_> {
         let references = backend.spec.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
         for LocalObjectRef { group, kind, name } in references {
             self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap, KindName::Secret]);
+        }
+        if let Some(credential) = &backend.spec.credential {
+            self.add(KindName::Secret, resource.namespace(), &credential.secret_ref.name);
         }
     }
 

@@ -103,7 +103,11 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
         }
         Kind::ResiliencePolicy(_)
         | Kind::FaultPolicy(_)
+        | Kind::TransformPolicy(_)
         | Kind::RateLimitPolicy(_)
+        | Kind::IpPolicy(_)
+        | Kind::CorsPolicy(_)
+        | Kind::ValidationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::ApiBinding(_)
         | Kind::ApiProduct(_)

@@ -5,16 +5,16 @@
 //! takes keys, clocks and sometimes a network, so it is the proxy's work; what is to be verified, where it stands in a
 //! request and what holds where is decided here.
 
+mod fetch;
 mod given;
 mod place;
 
-use std::net::IpAddr;
+use std::fmt;
 use std::sync::Arc;
 
-use model::fetch_url::FetchUrl;
-use model::ip_block::IpBlock;
 use model::jwk::KeySet;
 
+pub use fetch::{Fetch, is_public};
 pub use given::{GIVEN_MAX, GivenKeys, Passwords};
 pub use place::{Found, Place, without_cookie, without_parameter};
 
@@ -42,6 +42,8 @@ pub enum Method {
     Basic(Basic),
     /// A signed token.
     Jwt(Jwt),
+    /// A token whose issuer says what it is.
+    Introspection(Introspection),
     /// A verified certificate.
     ClientCertificate,
     /// A verified SPIFFE ID.
@@ -56,6 +58,7 @@ impl Method {
             Method::ApiKey(_) => "apiKey",
             Method::Basic(_) => "basic",
             Method::Jwt(_) => "jwt",
+            Method::Introspection(_) => "introspection",
             Method::ClientCertificate => "clientCertificate",
             Method::Spiffe => "spiffe",
         }
@@ -103,6 +106,42 @@ pub struct Jwt {
     pub told: Box<[ToldClaim]>,
 }
 
+/// Tokens that only their issuer understands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Introspection {
+    /// Who is asked.
+    pub endpoint: Arc<IntrospectionEndpoint>,
+    /// The `iss` that the answer must have.
+    pub issuer: Option<Arc<str>>,
+    /// One of these must stand in `aud`, unless there are none.
+    pub audiences: Box<[Arc<str>]>,
+    /// Where one may stand.
+    pub places: Box<[Place]>,
+    /// Whether the backend sees it.
+    pub keep: bool,
+    /// For how long an answer counts at most, in seconds.
+    pub cache_seconds: u64,
+    /// How far clocks may differ, in seconds.
+    pub clock_skew_seconds: u64,
+    /// What the answer says with the fields that tell it, in lower case.
+    pub told: Box<[ToldClaim]>,
+}
+
+/// A place that is asked about tokens.
+#[derive(PartialEq, Eq)]
+pub struct IntrospectionEndpoint {
+    /// What is asked.
+    pub fetch: Fetch,
+    /// By which credential: a value of `Authorization`.
+    pub authorization: Arc<[u8]>,
+}
+
+impl fmt::Debug for IntrospectionEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionEndpoint").field("fetch", &self.fetch).finish_non_exhaustive()
+    }
+}
+
 /// A claim, and the name of the field that tells it.
 pub type ToldClaim = (Arc<str>, Arc<[u8]>);
 
@@ -125,97 +164,5 @@ pub struct KeySource {
     /// Stable index.
     pub slot: KeySlot,
     /// What is asked.
-    pub url: FetchUrl,
-    /// Where it may lead beside public addresses.
-    pub allowed: Box<[IpBlock]>,
-}
-
-impl KeySource {
-    /// Whether keys may be asked for at an address. Otherwise whoever writes a policy, or answers for a name in it,
-    /// could have the proxy speak to what only the proxy can reach.
-    #[must_use]
-    pub fn may_ask(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let named = self.allowed.iter().any(|block| {
-            let (first, last) = block.ends();
-            first.is_ipv4() == address.is_ipv4() && (first..=last).contains(&address)
-        });
-        named || (self.url.secure && is_public(address))
-    }
-}
-
-/// Whether an address is one of the open internet (RFC 6890 and the registries that it began).
-#[must_use]
-pub fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(four) => {
-            let [a, b, c, _] = four.octets();
-            !(four.is_unspecified()
-                || four.is_loopback()
-                || four.is_private()
-                || four.is_link_local()
-                || four.is_broadcast()
-                || four.is_documentation()
-                || four.is_multicast()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 192 && b == 88 && c == 99)
-                || (a == 198 && (b == 18 || b == 19)))
-        }
-        // 2000::/3 is all of it that is given out; of that, those that hide an IPv4 address or lead nowhere are not.
-        IpAddr::V6(six) => {
-            let [first, second, ..] = six.segments();
-            let special = first == 0x2002 || (first == 0x2001 && (second < 0x0200 || second == 0x0db8));
-            (first & 0xe000) == 0x2000 && !special
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(url: &str, allowed: &[&str]) -> KeySource {
-        KeySource {
-            slot: KeySlot(0),
-            url: url.parse().expect("a URL"),
-            allowed: allowed.iter().map(|block| block.parse().expect("a block")).collect(),
-        }
-    }
-
-    #[test]
-    fn only_public_addresses_are_asked_and_those_that_the_policy_names() {
-        let public = source("https://issuer.example/", &[]);
-        for refused in [
-            "127.0.0.1",
-            "::ffff:127.0.0.1",
-            "::1",
-            "0.0.0.0",
-            "10.1.2.3",
-            "169.254.169.254",
-            "172.16.0.1",
-            "192.168.0.1",
-            "100.64.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "fe80::1",
-            "fd00::1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-            "::",
-            "ff02::1",
-        ] {
-            assert!(!public.may_ask(refused.parse().expect("an address")), "{refused}");
-        }
-        for asked in ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"] {
-            assert!(public.may_ask(asked.parse().expect("an address")), "{asked}");
-        }
-        let inside = source("http://issuer.example/", &["10.0.0.0/8"]);
-        assert!(inside.may_ask("10.1.2.3".parse().expect("an address")));
-        assert!(!inside.may_ask("8.8.8.8".parse().expect("an address")));
-    }
+    pub fetch: Fetch,
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::{Context, ExecutionError, Value};
-use model::condition::Condition;
+use model::condition::{Condition, Type};
+use serde_json::Value as Json;
 
-use super::{Asked, Fault};
+use super::{Asked, Fault, Source};
 use crate::request::HeaderView;
 
 /// A condition ready to be evaluated.
@@ -81,6 +82,21 @@ impl Evaluator {
             }
         }
         facts.put("headers", headers.value());
+        facts.put("auth", self.auth(asked.source)?);
+        Ok(facts.value())
+    }
+
+    /// Who the caller was found to be. A claim that is something else than the condition takes it for is a fault and
+    /// not a difference: `!=` would be true of it.
+    fn auth(&self, source: &Source<'_>) -> Result<Value, Fault> {
+        let (mut facts, mut claims) = (Facts::default(), Facts::default());
+        source.principal.into_iter().for_each(|name| facts.text("principal", name));
+        for (name, wanted) in self.condition.claims() {
+            if let Some(claim) = source.claims.and_then(|claims| claims.get(name)) {
+                claims.put(name, self::claim(name, claim, wanted)?);
+            }
+        }
+        facts.put("claims", claims.value());
         Ok(facts.value())
     }
 
@@ -107,6 +123,28 @@ impl Evaluator {
         asked.destination.server_name.into_iter().for_each(|name| facts.text("serverName", name));
         facts.value()
     }
+}
+
+/// A claim as what a condition takes it for. A text may stand for the list of it alone; `scope` is a list of words
+/// (RFC 6749 section 3.3).
+fn claim(name: &str, claim: &serde_json::Value, wanted: Option<Type>) -> Result<Value, Fault> {
+    let text = |text: &str| Value::String(Arc::new(text.to_owned()));
+    let list = |texts: Vec<Value>| Value::List(Arc::new(texts));
+    match (wanted, claim) {
+        (None, _) => Some(Value::Bool(true)),
+        (Some(Type::Text), Json::String(claim)) => Some(text(claim)),
+        (Some(Type::Int), Json::Number(number)) => number.as_i64().map(Value::Int),
+        (Some(Type::Bool), Json::Bool(claim)) => Some(Value::Bool(*claim)),
+        (Some(Type::Texts), Json::String(claim)) if name == "scope" => {
+            Some(list(claim.split(' ').map(text).collect()))
+        }
+        (Some(Type::Texts), Json::String(claim)) => Some(list(vec![text(claim)])),
+        (Some(Type::Texts), Json::Array(claims)) => {
+            claims.iter().map(|claim| claim.as_str().map(text)).collect::<Option<Vec<_>>>().map(list)
+        }
+        (Some(_), _) => None,
+    }
+    .ok_or(Fault::Failed)
 }
 
 impl std::fmt::Debug for Evaluator {

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use model::glob::{Glob, PathGlob};
 use model::kinds::authorization_policy as written;
 
-use super::addresses::Addresses;
 use super::condition::Evaluator;
 use super::glob::{Matcher, could_be_any};
 use super::{Asked, Fault, Source};
+use crate::addresses::Addresses;
 use crate::request::{HeaderView, RequestView};
 
 /// What a doubt is worth.

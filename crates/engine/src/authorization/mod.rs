@@ -6,7 +6,6 @@
 //!
 //! Evaluating is pure and allocates nothing, but for conditions and for what an Audit policy has to tell.
 
-mod addresses;
 mod condition;
 mod demand;
 mod glob;

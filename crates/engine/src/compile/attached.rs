@@ -10,7 +10,10 @@ use std::sync::Arc;
 use model::kinds::backend_tls_policy::PolicyTargetRef;
 use model::kinds::references::ParentRef;
 use model::kinds::service::Service;
-use model::kinds::{Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP};
+use model::kinds::{
+    ApiProduct, ApiVersion, Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP,
+    PRODUCT_GROUP,
+};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -32,16 +35,20 @@ pub(super) enum TargetKind {
     Service,
     Backend,
     Mesh,
+    ApiVersion,
+    ApiProduct,
 }
 
 impl TargetKind {
     fn of(target: &PolicyTargetRef) -> Option<TargetKind> {
-        const ALL: [(&str, &str, TargetKind); 5] = [
+        const ALL: [(&str, &str, TargetKind); 7] = [
             (GATEWAY_GROUP, "Gateway", TargetKind::Gateway),
             (GATEWAY_GROUP, "HTTPRoute", TargetKind::Route),
             (CORE_GROUP, "Service", TargetKind::Service),
             (MESH_GROUP, "Backend", TargetKind::Backend),
             (MESH_GROUP, "Mesh", TargetKind::Mesh),
+            (PRODUCT_GROUP, "APIVersion", TargetKind::ApiVersion),
+            (PRODUCT_GROUP, "APIProduct", TargetKind::ApiProduct),
         ];
         let found = ALL.iter().find(|(group, kind, _)| *target.group == **group && *target.kind == **kind);
         found.map(|(_, _, kind)| *kind)
@@ -214,6 +221,12 @@ fn exists(target: &Target, section: Option<&str>, resources: &Resources) -> Resu
         }
         TargetKind::Backend => {
             resources.find::<Backend>(namespace, name).map(|_| ()).ok_or_else(|| missing("Backend"))
+        }
+        TargetKind::ApiVersion => {
+            resources.find::<ApiVersion>(namespace, name).map(|_| ()).ok_or_else(|| missing("APIVersion"))
+        }
+        TargetKind::ApiProduct => {
+            resources.find::<ApiProduct>(namespace, name).map(|_| ()).ok_or_else(|| missing("APIProduct"))
         }
         TargetKind::Route => {
             let route =

@@ -14,6 +14,7 @@ use model::{Resource, Resources};
 
 use super::callers::{CLIENT_CERTIFICATE_INVALID, Caller, Shown};
 use super::certificates::{Certificates, Remembered};
+use super::credentials;
 use super::endpoints::Draft;
 use super::policies::{PolicyTable, Tls, Validated, Validation, validate};
 use super::references::{ClusterKey, Destination, Reached};
@@ -183,6 +184,8 @@ impl ClusterBook {
                 let backend = sources.resources.backend(namespace, name)?;
                 draft.backend(backend.content);
                 draft.tls = validate_backend(backend, sources).map(|validated| validated.tls);
+                let credential = credentials::of_backend(backend, sources.resources);
+                draft.credential = credential.map(|(credential, _)| credential);
                 draft.resilience = sources.resilience.cluster(Part::Backend { namespace, name });
             }
             ClusterKey::Application { namespace, name, port, spoken } => {
@@ -208,6 +211,7 @@ impl ClusterBook {
             names: draft.names,
             refuse,
             connect_timeout: connect.unwrap_or(draft.connect_timeout),
+            credential: draft.credential,
             resilience: draft.resilience,
         })
     }
@@ -254,7 +258,18 @@ fn shown_by(own: Option<&Option<Arc<KeyPair>>>, tls: Tls) -> Tls {
 }
 
 fn equal(old: &Cluster, new: &Cluster) -> bool {
-    let Cluster { slot, name, protocol, tls, endpoints, names, refuse, connect_timeout, resilience } = old;
+    let Cluster {
+        slot,
+        name,
+        protocol,
+        tls,
+        endpoints,
+        names,
+        refuse,
+        connect_timeout,
+        credential,
+        resilience,
+    } = old;
     *slot == new.slot
         && *name == new.name
         && *protocol == new.protocol
@@ -263,6 +278,7 @@ fn equal(old: &Cluster, new: &Cluster) -> bool {
         && *names == new.names
         && *refuse == new.refuse
         && *connect_timeout == new.connect_timeout
+        && *credential == new.credential
         && *resilience == new.resilience
 }
 
@@ -290,6 +306,8 @@ pub(super) fn backend_statuses(sources: &mut Sources<'_>) -> Vec<(Arc<Resource>,
             None => Condition::yes(ConditionType::Accepted, Reason::Accepted, generation),
             Some((reason, text)) => Condition::no(ConditionType::Accepted, reason, text, generation),
         };
+        let lacking = credentials::of_backend(backend, resources).and_then(|(_, problem)| problem);
+        let unresolved = unresolved.or_else(|| lacking.map(|problem| (Reason::Invalid, problem)));
         let resolved = match unresolved {
             None => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
             Some((reason, text)) => Condition::no(ConditionType::ResolvedRefs, reason, text, generation),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
-    BackendTlsPolicy, ConfigMap, FaultPolicy, Gateway, GatewayClass, GatewayParameters, HttpRoute, KindType,
-    Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute,
-    TelemetryPolicy, Workload,
+    BackendTlsPolicy, ConfigMap, CorsPolicy, FaultPolicy, Gateway, GatewayClass, GatewayParameters,
+    HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant,
+    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -30,12 +30,14 @@ pub(super) struct Watch {
     authorization: Watched,
     backend: Watched,
     config_map: Watched,
+    cors: Watched,
     endpoint_slice: Watched,
     fault: Watched,
     gateway: Watched,
     gateway_class: Watched,
     gateway_parameters: Watched,
     http_route: Watched,
+    ip: Watched,
     mesh: Watched,
     namespace: Watched,
     plan: Watched,
@@ -48,6 +50,8 @@ pub(super) struct Watch {
     service: Watched,
     tcp_route: Watched,
     telemetry: Watched,
+    transform: Watched,
+    validation: Watched,
     workload: Watched,
 }
 
@@ -67,7 +71,7 @@ pub(super) struct Differences {
     pub(super) namespaces: bool,
     pub(super) policies: bool,
     pub(super) anchors: bool,
-    /// What ResiliencePolicies, FaultPolicies and RateLimitPolicies that came, went or were edited are about.
+    /// What policies that came, went or were edited are about: those that `resilience` puts together.
     pub(super) resilience: Option<Concerned>,
     /// TelemetryPolicies.
     pub(super) telemetry: bool,
@@ -109,7 +113,17 @@ impl Watch {
         let resilience = real(self.resilience.update(shelf::<ResiliencePolicy>(resources)));
         let faults = real(self.fault.update(shelf::<FaultPolicy>(resources)));
         let rates = real(self.rate_limit.update(shelf::<RateLimitPolicy>(resources)));
-        let concerned = concerned(&resilience, &faults, &rates);
+        let cors = real(self.cors.update(shelf::<CorsPolicy>(resources)));
+        let addresses = real(self.ip.update(shelf::<IpPolicy>(resources)));
+        let transforms = real(self.transform.update(shelf::<TransformPolicy>(resources)));
+        let validation = real(self.validation.update(shelf::<ValidationPolicy>(resources)));
+        let revisions = self.api_revision.update(shelf::<ApiRevision>(resources));
+        let said = Said { resilience, faults, rates, cors, addresses, validation };
+        let mut concerned = said.concerned();
+        note_described(&mut concerned, &revisions, resources);
+        if !transforms.is_empty() {
+            concerned.get_or_insert_default().note::<TransformPolicy>(&transforms);
+        }
         let destinations = sides(&backends).map(|resource| destination(false, resource));
         // The mesh says what its names mean and what holds by default; workloads, which Services look after themselves.
         let mesh = !real(self.mesh.update(shelf::<Mesh>(resources))).is_empty();
@@ -125,7 +139,7 @@ impl Watch {
                 && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
         let apis = !self.api.update(shelf::<Api>(resources)).is_empty()
             | !self.api_version.update(shelf::<ApiVersion>(resources)).is_empty()
-            | !self.api_revision.update(shelf::<ApiRevision>(resources)).is_empty()
+            | !revisions.is_empty()
             | !self.api_binding.update(shelf::<ApiBinding>(resources)).is_empty()
             | !self.api_product.update(shelf::<ApiProduct>(resources)).is_empty()
             | !self.plan.update(shelf::<Plan>(resources)).is_empty();
@@ -152,15 +166,46 @@ impl Watch {
     }
 }
 
-/// What policies of these kinds are about; `None` when none has changed.
-fn concerned(resilience: &[Change], faults: &[Change], rates: &[Change]) -> Option<Concerned> {
-    [resilience, faults, rates].iter().any(|changes| !changes.is_empty()).then(|| {
-        let mut concerned = Concerned::default();
-        concerned.note::<ResiliencePolicy>(resilience);
-        concerned.note::<FaultPolicy>(faults);
-        concerned.note::<RateLimitPolicy>(rates);
-        concerned
-    })
+/// Changes of policies that name their targets.
+struct Said {
+    resilience: Vec<Change>,
+    faults: Vec<Change>,
+    rates: Vec<Change>,
+    cors: Vec<Change>,
+    addresses: Vec<Change>,
+    validation: Vec<Change>,
+}
+
+impl Said {
+    /// What they are about; `None` when none has changed.
+    fn concerned(&self) -> Option<Concerned> {
+        let Said { resilience, faults, rates, cors, addresses, validation } = self;
+        let all = [resilience, faults, rates, cors, addresses, validation];
+        all.into_iter().any(|changes| !changes.is_empty()).then(|| {
+            let mut concerned = Concerned::default();
+            concerned.note::<ResiliencePolicy>(resilience);
+            concerned.note::<FaultPolicy>(faults);
+            concerned.note::<RateLimitPolicy>(rates);
+            concerned.note::<CorsPolicy>(cors);
+            concerned.note::<IpPolicy>(addresses);
+            concerned.note::<ValidationPolicy>(validation);
+            concerned
+        })
+    }
+}
+
+/// Policies that name a revision which is another one now are as good as edited.
+fn note_described(concerned: &mut Option<Concerned>, revisions: &[Change], resources: &Resources) {
+    for policy in resources.all::<ValidationPolicy>() {
+        let Some(by) = &policy.content.spec.description else { continue };
+        let named = sides(revisions).any(|revision| {
+            revision.namespace() == policy.resource.namespace() && revision.key.name.as_str() == &*by.revision
+        });
+        if named {
+            let edited = Change { before: Some(policy.resource.clone()), after: None };
+            concerned.get_or_insert_default().note::<ValidationPolicy>(&[edited]);
+        }
+    }
 }
 
 /// Whether what has no sidecar came, went or is selected by others, where something has one: who protects a Service

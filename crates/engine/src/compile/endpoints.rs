@@ -17,7 +17,7 @@ use model::kinds::workload::{REGISTERED_BY, Workload, WorkloadProtocol};
 use model::resources::Typed;
 
 use super::policies::Tls;
-use crate::config::{DnsEndpoint, Locality, MeshPeer, Resilience, UpstreamProtocol};
+use crate::config::{DnsEndpoint, Locality, MeshPeer, Resilience, UpstreamCredential, UpstreamProtocol};
 use crate::mesh::MeshView;
 use crate::mesh::spoken::Spoken;
 
@@ -35,6 +35,7 @@ pub(super) struct Draft {
     pub(super) connect_timeout: Duration,
     /// Where addresses are, as far as that is known.
     pub(super) localities: HashMap<SocketAddr, Arc<Locality>>,
+    pub(super) credential: Option<Arc<UpstreamCredential>>,
     pub(super) resilience: Option<Arc<Resilience>>,
 }
 
@@ -48,6 +49,7 @@ impl Default for Draft {
             tls: None,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
             localities: HashMap::new(),
+            credential: None,
             resilience: None,
         }
     }

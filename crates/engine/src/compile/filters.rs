@@ -96,7 +96,7 @@ pub(super) fn compile(filters: &[HttpFilter], around: Surroundings<'_>) -> Resul
             HttpFilter::UrlRewrite { url_rewrite } => {
                 compiled.filters.push(Filter::Rewrite(rewrite(url_rewrite, around.path)?));
             }
-            HttpFilter::Cors { cors } => compiled.filters.push(Filter::Cors(self::cors(cors)?)),
+            HttpFilter::Cors { cors } => compiled.filters.push(Filter::Cors(Arc::new(self::cors(cors)?))),
             HttpFilter::ExtensionRef { extension_ref } => {
                 let message = format!("no filter of kind `{}` is known", extension_ref.kind);
                 return Err(Unworkable { reason: Reason::InvalidKind, message });
@@ -222,7 +222,7 @@ fn redirect(redirect: &RequestRedirect, around: Surroundings<'_>) -> Result<Redi
     })
 }
 
-fn cors(cors: &http_filter::Cors) -> Result<Cors, Unworkable> {
+pub(super) fn cors(cors: &http_filter::Cors) -> Result<Cors, Unworkable> {
     let http_filter::Cors {
         allow_origins,
         allow_credentials,

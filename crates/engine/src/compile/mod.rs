@@ -12,6 +12,7 @@ mod callers;
 mod certificates;
 mod changes;
 mod clusters;
+mod credentials;
 mod differences;
 mod endpoints;
 mod filters;
@@ -328,7 +329,7 @@ impl Compiler {
 
     fn judge_resilience(&mut self, differences: &Differences, resources: &Resources) {
         let Some(concerned) = &differences.resilience else { return };
-        self.resilience = ResilienceBook::new(resources);
+        self.resilience = ResilienceBook::new(resources, &mut self.apis);
         match concerned.meshes {
             true => self.book.touch_all(),
             false => self.book.touch(&concerned.destinations),
@@ -341,11 +342,13 @@ impl Compiler {
         if differences.apis {
             differences.routes.extend(self.apis.update(resources));
         }
+        let concerned = differences.resilience.unwrap_or_default();
         let around = Around {
             listeners,
             grants: differences.grants,
             destinations: differences.destinations,
-            spoken_of: differences.resilience.map(|concerned| concerned.routes).unwrap_or_default(),
+            spoken_of: concerned.routes,
+            products: concerned.products,
             authorization: differences.authorization,
         };
         let mut shop = Workshop {

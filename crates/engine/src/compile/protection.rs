@@ -185,6 +185,8 @@ pub(super) struct RoutePlace<'a> {
     pub(super) kind: KindName,
     pub(super) namespace: &'a Arc<str>,
     pub(super) name: &'a Arc<str>,
+    /// Products that the rule's operation is part of, in the same namespace.
+    pub(super) products: &'a [Arc<str>],
 }
 
 impl PolicyBook {
@@ -325,6 +327,9 @@ impl PolicyBook {
         }
         let mut common: Vec<Arc<Policy>> = door.list.iter().flat_map(|list| list.iter().cloned()).collect();
         common.extend(self.of_object(route.kind, route.namespace, route.name, rule));
+        for product in route.products {
+            common.extend(self.of_object(KindName::ApiProduct, route.namespace, product, None));
+        }
         let targets =
             backends.iter().flat_map(|backends| backends.choices.iter().map(|backend| &backend.target));
         let mut lists: Vec<Vec<Arc<Policy>>> =

@@ -96,6 +96,8 @@ pub(super) struct Around {
     pub(super) destinations: HashSet<Destination>,
     /// Routes, by namespace and name, of which policies say something else.
     pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
+    /// APIProducts, likewise.
+    pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
     /// Policies about callers are different.
     pub(super) authorization: bool,
 }
@@ -103,7 +105,7 @@ pub(super) struct Around {
 impl Around {
     /// Whether routes that did not change may have to be looked at.
     pub(super) fn concerns_routes(&self) -> bool {
-        let quiet = self.destinations.is_empty() && self.spoken_of.is_empty();
+        let quiet = self.destinations.is_empty() && self.spoken_of.is_empty() && self.products.is_empty();
         self.listeners || self.grants || self.authorization || !quiet
     }
 
@@ -195,6 +197,10 @@ fn resolve(resource: &Resource, route: &HttpRoute, shop: &mut Workshop<'_>) -> R
     Resolved::of(from, of_http_route(route), shop.resources, shop.book)
 }
 
+fn told<'a>(shop: &Workshop<'a>, gateway: &'a GatewaySide, lowered: Option<&'a Lowered>) -> rules::Told<'a> {
+    rules::Told { resilience: shop.resilience, gateway, lowered, beside_the_caller: shop.beside_the_caller }
+}
+
 impl RouteState {
     fn typed(&self) -> Typed<'_, HttpRoute> {
         let content = self.resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
@@ -216,7 +222,7 @@ impl RouteState {
         let plain = ListenerSide { port: 80, https: false };
         let says = GatewaySide::default();
         let lowered = self.lowered.clone();
-        let told = rules::Told { resilience: shop.resilience, gateway: &says, lowered: lowered.as_deref() };
+        let told = told(shop, &says, lowered.as_deref());
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
         let depends = Depends { side, caller: None, says, door: Door::default() };
@@ -235,7 +241,7 @@ impl RouteState {
     /// Looks again at what may be different because of changes elsewhere.
     fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
         let place = (self.resource.namespace().into(), self.resource.key.name.to_arc());
-        let mut rules_changed = around.spoken_of.contains(&place);
+        let mut rules_changed = around.spoken_of.contains(&place) || self.is_in(&around.products);
         if rules_changed {
             self.judge(slots, shop);
         }
@@ -264,6 +270,15 @@ impl RouteState {
             shop.tables.take(&place.listener, &place.host, self.number);
         }
         self.enter(slots, shop);
+    }
+
+    /// Whether an operation of it is part of one of these products.
+    fn is_in(&self, products: &HashSet<(Arc<str>, Arc<str>)>) -> bool {
+        let namespace = self.resource.namespace();
+        let named =
+            self.lowered.iter().flat_map(|lowered| &lowered.rules).flat_map(|rule| rule.products.iter());
+        !products.is_empty()
+            && named.into_iter().any(|name| products.contains(&(namespace.into(), name.clone())))
     }
 
     /// Takes its places in the tables and writes its status.
@@ -321,8 +336,7 @@ impl RouteState {
         }
         let resolved = self.reached_by(view.caller.as_ref(), shop.book);
         let lowered = self.lowered.clone();
-        let told =
-            rules::Told { resilience: shop.resilience, gateway: &view.says, lowered: lowered.as_deref() };
+        let told = told(shop, &view.says, lowered.as_deref());
         let mut compiled = rules::compile(self.typed(), &resolved, side, told, slots);
         self.protect(&mut compiled.templates, &depends.door, shop);
         let templates: Arc<[Template]> = compiled.templates.into();
@@ -355,10 +369,11 @@ impl RouteState {
         }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
         let kind = if self.lowered.is_some() { KindName::ApiVersion } else { KindName::HttpRoute };
-        let place = RoutePlace { kind, namespace: &namespace, name: &name };
-        let guard = shop.protection.of_rule(door, place, rule, shop.book, shop.resources);
         let lowered =
             self.lowered.as_ref().and_then(|lowered| lowered.rules.get(usize::from(rule.origin.rule)));
+        let products = lowered.map_or(&[][..], |lowered| &lowered.products);
+        let place = RoutePlace { kind, namespace: &namespace, name: &name, products };
+        let guard = shop.protection.of_rule(door, place, rule, shop.book, shop.resources);
         match lowered {
             Some(lowered) => guard.admitting(lowered.access.as_ref(), shop.apis.usual_credentials()),
             None => guard,

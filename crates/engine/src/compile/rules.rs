@@ -12,9 +12,9 @@ use model::{FieldPath, Resource};
 use super::apis::{Lowered, LoweredRule};
 use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
-use super::resilience::{GatewaySide, ResilienceBook, RuleSide};
+use super::resilience::{Changes, GatewaySide, ResilienceBook, RulePlace, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Origin, Rule, RuleSlot, RuleSource, Target};
+use crate::config::{Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target, Transform};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 
@@ -69,6 +69,8 @@ pub(super) struct Told<'a> {
     pub(super) gateway: &'a GatewaySide,
     /// Of which API the route is made, if of one.
     pub(super) lowered: Option<&'a Lowered>,
+    /// Whether the route is served beside whoever calls, whose address is then its own: the other end judges it.
+    pub(super) beside_the_caller: bool,
 }
 
 /// Compiles the rules of a route.
@@ -138,16 +140,25 @@ impl RuleCompiler<'_> {
             let text = format!("`rules[{position}].sessionPersistence` has no effect yet");
             self.compiled.ignored.push(text);
         }
-        let name = self.route.resource.key.name.as_str();
-        // Policies name routes, and a version of an API is none, though it may have the name of one.
-        let name = if self.told.lowered.is_some() { "" } else { name };
-        let route = (self.route.resource.namespace(), name);
-        let side = self.told.resilience.rule(route, rule, self.told.gateway);
+        let lowered = self.told.lowered.and_then(|lowered| lowered.rules.get(usize::from(position)));
+        let side = self.told.resilience.rule(&self.named(position), (rule, lowered), self.told.gateway);
         let everything = [match_all()];
         let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
         for (matched, wanted) in matches.iter().enumerate() {
             let Ok(matched) = u16::try_from(matched) else { break };
             self.one_match(slot, (position, matched), rule, wanted, &side);
+        }
+    }
+
+    /// What policies call it.
+    fn named(&self, position: u16) -> RulePlace {
+        let (namespace, name) = (self.route.resource.namespace(), self.route.resource.key.name.as_str());
+        match self.told.lowered {
+            None => RulePlace::route(namespace, name),
+            Some(lowered) => {
+                let rule = lowered.rules.get(usize::from(position));
+                RulePlace::version(namespace, name, rule.map_or(&[], |rule| &rule.products))
+            }
         }
     }
 
@@ -172,7 +183,7 @@ impl RuleCompiler<'_> {
         let (requirements, unreadable) = requirements(wanted);
         let below = lowered.map_or(&path, |lowered| &lowered.below);
         let around = Surroundings { path: below, resolved: self.resolved, side: self.side };
-        let (filters, action) = match unreadable {
+        let (mut filters, action) = match unreadable {
             Some(problem) => {
                 self.unworkable(&at, format!("{problem}; requests that carry it are answered with 500"));
                 (Vec::new(), Action::Refuse { status: 500, reason: "invalid_match" })
@@ -194,8 +205,12 @@ impl RuleCompiler<'_> {
         let name = rule.name.clone();
         let kind = if lowered.is_some() { "APIVersion" } else { "HTTPRoute" };
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
-        let RuleSide { timeouts, retry, fault, rates } = policies;
+        let RuleSide { timeouts, retry, fault, rates, addresses, cors, transforms, validation } = policies;
+        let (transforms, action) = understood(transforms.as_ref(), action);
+        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
+        let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
+        answer_other_sites(&mut filters, cors.as_ref());
         let (authentication, authorization, access) = (None, None, None);
         let rule = Arc::new(Rule {
             slot,
@@ -205,10 +220,13 @@ impl RuleCompiler<'_> {
             timeouts,
             retry,
             fault,
+            addresses,
             rates,
             authentication,
             authorization,
+            transforms,
             access,
+            validation,
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));
@@ -224,6 +242,15 @@ impl RuleCompiler<'_> {
         if self.compiled.unworkable.last() != Some(&problem) {
             self.compiled.unworkable.push(problem);
         }
+    }
+}
+
+/// A filter of the rule's own is nearer than any policy.
+fn answer_other_sites(filters: &mut Vec<Filter>, cors: Option<&Arc<Cors>>) {
+    if let Some(cors) = cors
+        && !filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
+    {
+        filters.insert(0, Filter::Cors(cors.clone()));
     }
 }
 
@@ -289,11 +316,17 @@ pub(super) fn requirements(wanted: &HttpMatch) -> (Requirements, Option<String>)
     (requirements, (!problems.is_empty()).then(|| problems.join("; ")))
 }
 
+/// The changes of a rule. One that cannot be understood lets nothing pass.
+fn understood(changes: Option<&Changes>, action: Action) -> (Option<Arc<[Arc<Transform>]>>, Action) {
+    let Some(changes) = changes else { return (None, action) };
+    match changes.iter().cloned().collect::<Option<Vec<_>>>() {
+        Some(all) => (Some(all.into()), action),
+        None => (None, Action::Refuse { status: 500, reason: "transform_invalid" }),
+    }
+}
+
 /// Filters and action of a rule.
-fn workings(
-    rule: &HttpRule,
-    around: Surroundings<'_>,
-) -> Result<(Vec<crate::config::Filter>, Action), Unworkable> {
+fn workings(rule: &HttpRule, around: Surroundings<'_>) -> Result<(Vec<Filter>, Action), Unworkable> {
     let filters::Compiled { filters, redirect } = filters::compile(&rule.filters, around)?;
     let action = match redirect {
         Some(redirect) => Action::Redirect(redirect),

@@ -125,7 +125,7 @@ impl TcpRoutes {
             let slot = RuleSlot(slots.of((listener.clone(), RuleKey::Nobody)));
             let origin = Origin { kind: "Gateway", route: listener.clone(), rule: 0, matched: 0, name: None };
             let action = TcpAction::Refuse { reason: "no_route" };
-            Arc::new(TcpRule { slot, origin, action, authorization: None })
+            Arc::new(TcpRule { slot, origin, action, addresses: None, authorization: None })
         });
         refusal.clone()
     }
@@ -226,8 +226,11 @@ impl TcpRouteState {
         wanted.extend(resolved.clusters());
         let mut rule = self.compile(resolved);
         rule.authorization = self.authorization(view, &rule, shop);
+        rule.addresses = view.says.addresses.clone().filter(|_| !shop.beside_the_caller);
         let same = |(caller, known): &&(Option<Caller>, Arc<TcpRule>)| {
-            *caller == view.caller && known.authorization == rule.authorization
+            *caller == view.caller
+                && known.authorization == rule.authorization
+                && known.addresses == rule.addresses
         };
         if let Some((_, known)) = self.rules.iter().find(same) {
             return known.clone();
@@ -247,7 +250,8 @@ impl TcpRouteState {
             return None; // Who is called judges, as with requests.
         }
         let (namespace, name) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
-        let place = RoutePlace { kind: KindName::TcpRoute, namespace: &namespace, name: &name };
+        let place =
+            RoutePlace { kind: KindName::TcpRoute, namespace: &namespace, name: &name, products: &[] };
         let backends = match &rule.action {
             TcpAction::Forward(backends) => Some(backends),
             TcpAction::Refuse { .. } => None,
@@ -280,7 +284,7 @@ impl TcpRouteState {
         let name = rule.and_then(|rule| rule.name.clone());
         let route = self.seniority.route.clone();
         let origin = Origin { kind: KIND, route, rule: 0, matched: 0, name };
-        TcpRule { slot: self.slot, origin, action, authorization: None }
+        TcpRule { slot: self.slot, origin, action, addresses: None, authorization: None }
     }
 
     /// Writes the status, given who has which listener.

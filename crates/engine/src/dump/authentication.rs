@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::authentication::{ApiKey, Authentication, Basic, Jwt, Method, Place, TokenKeys};
+use crate::authentication::{ApiKey, Authentication, Basic, Introspection, Jwt, Method, Place, TokenKeys};
 
 /// What one place asks of its callers.
 pub(super) fn whole(authentication: &Authentication) -> Value {
@@ -32,6 +32,7 @@ fn method(method: &Method) -> Value {
                 json!({ "realm": realm, "keep": keep, "names": passwords.len() })
             }
             Method::Jwt(jwt) => token(jwt),
+            Method::Introspection(introspection) => asked(introspection),
             Method::ClientCertificate | Method::Spiffe => json!({}),
         },
     );
@@ -42,7 +43,7 @@ fn token(jwt: &Jwt) -> Value {
     let Jwt { issuer, audiences, keys, places, keep, clock_skew_seconds, told } = jwt;
     let keys = match keys {
         TokenKeys::Given(keys) => json!(keys.keys.len()),
-        TokenKeys::Remote(source) => json!(source.url.as_str()),
+        TokenKeys::Remote(source) => json!(source.fetch.url.as_str()),
     };
     let told = told.iter().map(|(claim, field)| (claim.to_string(), text(field)));
     json!({
@@ -51,6 +52,22 @@ fn token(jwt: &Jwt) -> Value {
         "keys": keys,
         "in": places.iter().map(place).collect::<Vec<_>>(),
         "keep": keep,
+        "clock_skew_seconds": clock_skew_seconds,
+        "told": told.collect::<Map<_, _>>(),
+    })
+}
+
+fn asked(introspection: &Introspection) -> Value {
+    let Introspection { endpoint, issuer, audiences, places, keep, cache_seconds, clock_skew_seconds, told } =
+        introspection;
+    let told = told.iter().map(|(claim, field)| (claim.to_string(), text(field)));
+    json!({
+        "endpoint": endpoint.fetch.url.as_str(),
+        "issuer": issuer,
+        "audiences": audiences,
+        "in": places.iter().map(place).collect::<Vec<_>>(),
+        "keep": keep,
+        "cache_seconds": cache_seconds,
         "clock_skew_seconds": clock_skew_seconds,
         "told": told.collect::<Map<_, _>>(),
     })

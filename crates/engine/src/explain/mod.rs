@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::authorization::{Destination, Source};
-use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction};
+use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction, keeps_out};
 use crate::dump;
 use crate::matching::{HostPattern, Listener, Verdict};
 use crate::request::RequestView;
@@ -99,6 +99,13 @@ pub struct Answer {
     pub because: Value,
     /// Filters in the order they run.
     pub filters: Vec<Value>,
+    /// Policies that say from where it may be asked for.
+    pub addresses: Vec<String>,
+    /// The policy that does not let the caller's address in.
+    pub kept_out: Option<String>,
+    /// Who changes its messages on their way, in the order in which requests pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<String>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Demand>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
@@ -301,6 +308,22 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
+        addresses: rule
+            .addresses
+            .iter()
+            .flat_map(|rules| rules.iter())
+            .map(|rule| rule.policy.to_string())
+            .collect(),
+        kept_out: rule.addresses.as_deref().and_then(|rules| {
+            let known = question.source.address?;
+            keeps_out(rules, Some(known)).map(|rule| rule.policy.to_string())
+        }),
+        transforms: rule
+            .transforms
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(|one| one.origin.to_string())
+            .collect(),
         authentication: rule.authentication.as_deref().map(Demand::new),
         authorization: rule.authorization.as_deref().map(|authorization| {
             let server_name = url.tls.then_some(url.host.as_str());

@@ -68,6 +68,9 @@ impl fmt::Display for Answer {
             source,
             because,
             filters,
+            addresses,
+            kept_out,
+            transforms,
             authentication,
             authorization,
             access,
@@ -81,6 +84,12 @@ impl fmt::Display for Answer {
         }
         line(f, "rule", &place)?;
         line(f, "because", &sentence(because))?;
+        if !addresses.is_empty() {
+            line(f, "addresses", &addresses.join(", "))?;
+        }
+        if let Some(policy) = kept_out {
+            return line(f, "answer", &format!("403 address_denied by {policy}"));
+        }
         authentication.iter().try_for_each(|demand| line(f, "callers", &demand.to_string()))?;
         if authentication.as_ref().is_some_and(|demand| demand.unusable.is_some()) {
             return line(f, "answer", "500 authentication_invalid");
@@ -91,6 +100,7 @@ impl fmt::Display for Answer {
         }
         access.iter().try_for_each(|right| line(f, "access", &right.to_string()))?;
         filters.iter().try_for_each(|filter| line(f, "filter", &filter.to_string()))?;
+        transforms.iter().try_for_each(|origin| line(f, "changed", &format!("by {origin}")))?;
         match action {
             Verb::Forward(choices) => choices.iter().try_for_each(|choice| choice.write(f)),
             Verb::Redirect(redirect) => line(f, "answer", &format!("redirect {redirect}")),

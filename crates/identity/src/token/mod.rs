@@ -5,6 +5,7 @@
 //! not, an object that names a member twice says nothing, times are numbers, and a token without an end is refused.
 //! The signature is verified before anything that the token claims is looked at.
 
+pub mod introspection;
 mod object;
 
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub enum Flaw {
     Expired,
     /// Its time has not come.
     NotYet,
+    /// Its issuer says that it does not count.
+    Inactive,
 }
 
 impl Flaw {
@@ -97,6 +100,7 @@ impl Flaw {
             Flaw::Audience => "token_audience",
             Flaw::Expired => "token_expired",
             Flaw::NotYet => "token_not_yet",
+            Flaw::Inactive => "token_inactive",
         }
     }
 }
@@ -207,15 +211,20 @@ fn judge(claims: Map<String, Value>, demands: &Demands<'_>) -> Result<Claims, Fl
     if !audiences.is_empty() && !is_for(claims.get("aud"), audiences)? {
         return Err(Flaw::Audience);
     }
+    let end = moment(&claims, "exp")?.ok_or(Flaw::Claim)?;
+    in_its_time(claims, end, clock_skew_seconds, now)
+}
+
+/// What is about somebody, and counts now.
+fn in_its_time(claims: Map<String, Value>, end: u64, skew_seconds: u64, now: u64) -> Result<Claims, Flaw> {
     if claims.get("sub").is_some_and(|subject| !subject.is_string()) {
         return Err(Flaw::Claim);
     }
-    let ends = moment(&claims, "exp")?.ok_or(Flaw::Claim)?.saturating_add(clock_skew_seconds);
+    let ends = end.saturating_add(skew_seconds);
     if now >= ends {
         return Err(Flaw::Expired);
     }
-    let latest = now.saturating_add(clock_skew_seconds);
-    if moment(&claims, "nbf")?.is_some_and(|begins| begins > latest) {
+    if moment(&claims, "nbf")?.is_some_and(|begins| begins > now.saturating_add(skew_seconds)) {
         return Err(Flaw::NotYet);
     }
     moment(&claims, "iat")?;

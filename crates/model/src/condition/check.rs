@@ -19,6 +19,8 @@ const PATTERN_BYTES_MAX: usize = 1 << 18;
 pub(super) struct Asked {
     /// Header fields it looks at, in lower case.
     pub(super) headers: Vec<String>,
+    /// Claims it looks at, with what each of them must be; `None` where it only matters whether one is there.
+    pub(super) claims: Vec<(String, Option<Type>)>,
     /// Facts it looks at: `source.address`.
     pub(super) facts: Vec<&'static str>,
     /// Patterns, compiled.
@@ -61,6 +63,9 @@ impl Checker {
     }
 
     fn expect(&mut self, expression: &IdedExpr, wanted: Type) -> Result<(), Problem> {
+        if let Some(claim) = claim(expression)? {
+            return self.claim(claim, Some(wanted));
+        }
         let found = self.type_of(expression)?;
         if found == wanted {
             return Ok(());
@@ -69,21 +74,28 @@ impl Checker {
     }
 
     fn select(&mut self, select: &SelectExpr) -> Result<Type, Problem> {
-        if let Expr::Ident(object) = &select.operand.expr {
-            let known =
-                fact(object, &select.field).ok_or_else(|| unknown(&format!("{object}.{}", select.field)))?;
-            if known.found == Type::Headers {
-                return Err(if select.test { always(known.name) } else { bare_headers() });
+        if is_fact(&select.operand, "request.headers") {
+            self.header(&select.field)?;
+            return Ok(if select.test { Type::Bool } else { Type::Text });
+        }
+        if is_fact(&select.operand, "request.auth.claims") {
+            self.claim(&select.field, (!select.test).then_some(Type::Text))?;
+            return Ok(if select.test { Type::Bool } else { Type::Text });
+        }
+        if let Some(object) = path(&select.operand) {
+            let name = format!("{object}.{}", select.field);
+            let known = fact(&name).ok_or_else(|| unknown(&name))?;
+            match known.found {
+                Type::Headers | Type::Claims if select.test => return Err(always(known.name)),
+                Type::Headers => return Err(bare("headers", "request.headers['x-tenant']")),
+                Type::Claims => return Err(bare("claims", "request.auth.claims['roles']")),
+                Type::Bool | Type::Text | Type::Int | Type::Texts => {}
             }
             if select.test && !known.may_be_absent {
                 return Err(always(known.name));
             }
             self.asked.facts.push(known.name);
             return Ok(if select.test { Type::Bool } else { known.found });
-        }
-        if is_headers(&select.operand) {
-            self.header(&select.field)?;
-            return Ok(if select.test { Type::Bool } else { Type::Text });
         }
         Err(Problem::new(format!("asks something for its field `{}` that has none", select.field)))
     }
@@ -98,6 +110,28 @@ impl Checker {
         Ok(())
     }
 
+    /// Notes that a claim is looked at. One that is two things in one condition could never be both.
+    fn claim(&mut self, name: &str, wanted: Option<Type>) -> Result<(), Problem> {
+        match self.asked.claims.iter_mut().find(|(known, _)| known == name) {
+            None => self.asked.claims.push((name.to_owned(), wanted)),
+            Some((_, known)) => match (*known, wanted) {
+                (Some(before), Some(now)) if before != now => {
+                    let text = format!("takes claim `{name}` for {} and for {}", before.words(), now.words());
+                    return Err(Problem::new(text));
+                }
+                (None, Some(_)) => *known = wanted,
+                (Some(_) | None, _) => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn equal(&mut self, left: &IdedExpr, right: &IdedExpr) -> Result<Type, Problem> {
+        let (one, other) = if claim(left)?.is_some() { (right, left) } else { (left, right) };
+        let found = self.type_of(one)?;
+        self.expect(other, found).map(|()| Type::Bool)
+    }
+
     fn call(&mut self, call: &CallExpr) -> Result<Type, Problem> {
         use operators as op;
         let name = call.func_name.as_str();
@@ -108,25 +142,30 @@ impl Checker {
                 Ok(Type::Bool)
             }
             (op::LOGICAL_NOT, None, [of]) => self.expect(of, Type::Bool).map(|()| Type::Bool),
-            (op::EQUALS | op::NOT_EQUALS, None, [left, right]) => {
-                let left = self.type_of(left)?;
-                self.expect(right, left).map(|()| Type::Bool)
-            }
+            (op::EQUALS | op::NOT_EQUALS, None, [left, right]) => self.equal(left, right),
             (op::LESS | op::LESS_EQUALS | op::GREATER | op::GREATER_EQUALS, None, [left, right]) => {
                 self.expect(left, Type::Int)?;
                 self.expect(right, Type::Int).map(|()| Type::Bool)
             }
-            (op::IN, None, [name, map]) if is_headers(map) => {
-                let name = literal_text(name).ok_or_else(computed)?;
+            (op::IN, None, [name, map]) if is_fact(map, "request.headers") => {
+                let name = literal_text(name).ok_or_else(|| computed("header"))?;
                 self.header(name).map(|()| Type::Bool)
+            }
+            (op::IN, None, [name, map]) if is_fact(map, "request.auth.claims") => {
+                let name = literal_text(name).ok_or_else(|| computed("claim"))?;
+                self.claim(name, None).map(|()| Type::Bool)
             }
             (op::IN, None, [element, list]) => {
                 self.expect(element, Type::Text)?;
                 self.expect(list, Type::Texts).map(|()| Type::Bool)
             }
-            (op::INDEX, None, [map, name]) if is_headers(map) => {
-                let name = literal_text(name).ok_or_else(computed)?;
+            (op::INDEX, None, [map, name]) if is_fact(map, "request.headers") => {
+                let name = literal_text(name).ok_or_else(|| computed("header"))?;
                 self.header(name).map(|()| Type::Text)
+            }
+            (op::INDEX, None, [map, name]) if is_fact(map, "request.auth.claims") => {
+                let name = literal_text(name).ok_or_else(|| computed("claim"))?;
+                self.claim(name, Some(Type::Text)).map(|()| Type::Text)
             }
             (op::CONDITIONAL, None, [asked, yes, no]) => {
                 self.expect(asked, Type::Bool)?;
@@ -196,18 +235,41 @@ fn literal_text(expression: &IdedExpr) -> Option<&str> {
     }
 }
 
-fn is_headers(expression: &IdedExpr) -> bool {
-    let Expr::Select(select) = &expression.expr else { return false };
-    let Expr::Ident(object) = &select.operand.expr else { return false };
-    !select.test && object == "request" && select.field == "headers"
+/// The name of what is nothing but names: `request.auth`.
+fn path(expression: &IdedExpr) -> Option<String> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => Some(format!("{}.{}", path(&select.operand)?, select.field)),
+        _ => None,
+    }
 }
 
-fn bare_headers() -> Problem {
-    Problem::new("uses all headers at once").remedy("ask for one: `request.headers['x-tenant']`")
+fn is_fact(expression: &IdedExpr, name: &str) -> bool {
+    path(expression).is_some_and(|path| path == name)
 }
 
-fn computed() -> Problem {
-    Problem::new("computes the name of a header").remedy("write the name as a text")
+/// The claim whose value an expression is, which may be of any type.
+fn claim(expression: &IdedExpr) -> Result<Option<&str>, Problem> {
+    match &expression.expr {
+        Expr::Select(select) if !select.test && is_fact(&select.operand, "request.auth.claims") => {
+            Ok(Some(&select.field))
+        }
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::INDEX, [map, name]) if is_fact(map, "request.auth.claims") => {
+                literal_text(name).map(Some).ok_or_else(|| computed("claim"))
+            }
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn bare(what: &str, one: &str) -> Problem {
+    Problem::new(format!("uses all {what} at once")).remedy(format!("ask for one: `{one}`"))
+}
+
+fn computed(what: &str) -> Problem {
+    Problem::new(format!("computes the name of a {what}")).remedy("write the name as a text")
 }
 
 fn always(name: &str) -> Problem {

@@ -13,6 +13,8 @@ pub enum Type {
     Texts,
     /// The header fields, which can only be asked for one by one.
     Headers,
+    /// What a token claims, likewise.
+    Claims,
 }
 
 impl Type {
@@ -23,6 +25,7 @@ impl Type {
             Type::Int => "a number",
             Type::Texts => "a list of texts",
             Type::Headers => "the headers",
+            Type::Claims => "the claims",
         }
     }
 }
@@ -30,7 +33,7 @@ impl Type {
 /// One fact.
 #[derive(Clone, Copy, Debug)]
 pub struct Fact {
-    /// `object.field`.
+    /// `object.field`, or `object.part.field`.
     pub name: &'static str,
     /// Its type.
     pub found: Type,
@@ -61,6 +64,8 @@ pub const FACTS: &[Fact] = &[
     row("request.path",            Type::Text,    false, false, "the path in its canonical spelling"),
     row("request.query",           Type::Text,    true,  false, "everything behind the first `?`, as received"),
     row("request.headers",         Type::Headers, false, false, "header fields by lower-case name; several values are joined with `, `"),
+    row("request.auth.principal",  Type::Text,    true,  false, "who the caller was found to be by an AuthenticationPolicy"),
+    row("request.auth.claims",     Type::Claims,  false, false, "what the caller's token claims, by name: text, whole numbers, yes or no, and lists of texts, of which `scope` is one"),
     row("source.address",          Type::Text,    true,  true,  "the client's IP address, as far as trusted proxies vouch for it"),
     row("source.identity",         Type::Text,    true,  true,  "the caller's verified SPIFFE ID"),
     row("source.trustDomain",      Type::Text,    true,  true,  "the trust domain of that ID"),
@@ -74,6 +79,6 @@ pub const FACTS: &[Fact] = &[
 
 /// The fact with a name.
 #[must_use]
-pub(super) fn fact(object: &str, field: &str) -> Option<&'static Fact> {
-    FACTS.iter().find(|fact| fact.name.split_once('.') == Some((object, field)))
+pub(super) fn fact(name: &str) -> Option<&'static Fact> {
+    FACTS.iter().find(|fact| fact.name == name)
 }

@@ -51,6 +51,11 @@ impl Condition {
         self.compiled.asked.headers.iter().map(String::as_str)
     }
 
+    /// Claims it looks at, with what each of them must be; `None` where it only matters whether one is there.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, Option<Type>)> {
+        self.compiled.asked.claims.iter().map(|(name, wanted)| (name.as_str(), *wanted))
+    }
+
     /// Patterns it uses, by their text.
     pub fn patterns(&self) -> impl Iterator<Item = (&str, &Regex)> {
         self.compiled.asked.patterns.iter().map(|(text, regex)| (text.as_str(), regex))
@@ -66,7 +71,9 @@ impl Condition {
     #[must_use]
     pub fn is_of_requests(&self) -> bool {
         let of_requests = |name: &&str| FACTS.iter().any(|fact| fact.name == *name && !fact.of_connections);
-        !self.compiled.asked.headers.is_empty() || self.compiled.asked.facts.iter().any(of_requests)
+        !self.compiled.asked.headers.is_empty()
+            || !self.compiled.asked.claims.is_empty()
+            || self.compiled.asked.facts.iter().any(of_requests)
     }
 }
 
@@ -137,6 +144,38 @@ mod tests {
         assert!(
             !"destination.port == 80 && has(source.identity)".parse::<Condition>().unwrap().is_of_requests()
         );
+    }
+
+    #[test]
+    fn what_is_done_with_a_claim_says_what_it_must_be() {
+        let condition: Condition =
+            "request.auth.claims['tier'] == 'gold' && 'admin' in request.auth.claims.roles \
+             && request.auth.claims.level > 3 && request.auth.claims.email.endsWith('@bank.example') \
+             && (request.auth.claims['verified'] || has(request.auth.claims.exempt)) \
+             && !('banned' in request.auth.claims) && request.auth.principal.startsWith('jwt:')"
+                .parse()
+                .unwrap();
+
+        let claims: Vec<_> = condition.claims().collect();
+        assert_eq!(
+            claims,
+            [
+                ("tier", Some(Type::Text)),
+                ("roles", Some(Type::Texts)),
+                ("level", Some(Type::Int)),
+                ("email", Some(Type::Text)),
+                ("verified", Some(Type::Bool)),
+                ("exempt", None),
+                ("banned", None),
+            ]
+        );
+        assert!(condition.asks("request.auth.principal") && condition.is_of_requests());
+        refused("request.auth.claims == 'a'", "uses all claims at once");
+        refused("request.auth.claims[request.path] == 'a'", "computes the name of a claim");
+        refused("request.auth.claims.a == 'b' && request.auth.claims.a == 1", "takes claim `a` for");
+        refused("request.auth.claim.a == 'b'", "which there is not");
+        refused("has(request.auth.claims)", "always is");
+        refused("request.auth == 'a'", "which there is not");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::shim::Shim;
 use super::tcp_route::TcpBackendRef;
 
 /// An APIBinding.
@@ -66,6 +67,9 @@ pub struct BindingTarget {
     /// What the path of an operation stands behind where it is asked; nothing when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Arc<str>>,
+    /// What clients of this version need where the upstreams speak another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shim: Option<Shim>,
 }
 
 /// How answers are made up.

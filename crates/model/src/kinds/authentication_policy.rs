@@ -64,6 +64,8 @@ pub enum Method {
     Basic(Basic),
     /// A signed token (RFC 7519).
     Jwt(Jwt),
+    /// A token whose issuer says what it is (RFC 7662).
+    Introspection(Introspection),
     /// The certificate of a TLS client, as the listener has verified it.
     ClientCertificate(Nothing),
     /// The identity of a member of the mesh, or of a TLS client.
@@ -141,6 +143,38 @@ pub struct Jwt {
     pub claim_to_headers: Vec<ClaimToHeader>,
 }
 
+/// Tokens that only their issuer understands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Introspection {
+    /// A URL that is asked about a token.
+    pub uri: Arc<str>,
+    /// Addresses beside the public ones at which that URL may lead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_addresses: Vec<IpBlock>,
+    /// By which credential the question is asked: a Secret of type
+    /// [`crate::kinds::secret::TYPE_UPSTREAM_CREDENTIAL`].
+    pub secret_ref: SecretRef,
+    /// Who must have issued a token: the `iss` of the answer, letter by letter. Not asked when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Arc<str>>,
+    /// For whom it must be: one of these must stand in the answer's `aud`. Not asked when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Arc<str>>,
+    /// Where it may stand beside `Authorization: Bearer`; instead of there when written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub r#in: Vec<CredentialPlace>,
+    /// Whether the backend sees it.
+    pub keep: bool,
+    /// For how long an answer counts at most: a token that is revoked may be used for as long.
+    pub cache_for: GatewayDuration,
+    /// How far clocks may differ.
+    pub clock_skew: GatewayDuration,
+    /// What the answer says that the backend is told in header fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claim_to_headers: Vec<ClaimToHeader>,
+}
+
 /// Where keys come from: one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -175,6 +209,7 @@ impl AuthenticationPolicySpec {
             Method::ApiKey(keys) => keys.secret_ref.as_ref(),
             Method::Basic(basic) => Some(&basic.secret_ref),
             Method::Jwt(jwt) => jwt.jwks.secret_ref.as_ref(),
+            Method::Introspection(introspection) => Some(&introspection.secret_ref),
             Method::ClientCertificate(Nothing {}) | Method::Spiffe(Nothing {}) => None,
         })
     }

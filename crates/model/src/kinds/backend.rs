@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::authentication_policy::SecretRef;
 use super::backend_tls_policy::SubjectAltName;
 use super::references::LocalObjectRef;
 use crate::names::Hostname;
@@ -37,6 +38,36 @@ pub struct BackendSpec {
     /// Longest time to connect, TLS handshake included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<GatewayDuration>,
+    /// What requests to it show; what clients send, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<BackendCredential>,
+}
+
+/// A credential of ours that requests to a Backend show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendCredential {
+    /// How it is shown.
+    pub scheme: CredentialScheme,
+    /// Name of the field, for [`CredentialScheme::Header`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Arc<str>>,
+    /// Where it is kept: a Secret of type [`crate::kinds::secret::TYPE_UPSTREAM_CREDENTIAL`], in the namespace of the
+    /// Backend.
+    pub secret_ref: SecretRef,
+    /// Whether it may be shown to a Backend without TLS.
+    pub over_cleartext: bool,
+}
+
+/// How a credential is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CredentialScheme {
+    /// `Authorization: Bearer` with the Secret's `token` (RFC 6750).
+    Bearer,
+    /// `Authorization: Basic` with the Secret's `username` and `password` (RFC 7617).
+    Basic,
+    /// A field of its own with the Secret's `value`.
+    Header,
 }
 
 /// What is spoken to a Backend.

@@ -59,8 +59,14 @@ impl KindName {
             | KindName::JoinToken => OnRejection::DenyTargets,
             // Who may do what: the edit that is not understood may be the one that shuts somebody out.
             KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => OnRejection::DenyTargets,
+            // It may take out what callers must not see; half a change is worse than none.
+            KindName::TransformPolicy => OnRejection::DenyTargets,
             // Without it nothing holds callers back, and the edit may be the one that was to.
             KindName::RateLimitPolicy => OnRejection::DenyTargets,
+            // An edit that is not understood may name whom to keep out; what other sites may do is theirs to lose.
+            KindName::IpPolicy | KindName::CorsPolicy => OnRejection::DenyTargets,
+            // Without it everything passes, and the edit may be the one that keeps an attack out.
+            KindName::ValidationPolicy => OnRejection::DenyTargets,
             // It says by which certificates a backend is known: authentication, in the other direction.
             KindName::BackendTlsPolicy => OnRejection::DenyTargets,
             // It says whether cleartext is let in, and calls that no policy speaks of.

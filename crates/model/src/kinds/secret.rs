@@ -18,6 +18,8 @@ pub const TYPE_AUTHORITY: &str = "mesh.selvedge.dev/authority";
 pub const TYPE_API_KEYS: &str = "policy.selvedge.dev/api-keys";
 /// The type of Secrets whose values are hashes of passwords, each under the name of who has it.
 pub const TYPE_PASSWORDS: &str = "policy.selvedge.dev/passwords";
+/// The type of Secrets that hold what is shown to Backends. Whoever makes one says that it may leave.
+pub const TYPE_UPSTREAM_CREDENTIAL: &str = "policy.selvedge.dev/upstream-credential";
 /// Key of a set of public keys (RFC 7517).
 pub const JWKS_JSON: &str = "jwks.json";
 /// Key of the certificate chain, PEM.

@@ -250,7 +250,11 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::GatewayParameters => include_str!("../../schemas/gatewayparameters.json"),
         KindName::ResiliencePolicy => include_str!("../../schemas/resiliencepolicy.json"),
         KindName::FaultPolicy => include_str!("../../schemas/faultpolicy.json"),
+        KindName::TransformPolicy => include_str!("../../schemas/transformpolicy.json"),
         KindName::RateLimitPolicy => include_str!("../../schemas/ratelimitpolicy.json"),
+        KindName::IpPolicy => include_str!("../../schemas/ippolicy.json"),
+        KindName::CorsPolicy => include_str!("../../schemas/corspolicy.json"),
+        KindName::ValidationPolicy => include_str!("../../schemas/validationpolicy.json"),
         KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
         KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
@@ -299,7 +303,11 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
-        | KindName::RateLimitPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        | KindName::TransformPolicy
+        | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        | KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }

@@ -132,7 +132,8 @@ impl Reference {
     pub fn of(revision: &Value, base: &str) -> Reference {
         let document = |one: &Value| Document::new(text(&one["name"]), text(&one["content"]));
         let documents: Vec<Document> = list(&revision["spec"]["documents"]).map(document).collect();
-        match Description::read(&documents) {
+        let overlays: Vec<Document> = list(&revision["spec"]["overlays"]).map(document).collect();
+        match Description::read_overlaid(&documents, &overlays) {
             Ok(description) => Reference {
                 title: description.title.to_string(),
                 about: words(&description.about),

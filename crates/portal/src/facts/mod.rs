@@ -44,7 +44,7 @@ pub const TRAFFIC: &str = "/apis/status.selvedge.dev/v1alpha1/routes";
 /// The control plane.
 pub const PLANE: &str = "/apis/status.selvedge.dev/v1alpha1/controlplanes/this";
 /// Other kinds whose conditions are looked at.
-pub const JUDGED: [&str; 8] = [
+pub const JUDGED: [&str; 9] = [
     "/apis/gateway.networking.k8s.io/v1/gatewayclasses",
     "/apis/gateway.networking.k8s.io/v1/backendtlspolicies",
     "/apis/policy.selvedge.dev/v1alpha1/authorizationpolicies",
@@ -52,6 +52,7 @@ pub const JUDGED: [&str; 8] = [
     "/apis/policy.selvedge.dev/v1alpha1/resiliencepolicies",
     "/apis/policy.selvedge.dev/v1alpha1/faultpolicies",
     "/apis/policy.selvedge.dev/v1alpha1/telemetrypolicies",
+    "/apis/policy.selvedge.dev/v1alpha1/transformpolicies",
     "/apis/policy.selvedge.dev/v1alpha1/ratelimitpolicies",
 ];
 

@@ -31,7 +31,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 13] = [
+const SINGLES: [Single; 19] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -43,6 +43,12 @@ const SINGLES: [Single; 13] = [
     ("selvedge_faults_aborted_total",           "counter", "Requests answered by a FaultPolicy.",                    |m| &m.faults_aborted),
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
+    ("selvedge_validation_requests_refused_total", "counter", "Requests refused by a ValidationPolicy.",              |m| &m.requests_refused),
+    ("selvedge_validation_requests_reported_total", "counter", "Requests that do not keep to their description and passed.", |m| &m.requests_reported),
+    ("selvedge_validation_answers_judged_total", "counter", "Answers judged by their description.",                  |m| &m.answers_judged),
+    ("selvedge_validation_answers_refused_total", "counter", "Answers refused by a ValidationPolicy.",               |m| &m.answers_refused),
+    ("selvedge_validation_answers_reported_total", "counter", "Answers that do not keep to their description and passed.", |m| &m.answers_reported),
+    ("selvedge_validation_answers_unjudged_total", "counter", "Answers to be judged that could not be looked into.", |m| &m.answers_unjudged),
     ("selvedge_log_lines_dropped_total",        "counter", "Access log lines dropped by a slow writer.",             |m| &m.log_lines_dropped),
     ("selvedge_spans_total",                    "counter", "Spans of requests that were traced.",                    |m| &m.spans),
 ];

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use discovery::ObjectName;
-use model::kinds::{Kind, KindName};
+use model::kinds::{ApiProduct, Kind, KindName};
 use model::{Resource, Resources, yaml};
 use serde_json::{Value, json};
 
@@ -72,6 +72,7 @@ impl Denied {
             KindName::HttpRoute,
             KindName::TcpRoute,
             KindName::ApiVersion,
+            KindName::ApiProduct,
             KindName::Service,
             KindName::Backend,
         ];
@@ -114,7 +115,9 @@ pub fn without<'d>(
                 seen.remove(&resource.key);
             }
             KindName::HttpRoute | KindName::TcpRoute | KindName::ApiVersion
-                if denied(kind, namespace, name) || has_denied_parent(resource, &denied) =>
+                if denied(kind, namespace, name)
+                    || has_denied_parent(resource, &denied)
+                    || is_of_denied_product(resource, held, &denied) =>
             {
                 seen.put(going_nowhere(resource));
             }
@@ -151,6 +154,20 @@ fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     // Targets that make no sense to the schema are as good as none.
     let whole = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });
     object(spec).or_else(|_| object(whole)).ok()
+}
+
+/// A version of an API is sold by its products: what one of them must refuse, it must.
+fn is_of_denied_product(
+    resource: &Resource,
+    held: &Resources,
+    denied: &impl Fn(KindName, &str, &str) -> bool,
+) -> bool {
+    let (namespace, name) = (resource.namespace(), resource.key.name.as_str());
+    resource.kind_name() == KindName::ApiVersion
+        && held.within::<ApiProduct>(namespace).any(|product| {
+            product.content.spec.apis.iter().any(|api| *api.version == *name)
+                && denied(KindName::ApiProduct, namespace, product.resource.key.name.as_str())
+        })
 }
 
 fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str) -> bool) -> bool {

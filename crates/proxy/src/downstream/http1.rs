@@ -202,6 +202,11 @@ impl Http1Downstream {
         self.stream.set_waits(waits.body, waits.stall);
     }
 
+    /// See [`super::Downstream::bound_body`].
+    pub fn bound_body(&mut self, bytes_max: u64) {
+        self.stream.bound_reading(bytes_max);
+    }
+
     /// See [`super::Downstream::set_form`].
     pub fn set_form(&mut self, form: Form) {
         self.stream.set_form(form);
@@ -385,5 +390,6 @@ fn ends_unsaid(exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8]) -> bo
         && head.framing == Framing::None
         && !matches!(head.status, 204 | 304)
         && exchange.request.head.method != Method::Head
+        && exchange.answer_length.is_none()
         && head.view(bytes).known(Known::ContentLength).is_none()
 }

@@ -10,7 +10,7 @@ pub use http2::{Http2Downstream, serve as serve_http2};
 
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::message::ResponseHead;
+use crate::message::{Framing, ResponseHead};
 use crate::respond::Answer;
 use crate::stream::{Form, Next, Piece, Sink, Source, Trailers};
 
@@ -53,6 +53,20 @@ impl Downstream {
     /// first flush.
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
         each!(self, downstream => downstream.invite_body(exchange));
+    }
+
+    /// Lets no more of the request's body come than so many bytes.
+    ///
+    /// # Errors
+    /// It has said that more will come.
+    pub fn bound_body(&mut self, exchange: &Exchange<'_>, bytes_max: u64) -> Result<(), Failure> {
+        if let Framing::Length(length) = exchange.request.head.framing
+            && length > bytes_max
+        {
+            return Err(Failure::BodyTooLarge);
+        }
+        each!(self, downstream => downstream.bound_body(bytes_max));
+        Ok(())
     }
 
     /// Waits until the client has given this request up.

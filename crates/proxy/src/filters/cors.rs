@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use engine::Verdict;
 use engine::config::{Cors, Filter, Rule};
 
 use crate::exchange::Exchange;
@@ -13,6 +14,24 @@ use crate::filters::Flow;
 use crate::message::{Known, Method};
 use crate::respond::Answer;
 use engine::HeaderView;
+
+/// Does what the rule says of other sites, before anybody asks who the caller is: a preflight carries no credentials by
+/// design, and a page may read why its request was refused.
+pub fn first<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Flow {
+    match rule.filters.first() {
+        Some(Filter::Cors(rules)) => on_request(exchange, rules),
+        Some(_) | None => Flow::Continue,
+    }
+}
+
+/// The filters of a rule that are left then. Their order has this one first.
+#[must_use]
+pub fn left(filters: &[Filter]) -> &[Filter] {
+    match filters {
+        [Filter::Cors(_), left @ ..] => left,
+        all => all,
+    }
+}
 
 /// Answers a preflight, or notes that the response is to carry cross-origin fields.
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
@@ -38,11 +57,30 @@ pub fn is_preflight(exchange: &Exchange<'_>) -> bool {
         && exchange.view().headers.first(b"access-control-request-method").is_some()
 }
 
+/// Of a preflight: the rule of the request that it asks about, if that rule answers preflights. Rules say which methods
+/// they are about, and few of them name OPTIONS.
+#[must_use]
+pub fn rule_asked_about<'c>(exchange: &Exchange<'c>) -> Option<&'c Rule> {
+    if exchange.request.head.method != Method::Options {
+        return None;
+    }
+    let headers = exchange.view().headers;
+    headers.first(b"origin")?;
+    match exchange.find_with(exchange.pinned, headers.first(b"access-control-request-method")?) {
+        Verdict::Rule(rule) if answers_preflights(rule) => Some(rule),
+        Verdict::Rule(_) | Verdict::NoMatch | Verdict::Misdirected => None,
+    }
+}
+
+/// Whether a rule answers preflights itself.
+fn answers_preflights(rule: &Rule) -> bool {
+    rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
+}
+
 /// Whether a rule answers a request itself, as a preflight.
+#[must_use]
 pub fn is_answered_preflight(exchange: &Exchange<'_>, rule: &Rule) -> bool {
-    is_preflight(exchange)
-        && rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
-        && exchange.view().headers.first(b"origin").is_some()
+    is_preflight(exchange) && answers_preflights(rule) && exchange.view().headers.first(b"origin").is_some()
 }
 
 fn preflight_fields(exchange: &Exchange<'_>, rules: &Cors, origin: &[u8]) -> Vec<(&'static str, Vec<u8>)> {

@@ -4,6 +4,7 @@
 //! change nothing here but note what is to be changed; the fields are written once, when the head leaves.
 
 pub mod access;
+pub mod addresses;
 pub mod authentication;
 pub mod authorization;
 pub mod cors;
@@ -12,11 +13,17 @@ pub mod mirror;
 pub mod quotas;
 pub mod rates;
 pub mod redirect;
+pub mod transform;
+pub mod validation;
 
 use engine::config::Filter;
 
+use crate::buffer::Text;
 use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::message::ResponseHead;
 use crate::respond::Answer;
+use crate::stream::WholeBody;
 
 /// Whether a request goes on.
 #[derive(Debug)]
@@ -25,6 +32,22 @@ pub enum Flow {
     Continue,
     /// No further: this is the answer.
     Respond(Answer),
+}
+
+/// Runs filters on an answer that was taken in whole, because one of them has asked for it in
+/// [`Exchange::answer_bytes_max`]. They may change its head and replace its body.
+///
+/// # Errors
+/// The answer must not go on; this is answered instead.
+pub fn on_whole_answer(
+    exchange: &mut Exchange<'_>,
+    head: &mut ResponseHead,
+    text: &mut Text,
+    body: &mut WholeBody,
+) -> Result<(), Failure> {
+    // What a description promises is promised to clients: it is judged what they get.
+    transform::on_whole(exchange, head, text, body)?;
+    validation::on_whole_answer(exchange, head, text, body)
 }
 
 /// Runs filters on the request.

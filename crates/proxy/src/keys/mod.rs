@@ -94,7 +94,7 @@ async fn keep(source: Arc<KeySource>, workers: Vec<mpsc::Sender<Order>>, missing
             }
             Err(why) => {
                 if failed == 0 {
-                    eprintln!("selvedge: no keys from {}: {why}", source.url);
+                    eprintln!("selvedge: no keys from {}: {why}", source.fetch.url.as_str());
                 }
                 failed = (failed + 1).min(16);
                 Duration::from_secs((1 << failed.min(8)).min(KEYS_RETRY_SECONDS_MAX))

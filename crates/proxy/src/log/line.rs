@@ -90,6 +90,9 @@ pub fn write(
     if let Some(peer) = outcome.member.as_ref().and_then(|endpoint| endpoint.mesh.as_ref()) {
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
+    if let Some(policy) = exchange.kept_out_by {
+        string(out, b",\"policy\":", policy.as_bytes());
+    }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     if let Some(told) = exchange.told_rate.filter(|_| outcome.failure == Some(Failure::RateLimited)) {
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
@@ -97,6 +100,17 @@ pub fn write(
     }
     if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
         string(out, b",\"quota\":", told.quota.name.as_bytes());
+    }
+    if let Some(untransformed) = &exchange.untransformed {
+        let (origin, fault) = &**untransformed;
+        string(out, b",\"transform\":", origin.as_bytes());
+        string(out, b",\"untransformed\":", fault.to_string().as_bytes());
+    }
+    if let Some(findings) = &exchange.findings {
+        string(out, b",\"validation\":", findings.policies.as_bytes());
+        string(out, b",\"invalid\":", findings.of.as_bytes());
+        number(out, b",\"violations\":", findings.count as u64);
+        string(out, b",\"violation\":", findings.first.as_bytes());
     }
     if let Some(upstream) = outcome.upstream {
         out.extend_from_slice(b",\"upstream\":\"");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use engine::HeaderView;
 use engine::config::{Fault, Rule};
 
+use super::relay::{Rest, body, is_taken_whole, relay, relay_whole};
 use super::within;
 use crate::buffer::Buffer;
 use crate::copies;
@@ -26,7 +27,7 @@ use crate::revocation;
 use crate::state::breakers::Place;
 use crate::state::clusters::{ClusterState, EndpointState, InFlight};
 use crate::state::metrics::Overflow;
-use crate::stream::{Again, Copy, Form, Next, Replay, Sink, Source, Tee, Transfer};
+use crate::stream::{Copy, Form, Next, Replay, Sink, Source, Transfer};
 use crate::trace;
 use crate::tunnel;
 use crate::upstream::{Tries, Upstream, Why, Wish, acquire};
@@ -51,6 +52,9 @@ pub(super) async fn forward(
     let mut copy = copies::prepare(exchange);
     let policy = rule.retry.as_deref().or_else(|| said?.retry.as_deref());
     let mut tries = Tries::begin(policy, exchange, cluster);
+    if let Some(body) = exchange.body.take() {
+        tries.replay = Some(Box::new(Replay::holding(*body)));
+    }
     exchange.keeps_body = tries.replay.is_some();
     let mut fresh = false;
     loop {
@@ -150,9 +154,9 @@ fn note(exchange: &Exchange<'_>, cluster: &ClusterState, endpoint: &Rc<EndpointS
 }
 
 fn may_repeat(exchange: &Exchange<'_>, stopped: &Stopped) -> bool {
-    let head = &exchange.request.head;
+    let head = exchange.onward();
     stopped.failure.facts().retry != Retry::Never
-        && head.framing == Framing::None
+        && exchange.request.head.framing == Framing::None
         && (stopped.unseen || head.method.is_idempotent())
 }
 
@@ -200,8 +204,14 @@ async fn attempt(
     if let Some(replay) = &mut replay {
         replay.settle();
     }
-    let request = (upload, copy.take(), replay);
-    relay(downstream, exchange, upstream, request, &head, received, &in_flight).await.map_err(Stopped::at)
+    let rest = Rest { upload, copy: copy.take(), replay };
+    let relayed = if is_taken_whole(exchange, &head, received.filled()) {
+        // Boxed, so that answers which pass as they come have no room for it.
+        Box::pin(relay_whole(downstream, exchange, upstream, rest, &mut head, received, &in_flight)).await
+    } else {
+        relay(downstream, exchange, upstream, rest, &mut head, received, &in_flight).await
+    };
+    relayed.map_err(Stopped::at)
 }
 
 /// A connection for the next attempt.
@@ -284,15 +294,6 @@ fn is_at_end(upstream: &mut Upstream, cx: &mut Context<'_>) -> bool {
     }
 }
 
-/// The request's body: what was kept of it first, and what still comes copied where it is to be.
-fn body<'b>(
-    downstream: &'b mut Downstream,
-    copy: Option<&'b mut Copy>,
-    replay: Option<&'b mut Replay>,
-) -> Again<'b, Tee<'b, Downstream>> {
-    Again { source: Tee { source: downstream, copy }, replay }
-}
-
 /// Sends the request until the head of the answer has come, which may be before all of the body was sent.
 async fn await_head(
     downstream: &mut Downstream,
@@ -302,7 +303,7 @@ async fn await_head(
     (replay, copy): (&mut Option<Box<Replay>>, &mut Option<Box<Copy>>),
     exchange: &Exchange<'_>,
 ) -> Result<Buffer, Failure> {
-    let method = exchange.request.head.method;
+    let method = exchange.onward().method;
     let mut broken = None;
     poll_fn(|cx| {
         if broken.is_none()
@@ -333,53 +334,4 @@ async fn await_head(
         response
     })
     .await
-}
-
-/// Relays the answer while what is left of the request still moves.
-async fn relay(
-    downstream: &mut Downstream,
-    exchange: &mut Exchange<'_>,
-    mut upstream: Upstream,
-    (mut upload, mut copy, mut replay): (Transfer, Option<Box<Copy>>, Option<Box<Replay>>),
-    head: &ResponseHead,
-    mut received: Buffer,
-    in_flight: &InFlight,
-) -> Result<(), Failure> {
-    let form = downstream.begin(exchange, head, received.filled(), upstream.takes());
-    exchange.outcome.status = head.status;
-    received.start += head.head_bytes;
-    upstream.begin_reading(head.framing, form, received);
-    let mut download = match head.framing {
-        Framing::None => Transfer::ended(),
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Transfer::default(),
-    };
-    let moved = poll_fn(|cx| {
-        if !upload.is_done() {
-            // Whatever becomes of the rest of the request, the answer decides.
-            let mut body = body(downstream, copy.as_deref_mut(), replay.as_deref_mut());
-            let _ = upload.poll(cx, &mut body, &mut upstream);
-        }
-        if upload.is_done()
-            && let Some(copy) = copy.take()
-        {
-            copies::send(exchange, *copy);
-        }
-        let moved = download.poll(cx, &mut upstream, downstream);
-        if moved.is_pending() {
-            if downstream.poll_given_up(cx).is_ready() {
-                return Poll::Ready(Err(Failure::ClientClosed));
-            }
-            if revocation::poll(exchange, cx).is_ready() {
-                return Poll::Ready(Err(Failure::DeniedByPolicy));
-            }
-        }
-        moved
-    })
-    .await;
-    if let Some(copy) = copy {
-        copies::send(exchange, *copy);
-    }
-    let reusable = head.persistent && upload.is_done() && exchange.request.head.upgrade.is_none();
-    upstream.finish(in_flight.endpoint(), moved.is_ok() && reusable && head.framing != Framing::UntilClose);
-    moved
 }

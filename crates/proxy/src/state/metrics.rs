@@ -221,6 +221,18 @@ pub struct Metrics {
     pub mirrored: Cell,
     /// Copies not sent because of a limit.
     pub mirrors_skipped: Cell,
+    /// Requests that a ValidationPolicy has refused.
+    pub requests_refused: Cell,
+    /// Requests that a ValidationPolicy has let pass although they do not keep to the description.
+    pub requests_reported: Cell,
+    /// Answers that were judged by their description.
+    pub answers_judged: Cell,
+    /// Answers among them that a ValidationPolicy has refused.
+    pub answers_refused: Cell,
+    /// Answers among them that have passed although they do not keep to the description.
+    pub answers_reported: Cell,
+    /// Answers that were to be judged and could not be looked into.
+    pub answers_unjudged: Cell,
     /// Log lines dropped because the writer could not keep up.
     pub log_lines_dropped: Cell,
     /// Spans of requests that were traced.
@@ -253,6 +265,12 @@ impl Default for Metrics {
             faults_aborted: Cell::default(),
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
+            requests_refused: Cell::default(),
+            requests_reported: Cell::default(),
+            answers_judged: Cell::default(),
+            answers_refused: Cell::default(),
+            answers_reported: Cell::default(),
+            answers_unjudged: Cell::default(),
             log_lines_dropped: Cell::default(),
             spans: Cell::default(),
             spans_dropped: Cell::default(),

@@ -7,12 +7,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use identity::keyed_hash::{HashName, KeyedHash};
+use identity::token::Flaw;
 use model::jwk::KeySet;
 use tokio::sync::Semaphore;
 
-use crate::limits::{PASSWORD_CHECKS_MAX, PASSWORDS_VERIFIED_MAX, TOKENS_VERIFIED_MAX};
+use crate::limits::{
+    INTROSPECTED_INACTIVE_MAX, INTROSPECTED_MAX, PASSWORD_CHECKS_MAX, PASSWORDS_VERIFIED_MAX,
+    TOKENS_VERIFIED_MAX,
+};
 use crate::principal::Token;
 
 /// Everything that was verified.
@@ -22,6 +27,10 @@ pub struct Verified {
     pub hash: KeyedHash,
     /// Tokens.
     pub tokens: Recent<Rc<VerifiedToken>>,
+    /// Tokens of which their issuers have said that they count.
+    pub introspected: Recent<Rc<IntrospectedToken>>,
+    /// Tokens that do not, why, and until when nobody asks again.
+    pub inactive: Recent<(Flaw, Instant)>,
     /// Passwords.
     pub passwords: Recent<()>,
     /// Who may verify a password now.
@@ -41,11 +50,24 @@ pub struct VerifiedToken {
     pub ends: u64,
 }
 
+/// A token of which its issuer has said that it counts.
+#[derive(Debug)]
+pub struct IntrospectedToken {
+    /// The token.
+    pub token: Rc<Token>,
+    /// From when on its issuer is asked again.
+    pub until: Instant,
+    /// From when on it does not count; seconds since the Unix epoch.
+    pub ends: u64,
+}
+
 impl Default for Verified {
     fn default() -> Self {
         Verified {
             hash: KeyedHash::new(),
             tokens: Recent::new(TOKENS_VERIFIED_MAX),
+            introspected: Recent::new(INTROSPECTED_MAX),
+            inactive: Recent::new(INTROSPECTED_INACTIVE_MAX),
             passwords: Recent::new(PASSWORDS_VERIFIED_MAX),
             checks: Rc::new(Semaphore::new(PASSWORD_CHECKS_MAX)),
             waiting: Cell::new(0),

@@ -158,6 +158,11 @@ impl Http1Stream {
         self.read.form = form;
     }
 
+    /// Lets no more content come than so many bytes, before the first piece was handed out.
+    pub fn bound_reading(&mut self, bytes_max: u64) {
+        self.read.allowance = self.read.allowance.min(bytes_max);
+    }
+
     /// Whether the message being read has ended.
     #[must_use]
     pub fn is_read(&self) -> bool {
@@ -322,6 +327,9 @@ impl Source for Http1Stream {
         let polled = self.poll_next(cx);
         if let Poll::Ready(Err(_)) = &polled {
             self.read.broken = true;
+        }
+        if polled.is_ready() && self.read.done && self.read.blame == Blame::Client {
+            self.deadline.none(); // It waited for this body; an answer may take longer.
         }
         polled
     }

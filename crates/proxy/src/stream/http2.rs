@@ -54,6 +54,11 @@ impl Http2Receiver {
         self.idle_seconds = seconds;
     }
 
+    /// Lets no more come than so many bytes, before it was first asked.
+    pub fn bound(&mut self, bytes_max: u64) {
+        self.allowance = self.allowance.min(bytes_max);
+    }
+
     /// Bytes of content received.
     #[must_use]
     pub fn received(&self) -> u64 {

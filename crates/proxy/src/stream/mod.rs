@@ -7,7 +7,9 @@
 mod http1;
 mod http2;
 mod replay;
+mod room;
 mod tee;
+mod whole;
 
 use std::task::{Context, Poll, ready};
 
@@ -17,6 +19,7 @@ pub use http1::{Form, Frames, Http1Stream};
 pub use http2::{Http2Receiver, Http2Sender};
 pub use replay::{Again, Replay};
 pub use tee::{Copy, Tee, Whole};
+pub use whole::{Intake, Untaken, WholeBody};
 
 use crate::buffer::{Buffer, Text};
 use crate::failure::Failure;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::stream::tee::{Copy, copied};
-use crate::stream::{Next, Piece, Source};
+use crate::stream::{Next, Piece, Source, WholeBody};
 
 /// What was kept of a body, and how much of it the attempt under way has been handed.
 #[derive(Debug)]
@@ -28,6 +28,12 @@ impl Replay {
         Replay { kept: Copy::bounded(bound, false), handed: 0, keeps: true }
     }
 
+    /// Of a body all of which is here already.
+    #[must_use]
+    pub fn holding(body: WholeBody) -> Replay {
+        Replay { kept: body.into_copy(), handed: 0, keeps: true }
+    }
+
     /// Begins another attempt.
     pub fn rewind(&mut self) {
         self.handed = 0;
@@ -36,7 +42,7 @@ impl Replay {
     /// Whether all that has passed can be sent again.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        !self.kept.is_over()
+        self.kept.over().is_none()
     }
 
     /// There will be no further attempt.

@@ -3,7 +3,6 @@
 //! Copying never waits: a body that would take more room than is left is let go of, and passes uncopied. A copy is
 //! of the content, whichever way the original was framed, because whoever gets it may speak another version.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -12,13 +11,9 @@ use bytes::Bytes;
 use crate::buffer::Text;
 use crate::codec::http1::Body;
 use crate::failure::Failure;
-use crate::limits::BODIES_HELD_BYTES_MAX;
 use crate::message::Framing;
+use crate::stream::room::{Purpose, Room};
 use crate::stream::{Form, Next, Piece, Source, Trailers};
-
-thread_local! {
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
 
 /// A copy of a body that is still moving.
 #[derive(Debug)]
@@ -29,7 +24,7 @@ pub struct Copy {
     form: Form,
     state: State,
     bound: usize,
-    held: Held,
+    room: Room,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +33,17 @@ enum State {
     Moving,
     /// The body has ended and all of it is here.
     Whole,
-    /// There was more than the bound.
-    Over,
+    /// There was more than could be kept.
+    Over(Over),
+}
+
+/// Why a copy was let go of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It would have more bytes than it may.
+    Bound,
+    /// The worker has no room left.
+    Room,
 }
 
 /// A copy of a whole body; clones share its bytes.
@@ -47,15 +51,32 @@ enum State {
 pub struct Whole {
     content: Bytes,
     trailers: Option<Rc<Trailers>>,
-    _held: Rc<Held>,
+    _room: Rc<Room>,
+}
+
+impl Whole {
+    /// Its content.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
 }
 
 impl Copy {
     /// A copy of at most `bound` bytes; `bodiless` when there is nothing to copy.
     #[must_use]
     pub fn bounded(bound: usize, bodiless: bool) -> Copy {
-        let state = if bodiless { State::Whole } else { State::Moving };
-        Copy { bytes: Vec::new(), trailers: None, form: Form::Content, state, bound, held: Held(0) }
+        let mut copy = Copy::of(Purpose::Copies, bound);
+        if bodiless {
+            copy.state = State::Whole;
+        }
+        copy
+    }
+
+    /// The same for any purpose.
+    pub(super) fn of(purpose: Purpose, bound: usize) -> Copy {
+        let (form, state) = (Form::Content, State::Moving);
+        Copy { bytes: Vec::new(), trailers: None, form, state, bound, room: Room::of(purpose) }
     }
 
     /// Says in which form a body with this framing will be handed out.
@@ -75,12 +96,20 @@ impl Copy {
             self.bytes.truncate(length);
         }
         let trailers = self.trailers.map(|trailers| Rc::new(*trailers));
-        Some(Whole { content: self.bytes.into(), trailers, _held: Rc::new(self.held) })
+        Some(Whole { content: self.bytes.into(), trailers, _room: Rc::new(self.room) })
     }
 
-    /// Whether there was more than the bound, so that nothing is kept.
-    pub(super) fn is_over(&self) -> bool {
-        self.state == State::Over
+    /// Why nothing is kept, if nothing is.
+    pub(super) fn over(&self) -> Option<Over> {
+        match self.state {
+            State::Over(why) => Some(why),
+            State::Moving | State::Whole => None,
+        }
+    }
+
+    /// Whether the body has ended and all of it is here.
+    pub(super) fn is_whole(&self) -> bool {
+        self.state == State::Whole
     }
 
     /// What has come so far.
@@ -93,35 +122,47 @@ impl Copy {
         (self.state == State::Whole).then_some(self.trailers.as_deref())
     }
 
+    /// Puts other content in the place of a whole body's.
+    pub(super) fn replace(&mut self, content: Vec<u8>) {
+        self.bytes = content;
+        self.trailers = None;
+    }
+
     /// Takes in what passes.
     pub(super) fn note(&mut self, next: &Next) {
         match next {
             Next::Piece(piece) => self.take(piece.bytes()),
             Next::Last(piece) => {
                 self.take(piece.bytes());
-                self.end();
+                self.end(None);
             }
-            Next::End(trailers) => {
-                self.trailers = trailers.as_deref().map(copied);
-                self.end();
-            }
+            Next::End(trailers) => self.end(trailers.as_deref().map(copied)),
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
-        if self.state == State::Over {
+    /// Takes in some bytes.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if self.over().is_some() {
             return;
         }
-        if self.bytes.len() + bytes.len() > self.bound || !self.held.takes(bytes.len()) {
-            self.state = State::Over;
-            self.bytes = Vec::new();
-            self.held = Held(0);
-            return;
+        if self.bytes.len() + bytes.len() > self.bound {
+            self.let_go(Over::Bound);
+        } else if self.room.takes(bytes.len()) {
+            self.bytes.extend_from_slice(bytes);
+        } else {
+            self.let_go(Over::Room);
         }
-        self.bytes.extend_from_slice(bytes);
     }
 
-    fn end(&mut self) {
+    fn let_go(&mut self, why: Over) {
+        self.state = State::Over(why);
+        self.bytes = Vec::new();
+        self.room.clear();
+    }
+
+    /// Takes in the end.
+    pub(super) fn end(&mut self, trailers: Option<Box<Trailers>>) {
+        self.trailers = trailers;
         if self.state == State::Moving {
             self.state = State::Whole;
         }
@@ -142,30 +183,6 @@ impl Source for Option<Whole> {
         }
         let trailers = whole.trailers.take();
         Poll::Ready(Ok(Next::End(trailers.as_deref().map(copied))))
-    }
-}
-
-/// Room that a copy takes of its worker's.
-#[derive(Debug)]
-struct Held(usize);
-
-impl Held {
-    /// Takes more room, if there is some.
-    fn takes(&mut self, count: usize) -> bool {
-        let held = HELD.get() + count;
-        if held > BODIES_HELD_BYTES_MAX {
-            return false;
-        }
-        HELD.set(held);
-        self.0 += count;
-        true
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // A thread that is ending counts no more.
-        let _ = HELD.try_with(|held| held.set(held.get() - self.0));
     }
 }
 
@@ -190,6 +207,7 @@ impl<S: Source> Source for Tee<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BODIES_HELD_BYTES_MAX;
 
     fn piece(bytes: &'static [u8]) -> Piece {
         Piece::Shared(Bytes::from_static(bytes))
@@ -208,23 +226,23 @@ mod tests {
 
     #[test]
     fn what_is_too_large_or_unfinished_is_no_copy_and_gives_its_room_back() {
-        let before = HELD.get();
+        let before = Purpose::Copies.held();
         let mut over = Copy::bounded(4, false);
         over.note(&Next::Piece(piece(b"1234")));
-        assert_eq!(HELD.get(), before + 4);
+        assert_eq!(Purpose::Copies.held(), before + 4);
         over.note(&Next::Last(piece(b"5")));
-        assert_eq!(HELD.get(), before);
+        assert_eq!(Purpose::Copies.held(), before);
         let mut unfinished = Copy::bounded(4, false);
         unfinished.note(&Next::Piece(piece(b"1234")));
 
         assert!(over.into_whole().is_none());
         assert!(unfinished.into_whole().is_none());
-        assert_eq!(HELD.get(), before);
+        assert_eq!(Purpose::Copies.held(), before);
     }
 
     #[test]
     fn copies_share_the_room_of_their_worker() {
-        let mut hog = Held(0);
+        let mut hog = Room::of(Purpose::Copies);
         assert!(hog.takes(BODIES_HELD_BYTES_MAX - 1));
         let mut copy = Copy::bounded(100, false);
 

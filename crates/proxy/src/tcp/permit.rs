@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engine::authorization::{Authorization, Decision, PolicySlot, Verdict};
-use engine::config::{Port, Security, TcpRule};
+use engine::config::{Port, Security, TcpRule, keeps_out};
 
 use crate::caller;
 use crate::failure::Failure;
@@ -17,6 +17,11 @@ use crate::state::ports::PortState;
 /// It may not be.
 pub fn permit(session: &mut Session, port: &PortState) -> Result<(), Failure> {
     let rule = session.rule.clone();
+    if let Some(rules) = rule.addresses.as_deref()
+        && keeps_out(rules, Some(session.peer.address.ip())).is_some()
+    {
+        return Err(Failure::AddressDenied);
+    }
     let Some(authorization) = &rule.authorization else { return Ok(()) };
     let verdict = judge(session, port.pin().port(), authorization);
     let count = |decision: &Decision<'_>| session.worker.metrics.policy(decision.slot()).add(1);

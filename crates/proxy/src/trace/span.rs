@@ -191,8 +191,9 @@ fn decided(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
         attribute(out, ATTRIBUTE, "selvedge.route", rule.origin.route.as_bytes());
         numeric(out, ATTRIBUTE, "selvedge.rule", u64::from(rule.origin.rule));
     }
-    if let Some(denied) = &exchange.denied_by {
-        attribute(out, ATTRIBUTE, "selvedge.policy", denied.policy.name.as_bytes());
+    let denied = exchange.denied_by.as_ref().map(|denied| &*denied.policy.name).or(exchange.kept_out_by);
+    if let Some(policy) = denied {
+        attribute(out, ATTRIBUTE, "selvedge.policy", policy.as_bytes());
     }
 }
 
@@ -205,7 +206,7 @@ fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: SocketAddr) {
 fn url(exchange: &Exchange<'_>, secure: bool, upstream: SocketAddr) -> Text {
     let secure = secure || exchange.outcome.member.is_some();
     let mut url = text(format_args!("{}://{upstream}", if secure { "https" } else { "http" }));
-    let path = exchange.view().path;
+    let path = exchange.onward().path.of(&exchange.request.text);
     match exchange.rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
         Some(edit) => edit.write(path, &mut url),
         None => url.extend_from_slice(path),

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::limits::{INTERIM_RESPONSES_MAX, POOL_IDLE_SECONDS};
 use crate::message::{Framing, Method, ResponseHead, Version};
 use crate::state::breakers::OpenConnection;
-use crate::state::clusters::EndpointState;
+use crate::state::clusters::{ClusterState, EndpointState};
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
 use crate::upstream::send;
 
@@ -87,13 +87,13 @@ impl Http1Upstream {
     }
 
     /// Writes the request's head.
-    pub fn begin(&mut self, exchange: &Exchange<'_>) {
+    pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) {
         self.answered = false;
         self.interim = 0;
         let waits = exchange.waits();
         self.stream.set_waits(waits.upstream, waits.stall);
         let mut head = Text::new();
-        send::write_head(exchange, &mut head);
+        send::write_head(exchange, cluster.cluster.credential.as_deref(), &mut head);
         let request = &exchange.request.head;
         let frames = match (request.framing, request.version) {
             // What was kept or copied is content.

@@ -73,7 +73,7 @@ impl Http2Request {
     /// response is asked for.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
         let secure = self.within_mesh || cluster.tls.is_some();
-        let head = send::http2_head(exchange, secure, !self.reused)?;
+        let head = send::http2_head(exchange, cluster.cluster.credential.as_deref(), secure, !self.reused)?;
         let waits = exchange.waits();
         self.idle_seconds = waits.upstream;
         let ends = exchange.request.head.framing == Framing::None;

@@ -60,7 +60,7 @@ impl Upstream {
     /// The head cannot be expressed in the upstream's version of HTTP, or the connection is gone.
     pub fn begin(&mut self, exchange: &Exchange<'_>, cluster: &ClusterState) -> Result<(), Failure> {
         match self {
-            Upstream::Http1(upstream) => upstream.begin(exchange),
+            Upstream::Http1(upstream) => upstream.begin(exchange, cluster),
             Upstream::Http2(upstream) => upstream.begin(exchange, cluster)?,
         }
         Ok(())

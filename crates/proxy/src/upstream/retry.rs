@@ -159,7 +159,7 @@ fn keeps(policy: &Retry, exchange: &Exchange<'_>) -> bool {
 
 /// Whether an upstream may see the request twice.
 fn may_repeat(policy: &Retry, exchange: &Exchange<'_>) -> bool {
-    let head = &exchange.request.head;
+    let head = exchange.onward();
     match &policy.methods {
         RetryMethods::Idempotent => head.method.is_idempotent(),
         RetryMethods::Listed(methods) => {

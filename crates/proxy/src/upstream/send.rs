@@ -6,11 +6,12 @@
 
 use bytes::Bytes;
 use engine::authentication::{Place, without_cookie, without_parameter};
+use engine::config::UpstreamCredential;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::buffer::Text;
 use crate::codec::http2::FieldMap;
-use crate::emit::{emit_edits, is_replaced, put, write_decimal};
+use crate::emit::{emit_edits, emit_length, is_replaced, put, write_decimal};
 use crate::exchange::{Concealed, Exchange};
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
@@ -19,16 +20,16 @@ use crate::message::{Framing, Known};
 use crate::trace;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
-pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
-    let request = &exchange.request.head;
+pub fn write_head(exchange: &Exchange<'_'>, credential: Option<&UpstreamCredential>, out: &mut Text) {
+    let request = exchange.onward();
     out.extend_from_slice(request.method_token.of(&exchange.request.text));
     out.push(b' ');
     write_target(exchange, out);
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     write_host(exchange, out);
     out.extend_from_slice(b"\r\n");
-    visit_fields(exchange, |name, value| put(out, name, value));
-    if request.framing == Framing::Chunked {
+    visit_fields(exchange, credential, |name, value| put(out, name, value));
+    if exchange.request.head.framing == Framing::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
     if request.te_trailers {
@@ -49,6 +50,7 @@ pub fn write_head(exchange: &Exchange<'_>, out: &mut Text) {
 /// A rewritten host or path cannot be expressed.
 pub fn http2_head(
     exchange: &Exchange<'_>,
+    credential: Option<&UpstreamCredential>,
     secure: bool,
     is_first: bool,
 ) -> Result<http::Request<()>, Failure> {
@@ -62,12 +64,12 @@ pub fn http2_head(
     uri.path_and_query = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).ok();
     let uri = http::Uri::from_parts(uri).map_err(|_| Failure::RouteRefused)?;
     let mut fields = FieldMap::default();
-    visit_fields(exchange, |name, value| fields.put(name, value));
+    visit_fields(exchange, credential, |name, value| fields.put(name, value));
     if exchange.request.head.te_trailers {
         fields.put(b"te", b"trailers");
     }
     let mut request = http::Request::new(());
-    let token = exchange.request.head.method_token.of(&exchange.request.text);
+    let token = exchange.onward().method_token.of(&exchange.request.text);
     *request.method_mut() = http::Method::from_bytes(token).map_err(|_| Failure::RouteRefused)?;
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
@@ -77,7 +79,7 @@ pub fn http2_head(
 
 /// Path and query towards the upstream.
 pub fn write_target(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
-    let (request, text) = (&exchange.request.head, &exchange.request.text);
+    let (request, text) = (exchange.onward(), &exchange.request.text);
     let path = request.path.of(text);
     match exchange.rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
         Some(edit) => edit.write(path, out),
@@ -112,19 +114,35 @@ fn write_own_host(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
 }
 
 /// Every field that goes upstream, but for `host` and those that frame the message.
-pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8])) {
-    let (request, text) = (&exchange.request.head, &exchange.request.text);
+pub fn visit_fields(
+    exchange: &Exchange<'_'>,
+    credential: Option<&UpstreamCredential>,
+    mut put_down: impl FnMut(&[u8], &[u8]),
+) {
+    // Nothing that a client or a route says takes the place of our own credential, or stands beside it.
+    let mut emit = |name: &[u8], value: &[u8]| {
+        if credential.is_none_or(|own| *own.field != *name) {
+            put_down(name, value);
+        }
+    };
+    let (request, text) = (exchange.onward(), &exchange.request.text);
     let trusted = exchange.settings().trusted_hops > 0;
     // A member is believed about itself, by its certificate, and about nobody else.
     let vouched = trusted && exchange.peer.counterpart.is_none();
     let edited = exchange.request_edits.iter().any(Option::is_some);
     for field in request.fields.iter() {
         let name = field.name.of(text);
+        if field.known == Known::ContentLength && exchange.body_length.is_some() {
+            continue;
+        }
         if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
             continue;
         }
         if field.known == Known::Trace && !exchange.trace.passes(name) {
             continue;
+        }
+        if exchange.answer_bytes_max.is_some() && name == b"accept-encoding" {
+            continue; // Who takes the answer in wants to read it.
         }
         match concealment(exchange, name) {
             Concealment::None => emit(name, field.value.of(text)),
@@ -137,11 +155,20 @@ pub fn visit_fields(exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8]))
             }
         }
     }
+    if exchange.answer_bytes_max.is_some() {
+        emit(b"accept-encoding", b"identity");
+    }
+    if let Some(length) = exchange.body_length {
+        emit_length(length, &mut emit);
+    }
     emit_claims(exchange, edited, &mut emit);
     emit_edits(&exchange.request_edits, &mut emit);
     emit_vouched(exchange, trusted, &mut emit);
     hop::emit(exchange, &mut emit);
     trace::emit(exchange, &mut emit);
+    if let Some(UpstreamCredential { field, value: Some(value) }) = credential {
+        put_down(field, value);
+    }
 }
 
 /// What of a field goes no further.

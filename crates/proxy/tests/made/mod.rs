@@ -35,6 +35,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
+        credential: None,
         resilience: None,
     };
     let tables: HostMap<Arc<HostTable>> = (0..hosts).map(|number| host(number, filters)).collect();
@@ -192,8 +193,11 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         retry: None,
         fault: None,
         rates: None,
+        addresses: None,
+        validation: None,
         authentication: None,
         authorization: None,
+        transforms: None,
         access: None,
         operation: None,
     }

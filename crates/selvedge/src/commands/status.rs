@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 12] = [
+const JUDGED: [KindName; 16] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
@@ -44,7 +44,11 @@ const JUDGED: [KindName; 12] = [
     KindName::ResiliencePolicy,
     KindName::FaultPolicy,
     KindName::TelemetryPolicy,
+    KindName::TransformPolicy,
     KindName::RateLimitPolicy,
+    KindName::IpPolicy,
+    KindName::CorsPolicy,
+    KindName::ValidationPolicy,
 ];
 
 /// Everything that is told.

@@ -22,17 +22,27 @@ use crate::remote::failure;
 /// # Errors
 /// What cannot be read, all of it.
 pub fn read(file: &Path) -> Result<(String, String, Description), Failure> {
+    let (document, description) = read_overlaid(file, &[])?;
+    Ok((document.name.to_string(), document.text.to_string(), description))
+}
+
+/// The same with overlays (OpenAPI Overlay) laid over it.
+///
+/// # Errors
+/// What cannot be read, all of it.
+pub fn read_overlaid(file: &Path, overlays: &[Document]) -> Result<(Document, Description), Failure> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::machine(format!("cannot read `{name}`: {error}"), "name the description of an API")
     })?;
-    let description =
-        Description::read(&[Document::new(name.as_str(), text.as_str())]).map_err(|problems| {
-            let mut report = format!("error: {} in {name}; nothing was published", counted(problems.len()));
-            problems.iter().for_each(|problem| report.push_str(&format!("\n{problem}")));
-            Failure::refused(report)
-        })?;
-    Ok((name, text, description))
+    let document = Document::new(name.as_str(), text.as_str());
+    let read = Description::read_overlaid(std::slice::from_ref(&document), overlays);
+    let description = read.map_err(|problems| {
+        let mut report = format!("error: {} in {name}; nothing was published", counted(problems.len()));
+        problems.iter().for_each(|problem| report.push_str(&format!("\n{problem}")));
+        Failure::refused(report)
+    })?;
+    Ok((document, description))
 }
 
 fn counted(problems: usize) -> String {

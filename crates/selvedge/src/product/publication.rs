@@ -1,6 +1,6 @@
 //! The objects that make an API of a description: pure, so that what a command will write can be shown and tested.
 
-use apis::Description;
+use apis::{Description, Document};
 use aws_lc_rs::digest::{SHA256, digest};
 use model::kinds::KindName;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct Publication {
     pub file: String,
     /// Its text.
     pub text: String,
+    /// What is laid over it.
+    pub overlays: Vec<Document>,
     /// What people call the API.
     pub title: String,
     /// How its free plan is had.
@@ -54,6 +56,7 @@ impl Publication {
             gateway: "selvedge".to_owned(),
             file: file.rsplit('/').next().unwrap_or(file).to_owned(),
             text: text.to_owned(),
+            overlays: Vec::new(),
             title: description.title.to_string(),
             free: Free::Open,
         }
@@ -71,10 +74,15 @@ impl Publication {
         format!("{}-free", self.api)
     }
 
-    /// Name of the revision: the same text is the same revision, whoever publishes it and how often.
+    /// Name of the revision: the same texts are the same revision, whoever publishes them and how often.
     #[must_use]
     pub fn revision(&self) -> String {
-        let digest = digest(&SHA256, self.text.as_bytes());
+        let mut texts = self.text.clone();
+        for overlay in &self.overlays {
+            texts.push('\0'); // which no text has
+            texts.push_str(&overlay.text);
+        }
+        let digest = digest(&SHA256, texts.as_bytes());
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}", self.version(), &hex[..DIGEST_DIGITS])
     }
@@ -127,14 +135,15 @@ impl Publication {
     /// The revision.
     #[must_use]
     pub fn document(&self) -> Value {
-        self.object(
-            KindName::ApiRevision,
-            &self.revision(),
-            json!({
-                "api": self.api, "version": self.version(),
-                "documents": [{ "name": self.file, "content": self.text }],
-            }),
-        )
+        let mut spec = json!({
+            "api": self.api, "version": self.version(),
+            "documents": [{ "name": self.file, "content": self.text }],
+        });
+        if !self.overlays.is_empty() {
+            let overlay = |one: &Document| json!({ "name": &*one.name, "content": &*one.text });
+            spec["overlays"] = self.overlays.iter().map(overlay).collect();
+        }
+        self.object(KindName::ApiRevision, &self.revision(), spec)
     }
 
     /// The version, when there is none yet.

@@ -1,6 +1,8 @@
 //! AuthenticationPolicy through a real gateway: who is let in by what, what the backend and the log see of it, which of
 //! several policies holds, and what happens where one cannot do what it says. E1 to E4, E13.
 
+use std::sync::{Arc, Mutex};
+
 use crate::stage::HOST;
 use serde_json::{Value, json};
 use tests::client::{fetch, fetch_with};
@@ -8,6 +10,7 @@ use tests::gateway::Gateway;
 use tests::issuer::Issuer;
 use tests::scene::Scene;
 use tests::script;
+use tests::until::eventually_some;
 use tests::upstream::Upstream;
 
 const KEY: &str = "0123456789abcdef-partner";
@@ -222,6 +225,39 @@ async fn keys_are_asked_for_where_the_policy_allows_it_and_nowhere_else() {
     assert_eq!(forbidden.connections().len(), 0, "nobody is to be asked there");
     assert_eq!(server.requests().len(), 1);
     assert_eq!(server.last().line(), "GET /keys");
+}
+
+#[tokio::test]
+async fn new_keys_of_an_issuer_count_once_a_token_names_them_and_its_old_ones_end() {
+    let issuer = |key: &str| Issuer::with_key("https://issuer.example", key);
+    let (old, new) = (issuer("one"), issuer("two"));
+    let published = Arc::new(Mutex::new(old.jwks()));
+    let shown = published.clone();
+    let server = Upstream::scripted(move |_| {
+        script::answer("200 OK", &[], shown.lock().expect("nobody panics").as_bytes())
+    })
+    .await;
+    let methods = json!({ "methods": [{ "jwt": {
+        "issuer": "https://issuer.example",
+        "jwks": { "uri": format!("http://{}/", server.address), "allowedAddresses": ["127.0.0.0/8"] },
+    } }] });
+    let (gateway, _upstream) = asking(&[], &[("tokens", methods)]).await;
+    let bearer =
+        |issuer: &Issuer| format!("Authorization: Bearer {}\r\n", issuer.token(json!({ "sub": "kim" })));
+    let (by_old, by_new) = (bearer(&old), bearer(&new));
+    assert_eq!(status(&gateway, "/", &by_old).await, 200);
+    assert_eq!(status(&gateway, "/", &by_new).await, 401);
+
+    *published.lock().expect("nobody panics") = new.jwks();
+
+    // The issuer is asked again because of the token, though not at once.
+    eventually_some("the new key", || async { (status(&gateway, "/", &by_new).await == 200).then_some(()) })
+        .await;
+    assert_eq!(
+        status(&gateway, "/", &by_old).await,
+        401,
+        "what was verified by keys that are gone is verified no more"
+    );
 }
 
 #[tokio::test]

@@ -16,8 +16,11 @@ mod framing_responses;
 mod framing_trailers;
 mod framing_upgrade;
 
+mod addresses_and_sites;
 mod authentication;
+mod authentication_introspection;
 mod authentication_libraries;
+mod authentication_upstream;
 mod authorization;
 mod authorization_identity;
 mod authorization_live;
@@ -41,6 +44,8 @@ mod exhaustion_slow;
 
 mod rates;
 mod resilience;
+mod transforms;
+mod validation;
 
 mod routing_cors;
 mod routing_filters;

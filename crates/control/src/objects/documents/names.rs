@@ -97,7 +97,11 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::ResiliencePolicy => &["rp"],
         KindName::FaultPolicy => &["fp"],
+        KindName::TransformPolicy => &["xfp"],
         KindName::RateLimitPolicy => &["rlp"],
+        KindName::IpPolicy => &["ipp"],
+        KindName::CorsPolicy => &["corsp"],
+        KindName::ValidationPolicy => &["vp"],
         KindName::AuthenticationPolicy => &["authn"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
@@ -145,7 +149,11 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::ResiliencePolicy
         | KindName::FaultPolicy
         | KindName::TelemetryPolicy
+        | KindName::TransformPolicy
         | KindName::RateLimitPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
+        | KindName::ValidationPolicy
         | KindName::AccessToken
         | KindName::Team
         | KindName::Developer
@@ -207,7 +215,13 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::ResiliencePolicy => {
             "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
         }
+        KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
+        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
+        KindName::ValidationPolicy => {
+            "A ValidationPolicy says what requests and answers must be like to pass."
+        }
         KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
         KindName::TelemetryPolicy => {
             "A TelemetryPolicy says which requests are traced, and who is told of them."

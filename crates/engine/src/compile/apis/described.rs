@@ -55,13 +55,17 @@ impl Descriptions {
 }
 
 fn read(revision: Option<&ApiRevision>) -> Read {
-    let documents = revision.map_or(&[][..], |revision| &revision.spec.documents);
-    let documents: Vec<apis::Document> = documents
-        .iter()
-        .map(|document| apis::Document::new(document.name.clone(), document.content.clone()))
-        .collect();
-    match apis::Description::read(&documents) {
+    let documents = documents_of(revision.map_or(&[][..], |revision| &revision.spec.documents));
+    let overlays = documents_of(revision.map_or(&[][..], |revision| &revision.spec.overlays));
+    match apis::Description::read_overlaid(&documents, &overlays) {
         Ok(description) => Ok(Arc::new(Described { operations: description.operations })),
         Err(problems) => Err(problems.into()),
     }
+}
+
+fn documents_of(written: &[model::kinds::api_revision::Document]) -> Vec<apis::Document> {
+    let one = |document: &model::kinds::api_revision::Document| {
+        apis::Document::new(document.name.clone(), document.content.clone())
+    };
+    written.iter().map(one).collect()
 }

@@ -11,15 +11,18 @@ use model::kinds::http_route::{
     HttpBackendRef, HttpMatch, HttpRouteSpec, HttpRule, Method, PathMatch as WrittenPath, PathMatchType,
 };
 use model::kinds::references::BackendObjectRef;
-use model::kinds::{ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
+use model::kinds::{ApiProduct, ApiVersion, CORE_GROUP, HttpFilter, HttpRoute, Kind, KindName};
 use model::resources::Typed;
 
 use super::described::Described;
 use super::offers::{self, Offer};
 use super::selector::{Demands, demands};
 use super::{answers, ends};
+use crate::compile::resilience::told;
 use crate::compile::service_parents::is_service;
-use crate::config::{Access, Action, FixedAnswer, Mock, Operation, OperationSlot};
+use crate::config::{
+    Access, Action, Described as DescribedBy, FixedAnswer, Mock, Operation, OperationSlot, Transform,
+};
 use crate::matching::{PathMatch, Template};
 
 /// What a version is lowered from.
@@ -29,6 +32,8 @@ pub(super) struct Ground<'a> {
     pub(super) successor: Option<&'a Resource>,
     pub(super) offers: &'a [Offer],
     pub(super) binding: Option<&'a ApiBinding>,
+    /// Products that have operations of it, by name.
+    pub(super) products: &'a [Arc<Resource>],
     pub(super) current: Option<&'a Described>,
     /// With the name by which clients ask for it.
     pub(super) candidate: Option<(&'a str, &'a Described)>,
@@ -87,25 +92,42 @@ pub(in crate::compile) struct LoweredRule {
     pub(in crate::compile) below: PathMatch,
     /// The operation it carries.
     pub(in crate::compile) operation: Option<Arc<Operation>>,
+    /// What its clients need where its upstreams speak another version.
+    pub(in crate::compile) shim: Option<Arc<Transform>>,
     /// Which products give the right to ask for it.
     pub(in crate::compile) access: Option<Arc<Access>>,
     /// Which paths its provider is asked for.
     pub(in crate::compile) behind: Option<PathMatch>,
+    /// Names of the products that the operation is part of, in the namespace of the version.
+    pub(in crate::compile) products: Vec<Arc<str>>,
+    /// With which method its provider is asked, where that is another.
+    pub(in crate::compile) behind_method: Option<Arc<str>>,
     answer: Option<Answer>,
+    /// What its operation is like, and what stands before the paths of all of them.
+    described: Option<(Arc<apis::Operation>, Arc<str>)>,
 }
 
 #[derive(Debug)]
 enum Answer {
     Fixed(Arc<FixedAnswer>),
     Mock(Arc<Mock>),
+    /// Its shim cannot be understood.
+    Refused,
 }
 
 impl LoweredRule {
+    /// What describes it, where it carries an operation.
+    pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
+        let (operation, base) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base })
+    }
+
     /// What answers, where no upstream does.
     pub(in crate::compile) fn action(&self) -> Option<Action> {
         self.answer.as_ref().map(|answer| match answer {
             Answer::Fixed(fixed) => Action::Answer(fixed.clone()),
             Answer::Mock(mock) => Action::Mock(mock.clone()),
+            Answer::Refused => Action::Refuse { status: 500, reason: "shim_invalid" },
         })
     }
 }
@@ -125,9 +147,10 @@ pub(super) fn lower(
         slot,
         rules: Vec::new(),
         beyond: Vec::new(),
+        missing,
     };
     lowering.version();
-    let Lowering { rules, beyond, .. } = lowering;
+    let Lowering { rules, beyond, missing, .. } = lowering;
     let version = ground.version.resource;
     let mut route = Resource::clone(version);
     route.kind = Kind::HttpRoute(HttpRoute {
@@ -150,6 +173,7 @@ struct Lowering<'a> {
     slot: &'a mut dyn FnMut(&Arc<str>) -> OperationSlot,
     rules: Vec<HttpRule>,
     beyond: Vec<LoweredRule>,
+    missing: Vec<String>,
 }
 
 impl Lowering<'_> {
@@ -175,16 +199,33 @@ impl Lowering<'_> {
     fn everything(&mut self, answer: FixedAnswer) {
         let ways = demands(&self.ground.version.content.spec, None);
         let path = PathMatch::Prefix(self.below());
+        let products = self.products(None);
         let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
         self.beyond.push(LoweredRule {
             below: path.clone(),
             path,
             operation: None,
+            shim: None,
             access: None,
             behind: None,
+            products,
+            behind_method: None,
             answer,
+            described: None,
         });
+    }
+
+    /// Names of the products that have an operation; of those that have any, when none is meant.
+    fn products(&self, operation: Option<&str>) -> Vec<Arc<str>> {
+        let version = self.ground.version.resource.key.name.as_str();
+        let has = |product: &ApiProduct| {
+            let mut own = product.spec.apis.iter().filter(|api| *api.version == *version);
+            own.any(|api| operation.is_none_or(|key| api.has(key)))
+        };
+        let products = self.ground.products.iter();
+        let named = products.filter(|product| product.content::<ApiProduct>().is_some_and(has));
+        named.map(|product| product.key.name.to_arc()).collect()
     }
 
     fn below(&self) -> Arc<str> {
@@ -223,23 +264,43 @@ impl Lowering<'_> {
         let mut rule = rule(&key, &path, ways, methods);
         rule.filters.clone_from(&self.filters);
         let target = self.ground.binding.and_then(|binding| binding.spec.target(&key));
-        let answer = target.and_then(|target| self.mock(operation, target));
-        let behind = target.map(|target| behind(target, template));
+        let mut answer = target.and_then(|target| self.mock(operation, target));
+        let shim = target.map_or(Ok(None), |target| self.shim(operation, target)).unwrap_or_else(|why| {
+            self.missing.push(why);
+            answer = Some(Answer::Refused);
+            None
+        });
+        let other =
+            target.and_then(|target| target.shim.as_ref()?.operation(&key)?.to.as_deref()?.split_once(' '));
+        let behind = match other {
+            None => target.map(|target| behind(target, template)),
+            Some((_, path)) => apis::Template::parse(path)
+                .ok()
+                .and_then(|template| Some(behind(target?, &template.erased()))),
+        };
+        let behind_method =
+            other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
         if let Some(target) = target {
             self.lead(&mut rule, target);
         }
         self.rules.push(rule);
         let slot = (self.slot)(&key);
         let version = self.ground.version.resource.key.place().into();
+        let described = Some((operation.clone(), self.base.clone()));
         let access = self.demands.of(&key);
+        let products = self.products(Some(&key));
         let operation = Some(Arc::new(Operation { key, slot, version, is_counted: true }));
         self.beyond.push(LoweredRule {
             path,
             below: PathMatch::Prefix(self.below()),
             operation,
+            shim,
             access,
             behind,
+            products,
+            behind_method,
             answer,
+            described,
         });
     }
 
@@ -247,6 +308,23 @@ impl Lowering<'_> {
         let mock = target.mock?;
         let (operation, base) = (operation.clone(), self.base.clone());
         Some(Answer::Mock(Arc::new(Mock { operation, base, dynamic: mock.dynamic })))
+    }
+
+    /// What a shim does to an operation, if there is one and it does something.
+    fn shim(
+        &self,
+        operation: &apis::Operation,
+        target: &BindingTarget,
+    ) -> Result<Option<Arc<Transform>>, String> {
+        let Some(shim) = &target.shim else { return Ok(None) };
+        let origin = format!("shim of {}", self.ground.version.resource.key.place());
+        let changes = apis::shim::compile(&origin, shim, operation).map_err(|wrong| {
+            format!("{} answers with 500, its shim has mistakes: {}", operation.key, told(&wrong))
+        })?;
+        Ok(changes.map(|changes| {
+            let (origin, base) = (origin.into(), self.base.clone());
+            Arc::new(Transform { origin, base, changes: Arc::new(changes) })
+        }))
     }
 
     /// Towards upstreams, which know nothing of the base path.
@@ -282,13 +360,18 @@ impl Lowering<'_> {
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
         let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
+        let products = self.products(None);
         self.beyond.push(LoweredRule {
             below: path.clone(),
             path,
             operation: None,
+            shim: None,
             access: None,
             behind: None,
+            products,
+            behind_method: None,
             answer,
+            described: None,
         });
     }
 

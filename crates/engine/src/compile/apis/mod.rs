@@ -19,7 +19,7 @@ mod statuses;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::kinds::{ApiBinding, ApiRevision, ApiVersion, KindName};
+use model::kinds::{ApiBinding, ApiProduct, ApiRevision, ApiVersion, KindName};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -74,12 +74,14 @@ struct Parts {
     bindings: Vec<Arc<Resource>>,
     /// Products that guard its operations.
     offers: Vec<Offer>,
+    /// Products that have operations of it, by name.
+    products: Vec<Arc<Resource>>,
 }
 
 impl Parts {
     fn of(
         version: Typed<'_, ApiVersion>,
-        bindings: &Bindings<'_>,
+        around: &Around<'_>,
         offers: &Offers,
         resources: &Resources,
     ) -> Self {
@@ -97,16 +99,20 @@ impl Parts {
             revision: revision(&spec.revision),
             candidate: revision(&spec.candidate),
             successor: successor.map(|found| found.resource.clone()),
-            bindings: bindings.get(&place).cloned().unwrap_or_default(),
+            bindings: around.bindings.get(&place).cloned().unwrap_or_default(),
             offers: offers.of_version(version.resource),
+            products: around.products.get(&place).cloned().unwrap_or_default(),
         }
     }
 
     fn is(&self, other: &Parts) -> bool {
         let all = |parts: &Parts| {
-            let Parts { version, api, revision, candidate, successor, bindings, offers: _ } = parts.clone();
+            let Parts { version, api, revision, candidate, successor, bindings, offers: _, products } =
+                parts.clone();
             let one = [version, api, revision, candidate, successor];
-            one.into_iter().chain(bindings.into_iter().map(Some)).collect::<Vec<_>>()
+            // What has none of one list cannot be told from one that has more of the other by position alone.
+            let parted = bindings.into_iter().map(Some).chain([None]).chain(products.into_iter().map(Some));
+            one.into_iter().chain(parted).collect::<Vec<_>>()
         };
         let (mine, others) = (all(self), all(other));
         mine.len() == others.len()
@@ -120,19 +126,27 @@ impl Parts {
     }
 }
 
-/// Bindings by the version they are for, the oldest first.
-type Bindings<'r> = HashMap<(&'r str, &'r str), Vec<Arc<Resource>>>;
+/// Objects by the version they are for.
+type ByVersion<'r> = HashMap<(&'r str, &'r str), Vec<Arc<Resource>>>;
+
+/// What names versions of which it is a part.
+struct Around<'r> {
+    /// The oldest first.
+    bindings: ByVersion<'r>,
+    /// By name.
+    products: ByVersion<'r>,
+}
 
 impl ApiBook {
     /// Lowers what changed. Returns the routes that are different, as if somebody had edited them.
     pub(super) fn update(&mut self, resources: &Resources) -> Vec<Change> {
-        let bindings = bindings(resources);
+        let around = Around { bindings: bindings(resources), products: products(resources) };
         self.offers.update(resources);
         let mut changes = Vec::new();
         let mut known = BTreeSet::new();
         for version in resources.all::<ApiVersion>() {
             let key = version.resource.key.clone();
-            let parts = Parts::of(version, &bindings, &self.offers, resources);
+            let parts = Parts::of(version, &around, &self.offers, resources);
             let state = self.versions.entry(key.clone()).or_default();
             known.insert(key);
             if state.parts.is(&parts) {
@@ -156,6 +170,17 @@ impl ApiBook {
         self.descriptions.keep(resources);
         self.statuses = statuses::all(self, resources);
         changes
+    }
+
+    /// The operations of a revision, or how many mistakes it has.
+    pub(super) fn operations_of(
+        &mut self,
+        revision: &Arc<Resource>,
+    ) -> Result<Vec<Arc<apis::Operation>>, usize> {
+        match self.descriptions.read(revision) {
+            Ok(described) => Ok(described.operations.clone()),
+            Err(problems) => Err(problems.len()),
+        }
     }
 
     /// What a version was lowered to.
@@ -195,8 +220,20 @@ impl ApiBook {
     }
 }
 
-fn bindings(resources: &Resources) -> Bindings<'_> {
-    let mut found: Bindings<'_> = HashMap::new();
+fn products(resources: &Resources) -> ByVersion<'_> {
+    let mut found: ByVersion<'_> = HashMap::new();
+    for product in resources.all::<ApiProduct>() {
+        let versions: BTreeSet<&str> = product.content.spec.apis.iter().map(|api| &*api.version).collect();
+        for version in versions {
+            found.entry((product.resource.namespace(), version)).or_default().push(product.resource.clone());
+        }
+    }
+    found.values_mut().for_each(|products| products.sort_by(|left, right| left.key.cmp(&right.key)));
+    found
+}
+
+fn bindings(resources: &Resources) -> ByVersion<'_> {
+    let mut found: ByVersion<'_> = HashMap::new();
     for binding in resources.all::<ApiBinding>() {
         let place = (binding.resource.namespace(), &*binding.content.spec.version);
         found.entry(place).or_default().push(binding.resource.clone());
@@ -262,6 +299,7 @@ impl Version {
             api: self.parts.api.as_deref(),
             successor: self.parts.successor.as_deref(),
             offers: &self.parts.offers,
+            products: &self.parts.products,
             binding: self.parts.bindings.first().and_then(|binding| binding.content::<ApiBinding>()),
             current: self.good.as_ref().map(|good| &*good.described),
             candidate: candidate.as_ref().map(|one| (one.resource.key.name.as_str(), &*one.described)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use commerce::rate::Rate;
 use model::kinds::api_product::ProductState;
-use model::kinds::plan::{PlanRate, PlanState};
+use model::kinds::plan::{PlanRate, PlanSpec, PlanState};
 use model::kinds::references::ParentRef;
 use model::kinds::{ApiProduct, ApiVersion, GATEWAY_GROUP, KindName, Plan};
 use model::resources::Typed;
@@ -77,6 +77,12 @@ impl Offers {
             }
         });
         self.all = all.collect();
+    }
+
+    /// Whether a product guards its operations and nobody can have it.
+    pub(super) fn is_closed(&self, product: &Arc<Resource>) -> bool {
+        let own = self.all.iter().find(|offer| Arc::ptr_eq(&offer.product, product));
+        own.is_some_and(|offer| offer.terms.plans.is_empty())
     }
 
     /// The products with operations of a version.
@@ -175,8 +181,14 @@ fn plan_terms(plan: Typed<'_, Plan>) -> Option<PlanTerms> {
     })
 }
 
+/// Why a plan lets nobody in: limits that cannot be kept.
+pub(super) fn problems(spec: &PlanSpec) -> Vec<String> {
+    let rates = rates(&"".into(), &spec.rates).err();
+    rates.into_iter().chain(Quota::all(&spec.quotas).err()).collect()
+}
+
 /// The rates of a plan, or why they cannot be kept.
-pub(super) fn rates(plan: &Arc<str>, written: &[PlanRate]) -> Result<Box<[RateLimit]>, String> {
+fn rates(plan: &Arc<str>, written: &[PlanRate]) -> Result<Box<[RateLimit]>, String> {
     (0..).zip(written).map(|(at, rate)| limit(plan, at, rate)).collect()
 }
 

@@ -10,7 +10,6 @@ use model::resources::Typed;
 use model::{Resource, Resources, suggest};
 
 use super::{ApiBook, offers};
-use crate::config::Quota;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
 /// Mistakes of a description that a condition tells; the rest are counted.
@@ -33,8 +32,13 @@ pub(super) fn all(book: &mut ApiBook, resources: &Resources) -> Vec<(Arc<Resourc
     for product in resources.all::<ApiProduct>() {
         let apis =
             product.content.spec.apis.iter().map(|api| (&api.version, api.operations.iter().collect()));
-        let condition = named(book, product.resource, apis, resources);
-        found.push((product.resource.clone(), plain(vec![condition])));
+        let mut conditions = vec![named(book, product.resource, apis, resources)];
+        if book.offers.is_closed(product.resource) {
+            let condition =
+                Condition::yes(ConditionType::Accepted, Reason::Accepted, product.resource.meta.generation);
+            conditions.push(condition.saying("no Plan of it holds, so nobody may ask for its operations"));
+        }
+        found.push((product.resource.clone(), plain(conditions)));
     }
     for plan in resources.all::<Plan>() {
         found.push((plan.resource.clone(), plain(of_plan(plan, resources))));
@@ -117,8 +121,7 @@ fn of_plan(plan: Typed<'_, Plan>, resources: &Resources) -> Vec<Condition> {
         return vec![Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, message, generation)];
     };
     let mut conditions = vec![Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation)];
-    let rates = offers::rates(&plan.resource.key.place().into(), &spec.rates).err();
-    let problems: Vec<String> = rates.into_iter().chain(Quota::all(&spec.quotas).err()).collect();
+    let problems = offers::problems(spec);
     if !problems.is_empty() {
         let message = format!("{}; the plan lets nobody in", problems.join("; "));
         conditions.push(Condition::no(ConditionType::Accepted, Reason::Invalid, message, generation));

@@ -9,11 +9,13 @@ use model::ip_block::IpBlock;
 use model::jwk::KeySet;
 use model::kinds::Secret;
 use model::kinds::authentication_policy::{self as written, CredentialPlace, Nothing, SecretRef};
-use model::kinds::secret::{JWKS_JSON, TYPE_API_KEYS, TYPE_PASSWORDS};
+use model::kinds::secret::{JWKS_JSON, TYPE_API_KEYS, TYPE_PASSWORDS, TYPE_UPSTREAM_CREDENTIAL};
 
 use crate::authentication::{
-    ApiKey, Basic, GivenKeys, Jwt, KeySlot, KeySource, Method, Passwords, Place, TokenKeys,
+    ApiKey, Basic, Fetch, GivenKeys, Introspection, IntrospectionEndpoint, Jwt, KeySlot, KeySource, Method,
+    Passwords, Place, TokenKeys,
 };
+use crate::compile::credentials;
 use crate::compile::slots::Slots;
 
 /// What methods are compiled with.
@@ -32,6 +34,9 @@ impl Workshop<'_> {
             written::Method::ApiKey(keys) => Method::ApiKey(self.api_key(keys)?),
             written::Method::Basic(basic) => Method::Basic(self.basic(basic)?),
             written::Method::Jwt(jwt) => Method::Jwt(self.jwt(jwt)?),
+            written::Method::Introspection(introspection) => {
+                Method::Introspection(self.introspection(introspection)?)
+            }
             written::Method::ClientCertificate(Nothing {}) => Method::ClientCertificate,
             written::Method::Spiffe(Nothing {}) => Method::Spiffe,
         })
@@ -61,10 +66,7 @@ impl Workshop<'_> {
     fn jwt(&mut self, jwt: &written::Jwt) -> Result<Jwt, String> {
         let written::Jwt { issuer, audiences, jwks, r#in, keep, clock_skew, claim_to_headers } = jwt;
         let keys = self.keys(jwks)?;
-        let mut places: Box<[Place]> = r#in.iter().map(place).collect();
-        if places.is_empty() {
-            places = [Place::Scheme("bearer")].into();
-        }
+        let places = token_places(r#in);
         let told = claim_to_headers.iter();
         let told = told.map(|told| (told.claim.clone(), field(&told.header)));
         Ok(Jwt {
@@ -75,6 +77,35 @@ impl Workshop<'_> {
             keep: *keep,
             clock_skew_seconds: clock_skew.0.as_secs(),
             told: told.collect(),
+        })
+    }
+
+    fn introspection(&self, introspection: &written::Introspection) -> Result<Introspection, String> {
+        let written::Introspection {
+            uri,
+            allowed_addresses,
+            secret_ref,
+            issuer,
+            audiences,
+            r#in,
+            keep,
+            cache_for,
+            clock_skew,
+            claim_to_headers,
+        } = introspection;
+        let secret = self.secret(secret_ref, Some(TYPE_UPSTREAM_CREDENTIAL))?;
+        let authorization =
+            credentials::of_client(secret).map_err(|problem| told(secret_ref, &problem))?.into();
+        let fetch = fetch(uri, allowed_addresses)?;
+        Ok(Introspection {
+            endpoint: Arc::new(IntrospectionEndpoint { fetch, authorization }),
+            issuer: issuer.clone(),
+            audiences: audiences.iter().cloned().collect(),
+            places: token_places(r#in),
+            keep: *keep,
+            cache_seconds: cache_for.get().as_secs().max(1),
+            clock_skew_seconds: clock_skew.get().as_secs(),
+            told: claim_to_headers.iter().map(|told| (told.claim.clone(), field(&told.header))).collect(),
         })
     }
 
@@ -92,11 +123,10 @@ impl Workshop<'_> {
             return Ok(TokenKeys::Given(Arc::new(keys)));
         }
         let uri = uri.as_deref().ok_or("`jwks` names no keys")?;
-        let url: FetchUrl = uri.parse().map_err(|problem: model::Problem| format!("`{uri}` {problem}"))?;
-        let allowed: Box<[IpBlock]> = allowed_addresses.iter().copied().collect();
-        let slot = self.slots.of((url.clone(), allowed.clone()));
+        let fetch = fetch(uri, allowed_addresses)?;
+        let slot = self.slots.of((fetch.url.clone(), fetch.allowed.clone()));
         let known = self.sources.get(&slot).or_else(|| self.before.get(&slot)).cloned();
-        let source = known.unwrap_or_else(|| Arc::new(KeySource { slot: KeySlot(slot), url, allowed }));
+        let source = known.unwrap_or_else(|| Arc::new(KeySource { slot: KeySlot(slot), fetch }));
         self.sources.insert(slot, source.clone());
         Ok(TokenKeys::Remote(source))
     }
@@ -111,6 +141,15 @@ impl Workshop<'_> {
             Some(_) | None => Ok(secret),
         }
     }
+}
+
+fn token_places(written: &[CredentialPlace]) -> Box<[Place]> {
+    if written.is_empty() { [Place::Scheme("bearer")].into() } else { written.iter().map(place).collect() }
+}
+
+fn fetch(uri: &str, allowed: &[IpBlock]) -> Result<Fetch, String> {
+    let url: FetchUrl = uri.parse().map_err(|problem: model::Problem| format!("`{uri}` {problem}"))?;
+    Ok(Fetch { url, allowed: allowed.into() })
 }
 
 fn told(reference: &SecretRef, problem: &str) -> String {
@@ -138,6 +177,7 @@ pub(super) fn reserved(methods: &[Method]) -> Box<[Arc<[u8]>]> {
         .iter()
         .flat_map(|method| match method {
             Method::Jwt(jwt) => &jwt.told[..],
+            Method::Introspection(introspection) => &introspection.told,
             Method::ApiKey(_) | Method::Basic(_) | Method::ClientCertificate | Method::Spiffe => &[],
         })
         .map(|(_, field)| field.clone())

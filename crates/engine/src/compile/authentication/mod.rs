@@ -2,8 +2,9 @@
 //!
 //! Unlike authorization, where all policies are asked, one policy says how callers prove who they are: the most
 //! specific, or the least specific that lets nobody say otherwise. From the widest to the nearest: the mesh, the
-//! Gateway's namespace, the Gateway, its listener, the namespace of the Service, the route, its rule, the Service, its
-//! port. Of two policies for one target the older holds. One that cannot do what it says lets nobody in.
+//! Gateway's namespace, the Gateway, its listener, the namespace of the Service, the APIProduct, the route or
+//! APIVersion, its rule or operation, the Service, its port. Of two policies for one target the older holds. One that
+//! cannot do what it says lets nobody in.
 
 mod method;
 mod places;
@@ -155,7 +156,11 @@ impl AuthenticationBook {
             methods: Box::default(),
             anonymous: false,
             unusable: Some(
-                format!("the backends of one rule ask for different credentials ({all}, or none)").into(),
+                format!(
+                    "the backends of one rule, or the products of one operation, ask for different credentials \
+                     ({all}, or none)"
+                )
+                .into(),
             ),
             reserved: Box::default(),
         };

@@ -78,22 +78,35 @@ impl AuthenticationBook {
         }
         let at = |section| self.of(&object(route.kind, route.namespace, route.name, section));
         let own = [at(None), rule.and_then(|rule| at(Some(rule)))];
+        let products = self.of_products(route);
         let targets = backends.iter().flat_map(|backends| backends.choices.iter());
         let mut ways: Vec<Option<Level>> = targets
             .filter_map(|backend| match &backend.target {
                 Target::Cluster(slot) => Some(book.key(*slot)),
                 Target::Redirect(_) | Target::Invalid { .. } => None,
             })
-            .map(|key| {
+            .flat_map(|key| {
                 let (namespace, service) = self.of_target(key, resources);
-                let levels = [door, namespace].into_iter().chain(own).chain(service);
-                effective(levels).cloned()
+                let way = move |product: &Option<&Level>| {
+                    let levels = [door, namespace, *product].into_iter().chain(own).chain(service);
+                    effective(levels).cloned()
+                };
+                products.iter().map(way).collect::<Vec<_>>()
             })
             .collect();
         if ways.is_empty() {
-            ways.push(effective([door].into_iter().chain(own)).cloned());
+            let way = |product: &Option<&Level>| effective([door, *product].into_iter().chain(own)).cloned();
+            ways.extend(products.iter().map(way));
         }
         self.agreed(ways)
+    }
+
+    /// What holds for the products that a rule's operation is part of; one that says nothing leaves the word to others.
+    fn of_products(&self, route: RoutePlace<'_>) -> Vec<Option<&Level>> {
+        let products = route.products.iter();
+        let of = |product| self.of(&object(KindName::ApiProduct, route.namespace, product, None));
+        let said: Vec<Option<&Level>> = products.map(of).filter(Option::is_some).collect();
+        if said.is_empty() { vec![None] } else { said }
     }
 
     /// What holds for the namespace of a backend and for the backend itself. Those who stand beside its workloads ask

@@ -1,15 +1,19 @@
-//! ResiliencePolicy, FaultPolicy and RateLimitPolicy: who says what, and what comes of it for a rule and for a cluster.
+//! ResiliencePolicy, FaultPolicy, RateLimitPolicy, IpPolicy, CorsPolicy and ValidationPolicy: who says what, and what comes
+//! of it for a rule and for a cluster.
 //!
 //! The caller's side (timeouts, retries, faults) is put together for each rule: the rule's own words in its route, then
 //! a policy for the rule, for the route, for the Gateway, for the mesh, field by field. The destination's side is put
 //! together for each cluster: a policy for the port, for the Service or Backend, for the mesh. Where the caller's side
-//! is silent about a whole part, what the destination says of it holds. Limits of rates are not put together: all of
-//! them hold, because nobody may loosen what another has limited.
+//! is silent about a whole part, what the destination says of it holds. Limits of rates and addresses are not put
+//! together: all of them hold, because nobody may loosen what another has limited. Of CorsPolicies the nearest holds.
 
+mod addresses;
 mod merge;
 mod rates;
 mod request;
+mod transforms;
 mod upstream;
+mod validation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,14 +23,20 @@ use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
+use model::kinds::{CorsPolicy, IpPolicy};
+use model::kinds::transform_policy::TransformPolicy;
+use model::kinds::validation_policy::ValidationPolicy;
 use model::{Resource, Resources};
 
+use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
 use super::changes::Change;
+use super::filters;
 use super::references::Destination;
-use crate::config::{Fault, RateLimit, Resilience, Retry, Timeouts};
-use crate::status::ObjectStatus;
+use crate::config::{AddressRule, Cors, Fault, RateLimit, Resilience, Retry, Timeouts, Validation};
+use crate::status::{Condition, ConditionType, ObjectStatus, PolicyStatus, Reason};
 
+pub(super) use transforms::{Changes, told};
 pub(super) use upstream::Part;
 
 impl Policy for ResiliencePolicy {
@@ -47,12 +57,42 @@ impl Policy for RateLimitPolicy {
     }
 }
 
+impl Policy for IpPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
+impl Policy for CorsPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
+impl Policy for TransformPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
+impl Policy for ValidationPolicy {
+    fn target_refs(&self) -> &[PolicyTargetRef] {
+        &self.spec.target_refs
+    }
+}
+
 /// All policies of these kinds.
 #[derive(Debug, Default)]
 pub(super) struct ResilienceBook {
     resilience: Attached,
     faults: Attached,
     rates: Attached,
+    addresses: Attached,
+    cors: Attached,
+    transforms: transforms::Transforms,
+    validation: Attached,
+    /// The descriptions that ValidationPolicies name.
+    named: validation::Named,
 }
 
 /// What a Gateway says about every request that comes in by it. Equal ones make equal rules.
@@ -61,6 +101,36 @@ pub(super) struct GatewaySide {
     resilience: Option<Arc<ResiliencePolicySpec>>,
     fault: Option<Arc<Fault>>,
     rates: Option<Arc<[RateLimit]>>,
+    pub(super) addresses: Option<Arc<[AddressRule]>>,
+    cors: Option<Arc<Cors>>,
+    transforms: Option<Changes>,
+    validation: Option<Arc<[validation::Said]>>,
+}
+
+/// What policies name when they mean a rule.
+#[derive(Debug)]
+pub(super) struct RulePlace {
+    /// The route, or the version of an API that was lowered to it.
+    pub(super) target: Target,
+    /// Products that its operation is part of.
+    pub(super) products: Vec<Target>,
+}
+
+impl RulePlace {
+    /// A route of this name.
+    pub(super) fn route(namespace: &str, name: &str) -> RulePlace {
+        let target = Target { kind: TargetKind::Route, namespace: namespace.into(), name: name.into() };
+        RulePlace { target, products: Vec::new() }
+    }
+
+    /// A version of an API with the products that an operation of it is part of.
+    pub(super) fn version(namespace: &str, name: &str, products: &[Arc<str>]) -> RulePlace {
+        let one = |kind, name: &str| Target { kind, namespace: namespace.into(), name: name.into() };
+        RulePlace {
+            target: one(TargetKind::ApiVersion, name),
+            products: products.iter().map(|product| one(TargetKind::ApiProduct, product)).collect(),
+        }
+    }
 }
 
 /// What holds for the requests of one rule.
@@ -70,6 +140,10 @@ pub(super) struct RuleSide {
     pub(super) retry: Option<Arc<Retry>>,
     pub(super) fault: Option<Arc<Fault>>,
     pub(super) rates: Option<Arc<[RateLimit]>>,
+    pub(super) addresses: Option<Arc<[AddressRule]>>,
+    pub(super) cors: Option<Arc<Cors>>,
+    pub(super) transforms: Option<Changes>,
+    pub(super) validation: Option<Arc<Validation>>,
 }
 
 /// What changed policies are about.
@@ -77,6 +151,8 @@ pub(super) struct RuleSide {
 pub(super) struct Concerned {
     /// Namespace and name.
     pub(super) routes: HashSet<(Arc<str>, Arc<str>)>,
+    /// APIProducts, likewise.
+    pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
     pub(super) destinations: HashSet<Destination>,
     pub(super) gateways: bool,
     /// Everything.
@@ -90,7 +166,8 @@ impl Concerned {
         for Target { kind, namespace, name } in sides.flat_map(|side| attached::targets::<P>(side)) {
             match kind {
                 TargetKind::Gateway => self.gateways = true,
-                TargetKind::Route => drop(self.routes.insert((namespace, name))),
+                TargetKind::Route | TargetKind::ApiVersion => drop(self.routes.insert((namespace, name))),
+                TargetKind::ApiProduct => drop(self.products.insert((namespace, name))),
                 TargetKind::Service => {
                     self.destinations.insert(Destination { service: true, namespace, name });
                 }
@@ -107,11 +184,16 @@ impl Concerned {
 }
 
 impl ResilienceBook {
-    pub(super) fn new(resources: &Resources) -> ResilienceBook {
+    pub(super) fn new(resources: &Resources, apis: &mut ApiBook) -> ResilienceBook {
         ResilienceBook {
             resilience: Attached::new::<ResiliencePolicy>(resources),
             faults: Attached::new::<FaultPolicy>(resources),
             rates: Attached::new::<RateLimitPolicy>(resources),
+            addresses: Attached::new::<IpPolicy>(resources),
+            cors: Attached::new::<CorsPolicy>(resources),
+            transforms: transforms::Transforms::new(resources),
+            validation: Attached::new::<ValidationPolicy>(resources),
+            named: validation::named(resources, apis),
         }
     }
 
@@ -125,41 +207,63 @@ impl ResilienceBook {
             resilience: merged.map(Arc::new),
             fault: fault.map(|policy| Arc::new(request::fault(&policy.spec))),
             rates: some(rates::at(&self.rates, &target, None)),
+            addresses: some(addresses::at(&self.addresses, &target, None)),
+            cors: self.cors(&target, None),
+            transforms: some(self.transforms.at(&target, None)),
+            validation: some(validation::at(&self.validation, &self.named, &target, None)),
         }
     }
 
     /// What holds for a rule, beside what stands in its cluster.
-    pub(super) fn rule(&self, route: (&str, &str), rule: &HttpRule, gateway: &GatewaySide) -> RuleSide {
-        let target = Target { kind: TargetKind::Route, namespace: route.0.into(), name: route.1.into() };
+    pub(super) fn rule(
+        &self,
+        place: &RulePlace,
+        (rule, lowered): (&HttpRule, Option<&LoweredRule>),
+        gateway: &GatewaySide,
+    ) -> RuleSide {
+        let RulePlace { target, products } = place;
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(&target, section).map(|policy| &policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
-        let fault = self.faults.of::<FaultPolicy>(&target, section).next();
+        let fault = self.faults.of::<FaultPolicy>(target, section).next();
         RuleSide {
             timeouts: request::timeouts(rule.timeouts).or(&request::bounds(merged.timeouts)),
             retry: merged.retries.as_ref().map(|retries| Arc::new(request::retry(retries))),
             fault: fault
                 .map(|policy| Arc::new(request::fault(&policy.spec)))
                 .or_else(|| gateway.fault.clone()),
-            rates: self.rates(&target, section, gateway),
+            rates: all(&self.rates, place, section, rates::at, gateway.rates.as_ref()),
+            addresses: all(&self.addresses, place, section, addresses::at, gateway.addresses.as_ref()),
+            cors: self
+                .cors(target, section)
+                .or_else(|| products.iter().find_map(|product| self.cors(product, None)))
+                .or_else(|| gateway.cors.clone()),
+            transforms: self.transforms.of_rule((target, section), gateway.transforms.as_ref(), lowered),
+            validation: self.validation(place, (section, lowered), gateway),
         }
     }
 
-    /// Those of the rule and its route, and then those of the Gateway.
-    fn rates(
+    /// The nearest of the rules about other sites.
+    fn cors(&self, target: &Target, section: Option<&str>) -> Option<Arc<Cors>> {
+        let policy = self.cors.of::<CorsPolicy>(target, section).next()?;
+        // The schema lets nothing by that is no origin and no name.
+        filters::cors(&policy.spec.cors).ok().map(Arc::new)
+    }
+
+    /// What policies for the rule, for its route, for products that it is part of and for the Gateway say, in this order.
+    fn validation(
         &self,
-        target: &Target,
-        section: Option<&str>,
+        RulePlace { target, products }: &RulePlace,
+        (section, lowered): (Option<&str>, Option<&LoweredRule>),
         gateway: &GatewaySide,
-    ) -> Option<Arc<[RateLimit]>> {
-        let mut own = rates::at(&self.rates, target, section);
-        if own.is_empty() {
-            return gateway.rates.clone();
-        }
-        own.extend(gateway.rates.iter().flat_map(|limits| limits.iter().cloned()));
-        some(own)
+    ) -> Option<Arc<Validation>> {
+        let at = |target, section| validation::at(&self.validation, &self.named, target, section);
+        let mut said = at(target, section);
+        said.extend(products.iter().flat_map(|product| at(product, None)));
+        said.extend(gateway.validation.iter().flat_map(|said| said.iter().cloned()));
+        validation::of_rule(&said, lowered)
     }
 
     /// What holds for a destination.
@@ -184,11 +288,59 @@ impl ResilienceBook {
         let resilience = self.resilience.statuses::<ResiliencePolicy>(controller, resources);
         let faults = self.faults.statuses::<FaultPolicy>(controller, resources);
         let rates = self.rates.statuses::<RateLimitPolicy>(controller, resources);
-        let all = resilience.chain(faults).chain(rates);
+        let addresses = self.addresses.statuses::<IpPolicy>(controller, resources);
+        let cors = self.cors.statuses::<CorsPolicy>(controller, resources);
+        let transforms = self.transforms.attached.statuses::<TransformPolicy>(controller, resources);
+        let transforms = transforms.map(|(resource, status)| {
+            let status = self.transforms.judged(&resource, status);
+            (resource, status)
+        });
+        let validation = self.validation.statuses::<ValidationPolicy>(controller, resources);
+        let validation =
+            validation.map(|(resource, status)| (resource.clone(), self.resolved(&resource, status)));
+        let all = resilience.chain(faults).chain(rates).chain(addresses).chain(cors);
+        let all = all.chain(transforms).chain(validation);
         all.map(|(resource, status)| (resource, ObjectStatus::Policy(status))).collect()
     }
 }
 
-fn some(limits: Vec<RateLimit>) -> Option<Arc<[RateLimit]>> {
-    (!limits.is_empty()).then(|| limits.into())
+impl ResilienceBook {
+    /// The same, with what became of the description that a ValidationPolicy names.
+    fn resolved(&self, policy: &Resource, mut status: PolicyStatus) -> PolicyStatus {
+        let content = policy.content::<ValidationPolicy>();
+        let Some(by) = content.and_then(|policy| policy.spec.description.as_ref()) else { return status };
+        let generation = policy.meta.generation;
+        let condition = match validation::described(by, policy.namespace(), &self.named) {
+            Ok(_) => Condition::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, generation),
+            Err(why) => {
+                let text = format!("{why}; its targets answer with 500");
+                Condition::no(ConditionType::ResolvedRefs, Reason::TargetNotFound, text, generation)
+            }
+        };
+        for ancestor in &mut status.ancestors {
+            ancestor.conditions.push(condition.clone());
+        }
+        status
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
+    (!list.is_empty()).then(|| list.into())
+}
+
+/// Those of the rule, its route and the products that it is part of, and then those of the Gateway.
+fn all<T: Clone>(
+    policies: &Attached,
+    place: &RulePlace,
+    section: Option<&str>,
+    at: fn(&Attached, &Target, Option<&str>) -> Vec<T>,
+    gateway: Option<&Arc<[T]>>,
+) -> Option<Arc<[T]>> {
+    let mut own = at(policies, &place.target, section);
+    own.extend(place.products.iter().flat_map(|product| at(policies, product, None)));
+    if own.is_empty() {
+        return gateway.cloned();
+    }
+    own.extend(gateway.iter().flat_map(|limits| limits.iter().cloned()));
+    some(own)
 }

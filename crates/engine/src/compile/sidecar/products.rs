@@ -40,7 +40,10 @@ impl Product {
         let place: Arc<str> = self.version.version.key.place().into();
         let position = u16::try_from(self.at).unwrap_or(u16::MAX);
         let entry = |(matched, wanted): (u16, _)| {
-            let (requirements, unreadable) = rules::requirements(wanted);
+            let (mut requirements, unreadable) = rules::requirements(wanted);
+            if let Some(method) = &lowered.behind_method {
+                requirements.method = Some(method.clone());
+            }
             // A demand that nobody can read is nobody's way around what is asked.
             let action = match unreadable {
                 None => action(),
@@ -56,10 +59,14 @@ impl Product {
                 timeouts: Timeouts::default(),
                 retry: None,
                 fault: None,
+                addresses: None,
                 rates: None,
+                // Bodies are judged where somebody comes in from outside.
+                validation: None,
                 authentication: self.guard.authentication.clone(),
                 authorization: self.guard.authorization.clone(),
                 access: self.guard.access.clone(),
+                transforms: None,
                 operation: lowered.operation.clone(),
             };
             Entry {

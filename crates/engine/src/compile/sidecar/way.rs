@@ -92,6 +92,7 @@ impl Way {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
+                addresses: None,
                 authorization: straight.guard.authorization.clone(),
             })),
         }
@@ -131,8 +132,11 @@ impl Straight {
             retry: None,
             fault: None,
             rates: None,
+            addresses: None,
+            validation: None,
             authentication: self.guard.authentication.clone(),
             authorization: self.guard.authorization.clone(),
+            transforms: None,
             access: None,
             operation: None,
         };

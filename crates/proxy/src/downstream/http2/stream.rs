@@ -121,6 +121,11 @@ impl Http2Downstream {
         self.receive.set_wait(exchange.waits().body);
     }
 
+    /// See [`super::super::Downstream::bound_body`].
+    pub fn bound_body(&mut self, bytes_max: u64) {
+        self.receive.bound(bytes_max);
+    }
+
     /// See [`super::super::Downstream::invite_body`].
     pub fn invite_body(&mut self, exchange: &Exchange<'_>) {
         if exchange.request.head.expects_continue {

@@ -29,7 +29,7 @@ fn challenges(authentication: &Authentication, invalid: bool) -> Vec<String> {
                 None => continue,
             },
             Method::Basic(Basic { realm, .. }) => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
-            Method::Jwt(_) => bearer(invalid),
+            Method::Jwt(_) | Method::Introspection(_) => bearer(invalid),
             // Nothing in a request can satisfy these: they are of the connection.
             Method::ClientCertificate | Method::Spiffe => "Mutual".to_owned(),
         };

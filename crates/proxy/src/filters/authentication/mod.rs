@@ -8,6 +8,7 @@
 
 mod challenge;
 mod customer;
+mod introspected;
 mod password;
 mod peer;
 mod token;
@@ -27,37 +28,39 @@ pub use challenge::emit as emit_challenges;
 
 /// What is not at hand.
 #[derive(Debug)]
-pub enum Lacking {
+pub enum Lacking<'c> {
     /// Keys of an issuer.
     Keys(KeySlot),
+    /// What a token is.
+    Introspection(introspected::Ask<'c>),
     /// A password has to be verified.
     Password(password::Check),
 }
 
 /// Why a caller is not let by, yet.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Stop<'c> {
     /// It is not let by.
     Failure(Failure),
     /// Nobody knows yet.
-    Lacking(Lacking),
+    Lacking(Lacking<'c>),
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Stop {
+impl From<Failure> for Stop<'_> {
+    fn from(failure: Failure) -> Self {
         Stop::Failure(failure)
     }
 }
 
 /// What one method makes of a request. `Ok(None)`: its credential is not there.
-type Judged<'c> = Result<Option<Principal<'c>>, Stop>;
+type Judged<'c> = Result<Option<Principal<'c>>, Stop<'c>>;
 
 /// Looks at what is at hand.
 ///
 /// # Errors
 /// The caller is not let by, or what would tell is not at hand.
 #[inline]
-pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Stop> {
+pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Stop<'c>> {
     match rule.authentication.as_deref() {
         None => Ok(()),
         Some(authentication) => prove(exchange, rule, authentication),
@@ -71,7 +74,7 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(),
 pub async fn later<'c>(
     exchange: &mut Exchange<'c>,
     rule: &'c Rule,
-    mut lacking: Lacking,
+    mut lacking: Lacking<'c>,
 ) -> Result<(), Failure> {
     let until = exchange.worker.clock.now() + Duration::from_millis(KEYS_WAIT_MILLISECONDS);
     for _ in 0..AUTHENTICATION_TURNS_MAX {
@@ -82,6 +85,7 @@ pub async fn later<'c>(
                 }
                 exchange.worker.keys.wait(slot, until).await;
             }
+            Lacking::Introspection(asked) => introspected::ask(exchange, asked).await?,
             Lacking::Password(check) => password::verify(exchange, check).await?,
         }
         match on_request(exchange, rule) {
@@ -98,7 +102,7 @@ fn prove<'c>(
     exchange: &mut Exchange<'c>,
     rule: &'c Rule,
     authentication: &'c Authentication,
-) -> Result<(), Stop> {
+) -> Result<(), Stop<'c>> {
     exchange.concealed.reserved = &authentication.reserved;
     if cors::is_answered_preflight(exchange, rule) {
         return Ok(());
@@ -111,6 +115,7 @@ fn prove<'c>(
             Method::ApiKey(keys) => api_key(exchange, keys),
             Method::Basic(basic) => password::prove(exchange, basic),
             Method::Jwt(jwt) => token::prove(exchange, jwt, authentication),
+            Method::Introspection(method) => introspected::prove(exchange, method),
             Method::ClientCertificate => peer::certificate(exchange),
             Method::Spiffe => Ok(peer::identity(exchange)),
         };

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::authentication::{Authentication, Found, Jwt, Method, TokenKeys};
+use engine::authentication::{Authentication, Found, Jwt, KeySlot, Method, TokenKeys, ToldClaim};
 use identity::keyed_hash::HashName;
 use identity::token::{self, Claims, Demands, Flaw, TOKEN_BYTES_MAX};
 use model::jwk::KeySet;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Judged, Lacking, Stop, conceal, now, refuse, seconds};
 use crate::exchange::Exchange;
@@ -20,7 +20,8 @@ enum Looked {
     Flawed(Flaw),
     /// Another method may know its issuer.
     Foreign,
-    Lacking(Lacking),
+    /// Keys of its issuer.
+    Lacking(KeySlot),
     Unclear,
 }
 
@@ -44,7 +45,7 @@ pub fn prove<'c>(exchange: &mut Exchange<'c>, jwt: &'c Jwt, policy: &'c Authenti
                 exchange.unproven = Some(Flaw::Issuer.code());
                 Ok(None)
             }
-            Looked::Lacking(lacking) => Err(Stop::Lacking(lacking)),
+            Looked::Lacking(slot) => Err(Stop::Lacking(Lacking::Keys(slot))),
             Looked::Unclear => refuse(exchange, "token_unclear"),
         };
     }
@@ -63,7 +64,7 @@ fn look(exchange: &Exchange<'_>, jwt: &Jwt, policy: &Authentication, text: &[u8]
                 held = keys;
                 &held
             }
-            None => return Looked::Lacking(Lacking::Keys(source.slot)),
+            None => return Looked::Lacking(source.slot),
         },
     };
     let verified = &exchange.worker.verified;
@@ -75,10 +76,7 @@ fn look(exchange: &Exchange<'_>, jwt: &Jwt, policy: &Authentication, text: &[u8]
     {
         return Looked::Counts(known.token.clone());
     }
-    let is_jwt = |method: &&Method| matches!(method, Method::Jwt(_));
-    if policy.methods.iter().filter(is_jwt).count() > 1
-        && token::claimed_issuer(text).is_some_and(|issuer| *issuer != *jwt.issuer)
-    {
+    if is_foreign(policy, jwt, text) {
         return Looked::Foreign;
     }
     let Jwt { issuer, audiences, clock_skew_seconds, .. } = jwt;
@@ -93,11 +91,23 @@ fn look(exchange: &Exchange<'_>, jwt: &Jwt, policy: &Authentication, text: &[u8]
         }
         Err(Flaw::UnknownKey) => match &jwt.keys {
             TokenKeys::Remote(source) if !exchange.worker.keys.are_fresh(source.slot, now(exchange)) => {
-                Looked::Lacking(Lacking::Keys(source.slot))
+                Looked::Lacking(source.slot)
             }
             TokenKeys::Remote(_) | TokenKeys::Given(_) => Looked::Flawed(Flaw::UnknownKey),
         },
         Err(flaw) => Looked::Flawed(flaw),
+    }
+}
+
+/// Whether another method of the policy may know a token: one of its issuer, or one that asks about whatever it is
+/// shown.
+fn is_foreign(policy: &Authentication, jwt: &Jwt, text: &[u8]) -> bool {
+    let of = |is: fn(&Method) -> bool| policy.methods.iter().filter(|method| is(method)).count();
+    let jwts = of(|method| matches!(method, Method::Jwt(_)));
+    let asks = of(|method| matches!(method, Method::Introspection(_))) > 0;
+    match token::claimed_issuer(text) {
+        Some(issuer) => (jwts > 1 || asks) && *issuer != *jwt.issuer,
+        None => asks,
     }
 }
 
@@ -114,9 +124,14 @@ fn name(exchange: &Exchange<'_>, jwt: &Jwt, text: &[u8]) -> HashName {
 fn made(claims: Claims, jwt: &Jwt) -> Token {
     Token {
         name: format!("jwt:{}#{}", jwt.issuer, claims.subject().unwrap_or_default()).into(),
-        told: jwt.told.iter().map(|(claim, _)| told(claims.all.get(&**claim)?)).collect(),
+        told: all_told(&jwt.told, &claims.all),
         claims: claims.all,
     }
+}
+
+/// The claims that the backend is told.
+pub fn all_told(list: &[ToldClaim], claims: &Map<String, Value>) -> Box<[Option<Box<[u8]>>]> {
+    list.iter().map(|(claim, _)| told(claims.get(&**claim)?)).collect()
 }
 
 /// A claim as the value of a field: text as it is, numbers and yes or no as in JSON, lists of those with commas

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use apis::lint::{Finding, Severity, junit, lint, sarif};
+use apis::Document;
+use apis::lint::{Finding, Rule, Ruleset, Severity, junit, lint_by, sarif};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -17,12 +18,16 @@ use crate::output;
 #[command(after_help = "Examples:
   selvedge api lint petstore.yaml
   selvedge api lint -o junit petstore.yaml > lint.xml
+  selvedge api lint --ruleset house.yaml petstore.yaml
   selvedge api lint --ignore operation-id --fail-on warning petstore.yaml
 Exit code 1 means that something was found that is as bad as --fail-on, 0 that nothing was.")]
 pub struct Arguments {
     /// The description, and files or directories that it refers to
     #[arg(value_name = "FILE|DIR", required_unless_present = "rules")]
     files: Vec<PathBuf>,
+    /// Rules to ask: a ruleset in the form of Spectral, as far as it is declarative
+    #[arg(long, value_name = "FILE")]
+    ruleset: Option<PathBuf>,
     /// A rule to leave out; may be given more than once
     #[arg(long, value_name = "RULE")]
     ignore: Vec<String>,
@@ -61,23 +66,25 @@ enum Form {
 
 /// Reads, looks and prints.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let ruleset = ruleset(arguments.ruleset.as_ref())?;
+    let rules = ruleset.rules();
     if arguments.rules {
-        for rule in apis::lint::rules::ALL {
+        for rule in &rules {
             output::data(format_args!("{:<8} {:<26} {}", rule.severity.word(), rule.id, rule.reason));
         }
         return Ok(Exit::Success);
     }
-    known(&arguments.ignore)?;
-    let mut findings = lint(&documents::read(&arguments.files)?);
-    findings.retain(|finding| !arguments.ignore.iter().any(|ignored| ignored == finding.rule.id));
+    known(&arguments.ignore, &rules)?;
+    let mut findings = lint_by(&documents::read(&arguments.files)?, &ruleset);
+    findings.retain(|finding| !arguments.ignore.iter().any(|ignored| *ignored == finding.rule.id));
     match arguments.output {
         Form::Text => {
             findings.iter().for_each(output::data);
             output::note(summary(&findings));
         }
         Form::Json => output::data(format_args!("{:#}", findings.iter().map(object).collect::<Value>())),
-        Form::Sarif => output::data(format_args!("{:#}", sarif(&findings))),
-        Form::Junit => output::data(junit(&findings).trim_end()),
+        Form::Sarif => output::data(format_args!("{:#}", sarif(&findings, &rules))),
+        Form::Junit => output::data(junit(&findings, &rules).trim_end()),
     }
     let worst = match arguments.fail_on {
         FailOn::Error => Severity::Error,
@@ -88,9 +95,24 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if bad { Exit::Refused } else { Exit::Success })
 }
 
+/// Reads the ruleset, or takes ours.
+fn ruleset(file: Option<&PathBuf>) -> Result<Ruleset, Failure> {
+    let Some(file) = file else { return Ok(Ruleset::default()) };
+    let text = std::fs::read_to_string(file).map_err(|problem| {
+        Failure::machine(format!("cannot read {}: {problem}", file.display()), "name a ruleset")
+    })?;
+    Ruleset::read(&Document::new(file.display().to_string(), text)).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::refused(format_args!(
+            "the ruleset was not read, and nothing was looked at\n{}",
+            list.join("\n")
+        ))
+    })
+}
+
 /// A rule that does not exist would be ignored for ever.
-fn known(ignored: &[String]) -> Result<(), Failure> {
-    let all = || apis::lint::rules::ALL.iter().map(|rule| rule.id);
+fn known(ignored: &[String], rules: &[Rule]) -> Result<(), Failure> {
+    let all = || rules.iter().map(|rule| &*rule.id);
     match ignored.iter().find(|ignored| !all().any(|known| known == **ignored)) {
         None => Ok(()),
         Some(unknown) => {

@@ -6,6 +6,7 @@ mod junit;
 mod life;
 mod lint;
 mod list;
+mod prove;
 mod publish;
 mod show;
 mod test;
@@ -30,6 +31,7 @@ use crate::remote::Connection;
   selvedge api lint petstore.yaml                         what is wrong with it
   selvedge api diff petstore-1.yaml petstore-2.yaml       what a change breaks
   selvedge api test petstore.yaml --url http://127.0.0.1:8080
+  selvedge api prove pets-1.yaml pets-2.yaml --shim binding.yaml
   selvedge api publish petstore.yaml                      a description becomes something that can be called
   selvedge api list
   selvedge api show petstore                              operations, and what answers each
@@ -47,6 +49,7 @@ enum Action {
     Lint(lint::Arguments),
     Diff(diff::Arguments),
     Test(test::Arguments),
+    Prove(prove::Arguments),
     Publish(publish::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
@@ -80,6 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Action::Lint(arguments) => lint::run(arguments),
         Action::Diff(arguments) => diff::run(arguments),
         Action::Test(arguments) => test::run(arguments),
+        Action::Prove(arguments) => prove::run(arguments),
         Action::Publish(publish) => publish.run(),
         Action::List(list) => list.run(),
         Action::Show(show) => show.run(),
@@ -88,4 +92,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Action::Deprecate(deprecate) => deprecate.run(),
         Action::Retire(retire) => retire.run(),
     }
+}
+
+/// All of these are operations of a description.
+fn known(description: &apis::Description, keys: &[String]) -> Result<(), Failure> {
+    let Some(unknown) = keys.iter().find(|key| description.operation(key).is_none()) else { return Ok(()) };
+    let all = description.operations.iter().map(|operation| operation.key.as_str());
+    let near = model::suggest::did_you_mean(unknown, all);
+    let hint =
+        near.unwrap_or_else(|| "a key is the method and the path with `{}` for each parameter".to_owned());
+    Err(Failure::new(Exit::Usage, format!("there is no operation `{unknown}`"), hint))
 }

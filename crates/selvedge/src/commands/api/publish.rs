@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Place;
+use super::{Place, documents};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::product::publication::Publication;
 use crate::product::publish::{Outcome, publish};
-use crate::product::read;
+use crate::product::read_overlaid;
 use crate::remote::block_on;
 
 /// Publish a description: a new API, answered by a mock, or a new revision of one that is there
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// A description of an API: OpenAPI 3.0 or 3.1, YAML or JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Changes to lay over the description (OpenAPI Overlay), in their order; may be given more than once
+    #[arg(long = "overlay", value_name = "FILE")]
+    overlays: Vec<PathBuf>,
     /// Name of the API [default: that of the file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -35,9 +38,11 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let (file, text, description) = read(&self.file)?;
+        let overlays = documents::read(&self.overlays)?;
+        let (document, description) = read_overlaid(&self.file, &overlays)?;
         let (client, namespace) = self.place.open()?;
-        let mut publication = Publication::new(&description, &file, &text);
+        let mut publication = Publication::new(&description, &document.name, &document.text);
+        publication.overlays = overlays;
         publication.namespace = namespace;
         publication.gateway.clone_from(&self.gateway);
         if let Some(name) = &self.name {

@@ -88,14 +88,14 @@ pub(crate) async fn described(
     let Some(revision) = revision else { return Ok(None) };
     let found = client.get(&collection(KindName::ApiRevision, namespace), revision).await.map_err(failure)?;
     let Ok(resource) = found.resource() else { return Ok(None) };
-    let documents: Vec<Document> = resource
-        .content::<ApiRevision>()
-        .map(|content| content.spec.documents.iter())
-        .into_iter()
-        .flatten()
-        .map(|document| Document::new(document.name.clone(), document.content.clone()))
-        .collect();
-    Ok(Description::read(&documents).ok())
+    let Some(revision) = resource.content::<ApiRevision>() else { return Ok(None) };
+    let all = |written: &[model::kinds::api_revision::Document]| -> Vec<Document> {
+        let one = |document: &model::kinds::api_revision::Document| {
+            Document::new(document.name.clone(), document.content.clone())
+        };
+        written.iter().map(one).collect()
+    };
+    Ok(Description::read_overlaid(&all(&revision.spec.documents), &all(&revision.spec.overlays)).ok())
 }
 
 fn answers(binding: Option<&ApiBinding>, key: &str) -> String {

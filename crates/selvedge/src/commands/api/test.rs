@@ -77,7 +77,7 @@ struct Target {
 /// Makes the cases, sends them one after the other, and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let description = documents::description(&arguments.files)?;
-    known(&description, &arguments.operations)?;
+    super::known(&description, &arguments.operations)?;
     let credentials = arguments.headers.iter().map(|text| field(text)).collect::<Result<Vec<_>, _>>()?;
     let target = target(&arguments.url)?;
     let mut all = cases::of(&description, &credentials, arguments.seed);
@@ -98,15 +98,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Form::Junit => output::data(junit::report(&outcomes).trim_end()),
     }
     Ok(if failed == 0 { Exit::Success } else { Exit::Unmet })
-}
-
-fn known(description: &Description, keys: &[String]) -> Result<(), Failure> {
-    let Some(unknown) = keys.iter().find(|key| description.operation(key).is_none()) else { return Ok(()) };
-    let all = description.operations.iter().map(|operation| operation.key.as_str());
-    let near = model::suggest::did_you_mean(unknown, all);
-    let hint =
-        near.unwrap_or_else(|| "a key is the method and the path with `{}` for each parameter".to_owned());
-    Err(Failure::new(Exit::Usage, format!("there is no operation `{unknown}`"), hint))
 }
 
 fn field(text: &str) -> Result<(String, String), Failure> {

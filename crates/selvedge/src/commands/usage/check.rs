@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{Time, ask, open};
+use super::{Time, ask};
 use crate::commands::OutputForm;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -15,7 +15,8 @@ use crate::show::table::Table;
 #[command(after_help = "Examples:
   selvedge usage check
   selvedge usage check --since 48h --output json
-Ends with 7 when a day does not agree. Minutes that a gateway may still add to stand in `OPEN` and are not compared.")]
+Ends with 7 when a day does not agree. Minutes that a gateway may still add to are in `OPEN` and
+are not compared.")]
 pub(super) struct Check {
     #[command(flatten)]
     time: Time,
@@ -28,7 +29,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(&self) -> Result<Exit, Failure> {
-        let client = open(&self.connection)?;
+        let client = self.connection.open()?;
         let query: Vec<_> = self.time.from().map(|from| ("from", from.to_string())).into_iter().collect();
         let answer = ask(&client, "/check", &query).await?;
         let error = answer["error"].as_u64().unwrap_or_default();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::exit::{Exit, Failure};
-use crate::remote::{Connection, block_on, failure};
+use crate::remote::{block_on, failure};
 
 /// What all paths begin with.
 const ROOT: &str = "/usage.selvedge.dev/v1";
@@ -21,13 +21,14 @@ const ROOT: &str = "/usage.selvedge.dev/v1";
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
-  selvedge usage                                       every application of the namespace, by operation
+  selvedge usage                                every application, by operation
   selvedge usage --app mobile --by operation,day --since 168h
   selvedge usage -A --by plan -o csv > usage.csv
-  selvedge usage check                                 do the counts by caller and by listener agree?
-  selvedge usage export --after \"$CURSOR\"              final minutes as CloudEvents, for a billing system
-A namespace sees what its applications have called, and what was called of its APIs. `REQUESTS` are those that count for
-a bill: what the gateway refused or could not answer stands in `REFUSED` only."
+  selvedge usage check                          do both counts agree?
+  selvedge usage export --after \"$CURSOR\"       final minutes as CloudEvents
+A namespace sees what its applications have called, and what was called of its APIs.
+`REQUESTS` are those that count for a bill: what the gateway refused or could not answer is in
+`REFUSED` only."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -87,11 +88,16 @@ impl Where {
     }
 }
 
-/// Asks for a document below the root, with parameters whose names and values need no escapes but those of `encoded`.
+/// Asks for a document below the root.
 async fn ask(client: &Client, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
+    client.document(&target(path, query)).await.map_err(failure)
+}
+
+/// A path below the root with parameters.
+fn target(path: &str, query: &[(&str, String)]) -> String {
     let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     let mark = if query.is_empty() { "" } else { "?" };
-    client.document(&format!("{ROOT}{path}{mark}{}", query.join("&"))).await.map_err(failure)
+    format!("{ROOT}{path}{mark}{}", query.join("&"))
 }
 
 /// A value in a query (RFC 3986, section 2.1).
@@ -105,8 +111,4 @@ fn encoded(value: &str) -> String {
         }
         text
     })
-}
-
-fn open(connection: &Connection) -> Result<Client, Failure> {
-    connection.open()
 }

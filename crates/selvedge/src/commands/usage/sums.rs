@@ -4,7 +4,7 @@ use clap::Args;
 use model::yaml;
 use serde_json::{Map, Value};
 
-use super::{Time, Where, ask, open};
+use super::{Time, Where, ask};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::Connection;
@@ -62,7 +62,7 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) async fn run(&self) -> Result<Exit, Failure> {
-        let client = open(&self.connection)?;
+        let client = self.connection.open()?;
         let namespace = self.place.namespace(&client);
         let (by_status, by): (Vec<&str>, Vec<&str>) = self.by.split(',').partition(|word| *word == STATUS);
         let mut query = vec![("by", by.join(","))];

@@ -6,13 +6,13 @@ use model::ip_block::IpBlock;
 
 /// Ranges that neither overlap nor touch, by family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     four: Box<[(u32, u32)]>,
     six: Box<[(u128, u128)]>,
 }
 
 impl Addresses {
-    pub(super) fn new(blocks: &[IpBlock]) -> Addresses {
+    pub(crate) fn new(blocks: &[IpBlock]) -> Addresses {
         let (mut four, mut six) = (Vec::new(), Vec::new());
         for block in blocks {
             match block.ends() {
@@ -25,7 +25,7 @@ impl Addresses {
     }
 
     /// Whether an address is in one of the blocks. An IPv4 address in IPv6 clothes is an IPv4 address.
-    pub(super) fn contain(&self, address: IpAddr) -> bool {
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
             IpAddr::V4(address) => covers(&self.four, address.to_bits()),
             IpAddr::V6(address) => covers(&self.six, address.to_bits()),

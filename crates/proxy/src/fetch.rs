@@ -1,0 +1,134 @@
+//! One question to a place that a policy names: guarded, bounded, once.
+//!
+//! Whoever writes a policy must not be able to have the proxy speak to what only the proxy can reach. A name is
+//! resolved here, each of its addresses is judged, and the connection is made to the address that was judged: nobody
+//! is asked for the name a second time. Redirects are not followed, and an answer that is too long is none.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::authentication::Fetch;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Question {
+    /// What may be answered.
+    pub accept: &'static str,
+    /// A form to be handed in; nothing is, when `None`.
+    pub form: Option<Form>,
+    /// Most bytes of an answer.
+    pub bytes_max: usize,
+}
+
+/// A form, and who hands it in.
+pub struct Form {
+    /// As it stands in the body.
+    pub text: String,
+    /// A value of `Authorization`.
+    pub authorization: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Form").finish_non_exhaustive()
+    }
+}
+
+/// Asks.
+///
+/// # Errors
+/// Why there is no answer, in words for people.
+pub async fn ask(source: &Fetch, question: &Question, within: Duration) -> Result<Bytes, String> {
+    let late = |_| format!("no answer within {} ms", within.as_millis());
+    tokio::time::timeout(within, ask_all(source, question)).await.map_err(late)?
+}
+
+async fn ask_all(source: &Fetch, question: &Question) -> Result<Bytes, String> {
+    let mut why = "the name has no address".to_owned();
+    for address in addresses(source).await? {
+        if !source.may_ask(address.ip()) {
+            why = format!(
+                "{} is not asked: it is not public, and `allowedAddresses` does not name it",
+                address.ip()
+            );
+            continue;
+        }
+        match ask_at(source, question, address).await {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => why = problem,
+        }
+    }
+    Err(why)
+}
+
+async fn addresses(source: &Fetch) -> Result<Vec<SocketAddr>, String> {
+    let url = &source.url;
+    if let Some(address) = url.address() {
+        return Ok(vec![SocketAddr::new(address, url.port)]);
+    }
+    let found = tokio::net::lookup_host((&*url.host, url.port)).await;
+    Ok(found.map_err(|error| format!("the name is not known: {error}"))?.collect())
+}
+
+async fn ask_at(source: &Fetch, question: &Question, address: SocketAddr) -> Result<Bytes, String> {
+    let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
+    if !source.url.secure {
+        return converse(source, question, stream).await;
+    }
+    let name = ServerName::try_from(source.url.host.to_string()).map_err(|error| error.to_string())?;
+    let tls = TlsConnector::from(settings()).connect(name, stream).await;
+    converse(source, question, tls.map_err(|error| format!("{address}: {error}"))?).await
+}
+
+fn settings() -> Arc<rustls::ClientConfig> {
+    static SETTINGS: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
+    SETTINGS.get_or_init(identity::client::public_client_config).clone()
+}
+
+async fn converse<S>(source: &Fetch, question: &Question, stream: S) -> Result<Bytes, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    let request = request(source, question).map_err(|error| error.to_string())?;
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the answer is {}, and only 200 counts", answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), question.bytes_max).collect().await;
+        Ok(body.map_err(|error| error.to_string())?.to_bytes())
+    };
+    let answer = answer.await;
+    connection.abort();
+    answer
+}
+
+fn request(source: &Fetch, question: &Question) -> http::Result<Request<Full<Bytes>>> {
+    let Question { accept, form, bytes_max: _ } = question;
+    let request = Request::builder()
+        .uri(&*source.url.target)
+        .header(header::HOST, source.url.authority())
+        .header(header::ACCEPT, *accept)
+        .header(header::CONNECTION, "close");
+    match form {
+        None => request.body(Full::default()),
+        Some(Form { text, authorization }) => request
+            .method(http::Method::POST)
+            .header(header::AUTHORIZATION, &**authorization)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(text.clone())),
+    }
+}
