@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod access;
 mod addresses;
+mod cors;
 mod credential;
 mod names;
 mod operation;
@@ -24,6 +25,7 @@ mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
+pub use cors::Cors;
 pub use credential::UpstreamCredential;
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
@@ -418,23 +420,6 @@ pub struct Mirror {
     pub numerator: u32,
     /// See `numerator`; at least one.
     pub denominator: u32,
-}
-
-/// Cross-origin rules of a route (Fetch standard, CORS protocol).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cors {
-    /// Allowed origins in lower case: exact, with one leading `*` in the host, or the single `*`.
-    pub allow_origins: Vec<Arc<str>>,
-    /// Whether credentials are allowed.
-    pub allow_credentials: bool,
-    /// Allowed methods, or the single `*`.
-    pub allow_methods: Vec<Arc<str>>,
-    /// Allowed request fields, or the single `*`.
-    pub allow_headers: Vec<Arc<str>>,
-    /// Response fields shown to scripts, or the single `*`.
-    pub expose_headers: Vec<Arc<str>>,
-    /// How long a preflight answer may be kept, in seconds.
-    pub max_age_seconds: u32,
 }
 
 /// A destination: one or more endpoints that serve the same thing.

@@ -8,7 +8,8 @@ use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
     BackendTlsPolicy, ConfigMap, CorsPolicy, FaultPolicy, Gateway, GatewayClass, GatewayParameters,
     HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy, Workload,
+    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy,
+    Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};

@@ -14,7 +14,9 @@ use super::filters::{self, ListenerSide, Surroundings, Unworkable};
 use super::references::{Resolution, Resolved};
 use super::resilience::{Changes, GatewaySide, ResilienceBook, RulePlace, RuleSide};
 use super::slots::Slots;
-use crate::config::{Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target, Transform};
+use crate::config::{
+    Action, Backend, Backends, Cors, Filter, Origin, Rule, RuleSlot, RuleSource, Target, Transform,
+};
 use crate::matching::{FieldMatch, PathMatch, Pattern, Requirements, Seniority, ValueMatch};
 use crate::status::Reason;
 

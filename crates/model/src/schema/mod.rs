@@ -307,7 +307,7 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::RateLimitPolicy
         | KindName::IpPolicy
         | KindName::CorsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
-        | KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
+        KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }

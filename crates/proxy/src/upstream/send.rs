@@ -20,7 +20,7 @@ use crate::message::{Framing, Known};
 use crate::trace;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
-pub fn write_head(exchange: &Exchange<'_'>, credential: Option<&UpstreamCredential>, out: &mut Text) {
+pub fn write_head(exchange: &Exchange<'_>, credential: Option<&UpstreamCredential>, out: &mut Text) {
     let request = exchange.onward();
     out.extend_from_slice(request.method_token.of(&exchange.request.text));
     out.push(b' ');
@@ -115,7 +115,7 @@ fn write_own_host(exchange: &Exchange<'_>, out: &mut Vec<u8>) {
 
 /// Every field that goes upstream, but for `host` and those that frame the message.
 pub fn visit_fields(
-    exchange: &Exchange<'_'>,
+    exchange: &Exchange<'_>,
     credential: Option<&UpstreamCredential>,
     mut put_down: impl FnMut(&[u8], &[u8]),
 ) {

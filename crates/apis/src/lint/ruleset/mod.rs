@@ -232,7 +232,7 @@ paths:
   /petsOfAll:
     get:
       operationId: List_pets
-      summary: 'TODO: words'
+      summary: 'todo: words'
       responses: {'200': {description: all}}
 ";
 

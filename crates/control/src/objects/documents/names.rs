@@ -212,20 +212,14 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::GatewayParameters => {
             "A GatewayParameters says whom a Gateway trusts, how it reads paths, its bounds and its logs."
         }
-        KindName::ResiliencePolicy => {
-            "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
-        }
-        KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
-        KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
-        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
-        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
-        KindName::ValidationPolicy => {
-            "A ValidationPolicy says what requests and answers must be like to pass."
-        }
-        KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
-        KindName::TelemetryPolicy => {
-            "A TelemetryPolicy says which requests are traced, and who is told of them."
-        }
+        KindName::ResiliencePolicy
+        | KindName::RateLimitPolicy
+        | KindName::TransformPolicy
+        | KindName::IpPolicy
+        | KindName::CorsPolicy
+        | KindName::ValidationPolicy
+        | KindName::FaultPolicy
+        | KindName::TelemetryPolicy => summary_of_policy(kind),
         KindName::Mesh => {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
         }
@@ -257,6 +251,27 @@ pub fn summary(kind: KindName) -> &'static str {
         KindName::TrustBundle => {
             "A TrustBundle holds the roots of a mesh; the control plane writes it, and `selvedge mesh` changes it."
         }
+    }
+}
+
+/// What policies about requests are for; nothing for others.
+fn summary_of_policy(kind: KindName) -> &'static str {
+    match kind {
+        KindName::TransformPolicy => "A TransformPolicy changes requests and answers on their way.",
+        KindName::ResiliencePolicy => {
+            "A ResiliencePolicy says how long to wait, when to try again, and which endpoints to leave alone."
+        }
+        KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
+        KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
+        KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
+        KindName::ValidationPolicy => {
+            "A ValidationPolicy says what requests and answers must be like to pass."
+        }
+        KindName::FaultPolicy => "A FaultPolicy delays or fails requests on purpose.",
+        KindName::TelemetryPolicy => {
+            "A TelemetryPolicy says which requests are traced, and who is told of them."
+        }
+        _ => "",
     }
 }
 

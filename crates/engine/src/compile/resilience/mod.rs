@@ -23,9 +23,9 @@ use model::kinds::fault_policy::FaultPolicy;
 use model::kinds::http_route::HttpRule;
 use model::kinds::rate_limit_policy::RateLimitPolicy;
 use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
-use model::kinds::{CorsPolicy, IpPolicy};
 use model::kinds::transform_policy::TransformPolicy;
 use model::kinds::validation_policy::ValidationPolicy;
+use model::kinds::{CorsPolicy, IpPolicy};
 use model::{Resource, Resources};
 
 use super::apis::{ApiBook, LoweredRule};
