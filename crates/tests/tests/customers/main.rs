@@ -175,6 +175,7 @@ async fn commands_say_what_became_of_customers_and_what_is_not_possible() {
 #[tokio::test]
 async fn a_namespace_is_not_deleted_while_customers_are_in_it() {
     let mut scene = Scene::new();
+    scene.http();
     scene.document(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "left" } }));
     let stage = Stage::of(scene).await;
     stage.done(&["app", "create", "mobile", "-n", "left"]).await;
