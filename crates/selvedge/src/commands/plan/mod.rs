@@ -26,9 +26,9 @@ use terms::{Quota, Rate};
   selvedge plan show weather-free
   selvedge plan deprecate weather-free                    who has it keeps it, nobody else gets it
   selvedge plan close weather-free                        it has ended: its subscriptions are refused
-A rate is REQUESTS/TIME of 1s to 1h, perhaps with `,burst=N`; without it, the requests of one time may come at once. A quota is
-REQUESTS/PERIOD of the calendar (Minute, Hour, Day, Week, Month, Year), perhaps with `@TIME-ZONE`, `,soft` (counted,
-never refused) and `,unknown=closed|open-capped|open` (while nobody can tell how many there were).")]
+A rate is REQUESTS/TIME of 1s to 1h, perhaps with `,burst=N`; without it, the requests of one time may come at
+once. A quota is REQUESTS/PERIOD of the calendar (Minute, Hour, Day, Week, Month, Year), perhaps with `@TIME-ZONE`,
+`,soft` (counted, never refused) and `,unknown=closed|open-capped|open` (while nobody can tell how many there were).")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
