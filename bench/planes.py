@@ -62,6 +62,7 @@ PLURALS = {
     "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
     "APIVersion": "apiversions", "APIBinding": "apibindings", "APIProduct": "apiproducts", "Plan": "plans",
     "Application": "applications", "Subscription": "subscriptions", "Credential": "credentials",
+    "Namespace": "namespaces", "Service": "services", "Mesh": "meshes", "Workload": "workloads",
 }
 
 

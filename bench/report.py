@@ -72,6 +72,8 @@ GOALS = [
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),
     Goal("an idle TLS connection", 16, 12, field("rss", "selvedge", "tls_kib"), "KiB"),
+    Goal("resident memory of a sidecar, idle", 16, 16, field("sidecar", "selvedge", "idle_rss_kib", 1024), "MiB"),
+    Goal("what 1,000 reachable endpoints add to it", 2, 2, field("sidecar", "selvedge", "grown_kib", 1024), "MiB"),
     Goal("route match at 100,000 routes, 10 a host ÷ at 10, instructions", 1.5, 1.2, growth("spread")),
     Goal("route match at 100,000 routes under one host ÷ at 10, instructions", 1.5, 1.2, growth("one host")),
     Goal("an edit among 5,000 routes under load, from compile to served, p99", 20, 5,

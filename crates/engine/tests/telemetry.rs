@@ -143,3 +143,51 @@ fn a_policy_of_the_mesh_counts_from_its_own_namespace_alone() {
     let condition = &status.expect("a status").ancestors[0].conditions[0];
     assert_eq!(condition.status, ConditionStatus::False, "{condition:?}");
 }
+
+const CART: &str = "targetRefs: [{ group: '', kind: Service, name: cart }]";
+
+#[test]
+fn a_policy_of_a_service_holds_at_the_sidecars_of_its_replicas_instead() {
+    let mut world = World::new();
+    world.see_as(Perspective::Sidecar { namespace: "shop".into(), workload: "cart-1".into() });
+    world.apply(SHOP).apply(&of_mesh("http://mesh:4318"));
+    let endpoint =
+        |world: &mut World| told(&world.compile().config).map(|tracing| tracing.endpoint.to_string());
+
+    world.apply(&policy("shop", "cart", &format!("{CART}\n  tracing: {{ endpoint: 'http://cart:4318' }}")));
+    assert_eq!(endpoint(&mut world).as_deref(), Some("http://cart:4318/v1/traces"));
+    let other = SHOP.replace("selector: { app: cart }", "selector: { app: other }");
+    world.apply(&other);
+    assert_eq!(
+        endpoint(&mut world).as_deref(),
+        Some("http://mesh:4318/v1/traces"),
+        "it is no replica any more"
+    );
+    world.apply(SHOP).apply(&policy("shop", "cart", CART));
+    assert_eq!(endpoint(&mut world), None, "the policy turns traces off");
+}
+
+#[test]
+fn a_policy_of_a_service_without_a_sidecar_says_that_nobody_goes_by_it() {
+    for (shop, status) in [
+        (SHOP.to_owned(), ConditionStatus::True),
+        (SHOP.replace("  sidecar: { port: 15443 }\n", ""), ConditionStatus::False),
+    ] {
+        let mut world = World::new();
+        world.apply(&shop).apply(&policy("shop", "cart", CART));
+
+        let compiled = world.compile();
+
+        let told = compiled.conditions.iter().find_map(|object| match &*object.status {
+            ObjectStatus::Policy(status) => Some(status.clone()),
+            _ => None,
+        });
+        let condition = &told.expect("a status").ancestors[0].conditions[0];
+        assert_eq!(condition.status, status, "{condition:?}");
+        assert_eq!(
+            condition.message.contains("has a sidecar"),
+            status == ConditionStatus::False,
+            "{condition:?}"
+        );
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use identity::member::{
-    ALPN_HTTP1, ALPN_HTTP2, ALPN_TCP, Bundle, Bundles, CLOCK_LEEWAY_SECONDS, Judge, Leaf, Member, Refusal,
-    Side, Svid, SvidProblem, Verified, judge,
+    ALPN_HTTP1, ALPN_HTTP2, ALPN_TCP, Backing, Bundle, Bundles, CLOCK_LEEWAY_SECONDS, Judge, Leaf, Member,
+    Refusal, Side, Svid, SvidProblem, Told, Verified, judge,
 };
 use issuer::{Authority, DOMAIN, Issued, dns, id, of_the_past, trusted, uri};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn a_certificate_proves_identity_replica_and_root() {
 
     assert_eq!(verified.identity.as_str(), "spiffe://bank.example/ns/shop/sa/cart");
     assert_eq!(verified.replica.as_deref(), Some("shop/cart-1"));
-    assert!(verified.is_trusted_by(&authority.trusted()));
+    assert_eq!(verified.backing(&authority.trusted()), Backing::Root);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn an_authority_below_the_root_may_vouch() {
 
     let verified = judged(&issued, &root.trusted()).expect("sound");
 
-    assert!(verified.is_trusted_by(&root.trusted()));
+    assert_eq!(verified.backing(&root.trusted()), Backing::Root);
 }
 
 #[test]
@@ -194,9 +194,30 @@ fn trust_ends_with_the_root_and_not_with_its_renewed_certificate() {
     let (old, new) = (Authority::new(), Authority::new());
     let verified = judged(&old.issue("cart", "cart-1"), &old.trusted()).expect("sound");
 
-    assert!(verified.is_trusted_by(&trusted(&[&new, &old])));
-    assert!(!verified.is_trusted_by(&new.trusted()));
-    assert!(!verified.is_trusted_by(&Bundles::new()));
+    assert_eq!(verified.backing(&trusted(&[&new, &old])), Backing::Root);
+    assert_eq!(verified.backing(&new.trusted()), Backing::Nobody);
+    assert_eq!(verified.backing(&Bundles::new()), Backing::Nobody);
+}
+
+#[test]
+fn a_root_that_has_retired_vouches_for_what_is_open_and_opens_nothing() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let issued = old.issue("cart", "cart-1");
+    let verified = judged(&issued, &old.trusted()).expect("sound");
+    let told = |roots: &str, retired: &str| {
+        let (roots, retired) = (roots.as_bytes(), retired.as_bytes());
+        Bundles::new().told([Told { trust_domain: DOMAIN, roots, retired }])
+    };
+
+    let bundles = told(&new.root, &old.root);
+
+    assert_eq!(verified.backing(&bundles), Backing::Retired);
+    assert_eq!(judged(&issued, &bundles), Err(Refusal::Untrusted));
+    assert_eq!(verified.backing(&told(&new.root, "nothing that can be read")), Backing::Nobody);
+    assert_eq!(verified.backing(&told(&old.root, &old.root)), Backing::Root);
+    // A bundle that cannot be read leaves what was told before.
+    let unread = bundles.told([Told { trust_domain: DOMAIN, roots: b"", retired: b"" }]);
+    assert_eq!(verified.backing(&unread), Backing::Retired);
 }
 
 #[test]

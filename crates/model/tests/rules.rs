@@ -207,7 +207,7 @@ fn a_policy_says_only_what_its_targets_can_do() {
         ),
         (
             resilience(&format!("{service}, healthChecks: {{tcp: {{}}, http: {{path: /}}}}")),
-            "exactly one of http and tcp",
+            "exactly one of http, grpc and tcp",
         ),
         (resilience(&format!("{service}, healthChecks: {{tcp: {{}}, interval: 1ms}}")), "at least 100ms"),
         (fault(route), "set delay, abort or both"),

@@ -2,8 +2,8 @@
 //!
 //! A page of a mapped file belongs to the kernel. A process that panics or is killed leaves in it what it had counted;
 //! only a machine that loses its power may lose what the kernel had not written yet. It is left to the kernel when to
-//! write: on some disks a page that is being written holds up who counts in it. All of it is handed out as atomic words,
-//! because others may look at the same pages.
+//! write: on some disks a page that is being written holds up who counts in it. All of it is handed out as atomic
+//! words, because others may look at the same pages.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -18,7 +18,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 const WORD: usize = size_of::<AtomicU64>();
 /// What is written at once where the system cannot set space aside.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Words in a file, or in memory only.
 #[derive(Debug)]

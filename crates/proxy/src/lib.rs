@@ -61,6 +61,7 @@ mod whole;
 mod wire;
 mod worker;
 
+pub use checks::grpc::ask as ask_health_of_grpc;
 pub use config::{
     ControlAddress, Event, OnStream, Progress, ProgressState, Replica, SubscribeOptions, Subscription, Taken,
     Tell, Wire,

@@ -118,6 +118,8 @@ limits! {
     QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
     QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
     QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
+    QUOTA_DEMAND_SECONDS: u32 = 2,                   "seconds",      "a gateway asks for about as much of a quota as it has spent in so long; what comes beyond it is asked for again";
+    QUOTA_LATE_SECONDS: u32 = 3_600,                 "seconds",      "what was spent in a period that is over for so long, and could not be told, is forgotten";
     QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
     METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
@@ -128,7 +130,7 @@ limits! {
     RETRY_WINDOW_SECONDS: usize = 10,                "seconds",      "requests and retries before are no longer counted for the retry budget";
     EJECTION_SECONDS_MAX: u32 = 300,                 "seconds",      "an endpoint that keeps failing is asked again after that, or after `baseEjection` if that is longer";
     HEALTH_CHECKS_MAX: usize = 64,                   "health checks at once", "further checks wait for their turn";
-    HEALTH_ANSWER_BYTES_MAX: usize = 4 * KIB,        "bytes",        "a health check whose status line is longer has failed";
+    HEALTH_ANSWER_BYTES_MAX: usize = 4 * KIB,        "bytes",        "a health check whose status line, or whose answer over gRPC, is longer has failed";
     CLUSTER_COUNTERS_MAX: usize = 1 << 16,           "clusters",     "retries, ejections and overflows of clusters past it are not counted";
     SPAN_BUFFER_BYTES: usize = 64 * KIB,             "bytes a worker and collector", "spans go to the exporter; they go each second in any case";
     SPAN_TARGETS_MAX: usize = 8,                     "tellers a worker", "what waits goes to the exporter at once";

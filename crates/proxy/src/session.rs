@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::config::{Port, Settings, TcpRule};
+use engine::config::{MeshPeer, Port, Settings, TcpRule};
 
 use crate::exchange::Peer;
 use crate::failure::Failure;
@@ -31,6 +31,8 @@ pub struct Session {
     pub started: Instant,
     /// The endpoint that was tried last.
     pub upstream: Option<SocketAddr>,
+    /// The member of the mesh that must answer there, if one must.
+    pub member: Option<Arc<MeshPeer>>,
     /// Counters of the members of the mesh at its ends: of the caller, and of the called.
     pub counted: [Option<Arc<PairCells>>; 2],
     /// Endpoints tried.
@@ -62,6 +64,7 @@ impl Session {
             peer,
             started,
             upstream: None,
+            member: None,
             counted: [caller, None],
             attempts: 0,
             received_bytes: 0,
@@ -73,6 +76,7 @@ impl Session {
     /// An endpoint is tried: where it is a member of the mesh, the connection counts as one to it. Of several the first
     /// counts, because a connection is one.
     pub fn calls(&mut self, endpoint: &EndpointState) {
+        self.member.clone_from(&endpoint.mesh);
         if self.counted[1].is_none()
             && let Some(cells) = endpoint.counted(&self.worker.metrics, &self.worker.member)
         {

@@ -120,6 +120,46 @@ fn a_collector_that_cannot_take_spans_now_gets_them_later_and_a_stranger_cannot_
     });
 }
 
+#[test]
+fn a_connection_that_carries_bytes_is_one_span_at_each_of_its_sidecars() {
+    let (mesh, collector) = (Mesh::start(), Collector::start());
+    mesh.apply(&policy("Mesh", "selvedge-system", &collector, 100));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut db = mesh.member("db", Speaks::Tcp, listener.local_addr().expect("an address"));
+    let mut web = mesh.member("web", Speaks::Http, free_address());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut asked = [0; 4];
+            if stream.read_exact(&mut asked).is_ok() {
+                stream.write_all(b"answer").ok();
+            }
+        }
+    });
+    db.run(&[]);
+    web.run(&[]);
+    let address = web.finds("db");
+    until("an answer", || {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.write_all(b"what").ok()?;
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).ok()
+    });
+
+    for (service, key, identity) in [
+        ("db", "selvedge.source.identity", format!("{SHOP}/web")),
+        ("web", "selvedge.destination.identity", format!("{SHOP}/db")),
+    ] {
+        let span = collector.find(&format!("the span of {service}"), |line| {
+            let of_it = line["name"] == "TCP shop/db" && line["resource"]["service.name"] == service;
+            of_it && line["attributes"]["selvedge.sent_bytes"] == 6
+        });
+        assert_eq!((&span["kind"], &span["parent"]), (&Value::from("SPAN_KIND_SERVER"), &Value::from("")));
+        assert_eq!(span["attributes"][key], Value::from(identity), "{span:#}");
+        assert_eq!(span["attributes"]["selvedge.received_bytes"], 4, "{span:#}");
+        assert_eq!(span["attributes"]["network.transport"], "tcp", "{span:#}");
+    }
+}
+
 /// A policy that has a Gateway or the mesh tell a collector.
 fn policy(kind: &str, namespace: &str, collector: &Collector, percent: u32) -> String {
     let (group, name) = match kind {

@@ -194,6 +194,19 @@ fn beside_a_process_it_tells_when_that_is_ready_and_drains_at_a_signal() {
 }
 
 #[test]
+fn a_program_says_when_the_application_is_ready() {
+    let (mesh, folder) = (Mesh::start(), tempfile::tempdir().expect("a folder"));
+    let flag = folder.path().join("open");
+    let health = format!("exec:test -e {}", flag.display());
+
+    let mut sidecar = mesh.sidecar(folder.path(), &["--health", &health]);
+    sidecar.line("the application is not ready: `test` ended with 1");
+    std::fs::write(&flag, "").expect("a file");
+
+    sidecar.line("the application is ready");
+}
+
+#[test]
 fn two_sidecars_of_one_folder_or_address_are_told_apart() {
     let (mesh, folder) = (Mesh::start(), tempfile::tempdir().expect("a folder"));
     let other = tempfile::tempdir().expect("a folder");

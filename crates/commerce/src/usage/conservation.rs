@@ -1,8 +1,8 @@
 //! Whether what is billed is what came in: two counts of the same requests, made apart, must agree.
 //!
-//! Every request to an operation is counted twice: once for who called what, and once for the listener by which it came.
-//! The first count goes through names, subscriptions and plans; the second one knows nothing of them. Where their sums
-//! differ, something was counted that did not come, or came and was not counted.
+//! Every request to an operation is counted twice: once for who called what, and once for the listener by which it
+//! came. The first count goes through names, subscriptions and plans; the second one knows nothing of them. Where their
+//! sums differ, something was counted that did not come, or came and was not counted.
 
 use super::Counts;
 

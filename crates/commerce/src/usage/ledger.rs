@@ -1,4 +1,4 @@
-//! The ledger as a value: what is kept of what gateways tell. A store does the same with rows, and is tested against it.
+//! The ledger as a value: what is kept of what gateways tell. A store does the same with rows, and is held to it.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use model::units::Moment;
 use serde_json::{Value, json};
 
 use super::root::{Origin, Root};
-use super::state::{State, put};
+use super::state::{Retired, State, put};
 use crate::store::Write;
 use identity::x509;
 
@@ -19,8 +19,10 @@ const NAMED_MAX: usize = 100;
 #[must_use]
 pub fn is_current(bundle: &TrustBundle, state: &State) -> bool {
     let roots = bundle.spec.roots.iter().map(|root| &**root);
+    let retired = bundle.spec.retired.iter().map(|root| &**root);
     *bundle.spec.trust_domain == *state.trust_domain
         && roots.eq(state.roots.iter().map(|root| root.anchor.as_str()))
+        && retired.eq(state.retired.iter().map(|retired| retired.anchor.as_str()))
 }
 
 /// The write that makes the bundle say how things are; `None` when it does. `problem` is what keeps the Mesh from
@@ -36,13 +38,19 @@ pub fn write(
 ) -> Option<Write> {
     let known = before.map(|before| before.written.value());
     let roots: Vec<&str> = state.roots.iter().map(|root| root.anchor.as_str()).collect();
-    let spec = json!({ "trustDomain": state.trust_domain, "roots": roots, "signing": state.signing });
+    let mut spec = json!({ "trustDomain": state.trust_domain, "roots": roots, "signing": state.signing });
     let conditions = conditions(known.as_ref(), problem, now);
     let mut status = json!({
         "conditions": conditions,
         "signing": state.signing,
         "roots": state.roots.iter().map(described).collect::<Vec<_>>(),
     });
+    if !state.retired.is_empty() {
+        spec["retired"] = state.retired.iter().map(|retired| &*retired.anchor).collect();
+        let told =
+            |retired: &Retired| json!({ "id": retired.id, "until": Moment(retired.until).to_string() });
+        status["retired"] = state.retired.iter().map(told).collect();
+    }
     if let Some(rotation) = &state.rotation {
         let from = state.roots.iter().map(|root| &root.id).filter(|id| **id != rotation.to);
         status["rotation"] = json!({

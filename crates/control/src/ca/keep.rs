@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use discovery::limits::REPORT_EVERY;
+use model::kinds::mesh::LIFETIME_DEFAULT;
 use model::kinds::secret::TYPE_AUTHORITY;
 use model::kinds::{KindName, Secret, TrustBundle};
 use model::units::Moment;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use super::root::{Origin, Root};
 use super::rotate::{Pace, Seen};
 use super::settings::{Settings, meshes};
-use super::state::State;
+use super::state::{Sessions, State};
 use super::{Authorities, Opened, bundle, bundle_of};
 use crate::clock::Clock;
 use crate::proxies::{Proxies, Proxy};
@@ -175,9 +176,11 @@ impl Keep {
         let now = self.clock.now();
         let least = if self.is_shared { UNSEEN_SPREADING } else { STAGE_MIN };
         let moving_min = if self.is_shared { settings.lifetime } else { STAGE_MIN };
-        let pace = Pace { spreading_min: least, moving_min };
+        // Certificates may have been longer before the Mesh was changed.
+        let pace = Pace { spreading_min: least, moving_min, lifetime: LIFETIME_DEFAULT };
+        let forgot = state.forget(now);
         if state.rotation.is_some() {
-            return state.advance(seen, pace, now);
+            return state.advance(seen, pace, now) || forgot;
         }
         let next = match wanted {
             // The same authority with a new certificate is another root.
@@ -189,10 +192,10 @@ impl Keep {
             }
             None => None,
         };
-        let Some(root) = next else { return false };
+        let Some(root) = next else { return forgot };
         // One that has the same key takes the place of the other.
         state.roots.retain(|known| known.id != root.id);
-        state.begin(root, now).is_ok()
+        state.begin(root, Sessions::Stay, now).is_ok() || forgot
     }
 
     /// The authority that the Mesh names.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::root::Root;
 use super::rotate::Refused;
 use super::settings::{self, Settings};
+use super::state::Sessions;
 use super::{Authorities, Opened};
 use crate::api::Authorizer;
 use crate::api::access::{Audit, Permit, User, Wish};
@@ -27,7 +28,11 @@ const TRIES_MAX: usize = 5;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Wanted {
     /// A new root that takes the place of all others.
-    Rotate {},
+    Rotate {
+        /// Whether others may have the key of the old one: connections that it vouched for are cut then.
+        #[serde(default)]
+        compromised: bool,
+    },
     /// No more trust in a root, at once.
     Distrust {
         /// Its key identifier.
@@ -102,7 +107,10 @@ impl Manager {
         let mut next = (*state).clone();
         let now = self.clock.now();
         let changed = match wanted {
-            Wanted::Rotate {} => next.begin(self.new_root(&settings)?, now),
+            Wanted::Rotate { compromised } => {
+                let sessions = if *compromised { Sessions::End } else { Sessions::Stay };
+                next.begin(self.new_root(&settings)?, sessions, now)
+            }
             Wanted::Distrust { root, only } => {
                 let spare = if *only { Some(self.new_root(&settings)?) } else { None };
                 next.distrust(root, spare)
@@ -117,7 +125,10 @@ impl Manager {
         let (moment, keys) = (Moment(self.clock.seconds()), self.authorities.keys());
         let write = next.write(mesh, Some(&secret), keys, moment);
         let verb = match wanted {
-            Wanted::Rotate {} => "allowed: a rotation began".to_owned(),
+            Wanted::Rotate { compromised: false } => "allowed: a rotation began".to_owned(),
+            Wanted::Rotate { compromised: true } => {
+                "allowed: a rotation began, away from a root whose key others may have".to_owned()
+            }
             Wanted::Distrust { root, .. } => format!("allowed: root {root} is distrusted"),
         };
         let audit = vec![self.audit.entry(&permit.who().name, permit.wish(), &verb)];

@@ -6,8 +6,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use identity::member::CLOCK_LEEWAY_SECONDS;
+
 use super::root::Root;
-use super::state::{ROOTS_MAX, Rotation, Stage, State};
+use super::state::{RETIRED_MAX, ROOTS_MAX, Retired, Rotation, Sessions, Stage, State};
 
 /// What is known of the proxies when a step is judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +28,12 @@ pub struct Pace {
     /// The second one. When other control planes have proxies that this one cannot see, a whole lifetime of a
     /// certificate: after it none of the old root is left, whoever has seen it.
     pub moving_min: Duration,
+    /// Longest life of a certificate: past it a root that has retired stands by nothing any more.
+    pub lifetime: Duration,
 }
+
+/// Added to the lifetime of certificates: clocks of members may differ.
+const LEEWAY: Duration = Duration::from_secs(2 * CLOCK_LEEWAY_SECONDS);
 
 /// Why a change of roots does not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,14 +59,16 @@ impl State {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn begin(&mut self, root: Root, now: SystemTime) -> Result<(), Refused> {
+    pub fn begin(&mut self, root: Root, sessions: Sessions, now: SystemTime) -> Result<(), Refused> {
         if let Some(rotation) = &self.rotation {
             return Err(Refused::UnderWay(rotation.to.clone()));
         }
         if self.roots.len() >= ROOTS_MAX {
             return Err(Refused::TooMany);
         }
-        self.rotation = Some(Rotation { to: root.id.clone(), stage: Stage::Spreading, since: seconds(now) });
+        let (to, stage, since) = (root.id.clone(), Stage::Spreading, seconds(now));
+        self.rotation = Some(Rotation { to, stage, since, sessions });
+        self.retired.retain(|retired| retired.id != root.id);
         if self.root(&root.id).is_none() {
             self.roots.push(root);
         }
@@ -69,7 +78,7 @@ impl State {
     /// Takes the step that is due, if one is. Says whether it did.
     pub fn advance(&mut self, seen: &Seen, pace: Pace, now: SystemTime) -> bool {
         let Some(rotation) = self.rotation.clone() else { return false };
-        let Rotation { to, stage, since } = rotation;
+        let Rotation { to, stage, since, sessions } = rotation;
         let least = match stage {
             Stage::Spreading => pace.spreading_min,
             Stage::Moving => pace.moving_min,
@@ -81,14 +90,31 @@ impl State {
         match stage {
             Stage::Spreading => {
                 self.signing.clone_from(&to);
-                self.rotation = Some(Rotation { to, stage: Stage::Moving, since: seconds(now) });
+                let (stage, since) = (Stage::Moving, seconds(now));
+                self.rotation = Some(Rotation { to, stage, since, sessions });
             }
             Stage::Moving => {
-                self.roots.retain(|root| root.id == to);
+                let old: Vec<Root> = self.roots.extract_if(.., |root| root.id != to).collect();
+                if sessions == Sessions::Stay {
+                    self.retire(old, seconds(now + pace.lifetime + LEEWAY));
+                }
                 self.rotation = None;
             }
         }
         true
+    }
+
+    fn retire(&mut self, old: Vec<Root>, until: i64) {
+        self.retired.extend(old.into_iter().map(|Root { id, anchor, .. }| Retired { id, anchor, until }));
+        let too_many = self.retired.len().saturating_sub(RETIRED_MAX);
+        self.retired.drain(..too_many);
+    }
+
+    /// Forgets retired roots that stand by nothing any more. Says whether there was one.
+    pub fn forget(&mut self, now: SystemTime) -> bool {
+        let before = self.retired.len();
+        self.retired.retain(|retired| retired.until > seconds(now));
+        self.retired.len() < before
     }
 
     /// The proxies that the present stage waits for.
@@ -105,16 +131,22 @@ impl State {
         }
     }
 
-    /// Ends the trust in a root at once. When it is the one that signs, another takes over: the one that was to follow
-    /// it, any other that is trusted, or `next`.
+    /// Ends the trust in a root at once, also in one that has retired. When it is the one that signs, another takes
+    /// over: the one that was to follow it, any other that is trusted, or `next`.
     ///
     /// # Errors
     /// See [`Refused`]; without `next` the only root stays.
     pub fn distrust(&mut self, id: &str, next: Option<Root>) -> Result<(), Refused> {
+        let retired = self.retired.iter().position(|retired| retired.id == id);
+        if let Some(at) = retired {
+            self.retired.remove(at);
+            return Ok(());
+        }
         let root = self.root(id).ok_or_else(|| Refused::Unknown(id.to_owned()))?;
         if self.roots.len() == 1 {
             let next = next.ok_or_else(|| Refused::Only(root.id.clone()))?;
-            *self = State::of(&self.trust_domain, next);
+            let retired = std::mem::take(&mut self.retired);
+            *self = State { retired, ..State::of(&self.trust_domain, next) };
             return Ok(());
         }
         self.roots.retain(|root| root.id != id);
@@ -142,7 +174,11 @@ fn seconds(now: SystemTime) -> i64 {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { spreading_min: Duration::from_secs(4), moving_min: Duration::from_secs(4) };
+    const PACE: Pace = Pace {
+        spreading_min: Duration::from_secs(4),
+        moving_min: Duration::from_secs(4),
+        lifetime: Duration::from_secs(3_600),
+    };
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
@@ -153,11 +189,15 @@ mod tests {
     }
 
     fn begun() -> (State, String, String) {
+        begun_with(Sessions::Stay)
+    }
+
+    fn begun_with(sessions: Sessions) -> (State, String, String) {
         let mut state = State::of("bank.example", root());
         let old = state.signing.clone();
         let new = root();
         let to = new.id.clone();
-        state.begin(new, at(0)).expect("nothing is under way");
+        state.begin(new, sessions, at(0)).expect("nothing is under way");
         (state, old, to)
     }
 
@@ -184,11 +224,44 @@ mod tests {
         assert_eq!(state.signer().map(|root| &root.id), Some(&new));
     }
 
+    /// The end of a rotation that nobody has to be waited for.
+    fn ended(state: &mut State) {
+        for due in [4, 8] {
+            assert!(state.advance(&Seen::default(), PACE, at(due)));
+        }
+    }
+
+    #[test]
+    fn a_root_that_goes_in_good_order_retires_until_its_last_certificate_has_ended() {
+        let (mut state, old, new) = begun();
+        ended(&mut state);
+
+        let retired: Vec<&str> = state.retired.iter().map(|retired| &*retired.id).collect();
+        assert_eq!((retired, state.roots.len()), (vec![old.as_str()], 1));
+        assert_eq!(state.distrust(&new, None), Err(Refused::Only(new)), "a retired root signs for nobody");
+        let last = 8 + 3_600 + 120;
+        assert!(!state.forget(at(last - 1)));
+        assert!(state.forget(at(last)));
+        assert_eq!(state.retired, []);
+    }
+
+    #[test]
+    fn a_root_whose_key_others_may_have_does_not_retire_and_a_retired_one_can_be_distrusted() {
+        let (mut state, ..) = begun_with(Sessions::End);
+        ended(&mut state);
+        assert_eq!((state.roots.len(), &*state.retired), (1, &[][..]));
+
+        let (mut state, old, _) = begun();
+        ended(&mut state);
+        state.distrust(&old, None).expect("it has retired");
+        assert_eq!((state.roots.len(), &*state.retired), (1, &[][..]));
+    }
+
     #[test]
     fn one_rotation_is_under_way_at_a_time() {
         let (mut state, _, new) = begun();
 
-        assert_eq!(state.begin(root(), at(1)), Err(Refused::UnderWay(new)));
+        assert_eq!(state.begin(root(), Sessions::Stay, at(1)), Err(Refused::UnderWay(new)));
         assert_eq!(state.roots.len(), 2);
     }
 

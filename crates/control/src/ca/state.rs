@@ -25,6 +25,8 @@ pub const NAMESPACE: &str = "selvedge-system";
 const SEALED: &str = "sealed";
 /// Most roots that are trusted at once. Past it no rotation begins.
 pub const ROOTS_MAX: usize = 8;
+/// Most roots that are kept after they have gone. Past it the oldest is forgotten, and what it vouched for is cut.
+pub const RETIRED_MAX: usize = 8;
 
 /// The authorities of one mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,20 @@ pub struct State {
     pub signing: String,
     /// The change of roots that is under way.
     pub rotation: Option<Rotation>,
+    /// Roots that have gone in good order, oldest first.
+    #[serde(default)]
+    pub retired: Vec<Retired>,
+}
+
+/// A root that opens nothing any more, but stands by what was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its key identifier: [`Root::id`].
+    pub id: String,
+    /// The root, PEM.
+    pub anchor: String,
+    /// By then the last certificate of it has ended, in seconds since 1970.
+    pub until: i64,
 }
 
 /// A change of roots.
@@ -48,6 +64,19 @@ pub struct Rotation {
     pub stage: Stage,
     /// When the stage began, in seconds since 1970.
     pub since: i64,
+    /// What becomes of connections when the old roots go.
+    #[serde(default)]
+    pub sessions: Sessions,
+}
+
+/// What becomes of connections that a root vouched for when it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sessions {
+    /// They live on until their certificates end.
+    #[default]
+    Stay,
+    /// They are cut: others may have the root's key, so it says nothing of who opened them.
+    End,
 }
 
 /// How far a change of roots is.
@@ -87,6 +116,7 @@ impl State {
             signing: root.id.clone(),
             roots: vec![root],
             rotation: None,
+            retired: Vec::new(),
         }
     }
 

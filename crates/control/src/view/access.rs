@@ -20,7 +20,7 @@ use crate::world::Event;
 
 /// Whether the sidecar for which a view is made is told of a Service.
 pub(super) fn is_told(service: &Place, around: Around<'_>) -> bool {
-    let Around { resources, index, reachable, caller } = around;
+    let Around { resources, index, reachable, caller, .. } = around;
     let Some(caller) = caller else { return true };
     let own = resources.workload(&caller.0, &caller.1);
     let Some((own, called)) = own.zip(resources.service(&service.0, &service.1)) else { return true };

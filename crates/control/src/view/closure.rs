@@ -3,12 +3,15 @@
 //! Each member counts who needs it, so that a Service which the last route has left goes, and one that two routes share
 //! stays. A change looks at the members it concerns and at nothing else.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use engine::compile::Reachable;
 use model::{ResourceKey, Resources};
 
 use super::index::{Index, Place};
+use super::names::Names;
 use super::needs::{Node, needs};
 
 /// Where needs are looked up.
@@ -19,12 +22,28 @@ pub(super) struct Around<'a> {
     pub(super) reachable: &'a Reachable,
     /// The workload beside which the proxy stands, if it stands beside one.
     pub(super) caller: Option<&'a Place>,
+    /// The nodes of all views.
+    pub(super) names: &'a RefCell<Names>,
+}
+
+impl Around<'_> {
+    /// The one copy of a node.
+    pub(super) fn known(&self, node: Node) -> Arc<Node> {
+        self.names.borrow_mut().known(node)
+    }
+
+    /// What a node needs, sorted.
+    fn needs(self, node: &Node) -> Box<[Arc<Node>]> {
+        let mut nodes: Vec<Arc<Node>> = needs(node, self).into_iter().map(|node| self.known(node)).collect();
+        nodes.sort_unstable();
+        nodes.into()
+    }
 }
 
 /// The members of a view.
 #[derive(Debug, Default)]
 pub(super) struct Closure {
-    members: HashMap<Node, Member>,
+    members: HashMap<Arc<Node>, Member>,
 }
 
 #[derive(Debug, Default)]
@@ -32,14 +51,14 @@ struct Member {
     /// How many others need it.
     needed_by: u32,
     /// What it needs itself, sorted. There is a set for each member of each view: this is the smallest.
-    needs: Box<[Node]>,
+    needs: Box<[Arc<Node>]>,
 }
 
 /// What a change did to a closure.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
-    pub(super) entered: Vec<Node>,
-    pub(super) left: Vec<Node>,
+    pub(super) entered: Vec<Arc<Node>>,
+    pub(super) left: Vec<Arc<Node>>,
     /// Objects that may be different now.
     pub(super) touched: BTreeSet<ResourceKey>,
 }
@@ -57,17 +76,17 @@ impl Closure {
         self.members.contains_key(node)
     }
 
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.members.keys()
     }
 
     /// Somebody more needs a node.
-    pub(super) fn enter(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
+    pub(super) fn enter(&mut self, node: &Arc<Node>, around: Around<'_>, moved: &mut Moved) {
         if let Some(member) = self.members.get_mut(node) {
             member.needed_by += 1;
             return;
         }
-        let needed = sorted(needs(node, around));
+        let needed = around.needs(node);
         self.members.insert(node.clone(), Member { needed_by: 1, needs: needed.clone() });
         moved.touch(node);
         moved.entered.push(node.clone());
@@ -75,7 +94,7 @@ impl Closure {
     }
 
     /// Somebody less does.
-    pub(super) fn leave(&mut self, node: &Node, moved: &mut Moved) {
+    pub(super) fn leave(&mut self, node: &Arc<Node>, moved: &mut Moved) {
         let Some(member) = self.members.get_mut(node) else { return };
         member.needed_by -= 1;
         if member.needed_by > 0 {
@@ -91,9 +110,9 @@ impl Closure {
     pub(super) fn refresh(&mut self, node: &Node, around: Around<'_>, moved: &mut Moved) {
         let Some(member) = self.members.get_mut(node) else { return };
         moved.touch(node);
-        let now = sorted(needs(node, around));
+        let now = around.needs(node);
         let before = std::mem::replace(&mut member.needs, now.clone());
-        let only = |these: &[Node], those: &[Node]| -> Vec<Node> {
+        let only = |these: &[Arc<Node>], those: &[Arc<Node>]| -> Vec<Arc<Node>> {
             these.iter().filter(|node| those.binary_search(node).is_err()).cloned().collect()
         };
         // Enter before leaving: what both need must not go and come.
@@ -111,14 +130,15 @@ impl Closure {
         moved: &mut Moved,
     ) {
         let Some(member) = self.members.get_mut(parent) else { return };
-        match (needed, member.needs.binary_search(child)) {
+        match (needed, member.needs.binary_search_by(|known| (**known).cmp(child))) {
             (true, Err(at)) => {
+                let child = around.known(child.clone());
                 member.change(|needs| needs.insert(at, child.clone()));
-                self.enter(child, around, moved);
+                self.enter(&child, around, moved);
             }
             (false, Ok(at)) => {
-                member.change(|needs| drop(needs.remove(at)));
-                self.leave(child, moved);
+                let child = member.change(|needs| needs.remove(at));
+                self.leave(&child, moved);
             }
             (true, Ok(_)) | (false, Err(_)) => {}
         }
@@ -126,15 +146,10 @@ impl Closure {
 }
 
 impl Member {
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Node>)) {
+    fn change<T>(&mut self, change: impl FnOnce(&mut Vec<Arc<Node>>) -> T) -> T {
         let mut needs = std::mem::take(&mut self.needs).into_vec();
-        change(&mut needs);
+        let changed = change(&mut needs);
         self.needs = needs.into();
+        changed
     }
-}
-
-fn sorted(nodes: HashSet<Node>) -> Box<[Node]> {
-    let mut nodes: Vec<Node> = nodes.into_iter().collect();
-    nodes.sort_unstable();
-    nodes.into()
 }

@@ -8,10 +8,12 @@ mod access;
 mod closure;
 mod encode;
 mod index;
+mod names;
 mod needs;
 mod selection;
 mod touch;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +28,7 @@ use crate::store::{Revision, Store};
 use crate::world::{Event, Gone, World};
 use closure::{Around, Closure, Moved};
 use index::{Index, Place};
+use names::Names;
 use needs::Node;
 use touch::{Touch, touches};
 
@@ -76,7 +79,9 @@ struct State {
     views: HashMap<u64, Shared>,
     by_interest: HashMap<Interest, u64>,
     /// The views that have a node.
-    having: HashMap<Node, BTreeSet<u64>>,
+    having: HashMap<Arc<Node>, BTreeSet<u64>>,
+    /// The nodes of all views, each once.
+    names: RefCell<Names>,
     next_id: u64,
 }
 
@@ -217,6 +222,7 @@ impl State {
             views: HashMap::new(),
             by_interest: HashMap::new(),
             having: HashMap::new(),
+            names: RefCell::default(),
             next_id: 0,
         }
     }
@@ -273,21 +279,21 @@ impl State {
     }
 
     fn with(&mut self, id: u64, change: impl FnOnce(&mut Closure, Around<'_>)) {
-        let State { resources, index, reachable, views, .. } = self;
+        let State { resources, index, reachable, views, names, .. } = self;
         if let Some(Shared { closure, caller, .. }) = views.get_mut(&id) {
-            change(closure, Around { resources, index, reachable, caller: caller.as_ref() });
+            change(closure, Around { resources, index, reachable, caller: caller.as_ref(), names });
         }
     }
 
     fn rebuild(&mut self, id: u64, moved: &mut Moved) {
-        let State { resources, index, reachable, views, .. } = self;
+        let State { resources, index, reachable, views, names, .. } = self;
         let Some(Shared { closure, caller, roots, .. }) = views.get_mut(&id) else { return };
-        let around = Around { resources, index, reachable, caller: caller.as_ref() };
+        let around = Around { resources, index, reachable, caller: caller.as_ref(), names };
         let before = std::mem::take(closure);
-        roots.iter().for_each(|root| closure.enter(root, around, moved));
+        roots.iter().for_each(|root| closure.enter(&around.known(root.clone()), around, moved));
         for gone in before.nodes().filter(|node| !closure.has(node)) {
             moved.left.push(gone.clone());
-            if let Node::Object(key) = gone {
+            if let Node::Object(key) = &**gone {
                 moved.touched.insert(key.clone());
             }
         }
@@ -297,7 +303,7 @@ impl State {
     fn settle(&mut self, id: u64, moved: Moved) {
         let Some(shared) = self.views.get(&id) else { return };
         for node in moved.left.iter().filter(|node| !shared.closure.has(node)) {
-            forget(&mut self.having, node, id);
+            forget(&mut self.having, &mut self.names, node, id);
         }
         for node in moved.entered.iter().filter(|node| shared.closure.has(node)) {
             self.having.entry(node.clone()).or_default().insert(id);
@@ -404,7 +410,7 @@ impl State {
             let Some(shared) = self.views.remove(&id) else { continue };
             self.by_interest.remove(&shared.interest);
             for node in shared.closure.nodes() {
-                forget(&mut self.having, node, id);
+                forget(&mut self.having, &mut self.names, node, id);
                 self.drop_unneeded(node);
             }
         }
@@ -440,12 +446,15 @@ fn is_of_access(event: &Event) -> bool {
     sides.any(|side| matches!(side.kind_name(), KindName::AuthorizationPolicy | KindName::Mesh))
 }
 
-fn forget(having: &mut HashMap<Node, BTreeSet<u64>>, node: &Node, id: u64) {
-    if let Some(ids) = having.get_mut(node) {
+/// A view has a node no more.
+fn forget(having: &mut HashMap<Arc<Node>, BTreeSet<u64>>, names: &mut RefCell<Names>, node: &Node, id: u64) {
+    let is_left = having.get_mut(node).is_some_and(|ids| {
         ids.remove(&id);
-        if ids.is_empty() {
-            having.remove(node);
-        }
+        !ids.is_empty()
+    });
+    if !is_left {
+        having.remove(node);
+        names.get_mut().forget(node);
     }
 }
 

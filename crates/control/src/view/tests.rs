@@ -509,6 +509,7 @@ proptest! {
                 }
             }
             scene.edit(&put, &removed);
+            prop_assert_eq!(scene.state.names.borrow().len(), scene.state.having.len(), "each node is kept once");
             let mut anew = State::new(scene.state.revision, scene.resources.clone());
             for (interest, before) in interests.iter().zip(&mut sent) {
                 let now = scene.view(interest);

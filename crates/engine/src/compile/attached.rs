@@ -12,8 +12,9 @@ use model::kinds::references::ParentRef;
 use model::kinds::service::Service;
 use model::kinds::{
     ApiProduct, ApiVersion, Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP,
-    PRODUCT_GROUP,
+    PRODUCT_GROUP, Workload,
 };
+use model::labels::Labels;
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
@@ -25,6 +26,29 @@ const ROOT_NAMESPACE: &str = "selvedge-system";
 /// A kind of policy that names its targets.
 pub(super) trait Policy: KindType {
     fn target_refs(&self) -> &[PolicyTargetRef];
+
+    /// Why nobody goes by it at a target that is there, if that is so.
+    fn is_idle_at(_target: &Target, _resources: &Resources) -> Option<String> {
+        None
+    }
+}
+
+/// Why nobody goes by a policy that only the sidecars of a Service's replicas know: there are none.
+pub(super) fn without_sidecars(target: &Target, resources: &Resources) -> Option<String> {
+    let Target { kind: TargetKind::Service, namespace, name } = target else { return None };
+    let selector = &resources.service(namespace, name)?.content.spec.selector;
+    let selects = |labels: &Labels| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let mut workloads = resources.within::<Workload>(namespace);
+    let has_one = workloads
+        .any(|workload| workload.content.spec.sidecar.is_some() && selects(&workload.resource.meta.labels));
+    (!has_one).then(|| {
+        format!(
+            "no replica of Service `{namespace}/{name}` has a sidecar, and for a Service only sidecars go by it; \
+             target the routes that lead there, or their Gateway"
+        )
+    })
 }
 
 /// Kinds that policies can be about.
@@ -168,7 +192,8 @@ impl Attached {
             let references = judged.resource.content::<P>().map_or(&[][..], Policy::target_refs);
             let targets = targets::<P>(&judged.resource);
             let told = references.iter().zip(targets).enumerate().map(|(at, (reference, target))| {
-                let condition = judged.condition(at, reference, &target, resources);
+                let idle = P::is_idle_at(&target, resources);
+                let condition = judged.condition(at, reference, &target, resources, idle);
                 AncestorStatus {
                     ancestor_ref: ancestor(reference, &target),
                     controller_name: controller.clone(),
@@ -187,6 +212,7 @@ impl Judged {
         reference: &PolicyTargetRef,
         target: &Target,
         resources: &Resources,
+        idle: Option<String>,
     ) -> Condition {
         let generation = self.resource.meta.generation;
         let no = |reason, text: String| Condition::no(ConditionType::Accepted, reason, text, generation);
@@ -202,6 +228,9 @@ impl Judged {
         if self.lost.contains(&at) {
             let text = format!("an older policy already holds for {} `{}`", reference.kind, reference.name);
             return no(Reason::Conflicted, text);
+        }
+        if let Some(text) = idle {
+            return no(Reason::TargetNotFound, text);
         }
         Condition::yes(ConditionType::Accepted, Reason::Accepted, generation)
     }

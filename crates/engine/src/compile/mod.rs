@@ -252,8 +252,8 @@ impl Compiler {
         if own {
             self.book.touch_applications();
         }
-        if own || differences.telemetry {
-            sidecar.trace(resources, &self.telemetry);
+        if own || differences.telemetry || differences.services {
+            sidecar.trace(resources, &self.selection, &self.telemetry);
         }
         if !own && !differences.mesh && !differences.services {
             return differences.namespaces;
@@ -274,6 +274,7 @@ impl Compiler {
             slots,
             book: &mut self.book,
             protection: &mut self.protection,
+            resilience: &self.resilience,
             apis: &self.apis,
             resources,
         }))

@@ -1,8 +1,8 @@
 //! TelemetryPolicy: which requests are traced, and who is told.
 //!
-//! A policy for a Gateway holds as a whole before one for the mesh, so that one without `tracing` ends what the mesh
-//! asks for. The collector is named by URL and not by a Service: what tells of failures must not depend on what
-//! may fail.
+//! A policy for a Gateway, or for a Service and so for the sidecars of its replicas, holds as a whole before one for
+//! the mesh, so that one without `tracing` ends what the mesh asks for. The collector is named by URL and not by a
+//! Service: what tells of failures must not depend on what may fail.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use model::kinds::http_filter::Fraction;
 use model::kinds::telemetry_policy::{self, Sampling, TelemetryPolicy};
 use model::{Resource, Resources};
 
-use super::attached::{Attached, Policy, Target, TargetKind};
+use super::attached::{self, Attached, Policy, Target, TargetKind};
+use super::references::Destination;
 use crate::config::Tracing;
 use crate::status::ObjectStatus;
 
@@ -25,6 +26,10 @@ const NAMING_LABELS: [&str; 2] = ["app.kubernetes.io/name", "app"];
 impl Policy for TelemetryPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
+    }
+
+    fn is_idle_at(target: &Target, resources: &Resources) -> Option<String> {
+        attached::without_sidecars(target, resources)
     }
 }
 
@@ -48,13 +53,23 @@ impl TelemetryBook {
         compiled(own.or_else(|| self.of_mesh())?, name, namespace, instance)
     }
 
-    /// What holds for the requests that come in and go out by the proxy beside a Workload.
-    pub(super) fn of_workload(&self, workload: &Resource) -> Option<Arc<Tracing>> {
+    /// What holds for the requests that come in and go out by the proxy beside a Workload, which these Services select.
+    /// Of several that say something the first by name holds.
+    pub(super) fn of_workload(
+        &self,
+        workload: &Resource,
+        mut services: Vec<Destination>,
+    ) -> Option<Arc<Tracing>> {
+        services.sort_by(|left, right| left.name.cmp(&right.name));
+        let said = services.into_iter().find_map(|Destination { namespace, name, .. }| {
+            let target = Target { kind: TargetKind::Service, namespace, name };
+            self.policies.of::<TelemetryPolicy>(&target, None).next()
+        });
         let (namespace, own): (Arc<str>, _) = (workload.namespace().into(), workload.key.name.to_arc());
         let label = NAMING_LABELS.iter().find_map(|label| workload.meta.labels.get(*label));
         let name = label.map_or_else(|| own.clone(), Clone::clone);
         let instance = format!("{namespace}/{own}").into();
-        compiled(self.of_mesh()?, name, namespace, instance)
+        compiled(said.or_else(|| self.of_mesh())?, name, namespace, instance)
     }
 
     fn of_mesh(&self) -> Option<&TelemetryPolicy> {

@@ -240,6 +240,11 @@ pub enum HealthQuestion {
         /// Statuses of a healthy endpoint, sorted; 200 to 299 when empty.
         expected: Box<[u16]>,
     },
+    /// To answer gRPC's `grpc.health.v1.Health/Check`.
+    Grpc {
+        /// The service that is asked about; all of the server when empty.
+        service: Arc<str>,
+    },
 }
 
 /// Where something runs. What is not known is empty.

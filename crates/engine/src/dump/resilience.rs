@@ -110,6 +110,7 @@ fn health(health: &HealthCheck) -> Value {
     json!({
         "ask": match ask {
             HealthQuestion::Connect => json!("connect"),
+            HealthQuestion::Grpc { service } => json!({ "grpc": service }),
             HealthQuestion::Http { path, host, expected } => {
                 json!({ "path": path, "host": host, "expected": expected })
             }

@@ -27,12 +27,25 @@ impl AnchorId {
     }
 }
 
+/// What is told of one trust domain: PEM bundles.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'t> {
+    /// For whose identities they count.
+    pub trust_domain: &'t str,
+    /// The roots.
+    pub roots: &'t [u8],
+    /// Roots that were replaced in good order; none when it is empty.
+    pub retired: &'t [u8],
+}
+
 /// The roots of one trust domain.
 #[derive(Debug, Default, PartialEq)]
 pub struct Bundle {
     roots: Vec<CertificateDer<'static>>,
     anchors: Vec<TrustAnchor<'static>>,
     ids: HashSet<AnchorId>,
+    /// Roots that open nothing any more, and of which nothing bad is known.
+    retired: HashSet<AnchorId>,
 }
 
 impl Bundle {
@@ -42,12 +55,18 @@ impl Bundle {
     /// It holds no certificate, or one that cannot be a root.
     pub fn from_pem(bundle: &[u8]) -> Result<Bundle, RootsProblem> {
         let roots = roots::parse(bundle)?;
-        let anchors: Vec<_> = roots
-            .iter()
-            .filter_map(|root| Some(webpki::anchor_from_trusted_cert(root).ok()?.to_owned()))
-            .collect();
+        let anchors: Vec<_> = anchors(&roots).map(|anchor| anchor.to_owned()).collect();
         let ids = anchors.iter().map(AnchorId::of).collect();
-        Ok(Bundle { roots, anchors, ids })
+        Ok(Bundle { roots, anchors, ids, retired: HashSet::new() })
+    }
+
+    /// The same, in which these roots (PEM) vouch for what was opened while they counted, and for nothing new. What
+    /// cannot be read vouches for nothing.
+    #[must_use]
+    pub fn retiring(mut self, roots: &[u8]) -> Bundle {
+        let roots = roots::parse(roots).unwrap_or_default();
+        self.retired = anchors(&roots).map(|anchor| AnchorId::of(&anchor)).collect();
+        self
     }
 
     /// The roots as certificates.
@@ -62,9 +81,20 @@ impl Bundle {
         self.ids.contains(&anchor)
     }
 
+    /// Whether a root was among them and has gone in good order.
+    #[must_use]
+    pub fn has_retired(&self, anchor: AnchorId) -> bool {
+        self.retired.contains(&anchor)
+    }
+
     pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
         &self.anchors
     }
+}
+
+/// Those that can be anchors.
+fn anchors<'r>(roots: &'r [CertificateDer<'static>]) -> impl Iterator<Item = TrustAnchor<'r>> {
+    roots.iter().filter_map(|root| webpki::anchor_from_trusted_cert(root).ok())
 }
 
 /// Everybody's roots, by trust domain.
@@ -92,14 +122,14 @@ impl Bundles {
         self
     }
 
-    /// What is told now of each trust domain, as PEM bundles, and no other trust domain. One that cannot be read leaves
+    /// What is told now of each trust domain, and no other trust domain. One that cannot be read leaves
     /// what was known before; where nothing was, nobody vouches for the trust domain: it must not look as if it were
     /// not of a mesh.
     #[must_use]
-    pub fn told<'t>(&self, told: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> Bundles {
-        let read = told.into_iter().map(|(trust_domain, roots)| match Bundle::from_pem(roots) {
-            Ok(bundle) => (trust_domain.into(), Arc::new(bundle)),
-            Err(_) => (trust_domain.into(), self.0.get(trust_domain).cloned().unwrap_or_default()),
+    pub fn told<'t>(&self, told: impl IntoIterator<Item = Told<'t>>) -> Bundles {
+        let read = told.into_iter().map(|told| match Bundle::from_pem(told.roots) {
+            Ok(bundle) => (told.trust_domain.into(), Arc::new(bundle.retiring(told.retired))),
+            Err(_) => (told.trust_domain.into(), self.0.get(told.trust_domain).cloned().unwrap_or_default()),
         });
         Bundles(read.collect())
     }

@@ -26,6 +26,17 @@ pub enum Side {
     Called,
 }
 
+/// Who vouches now for what was proven before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// The root that it ends at.
+    Root,
+    /// That root too, but it has given way to another since, and opens nothing any more.
+    Retired,
+    /// Nobody.
+    Nobody,
+}
+
 /// What a chain has proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -42,10 +53,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether the root that it ends at is still one of its trust domain.
+    /// What the bundles of now say of the root that it ends at.
     #[must_use]
-    pub fn is_trusted_by(&self, bundles: &Bundles) -> bool {
-        bundles.of(self.identity.trust_domain()).is_some_and(|bundle| bundle.holds(self.anchor))
+    pub fn backing(&self, bundles: &Bundles) -> Backing {
+        match bundles.of(self.identity.trust_domain()) {
+            Some(bundle) if bundle.holds(self.anchor) => Backing::Root,
+            Some(bundle) if bundle.has_retired(self.anchor) => Backing::Retired,
+            Some(_) | None => Backing::Nobody,
+        }
     }
 
     /// Whether a new connection could still be opened with it at a time, counted since the Unix epoch.

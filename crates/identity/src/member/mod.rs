@@ -20,9 +20,9 @@ use model::spiffe::SpiffeId;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::watch;
 
-pub use bundles::{AnchorId, Bundle, Bundles};
+pub use bundles::{AnchorId, Bundle, Bundles, Told};
 pub use handshake::Judge;
-pub use judge::{Side, Verified, judge};
+pub use judge::{Backing, Side, Verified, judge};
 pub use leaf::Leaf;
 pub use refusal::Refusal;
 pub use svid::{Svid, SvidProblem};

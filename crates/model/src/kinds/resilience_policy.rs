@@ -251,13 +251,16 @@ pub struct EndpointLimits {
     pub requests: Option<u32>,
 }
 
-/// Endpoints are asked how they are: by HTTP, or by connecting alone.
+/// Endpoints are asked how they are: by HTTP, by gRPC, or by connecting alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HealthChecks {
     /// By a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpHealthCheck>,
+    /// By gRPC's own question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<GrpcHealthCheck>,
     /// By connecting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpHealthCheck>,
@@ -287,6 +290,15 @@ pub struct HttpHealthCheck {
     /// Statuses of a healthy endpoint; 200 to 299 when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected_statuses: Vec<u16>,
+}
+
+/// A question of `grpc.health.v1`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrpcHealthCheck {
+    /// The service that is asked about; all of the server when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Arc<str>>,
 }
 
 /// A question that is answered by accepting the connection. There is nothing to say about it.

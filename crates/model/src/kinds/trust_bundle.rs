@@ -19,6 +19,10 @@ pub struct TrustBundleSpec {
     pub trust_domain: Arc<str>,
     /// Certificates of the authorities, PEM, one each. Their order means nothing.
     pub roots: Vec<Arc<str>>,
+    /// Roots that were replaced in good order: what was opened under them lives on until its certificate ends, and
+    /// nothing new is opened.
+    #[serde(default)]
+    pub retired: Vec<Arc<str>>,
     /// Key identifier of the authority that signs now. A member with a certificate of another one renews it soon.
     #[serde(default)]
     pub signing: Option<Arc<str>>,

@@ -10,6 +10,7 @@ use engine::config::{Cluster, HealthCheck, HealthQuestion, UpstreamProtocol};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::grpc;
 use crate::limits::HEALTH_ANSWER_BYTES_MAX;
 
 /// Whether the endpoint answers as a healthy one does.
@@ -42,7 +43,13 @@ async fn is_expected<S: AsyncRead + AsyncWrite + Unpin>(
     secure: bool,
     check: &HealthCheck,
 ) -> bool {
-    let HealthQuestion::Http { path, host, expected } = &check.ask else { return true };
+    let (path, host, expected) = match &check.ask {
+        HealthQuestion::Connect => return true,
+        HealthQuestion::Grpc { service } => {
+            return grpc::ask(stream, &address.to_string(), secure, service).await.is_ok();
+        }
+        HealthQuestion::Http { path, host, expected } => (path, host, expected),
+    };
     let host = host.as_deref().map_or_else(|| address.to_string(), str::to_owned);
     let status = match http2 {
         true => status_over_http2(stream, path, &host, secure).await,

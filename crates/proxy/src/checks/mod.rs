@@ -6,6 +6,7 @@
 //! row to take one out, and several good ones to bring it back.
 
 mod ask;
+pub mod grpc;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

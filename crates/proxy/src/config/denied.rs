@@ -3,13 +3,14 @@
 //! The compiler is shown the world without it: a Service that is denied does not exist, a route that is denied has
 //! nowhere to go. Whoever asks is answered 500, or reset, and nothing reaches a backend, whatever the policy would
 //! have been. No rule of the engine has to know about it, so none can forget it. A policy about callers that cannot be
-//! read is stood in for by an AuthorizationPolicy that denies.
+//! read is stood in for by an AuthorizationPolicy that denies. A Workload is called by ports of its own too, which only
+//! policies close: so it has one that denies as soon as a Service that selects it is denied.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use discovery::ObjectName;
-use model::kinds::{ApiProduct, Kind, KindName};
+use model::kinds::{ApiProduct, Kind, KindName, Service};
 use model::{Resource, Resources, yaml};
 use serde_json::{Value, json};
 
@@ -75,6 +76,7 @@ impl Denied {
             KindName::ApiProduct,
             KindName::Service,
             KindName::Backend,
+            KindName::Workload,
         ];
         match self {
             Denied::Targets(targets) => {
@@ -120,6 +122,9 @@ pub fn without<'d>(
                     || is_of_denied_product(resource, held, &denied) =>
             {
                 seen.put(going_nowhere(resource));
+            }
+            KindName::Workload if denied(kind, namespace, name) || is_selected(resource, held, &denied) => {
+                seen.put(closing(resource));
             }
             // Nothing else carries traffic.
             _ => {}
@@ -168,6 +173,35 @@ fn is_of_denied_product(
             product.content.spec.apis.iter().any(|api| *api.version == *name)
                 && denied(KindName::ApiProduct, namespace, product.resource.key.name.as_str())
         })
+}
+
+/// Whether a Service that is denied selects a Workload.
+fn is_selected(
+    workload: &Resource,
+    held: &Resources,
+    denied: &impl Fn(KindName, &str, &str) -> bool,
+) -> bool {
+    let labels = &workload.meta.labels;
+    held.within::<Service>(workload.namespace()).any(|service| {
+        let selector = &service.content.spec.selector;
+        let selects =
+            !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value));
+        selects && denied(KindName::Service, workload.namespace(), service.resource.key.name.as_str())
+    })
+}
+
+/// A policy that lets nobody in to a Workload.
+fn closing(workload: &Resource) -> Resource {
+    let kind = KindName::AuthorizationPolicy;
+    let name = workload.key.name.as_str();
+    let target =
+        json!({ "group": KindName::Workload.group(), "kind": KindName::Workload.as_str(), "name": name });
+    let policy = yaml::read_value(json!({
+        "apiVersion": kind.api_version(), "kind": kind.as_str(),
+        "metadata": { "namespace": workload.namespace(), "name": format!("rejected.{name}") },
+        "spec": { "action": "Deny", "rules": [{ "name": "rejected" }], "targetRefs": [target] },
+    }));
+    policy.unwrap_or_else(|problem| unreachable!("a policy of ours is sound: {problem}"))
 }
 
 fn has_denied_parent(resource: &Resource, denied: &impl Fn(KindName, &str, &str) -> bool) -> bool {

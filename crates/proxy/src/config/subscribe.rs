@@ -138,9 +138,7 @@ impl Subscription {
     /// A thread or the cache is not to be had.
     pub fn start(proxy: &Arc<Proxy>, options: SubscribeOptions, tell: Tell) -> io::Result<Subscription> {
         let clock = Clock::start();
-        let progress = Arc::new(Progress::default());
-        progress.change(|state| state.lost = Some(clock.now()));
-        proxy.shows(progress.clone());
+        let progress = begun(proxy, clock);
         let opened =
             options.cache.as_ref().map(|directory| Cache::open(directory, &options.serve)).transpose()?;
         let (cache, contents) =
@@ -162,20 +160,13 @@ impl Subscription {
             user_agent_version: options.version.clone(),
         };
         let asks = (options.name.clone(), options.serve.names());
-        let borrowing = Borrowing::new(proxy.quotas().clone(), clock, asks.clone());
         let quotas = proxy.quotas().clone();
+        let borrowing = Borrowing::new(quotas.clone(), clock, asks.clone());
         let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
         let usage = usage::Shipping::of(proxy, &options.name);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
-        let tls = match (options.shows, &options.keeper) {
-            (OnStream::Certificate, Some(keeper)) => {
-                identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
-            }
-            (OnStream::Certificate, None) | (OnStream::Token, _) => {
-                identity::pinned::client_config(options.token.authority)
-            }
-        };
+        let tls = tls(&options);
         let (applied, _) = watch::channel(epoch);
         let reporter = Reporter::new(&options, proxy.clone(), progress.clone(), clock);
         let mut subscriber = Subscriber {
@@ -220,6 +211,26 @@ impl Subscription {
         drop(self.stop.take());
         for thread in self.threads.drain(..) {
             let _ = thread.join(); // One that panicked has said so already.
+        }
+    }
+}
+
+/// Where it is told how far a proxy is that has not found its control plane yet.
+fn begun(proxy: &Proxy, clock: Clock) -> Arc<Progress> {
+    let progress = Arc::new(Progress::default());
+    progress.change(|state| state.lost = Some(clock.now()));
+    proxy.shows(progress.clone());
+    progress
+}
+
+/// What is shown on the way to the control plane, and who may answer.
+fn tls(options: &SubscribeOptions) -> Arc<rustls::ClientConfig> {
+    match (options.shows, &options.keeper) {
+        (OnStream::Certificate, Some(keeper)) => {
+            identity::pinned::member_config(options.token.authority, Arc::clone(keeper.member()))
+        }
+        (OnStream::Certificate, None) | (OnStream::Token, _) => {
+            identity::pinned::client_config(options.token.authority)
         }
     }
 }

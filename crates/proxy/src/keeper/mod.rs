@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use discovery::TokenFile;
 use discovery::reports::Certificate;
-use identity::member::{Bundle, Bundles, Member, Svid};
+use identity::member::{Bundle, Bundles, Member, Svid, Told};
 use identity::{pinned, x509};
 use model::kinds::TrustBundle;
 use tokio::sync::{oneshot, watch};
@@ -27,7 +27,7 @@ use crate::config::ControlAddress;
 use crate::state::random::Random;
 use ask::{Failed, Question};
 use kept::{Kept, Place};
-use schedule::Held;
+use schedule::{Held, Moment};
 
 /// Longest time for which a control plane can send us away.
 const AWAY_FOR: Duration = Duration::from_secs(60);
@@ -95,6 +95,8 @@ struct Shared {
 struct State {
     /// When the certificate in use was had, since the Unix epoch.
     since: Duration,
+    /// When that was by our own count; `None` when it came from the disk.
+    had: Option<Duration>,
     /// Key identifier of its issuer.
     issuer: Option<String>,
     /// Key identifier of the authority that signs now, by trust domain, as the bundles say.
@@ -121,7 +123,7 @@ impl Keeper {
             if let Some((kept, (svid, bundle))) =
                 kept.and_then(|kept| Some((kept.clone(), kept.read().ok()?)))
             {
-                shared.put_into_use(&kept, svid, bundle, true, &tell);
+                shared.put_into_use(&kept, svid, bundle, None, &tell);
             }
         }
         let (stop, stopped) = oneshot::channel();
@@ -198,10 +200,14 @@ impl Drop for Keeper {
 
 /// Makes a proxy believe these bundles, and only those. A bundle that cannot be read leaves the one before in use.
 pub fn believe(member: &Member, bundles: &[&TrustBundle]) {
-    let told: Vec<_> =
-        bundles.iter().map(|bundle| (&*bundle.spec.trust_domain, bundle.spec.roots.concat())).collect();
+    let read = bundles.iter().map(|bundle| (bundle.spec.roots.concat(), bundle.spec.retired.concat()));
+    let read: Vec<_> = read.collect();
     member.trust(|before| {
-        before.told(told.iter().map(|(trust_domain, roots)| (*trust_domain, roots.as_bytes())))
+        before.told(bundles.iter().zip(&read).map(|(bundle, (roots, retired))| Told {
+            trust_domain: &bundle.spec.trust_domain,
+            roots: roots.as_bytes(),
+            retired: retired.as_bytes(),
+        }))
     });
 }
 
@@ -211,16 +217,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put_into_use(&self, kept: &Kept, svid: Svid, bundle: Bundle, is_kept: bool, tell: &TellIdentity) {
+    /// `had` is when it came, by our own count; `None` for what was on the disk.
+    fn put_into_use(
+        &self,
+        kept: &Kept,
+        svid: Svid,
+        bundle: Bundle,
+        had: Option<Duration>,
+        tell: &TellIdentity,
+    ) {
         let issuer = svid.chain().first().and_then(x509::parse).and_then(|leaf| x509::authority_key(&leaf));
         let event = IdentityEvent::Certified {
             identity: svid.identity().to_string(),
             until: Duration::from_secs(svid.leaf().not_after),
-            is_kept,
+            is_kept: had.is_none(),
         };
         let is_told = {
             let mut state = self.lock();
-            state.since = kept.since;
+            (state.since, state.had) = (kept.since, had);
             state.issuer = issuer;
             state.problem.clear();
             state.signing.contains_key(&*kept.trust_domain)
@@ -241,7 +255,8 @@ impl Shared {
         let state = self.lock();
         let signing = state.signing.get(svid.identity().trust_domain()).cloned().flatten();
         let is_of_old_root = signing.is_some_and(|signing| state.issuer.as_deref() != Some(&*signing));
-        Some(Held { since: state.since, until: Duration::from_secs(svid.leaf().not_after), is_of_old_root })
+        let State { since, had, .. } = *state;
+        Some(Held { since, had, until: Duration::from_secs(svid.leaf().not_after), is_of_old_root })
     }
 }
 
@@ -288,11 +303,11 @@ impl Keeping {
     async fn until_due(&self, news: &mut watch::Receiver<u64>, failures: u32, random: &Random) {
         let waits_for_mesh = self.options.gateway.is_some();
         let chance = f64::from(random.below(1_001)) / 1_000.0;
-        let mut begun = self.clock.wall();
+        let mut begun = self.moment();
         let mut old_root = false;
         loop {
             news.borrow_and_update();
-            let now = self.clock.wall();
+            let now = self.moment();
             let held = self.shared.held();
             // From the moment on at which it became known that another authority signs.
             let is_old = held.is_some_and(|held| held.is_of_old_root);
@@ -300,9 +315,9 @@ impl Keeping {
                 (old_root, begun) = (is_old, now);
             }
             let is_joined = !waits_for_mesh || held.is_some() || !self.shared.lock().signing.is_empty();
-            let wait =
-                schedule::wait(held, failures, if old_root || failures > 0 { begun } else { now }, chance);
-            let left = if old_root || failures > 0 { (begun + wait).saturating_sub(now) } else { wait };
+            let from = if old_root || failures > 0 { begun } else { now };
+            let wait = schedule::wait(held, failures, from, chance);
+            let left = wait.saturating_sub(now.running.saturating_sub(from.running));
             if is_joined && left.is_zero() {
                 return;
             }
@@ -312,6 +327,10 @@ impl Keeping {
                 changed = news.changed() => if changed.is_err() { std::future::pending::<()>().await },
             }
         }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.clock.wall(), running: Duration::from_nanos(self.clock.nanoseconds()) }
     }
 
     /// Asks one control plane after the other, beginning anywhere.
@@ -350,7 +369,7 @@ impl Keeping {
     fn take(&self, kept: &Kept) {
         // It was read before it was believed.
         let Ok((svid, bundle)) = kept.read() else { return };
-        self.shared.put_into_use(kept, svid, bundle, false, &self.tell);
+        self.shared.put_into_use(kept, svid, bundle, Some(self.moment().running), &self.tell);
         if let Some(place) = &self.place
             && let Err(error) = place.keep(kept)
         {

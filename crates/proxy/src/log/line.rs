@@ -94,11 +94,31 @@ pub fn write(
         string(out, b",\"policy\":", policy.as_bytes());
     }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
-    if let Some(told) = exchange.told_rate.filter(|_| outcome.failure == Some(Failure::RateLimited)) {
+    write_findings(out, exchange);
+    if let Some(upstream) = outcome.upstream {
+        out.extend_from_slice(b",\"upstream\":\"");
+        write_display(out, upstream);
+        number(out, b",\"attempts\":", u64::from(outcome.attempts));
+    }
+    number(out, b",\"request_bytes\":", outcome.request_bytes);
+    number(out, b",\"response_bytes\":", outcome.response_bytes);
+    number(out, b",\"duration_us\":", lasted.as_micros() as u64);
+    if let Some(agent) = view.headers.known(Known::UserAgent) {
+        string(out, b",\"user_agent\":", agent);
+    }
+    out.extend_from_slice(END);
+}
+
+/// The limit that has refused the request, and what was found wrong with it.
+fn write_findings(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+    if let Some(told) = exchange.told_rate.filter(|_| exchange.outcome.failure == Some(Failure::RateLimited))
+    {
         string(out, b",\"limit_policy\":", told.limit.policy.as_bytes());
         string(out, b",\"limit\":", told.limit.name.as_bytes());
     }
-    if let Some(told) = exchange.told_quota.filter(|_| outcome.failure == Some(Failure::QuotaExceeded)) {
+    if let Some(told) =
+        exchange.told_quota.filter(|_| exchange.outcome.failure == Some(Failure::QuotaExceeded))
+    {
         string(out, b",\"quota\":", told.quota.name.as_bytes());
     }
     if let Some(untransformed) = &exchange.untransformed {
@@ -112,18 +132,6 @@ pub fn write(
         number(out, b",\"violations\":", findings.count as u64);
         string(out, b",\"violation\":", findings.first.as_bytes());
     }
-    if let Some(upstream) = outcome.upstream {
-        out.extend_from_slice(b",\"upstream\":\"");
-        write_display(out, upstream);
-        number(out, b",\"attempts\":", u64::from(outcome.attempts));
-    }
-    number(out, b",\"request_bytes\":", outcome.request_bytes);
-    number(out, b",\"response_bytes\":", outcome.response_bytes);
-    number(out, b",\"duration_us\":", lasted.as_micros() as u64);
-    if let Some(agent) = view.headers.known(Known::UserAgent) {
-        string(out, b",\"user_agent\":", agent);
-    }
-    out.extend_from_slice(END);
 }
 
 /// Who the caller was found to be, or why not.

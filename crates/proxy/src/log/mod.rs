@@ -164,6 +164,7 @@ impl Drop for Session {
             let wants = |filter: &Filter| filter.wants_connection(self);
             self.worker.taps.tell(self.worker.deadlines.now(), wants, write);
         }
+        trace::session::finish(self);
         if self.settings.access_log {
             self.worker.log.write(|out, moment| session::write(out, moment, began, duration, self));
         }

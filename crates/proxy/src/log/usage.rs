@@ -27,8 +27,8 @@ pub fn count(exchange: &Exchange<'_>, now: Instant) {
     }
 }
 
-/// Whether somebody has let it in who counts it: the Gateway in front of a provider. Or nobody was asked, because it is a
-/// preflight.
+/// Whether somebody has let it in who counts it: the Gateway in front of a provider. Or nobody was asked, because it is
+/// a preflight.
 fn is_counted_elsewhere(exchange: &Exchange<'_>, rule: &Rule) -> bool {
     rule.access.is_some() && exchange.admitted.is_none() && !exchange.outcome.is_refused
 }

@@ -10,6 +10,7 @@ mod collector;
 mod context;
 mod exporter;
 mod proto;
+pub mod session;
 mod span;
 
 use std::time::Instant;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::proto::{attribute, bytes, fixed32, fixed64, message, number, numeric};
-use super::{Attempt, SpanId, states};
+use super::{Attempt, SpanId, TraceId, states};
 use crate::buffer::Text;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::message::{Known, Method, Version};
 
 /// `ScopeSpans.spans`.
 const SPAN: u32 = 2;
-const ATTRIBUTE: u32 = 9;
+pub(super) const ATTRIBUTE: u32 = 9;
 const STATUS: u32 = 15;
 const STATUS_ERROR: u64 = 2;
 /// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`.
@@ -27,20 +27,28 @@ const REMOTE: u32 = 0x200;
 const SAMPLED: u32 = 1;
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Server = 2,
     Client = 3,
 }
 
 /// What is told of every span.
-struct Frame {
-    kind: Kind,
-    span: SpanId,
-    parent: SpanId,
+pub(super) struct Frame {
+    pub(super) kind: Kind,
+    pub(super) span: SpanId,
+    pub(super) parent: SpanId,
     /// Whether the parent is somebody else's.
-    is_remote: bool,
-    began: Duration,
-    ended: Duration,
+    pub(super) is_remote: bool,
+    pub(super) began: Duration,
+    pub(super) ended: Duration,
+}
+
+/// The trace that it is part of, and what it is called.
+pub(super) struct Named<'n> {
+    pub(super) trace: TraceId,
+    /// The `tracestate`; empty for none.
+    pub(super) state: &'n [u8],
+    pub(super) name: &'n [u8],
 }
 
 /// The request as it came in.
@@ -54,8 +62,7 @@ pub fn server(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
         began: worker.clock.unix(exchange.request.started),
         ended: worker.clock.unix(worker.clock.now()),
     };
-    message(out, SPAN, |out| {
-        frame.write(out, exchange);
+    tell(out, &frame, exchange, |out| {
         let outcome = &exchange.outcome;
         asked(out, exchange);
         addresses(out, exchange);
@@ -79,8 +86,7 @@ pub fn client(out: &mut Vec<u8>, exchange: &Exchange<'_>, attempt: &Attempt, fai
         began: worker.clock.unix(attempt.started),
         ended: worker.clock.unix(worker.clock.now()),
     };
-    message(out, SPAN, |out| {
-        frame.write(out, exchange);
+    tell(out, &frame, exchange, |out| {
         method(out, exchange);
         if attempt.resent > 0 {
             numeric(out, ATTRIBUTE, "http.request.resend_count", u64::from(attempt.resent));
@@ -98,25 +104,39 @@ pub fn client(out: &mut Vec<u8>, exchange: &Exchange<'_>, attempt: &Attempt, fai
     });
 }
 
-impl Frame {
-    fn write(&self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
-        bytes(out, 1, &exchange.trace.trace);
-        bytes(out, 2, &self.span);
-        let mut state = Text::new();
-        for value in states(exchange) {
-            if !state.is_empty() {
-                state.push(b',');
-            }
-            state.extend_from_slice(value);
+/// A span of a request, with what else is told of it.
+fn tell(out: &mut Vec<u8>, frame: &Frame, exchange: &Exchange<'_>, more: impl FnOnce(&mut Vec<u8>)) {
+    let mut state = Text::new();
+    for value in states(exchange) {
+        if !state.is_empty() {
+            state.push(b',');
         }
-        if state.is_ascii() && !state.is_empty() {
-            bytes(out, 3, &state);
+        state.extend_from_slice(value);
+    }
+    let name = name(exchange);
+    frame.tell(out, &Named { trace: exchange.trace.trace, state: &state, name: &name }, more);
+}
+
+impl Frame {
+    /// The whole span; `more` appends its attributes and its status.
+    pub(super) fn tell(&self, out: &mut Vec<u8>, named: &Named<'_>, more: impl FnOnce(&mut Vec<u8>)) {
+        message(out, SPAN, |out| {
+            self.write(out, named);
+            more(out);
+        });
+    }
+
+    fn write(&self, out: &mut Vec<u8>, named: &Named<'_>) {
+        bytes(out, 1, &named.trace);
+        bytes(out, 2, &self.span);
+        if named.state.is_ascii() && !named.state.is_empty() {
+            bytes(out, 3, named.state);
         }
         let remote = self.parent != [0; 8] && self.is_remote;
         if self.parent != [0; 8] {
             bytes(out, 4, &self.parent);
         }
-        bytes(out, 5, &name(exchange));
+        bytes(out, 5, named.name);
         number(out, 6, self.kind as u64);
         fixed64(out, 7, nanos(self.began));
         fixed64(out, 8, nanos(self.ended.max(self.began)));
@@ -197,7 +217,7 @@ fn decided(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
     }
 }
 
-fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: SocketAddr) {
+pub(super) fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: SocketAddr) {
     attribute(out, ATTRIBUTE, ip, &text(address.ip()));
     numeric(out, ATTRIBUTE, port, u64::from(address.port()));
 }
@@ -214,7 +234,7 @@ fn url(exchange: &Exchange<'_>, secure: bool, upstream: SocketAddr) -> Text {
     url
 }
 
-fn text(value: impl std::fmt::Display) -> Text {
+pub(super) fn text(value: impl std::fmt::Display) -> Text {
     use std::io::Write;
     let mut text = Text::new();
     let _ = write!(*text, "{value}"); // Writing to a vector cannot fail.
@@ -232,6 +252,16 @@ fn answer(out: &mut Vec<u8>, status: u16, failure: Option<Failure>, is_error: bo
     if !is_error {
         return;
     }
+    error(out, status, failure);
+}
+
+/// A connection that did not end in order.
+pub(super) fn failed(out: &mut Vec<u8>, failure: Failure) {
+    attribute(out, ATTRIBUTE, "selvedge.failure", failure.facts().code.as_bytes());
+    error(out, 0, Some(failure));
+}
+
+fn error(out: &mut Vec<u8>, status: u16, failure: Option<Failure>) {
     match failure {
         Some(failure) => attribute(out, ATTRIBUTE, "error.type", failure.facts().code.as_bytes()),
         None => attribute(out, ATTRIBUTE, "error.type", &text(status)),

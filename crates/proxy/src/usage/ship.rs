@@ -92,21 +92,33 @@ impl Shipping {
             *is_registered = true;
         }
         self.ship(caller, bearer, &self.current, &mut boxes.current).await?;
+        let mut not_yet = Vec::new();
+        let mut told = Ok(());
         while let Some((meters, mut outbox)) = boxes.left.pop() {
-            let done = match self.register(caller, bearer, &meters, true).await {
-                Ok(()) => self.ship(caller, bearer, &meters, &mut outbox).await,
-                Err(status) => Err(status),
-            };
-            match done {
+            match self.ship_left(caller, bearer, &meters, &mut outbox).await {
                 Ok(()) => meters.remove(),
+                // Not yet ours: whoever counted in it was heard of a moment ago. It holds up no other.
+                Err(status) if status.code() == Code::FailedPrecondition => not_yet.push((meters, outbox)),
                 Err(status) => {
-                    boxes.left.push((meters, outbox));
-                    // Not yet ours: whoever counted in it was heard of a moment ago.
-                    return if status.code() == Code::FailedPrecondition { Ok(()) } else { Err(status) };
+                    not_yet.push((meters, outbox));
+                    told = Err(status);
+                    break;
                 }
             }
         }
-        Ok(())
+        boxes.left.extend(not_yet);
+        told
+    }
+
+    async fn ship_left(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        meters: &Meters,
+        outbox: &mut Outbox,
+    ) -> Result<(), Status> {
+        self.register(caller, bearer, meters, true).await?;
+        self.ship(caller, bearer, meters, outbox).await
     }
 
     async fn register(

@@ -65,8 +65,9 @@ pub struct Arguments {
     /// grpc or tcp; TARGET is where the application has it, if elsewhere
     #[arg(long = "port", value_name = "NAME:PORT[:PROTOCOL][:TARGET]")]
     ports: Vec<WorkloadPort>,
-    /// How the application is asked whether it can serve: http://ADDRESS:PORT/PATH, /PATH or tcp (at the first port),
-    /// tcp://ADDRESS:PORT, off [default: tcp, if there is a port]
+    /// How the application is asked whether it can serve: /PATH, grpc or tcp at the first port;
+    /// http://ADDRESS:PORT/PATH, grpc://ADDRESS:PORT/SERVICE, tcp://ADDRESS:PORT; a program, which must end with 0, by
+    /// `exec:PROGRAM ARGUMENT…`; off [default: tcp, if there is a port]
     #[arg(long, value_name = "CHECK")]
     health: Option<String>,
     /// Where the mesh reaches this machine [default: the address from which it reaches the control plane]

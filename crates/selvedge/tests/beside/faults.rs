@@ -1,5 +1,6 @@
-//! Faults around a sidecar, as processes (F8, F10): what breaks behind it is told alike by both hops, and a disk that
-//! takes nothing costs it what it would have kept and nothing else.
+//! Faults around a sidecar, as processes (F2, F8, F10, F11): a control plane that says nothing more, what breaks behind it
+//! is told alike by both hops, a disk that takes nothing costs it what it would have kept, and a clock that steps is heard
+//! of by certificates alone.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -87,6 +88,28 @@ fn a_data_folder_that_takes_nothing_costs_a_sidecar_what_it_would_have_kept_and_
     web.writes_at_most("unlimited");
     mesh.apply(&NEW.replace("later", "latest"));
     web.finds("latest");
+}
+
+#[test]
+fn a_control_plane_that_says_nothing_more_costs_no_call_and_no_start() {
+    let (mesh, upstream) = (Mesh::start(), echo("cart"));
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
+    cart.run(&[]);
+    web.run(&[]);
+    web.calls("cart", "/before", 200);
+
+    mesh.silence_control();
+    web.calls("cart", "/silent", 200);
+    for restarted in [&mut cart, &mut web] {
+        restarted.kill();
+        restarted.run(&[]);
+    }
+    web.calls("cart", "/restarted", 200);
+
+    mesh.wake_control();
+    mesh.apply(NEW);
+    web.finds("later");
 }
 
 /// A Service of which the files of names must tell.

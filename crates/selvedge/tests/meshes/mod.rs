@@ -120,6 +120,16 @@ impl Mesh {
         drop(self.control.take().expect("it runs"));
     }
 
+    /// Leaves the control plane there and lets it say nothing: it takes connections, and answers none.
+    pub fn silence_control(&self) {
+        self.control.as_ref().expect("it runs").signal("-STOP");
+    }
+
+    /// Lets it speak again.
+    pub fn wake_control(&self) {
+        self.control.as_ref().expect("it runs").signal("-CONT");
+    }
+
     /// A workload that has joined, with a sidecar beside the application at this address.
     pub fn member(&self, name: &'static str, speaks: Speaks, application: SocketAddr) -> Member {
         let member = Member::new(self, name, speaks, application);

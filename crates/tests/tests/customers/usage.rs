@@ -161,15 +161,18 @@ impl Processes {
     /// Waits until the ledger has everything of every start that has ended, and at least so much; tells what it has, and
     /// by how much its counts differ.
     async fn everything(&self, ended: u64, least: u64) -> (u64, u64) {
-        let looking = eventually_some("everything that was killed to be complete", || async {
-            let checked = self.run(&["usage", "check", "--output", "json"]).await;
-            let checked: Value = serde_json::from_str(&checked.stdout).ok()?;
-            let known = checked["gateways"].as_array()?;
-            let complete = known.iter().filter(|known| known["complete"] == true).count() as u64;
-            let told = sum(&self.done(&["usage", "--app", "mobile", "-o", "json"]).await, "success");
-            (complete == ended && told >= least)
-                .then(|| (told, checked["error"].as_u64().unwrap_or(u64::MAX)))
-        });
+        let looking = async {
+            loop {
+                let checked = self.run(&["usage", "check", "--output", "json"]).await;
+                let checked: Value = serde_json::from_str(&checked.stdout).unwrap_or_default();
+                let known = checked["gateways"].as_array().into_iter().flatten();
+                let complete = known.filter(|known| known["complete"] == true).count() as u64;
+                let told = sum(&self.done(&["usage", "--app", "mobile", "-o", "json"]).await, "success");
+                if complete == ended && told >= least {
+                    return (told, checked["error"].as_u64().unwrap_or(u64::MAX));
+                }
+            }
+        };
         within_time(UNTIL_KNOWN, "the ledger", looking).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
 }

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::both_doors::stage::{mesh, workload};
 use crate::stage::HOST;
 use discovery::messages::Content;
-use discovery::{Change, Object, ObjectName, TypeName, View};
+use discovery::{Change, Interest, Object, ObjectName, TypeName, View};
 use model::yaml;
 use tests::client::fetch;
 use tests::control::Follower;
@@ -106,4 +107,42 @@ async fn a_gateway_that_starts_from_its_cache_still_denies_what_it_could_not_rea
 
     assert_eq!(fetch(follower.entry, HOST, "/denied").await.status, 500);
     assert!(upstream.requests().is_empty(), "nothing reaches the backend");
+}
+
+#[tokio::test]
+async fn what_a_sidecar_is_too_old_for_closes_its_doors_where_it_denies_and_costs_nothing_else() {
+    let upstream = Upstream::recording().await;
+    let mut scene = Scene::new();
+    mesh(&mut scene);
+    let door = workload(&mut scene, upstream.address);
+    let newer = Newer::start(View::empty(1).next(2, objects(&scene))).await;
+    let mut options = newer.gateway("shop-1");
+    options.serve = Interest::Workload("default/shop-1".into());
+    let follower = Follower::start(options, door).await;
+    follower.reaches(2).await;
+    assert_eq!(fetch(follower.entry, HOST, "/before").await.status, 200);
+
+    newer.push(vec![unreadable("HTTPRoute", "default/other", &["Service/default/other"], false)]);
+    follower.reaches(3).await;
+    assert_eq!(fetch(follower.entry, HOST, "/still").await.status, 200);
+
+    // Whoever proves nothing comes in by the workload's own port, which no Service stands before.
+    newer.push(vec![unreadable("LaterPolicy", "default/strict", &["Service/default/shop"], true)]);
+    follower.reaches(4).await;
+    assert_eq!(fetch(follower.entry, HOST, "/denied").await.status, 403);
+    assert_eq!(upstream.lines(), ["GET /before", "GET /still"], "nothing reaches the application");
+    let both = ["HTTPRoute default/other", "LaterPolicy default/strict"];
+    eventually("the control plane to know", || {
+        let mut rejected = rejected(&newer);
+        rejected.sort();
+        rejected == both
+    })
+    .await;
+
+    newer.push(vec![Change::Removed(ObjectName {
+        of: TypeName::new("LaterPolicy"),
+        name: "default/strict".into(),
+    })]);
+    follower.reaches(5).await;
+    assert_eq!(fetch(follower.entry, HOST, "/after").await.text(), "GET /after");
 }

@@ -1,8 +1,8 @@
 //! The usage ledger: what gateways tell of what was called, kept as they tell it, the larger of two tellings at a time.
 //!
 //! A start of a gateway (its *boot*) is registered before it tells anything. Whoever takes over what an ended start has
-//! left behind must wait until that was not heard of for a while: a copy of a disk is refused for as long as the gateway
-//! that it was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable.
+//! left behind must wait until that was not heard of for a while: a copy of a disk is refused while the gateway that it
+//! was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable.
 
 #[cfg(test)]
 pub(super) mod contract;
@@ -14,8 +14,8 @@ use commerce::usage::{Boot, Conservation, Counts, Window};
 
 use super::Answer;
 
-/// How long a start of a gateway counts as alive after it was heard of, in milliseconds. Whoever says before that it has
-/// ended is refused.
+/// How long a start of a gateway counts as alive after it was heard of, in milliseconds. Whoever says before that it
+/// has ended is refused.
 pub const HEARD_MILLISECONDS: u64 = 6_000;
 
 /// How long a shipment that says nothing new is not written down, in milliseconds.

@@ -222,7 +222,7 @@ fn account(plan: &str, at: u64) -> u64 {
     hasher.finish()
 }
 
-/// How subscribers prove who they are where no policy says it: by a key in `x-api-key`, or by what they are in the mesh.
+/// How subscribers prove who they are where no policy says it: by a key in `x-api-key`, or by an identity of the mesh.
 #[derive(Debug)]
 pub(super) struct UsualCredentials(pub(super) Arc<Authentication>);
 

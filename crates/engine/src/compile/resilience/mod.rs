@@ -55,6 +55,10 @@ impl Policy for RateLimitPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
     }
+
+    fn is_idle_at(target: &Target, resources: &Resources) -> Option<String> {
+        attached::without_sidecars(target, resources)
+    }
 }
 
 impl Policy for IpPolicy {
@@ -264,6 +268,20 @@ impl ResilienceBook {
         said.extend(products.iter().flat_map(|product| at(product, None)));
         said.extend(gateway.validation.iter().flat_map(|said| said.iter().cloned()));
         validation::of_rule(&said, lowered)
+    }
+
+    /// The limits of all of these ports of Services, for who comes in by a door that stands for them.
+    pub(super) fn rates_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Option<Arc<[RateLimit]>> {
+        let mut all: Vec<RateLimit> = Vec::new();
+        for (target, section) in parts.map(Part::target) {
+            for limit in rates::at(&self.rates, &target, section) {
+                // Two ports of a Service share what holds for all of it.
+                if all.iter().all(|known| known.account != limit.account) {
+                    all.push(limit);
+                }
+            }
+        }
+        some(all)
     }
 
     /// What holds for a destination.

@@ -103,16 +103,17 @@ fn limits(written: &WrittenLimits) -> UpstreamLimits {
 }
 
 fn health(written: &HealthChecks) -> Option<HealthCheck> {
-    let HealthChecks { http, tcp, interval, timeout, healthy_threshold, unhealthy_threshold } = written;
-    let ask = match (http, tcp) {
-        (Some(http), _) => {
+    let HealthChecks { http, grpc, tcp, interval, timeout, healthy_threshold, unhealthy_threshold } = written;
+    let ask = match (http, grpc, tcp) {
+        (Some(http), ..) => {
             let mut expected = http.expected_statuses.clone();
             expected.sort_unstable();
             let (path, host) = (http.path.clone(), http.host.clone());
             HealthQuestion::Http { path, host, expected: expected.into() }
         }
-        (None, Some(_)) => HealthQuestion::Connect,
-        (None, None) => return None,
+        (None, Some(grpc), _) => HealthQuestion::Grpc { service: grpc.service.clone().unwrap_or_default() },
+        (None, None, Some(_)) => HealthQuestion::Connect,
+        (None, None, None) => return None,
     };
     Some(HealthCheck {
         ask,

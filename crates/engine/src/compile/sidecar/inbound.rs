@@ -15,10 +15,12 @@ use super::doors::{Draft, Leads, Named};
 use super::way::{Label, Way};
 use super::{Ways, at, products};
 use crate::compile::endpoints::{spoken_at, workload_port};
+use crate::compile::protection;
 use crate::compile::references::ClusterKey;
+use crate::compile::resilience::Part;
 use crate::compile::selection::Selection;
 use crate::compile::service_parents::{self, PRODUCER};
-use crate::config::BindAddress;
+use crate::config::{BindAddress, RateLimit};
 use crate::mesh::MeshView;
 use crate::mesh::addresses::Place;
 use crate::mesh::spoken::Spoken;
@@ -147,7 +149,8 @@ impl Inbound {
             let unique = format!("into {namespace}/{workload}:{}", port.address.port);
             let products = products::leading_to(namespace, &port.services, (&unique, &guard), ways);
             let place = format!("{namespace}/{workload}").into();
-            let label = Label { unique, kind: "Workload", place, guard, products };
+            let rates = rates(namespace, &port.services, ways);
+            let label = Label { unique, kind: "Workload", place, guard, rates, products };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
             // Nobody proves anything here, so there is nobody to tell of.
@@ -190,6 +193,20 @@ fn leading<'r>(
         .collect()
 }
 
+/// How often these ports of Services may be asked.
+fn rates(namespace: &Arc<str>, services: &[(Arc<str>, u16)], ways: &Ways<'_>) -> Option<Arc<[RateLimit]>> {
+    let named: Vec<Option<Arc<str>>> = services
+        .iter()
+        .map(|(service, port)| protection::port_name(namespace, service, *port, ways.resources))
+        .collect();
+    let parts = services.iter().zip(&named);
+    ways.resilience.rates_of(parts.map(|((name, _), port)| Part::Service {
+        namespace,
+        name,
+        port: port.as_deref(),
+    }))
+}
+
 impl Asked {
     fn named(
         &self,
@@ -204,7 +221,8 @@ impl Asked {
         let unique = format!("into {namespace}/{service}:{}", self.port);
         let products = products::leading_to(namespace, &asked, (&unique, &guard), ways);
         let place = format!("{namespace}/{service}").into();
-        let label = Label { unique, kind: "Service", place, guard, products };
+        let rates = rates(namespace, &asked, ways);
+        let label = Label { unique, kind: "Service", place, guard, rates, products };
         Named {
             server_name: self.server_name.clone(),
             name: format!("{namespace}/{service}:{}", self.port).into(),

@@ -22,6 +22,7 @@ use super::apis::ApiBook;
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::protection::PolicyBook;
+use super::resilience::ResilienceBook;
 use super::rules::RuleSlots;
 use super::selection::Selection;
 use super::tables::Tables;
@@ -57,6 +58,7 @@ pub(super) struct Ways<'a> {
     pub(super) slots: &'a mut RuleSlots,
     pub(super) book: &'a mut ClusterBook,
     pub(super) protection: &'a mut PolicyBook,
+    pub(super) resilience: &'a ResilienceBook,
     pub(super) apis: &'a ApiBook,
     pub(super) resources: &'a Resources,
 }
@@ -86,8 +88,11 @@ impl Sidecar {
     }
 
     /// Finds out who is told of requests.
-    pub(super) fn trace(&mut self, resources: &Resources, telemetry: &TelemetryBook) {
-        self.tracing = self.own(resources).and_then(|own| telemetry.of_workload(own.resource));
+    pub(super) fn trace(&mut self, resources: &Resources, selection: &Selection, telemetry: &TelemetryBook) {
+        self.tracing = self.own(resources).and_then(|own| {
+            let services = selection.services_of(own.resource, resources);
+            telemetry.of_workload(own.resource, services)
+        });
     }
 
     /// Whether it stands beside this Workload.

@@ -167,6 +167,7 @@ impl Called {
             kind: "Service",
             place: format!("{namespace}/{name}").into(),
             guard: Guard::default(),
+            rates: None,
             products: Vec::new(),
         };
         Way::straight(label, key, port.spoken.is_http(), ways)

@@ -10,7 +10,7 @@ use super::Ways;
 use crate::compile::apis::Lowered;
 use crate::compile::protection::Guard;
 use crate::compile::rules::{self, RuleKey};
-use crate::config::{Action, Origin, Rule, RuleSlot, Timeouts};
+use crate::config::{Action, Origin, RateLimit, Rule, RuleSlot, Timeouts};
 use crate::matching::{Entry, HostPattern};
 
 /// An operation that leads here.
@@ -33,8 +33,12 @@ impl Product {
             && *guard == other.guard
     }
 
-    /// Its entries in a table, with what becomes of requests.
-    pub(super) fn entries(&self, action: impl Fn() -> Action) -> Vec<Entry> {
+    /// Its entries in a table, with how often callers may ask and what becomes of requests.
+    pub(super) fn entries(
+        &self,
+        rates: Option<&Arc<[RateLimit]>>,
+        action: impl Fn() -> Action,
+    ) -> Vec<Entry> {
         let Some((lowered, rule)) = self.version.rule(self.at) else { return Vec::new() };
         let Some(path) = &lowered.behind else { return Vec::new() };
         let place: Arc<str> = self.version.version.key.place().into();
@@ -60,7 +64,7 @@ impl Product {
                 retry: None,
                 fault: None,
                 addresses: None,
-                rates: None,
+                rates: rates.cloned(),
                 // Bodies are judged where somebody comes in from outside.
                 validation: None,
                 authentication: self.guard.authentication.clone(),

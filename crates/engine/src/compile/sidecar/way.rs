@@ -8,8 +8,8 @@ use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
-    Action, Backend, Backends, Carries, ClusterSlot, Origin, Rule, RuleSlot, Target, TcpAction, TcpRule,
-    Timeouts,
+    Action, Backend, Backends, Carries, ClusterSlot, Origin, RateLimit, Rule, RuleSlot, Target, TcpAction,
+    TcpRule, Timeouts,
 };
 use crate::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -36,6 +36,7 @@ pub(super) struct Straight {
     cluster: ClusterSlot,
     http: bool,
     guard: Guard,
+    rates: Option<Arc<[RateLimit]>>,
     /// Operations for which more is asked.
     products: Box<[Product]>,
 }
@@ -51,6 +52,8 @@ pub(super) struct Label {
     pub(super) place: Arc<str>,
     /// What is asked of those who go that way.
     pub(super) guard: Guard,
+    /// How often they may; connections that carry bytes are not counted.
+    pub(super) rates: Option<Arc<[RateLimit]>>,
     /// Operations for which more is asked.
     pub(super) products: Vec<Product>,
 }
@@ -60,9 +63,9 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, products, .. } = label;
+        let Label { kind, place, guard, rates, products, .. } = label;
         let products = products.into();
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard, products })
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates, products })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -101,13 +104,14 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard, products } = self;
+        let Straight { place, kind, slot, cluster, http, guard, rates, products } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
             && *guard == other.guard
+            && *rates == other.rates
             && products.len() == other.products.len()
             && products.iter().zip(&other.products).all(|(mine, theirs)| mine.is(theirs))
     }
@@ -131,7 +135,7 @@ impl Straight {
             timeouts: Timeouts::default(),
             retry: None,
             fault: None,
-            rates: None,
+            rates: self.rates.clone(),
             addresses: None,
             validation: None,
             authentication: self.guard.authentication.clone(),
@@ -152,7 +156,7 @@ impl Straight {
         let mut hosts = HostMap::default();
         let forward = || Action::Forward(self.backends());
         let mut entries: Vec<Entry> =
-            self.products.iter().flat_map(|product| product.entries(forward)).collect();
+            self.products.iter().flat_map(|product| product.entries(self.rates.as_ref(), forward)).collect();
         entries.push(entry);
         hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(entries)));
         Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }

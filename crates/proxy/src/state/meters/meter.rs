@@ -12,8 +12,8 @@ use foldhash::fast::FixedState;
 use super::{Meters, OTHERS, SeriesId};
 use crate::limits::METER_CALLS_MAX;
 
-/// What tells one series of a proxy from another, in numbers that cost nothing to compare. Plans are told apart by a hash
-/// of their names: two of one subscription that collide would be counted as one.
+/// What tells one series of a proxy from another, in numbers that cost nothing to compare. Plans are told apart by a
+/// hash of their names: two of one subscription that collide would be counted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Called {
     /// The slot of the operation.

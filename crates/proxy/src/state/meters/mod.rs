@@ -6,8 +6,8 @@
 //! is over; the thread that tells the ledger frees them, oldest first, when the ledger has acknowledged them.
 //!
 //! Nothing is dropped when the ledger stays away. A ring that fills up stops beginning new windows: a minute becomes as
-//! long as it has to be. Names for which there is no room are counted for all operations of their subscription together,
-//! and at last as *others*; both are told by metrics.
+//! long as it has to be. Names for which there is no room are counted for all operations of their subscription
+//! together, and at last as *others*; both are told by metrics.
 
 mod dictionary;
 mod layout;

@@ -1,7 +1,7 @@
 //! The rows of one worker: a queue from the worker, who adds to the newest, to the thread that tells the ledger.
 //!
-//! One thread writes and one frees; they share three numbers. Rows are numbered from 0 and never renumbered. From `open`
-//! on a row may still grow; before it, it is final. So the reader needs no lock to know what it may free.
+//! One thread writes and one frees; they share three numbers. Rows are numbered from 0 and never renumbered. From
+//! `open` on a row may still grow; before it, it is final. So the reader needs no lock to know what it may free.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -122,8 +122,8 @@ impl<'w> Ring<'w> {
         self.0[WINDOW].store(window.0.into(), Release);
     }
 
-    /// Appends a row to the open window; `None` when there is no room. Only the worker may call it. The last free row is
-    /// kept for everything that finds no other: `takes_last`.
+    /// Appends a row to the open window; `None` when there is no room. Only the worker may call it. The last free row
+    /// is kept for everything that finds no other: `takes_last`.
     pub fn append(self, series: SeriesId, takes_last: bool) -> Option<u64> {
         let free = self.rows() - self.waiting();
         if free <= u64::from(!takes_last) {

@@ -10,14 +10,10 @@ use tokio::sync::{MutexGuard, mpsc};
 
 use super::account::{Books, Standing};
 use super::{Account, Place, Quotas};
-use crate::limits::{QUOTA_IDLE_SECONDS, QUOTA_TOLD_SECONDS};
+use crate::limits::{QUOTA_DEMAND_SECONDS, QUOTA_IDLE_SECONDS, QUOTA_LATE_SECONDS, QUOTA_TOLD_SECONDS};
 
 /// Seconds for which an account is kept after its period, for requests that were admitted at its very end.
 const KEPT_AFTER: i64 = 2;
-/// Seconds after a period for which it is tried to tell what was spent in it.
-const TOLD_AFTER_MAX: i64 = 3_600;
-/// Seconds of recent demand that are asked for at once.
-const DEMAND_SECONDS: u64 = 2;
 
 /// Accounts that wait to be asked for, for whoever talks to the coordinator.
 pub struct Queue<'q>(MutexGuard<'q, mpsc::Receiver<Arc<Account>>>);
@@ -75,7 +71,7 @@ impl Quotas {
         let (mut due, mut over) = (Vec::new(), Vec::new());
         for account in self.all() {
             let told = account.look(now);
-            let kept_for = if told == Due::Nothing { KEPT_AFTER } else { TOLD_AFTER_MAX };
+            let kept_for = if told == Due::Nothing { KEPT_AFTER } else { i64::from(QUOTA_LATE_SECONDS) };
             if now >= account.window.end + kept_for {
                 over.push(account.place());
             }
@@ -203,7 +199,7 @@ impl Account {
     fn demand(&self, books: &Books) -> u64 {
         let now = self.lease.told().spent.saturating_sub(books.spent_before);
         let waiting = self.waiting.load(Ordering::Relaxed);
-        waiting.saturating_add(books.recent.max(now).saturating_mul(DEMAND_SECONDS)).max(1)
+        waiting.saturating_add(books.recent.max(now).saturating_mul(u64::from(QUOTA_DEMAND_SECONDS))).max(1)
     }
 
     fn take_in(&self, ask: &QuotaAsk, answer: &QuotaAnswer, now: i64) {

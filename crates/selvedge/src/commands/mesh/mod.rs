@@ -17,13 +17,14 @@ use crate::remote::{Connection, block_on, failure};
 /// Show the mesh, and change whom its members trust
 ///
 /// A rotation replaces the root of a mesh while traffic flows: everybody learns of the new root, then it signs, then
-/// certificates are renewed, and when nobody needs the old root any more it goes.
+/// certificates are renewed, and when nobody needs the old root any more it goes. Connections that are open live on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge mesh show
   selvedge mesh show -o svg > mesh.svg
   selvedge mesh rotate
   selvedge mesh rotate --status
+  selvedge mesh rotate --compromised
   selvedge mesh distrust 5f0c…91 --mesh default
 Of `rotate`, exit code 0 means that the rotation has ended or none is under way, 6 that one is.")]
 pub struct Arguments {
@@ -47,6 +48,9 @@ struct Rotate {
     /// Only show how far a rotation is
     #[arg(long)]
     status: bool,
+    /// Others may have the key of the old root: when it goes, connections that it vouched for are cut
+    #[arg(long, conflicts_with = "status")]
+    compromised: bool,
     /// Begin it and do not wait for its end
     #[arg(long, conflicts_with = "status")]
     no_wait: bool,
@@ -95,8 +99,8 @@ impl Rotate {
         block_on(async {
             let mut to = None;
             if !self.status {
-                let asked =
-                    client.post(&path(&self.mesh), &json!({ "rotate": {} })).await.map_err(failure)?;
+                let wanted = json!({ "rotate": { "compromised": self.compromised } });
+                let asked = client.post(&path(&self.mesh), &wanted).await.map_err(failure)?;
                 let root = asked["to"].as_str().unwrap_or_default();
                 output::note(format_args!("root {root} was made; the rotation is under way"));
                 to = Some(root.to_owned());
@@ -190,6 +194,7 @@ impl Progress {
         let text = |pointer: &str| self.bundle.text(pointer).to_owned();
         let signing = text("/status/signing");
         let mut lines: Vec<String> = self.roots().map(|root| line(root, &signing)).collect();
+        lines.extend(retired(&self.bundle.0));
         match text("/status/rotation/stage").as_str() {
             "Spreading" => lines.push("proxies learn of the new root".to_owned()),
             "Moving" => lines.push("certificates are renewed under the new root".to_owned()),
@@ -203,6 +208,15 @@ impl Progress {
         }));
         lines
     }
+}
+
+/// Roots that have gone, and until when connections of theirs may live.
+fn retired(bundle: &Value) -> impl Iterator<Item = String> {
+    let all = bundle.pointer("/status/retired").and_then(Value::as_array).into_iter().flatten();
+    all.map(|root| {
+        let text = |field: &str| root[field].as_str().unwrap_or_default();
+        format!("root {} has retired; connections of its time live until {}", text("id"), text("until"))
+    })
 }
 
 fn line(root: &Value, signing: &str) -> String {

@@ -8,4 +8,4 @@
 mod policies;
 mod resilience;
 mod routes;
-mod stage;
+pub mod stage;

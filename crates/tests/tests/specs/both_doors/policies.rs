@@ -1,13 +1,10 @@
 //! Who may ask, at a gateway in front of replicas that have nobody beside them, and at the sidecar of one that has.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tests::address;
 use tests::scene::Scene;
 use tests::upstream::Upstream;
 
-use super::stage::{Door, Upstreams, Verdict, mesh, request, same_but_for};
+use super::stage::{Door, Upstreams, Verdict, mesh, request, same_but_for, workload};
 
 /// The same policies for the same Service. Before the gateway it has addresses; beside the sidecar, a Workload.
 async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> Vec<Verdict> {
@@ -30,25 +27,6 @@ async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> 
     let (gateway, sidecar) = (Door::gateway(&before).await, Door::inbound(&beside, "shop-1", at).await);
     let requests: Vec<String> = requests.iter().map(|(line, more)| request(line, more)).collect();
     same_but_for(&["route"], what, [&gateway, &sidecar], &upstreams, &requests).await
-}
-
-/// A workload with a sidecar in front of an application; where it is called without proof.
-fn workload(scene: &mut Scene, application: SocketAddr) -> SocketAddr {
-    let (at, door) = (address::free(), address::free());
-    scene.document(json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "shop", "namespace": "default" },
-        "spec": { "selector": { "app": "shop" }, "ports": [{ "name": "http", "port": 80, "targetPort": "http" }] },
-    }));
-    scene.document(json!({
-        "apiVersion": "mesh.selvedge.dev/v1alpha1", "kind": "Workload",
-        "metadata": { "name": "shop-1", "namespace": "default", "labels": { "app": "shop" } },
-        "spec": {
-            "address": at.ip().to_string(), "serviceAccount": "shop", "sidecar": { "port": door.port() },
-            "ports": [{ "name": "http", "port": at.port(), "protocol": "HTTP", "targetPort": application.port() }],
-            "application": { "address": application.ip().to_string() },
-        },
-    }));
-    at
 }
 
 fn decided(verdicts: &[Verdict]) -> Vec<(u16, Option<&str>)> {
@@ -119,4 +97,31 @@ async fn callers_are_known_by_their_address_at_both_doors_and_by_nothing_that_th
 
     let nobody = (403, Some("default/p0"));
     assert_eq!(decided(&verdicts), [(200, None), nobody, nobody, nobody]);
+}
+
+#[tokio::test]
+async fn a_limit_at_a_service_holds_at_the_door_of_its_replica_and_is_told_as_at_a_route() {
+    let upstreams: Upstreams = vec![("shop", Upstream::recording().await)];
+    let mut scene = Scene::new();
+    scene.http();
+    mesh(&mut scene);
+    let at = workload(&mut scene, upstreams[0].1.address);
+    scene.document(json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "RateLimitPolicy",
+        "metadata": { "name": "daily", "namespace": "default" },
+        "spec": {
+            "targetRefs": [{ "group": "", "kind": "Service", "name": "shop", "sectionName": "http" }],
+            "limits": [{ "name": "two", "requests": 2, "per": "24h" }],
+        },
+    }));
+    let door = Door::inbound(&scene, "shop-1", at).await;
+
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let verdict = door.ask(&request("GET /items", ""), &upstreams).await;
+        statuses
+            .push((verdict.status, verdict.log.get("failure").and_then(Value::as_str).map(str::to_owned)));
+    }
+
+    assert_eq!(statuses, [(200, None), (200, None), (429, Some("rate_limited".to_owned()))]);
 }

@@ -229,6 +229,25 @@ pub fn mesh(scene: &mut Scene) {
     }));
 }
 
+/// A workload with a sidecar in front of an application; where it is called without proof.
+pub fn workload(scene: &mut Scene, application: SocketAddr) -> SocketAddr {
+    let (at, door) = (tests::address::free(), tests::address::free());
+    scene.document(json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "shop", "namespace": "default" },
+        "spec": { "selector": { "app": "shop" }, "ports": [{ "name": "http", "port": 80, "targetPort": "http" }] },
+    }));
+    scene.document(json!({
+        "apiVersion": "mesh.selvedge.dev/v1alpha1", "kind": "Workload",
+        "metadata": { "name": "shop-1", "namespace": "default", "labels": { "app": "shop" } },
+        "spec": {
+            "address": at.ip().to_string(), "serviceAccount": "shop", "sidecar": { "port": door.port() },
+            "ports": [{ "name": "http", "port": at.port(), "protocol": "HTTP", "targetPort": application.port() }],
+            "application": { "address": application.ip().to_string() },
+        },
+    }));
+    at
+}
+
 /// A route called `same` that stands at the gateway and before callers of `shop`.
 pub fn route(scene: &mut Scene, rules: &Value) {
     let parents = json!([{ "name": "edge" }, { "group": "", "kind": "Service", "name": "shop", "port": 80 }]);

@@ -190,3 +190,43 @@ async fn an_endpoint_that_speaks_http2_is_asked_in_it() {
     // The only endpoint is still asked: never none.
     assert_eq!(fetch(gateway.entry, HOST, "/x").await.status, 200);
 }
+
+/// A gRPC server of which the only endpoint is in trouble, or not, as its health service says.
+async fn health_by_grpc(serving: &Arc<AtomicBool>) -> H2Upstream {
+    let serving = serving.clone();
+    H2Upstream::serving(move |seen| {
+        let asks_health = seen.target == "/grpc.health.v1.Health/Check";
+        let status = if serving.load(SeqCst) { 1 } else { 2 };
+        Reply::Whole {
+            status: 200,
+            headers: vec![("content-type", "application/grpc".to_owned())],
+            body: if asks_health { vec![0, 0, 0, 0, 2, 8, status] } else { Vec::new() },
+            trailers: vec![("grpc-status", "0")],
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_endpoint_that_speaks_grpc_is_asked_by_its_health_service() {
+    let serving = Arc::new(AtomicBool::new(false));
+    let upstream = health_by_grpc(&serving).await;
+    let mut scene = tests::scene::Scene::new();
+    scene.http();
+    scene.service_speaking("shop", "kubernetes.io/h2c", &[upstream.address]);
+    scene.route("all", json!({ "rules": [{ "backendRefs": [{ "name": "shop", "port": 80 }] }] }));
+    let checks = json!({ "healthChecks": {
+        "grpc": { "service": "shop.Cart" }, "interval": "100ms", "healthyThreshold": 1, "unhealthyThreshold": 1,
+    } });
+    resilience(&mut scene, service("shop"), checks);
+    let gateway = scene.start().await;
+
+    metric_is(&gateway, UNHEALTHY, "shop", 1).await;
+    serving.store(true, SeqCst);
+    metric_is(&gateway, UNHEALTHY, "shop", 0).await;
+
+    let asked = upstream.requests().into_iter().find(|request| request.complete).expect("it was asked");
+    assert_eq!(asked.line(), "POST /grpc.health.v1.Health/Check");
+    assert_eq!(asked.header("content-type"), Some("application/grpc"));
+    assert_eq!(asked.body, b"\0\0\0\0\x0b\x0a\x09shop.Cart");
+}
