@@ -35,19 +35,20 @@ class Api:
         self.connection = http.client.HTTPSConnection("127.0.0.1", API, context=context, timeout=10)
         self.token = user["token"]
 
-    def ask(self, method: str, path: str, body: dict, kind: str) -> None:
+    def ask(self, method: str, path: str, body: dict, kind: str) -> dict:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
         self.connection.request(method, path, json.dumps(body), headers)
         answer = self.connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 201):
             raise SystemExit(f"{method} {path} was answered with {answer.status}: {text[:400]!r}")
+        return json.loads(text)
 
-    def create(self, document: dict) -> None:
+    def create(self, document: dict) -> dict:
         version, namespace = document["apiVersion"], document["metadata"].get("namespace")
         group = "/api/v1" if version == "v1" else f"/apis/{version}"
         inside = f"/namespaces/{namespace}" if namespace else ""
-        self.ask("POST", f"{group}{inside}/{PLURALS[document['kind']]}", document, "application/json")
+        return self.ask("POST", f"{group}{inside}/{PLURALS[document['kind']]}", document, "application/json")
 
     def edit(self, host: str, edition: int) -> None:
         """Only the rules are sent, as a merge patch."""
@@ -58,7 +59,9 @@ class Api:
 
 PLURALS = {
     "GatewayClass": "gatewayclasses", "GatewayParameters": "gatewayparameters", "Secret": "secrets",
-    "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes",
+    "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
+    "APIVersion": "apiversions", "APIBinding": "apibindings", "APIProduct": "apiproducts", "Plan": "plans",
+    "Application": "applications", "Subscription": "subscriptions", "Credential": "credentials",
     "Namespace": "namespaces", "Service": "services", "Mesh": "meshes", "Workload": "workloads",
 }
 

@@ -87,6 +87,8 @@ GOALS = [
     Goal("resident memory of a control plane with 5,000 routes and one proxy", 60, 60,
          field("planes", "selvedge", "control_rss_kib", 1024), "MiB"),
     Goal("requests that failed while the control plane was dead", 0, 0, field("planes", "selvedge", "outage_errors")),
+    Goal("from a revocation to the 401 of the last of three gateways, p99", 1000, 1000,
+         field("revocations", "selvedge", "p99_ms"), "ms"),
 ]
 
 

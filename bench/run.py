@@ -13,13 +13,19 @@ import certificates
 import places
 import planes
 import report
+import revocations
 import sidecar
 import single
 import workloads
 from peers import all_peers
 
 # What is not CPU per request.
-OTHERS = {**single.ALL, "planes": ([], planes.planes), "sidecar": ([], sidecar.measure)}
+OTHERS = {
+    **single.ALL,
+    "planes": ([], planes.planes),
+    "revocations": ([], revocations.revocations),
+    "sidecar": ([], sidecar.measure),
+}
 
 
 def main() -> None:

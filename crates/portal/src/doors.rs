@@ -57,6 +57,11 @@ enum Door {
     Route { namespace: String, name: String },
     Apis,
     Api { namespace: String, name: String },
+    Products,
+    Product { namespace: String, name: String },
+    Applications,
+    Application { namespace: String, name: String },
+    Usage,
     Proxies,
     Proxy { name: String },
     Mesh,
@@ -87,6 +92,15 @@ impl Door {
             }
             ["apis"] => Door::Apis,
             ["apis", namespace, name] => Door::Api { namespace: (*namespace).into(), name: (*name).into() },
+            ["products"] => Door::Products,
+            ["products", namespace, name] => {
+                Door::Product { namespace: (*namespace).into(), name: (*name).into() }
+            }
+            ["applications"] => Door::Applications,
+            ["applications", namespace, name] => {
+                Door::Application { namespace: (*namespace).into(), name: (*name).into() }
+            }
+            ["usage"] => Door::Usage,
             ["mesh"] => Door::Mesh,
             ["proxies"] => Door::Proxies,
             ["proxies", name] => Door::Proxy { name: (*name).into() },
@@ -191,6 +205,13 @@ impl Console {
             Some(Door::Route { namespace, name }) => pages::route(frame, asking, &namespace, &name).await,
             Some(Door::Apis) => pages::apis(frame, asking).await,
             Some(Door::Api { namespace, name }) => pages::api(frame, asking, &namespace, &name).await,
+            Some(Door::Products) => pages::products(frame, asking).await,
+            Some(Door::Product { namespace, name }) => pages::product(frame, asking, &namespace, &name).await,
+            Some(Door::Applications) => pages::applications(frame, asking).await,
+            Some(Door::Application { namespace, name }) => {
+                pages::application(frame, asking, &namespace, &name).await
+            }
+            Some(Door::Usage) => pages::used(frame, asking).await,
             Some(Door::Proxies) => pages::proxies(frame, asking).await,
             Some(Door::Proxy { name }) => pages::proxy(frame, asking, &name).await,
             Some(Door::Mesh) => pages::mesh(frame, asking).await,

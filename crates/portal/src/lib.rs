@@ -10,6 +10,7 @@
 //! answers, [`pages`] put it into templates, which escape every value, [`words`] are all sentences in every language.
 
 pub mod api;
+mod chart;
 mod cookies;
 mod doors;
 pub mod facts;

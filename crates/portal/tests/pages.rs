@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const GROUP: &str = "/apis/gateway.networking.k8s.io/v1";
 const PRODUCT: &str = "/apis/product.selvedge.dev/v1alpha1";
 const TOLD: &str = "/apis/status.selvedge.dev/v1alpha1";
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 15] = [
     "/console",
     "/console/gateways",
     "/console/routes",
@@ -23,6 +23,11 @@ const PAGES: [&str; 10] = [
     "/console/routes/shop/cart",
     "/console/proxies/edge-1",
     "/console/mesh",
+    "/console/products",
+    "/console/products/shop/pets",
+    "/console/applications",
+    "/console/applications/shop/mobile",
+    "/console/usage",
 ];
 
 /// An API that knows one token and these documents, and denies the paths that hold nothing.
@@ -99,6 +104,50 @@ paths:
         "spec": { "documents": [{ "name": "pets.yaml", "content": text }] } })
 }
 
+/// Something that is sold, as its list and as itself.
+fn sold(plural: &str, name: &str, spec: Value, status: Value) -> [(String, Value); 3] {
+    let object = json!({ "metadata": { "namespace": "shop", "name": name }, "spec": spec, "status": status });
+    let list = json!({ "metadata": { "resourceVersion": "17" }, "items": [object] });
+    [
+        (format!("{PRODUCT}/{plural}"), list.clone()),
+        (format!("{PRODUCT}/namespaces/shop/{plural}"), list),
+        (format!("{PRODUCT}/namespaces/shop/{plural}/{name}"), object),
+    ]
+}
+
+fn all_sold() -> impl Iterator<Item = (String, Value)> {
+    let apis = json!([{ "version": "pets-v1", "operations": ["GET /pets/{}"] }]);
+    let rates = json!([{ "requests": 60, "per": "1m", "burst": 5 }]);
+    let quotas = json!([{ "requests": 1000, "per": "Month", "timeZone": "Europe/Berlin" }]);
+    let subscription = json!({ "application": "mobile", "product": "pets", "plan": "pets-free" });
+    [
+        sold("apiproducts", "pets", json!({ "title": "Pets <for> all", "state": "Published", "apis": apis }), Value::Null),
+        sold(
+            "plans",
+            "pets-free",
+            json!({ "product": "pets", "state": "Published", "credentials": ["APIKey"], "rates": rates, "quotas": quotas }),
+            Value::Null,
+        ),
+        sold("applications", "mobile", json!({ "team": "buyers" }), json!({ "state": "Active" })),
+        sold("subscriptions", "mobile-pets", subscription, json!({ "state": "Active", "holds": ["Billing"] })),
+        sold(
+            "credentials",
+            "mobile-x7k2m",
+            json!({ "application": "mobile", "type": "APIKey" }),
+            json!({ "state": "Revoked", "shown": "sk_live_ab…" }),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn used() -> Value {
+    json!({ "cut": false, "items": [{
+        "application": "shop/mobile", "version": "shop/pets-v1", "operation": "GET /pets/{}", "day": "2026-11-23",
+        "requests": 1204, "success": 1198, "clientErrors": 4, "serverErrors": 2, "refused": 31,
+    }] })
+}
+
 fn proxy() -> Value {
     json!({ "metadata": { "name": "edge-1" }, "status": {
         "version": "0.1.0", "gateways": ["shop/edge"], "connected": true, "appliedEpoch": 12, "behindSeconds": 4.0,
@@ -170,7 +219,11 @@ fn documents() -> BTreeMap<String, Value> {
         (format!("{TOLD}/routes"), list(traffic())),
         (format!("{TOLD}/meshpictures"), list(mesh())),
         (format!("{TOLD}/controlplanes/this"), plane),
+        ("/usage.selvedge.dev/v1/usage".to_owned(), used()),
     ])
+    .into_iter()
+    .chain(all_sold())
+    .collect()
 }
 
 /// A console with one visitor.
@@ -299,7 +352,7 @@ async fn a_token_that_was_taken_back_ends_the_session() {
 #[tokio::test]
 async fn pages_tell_what_the_api_tells() {
     let visit = Visit::inside(documents()).await;
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 13] = [
         (
             "/console",
             &["shop/cart", "BackendNotFound", "no Service shop/basket", "<svg", "120.5", "edge-1", ">17<"],
@@ -325,6 +378,22 @@ async fn pages_tell_what_the_api_tells() {
                 "picture: 3</p>",
             ],
         ),
+        ("/console/products", &["shop/pets", "Pets &#60;for&#62; all", "pets-free"]),
+        (
+            "/console/products/shop/pets",
+            &[
+                "GET /pets/{}",
+                "60/1m,burst=5",
+                "1000/Month@Europe/Berlin",
+                "/console/applications/shop/mobile",
+                "Billing",
+                "<svg class=\"days\"",
+                "1204 + 31",
+            ],
+        ),
+        ("/console/applications", &["shop/mobile", "buyers", "/console/products/shop/pets"]),
+        ("/console/applications/shop/mobile", &["sk_live_ab…", "Revoked", "2026-11-23", "1198"]),
+        ("/console/usage", &["shop/mobile", "shop/pets-v1", "GET /pets/{}", ">6<", ">31<"]),
         ("/console/proxies/edge-1", &["Permission denied", "HTTPRoute shop/cart", "too large", "expired"]),
     ];
     for (page, parts) in cases {

@@ -8,7 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     api, app, apply, authz, bind, completion, control, delete, describe, diff, echo, edit, explain, gateway,
-    get, key, mesh, sidecar, status, subscribe, subscription, tap, token, top, up, usage, validate, version,
+    get, key, mesh, plan, product, sidecar, status, subscribe, subscription, tap, token, top, up, usage,
+    validate, version,
 };
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -24,7 +25,7 @@ const STYLES: Styles = Styles::styled()
 const TASKS: &[(&str, &[&str])] = &[
     ("Run", &["up", "control", "gateway", "sidecar", "echo"]),
     ("Change what is wanted", &["apply", "edit", "delete"]),
-    ("Offer APIs", &["api", "bind"]),
+    ("Offer APIs", &["api", "bind", "product", "plan"]),
     ("Let workloads into the mesh", &["token", "mesh"]),
     ("Let applications call", &["app", "subscribe", "subscription", "key", "usage"]),
     ("See what is", &["get", "describe", "status", "top", "tap"]),
@@ -48,6 +49,7 @@ An API out of its description:
   selvedge up petstore.yaml                     routes and a mock, ready to call
   selvedge bind petstore --upstream http://127.0.0.1:9000
                                                 the service itself behind the same URL
+  selvedge product show petstore                who may call it, on which plans
 With a control plane (`selvedge up` runs one, too, and says how to name it):
   selvedge diff -f shop.yaml                    what would change, and which requests with it
   selvedge apply -f shop.yaml --wait            make it so, and wait until every proxy runs on it
@@ -78,6 +80,8 @@ enum Command {
     Sidecar(Box<sidecar::Arguments>),
     Api(api::Arguments),
     Bind(bind::Arguments),
+    Product(product::Arguments),
+    Plan(plan::Arguments),
     Validate(validate::Arguments),
     Explain(explain::Arguments),
     Authz(authz::Arguments),
@@ -149,6 +153,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Gateway(arguments) => gateway::run(arguments),
         Command::Api(arguments) => api::run(&arguments),
         Command::Bind(arguments) => bind::run(&arguments),
+        Command::Product(arguments) => product::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Authz(arguments) => authz::run(&arguments),

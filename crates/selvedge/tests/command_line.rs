@@ -67,6 +67,8 @@ fn help_teaches_with_examples() {
         "top",
         "token",
         "mesh",
+        "product",
+        "plan",
         "completion",
         "version",
     ] {

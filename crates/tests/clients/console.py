@@ -125,11 +125,12 @@ async def look_around(browser, address, folder, token):
     seen["after login"] = await browser.seen()
     await browser.ask("Emulation.setScriptExecutionDisabled", value=False)
     for name, path in [("overview", ""), ("gateways", "/gateways"), ("routes", "/routes"), ("proxies", "/proxies"),
-                       ("mesh", "/mesh")]:
+                       ("mesh", "/mesh"), ("products", "/products"), ("applications", "/applications"),
+                       ("usage", "/usage")]:
         await browser.go(base + path)
         seen[name] = await browser.seen()
         await browser.picture(folder / f"{name}.png")
-    for section in ["gateways", "routes", "proxies"]:
+    for section in ["gateways", "routes", "proxies", "products", "applications"]:
         await browser.go(f"{base}/{section}")
         await browser.press("main tbody th a")
         seen[f"one of {section}"] = await browser.seen()
@@ -141,6 +142,9 @@ async def look_around(browser, address, folder, token):
     await browser.go(base + "/mesh")
     seen["mesh dark"] = await browser.seen()
     await browser.picture(folder / "mesh-dark.png")
+    await browser.go(base + "/usage")
+    seen["usage dark"] = await browser.seen()
+    await browser.picture(folder / "usage-dark.png")
     await browser.go(base)
     await browser.press("button[name=language]")
     seen["chinese"] = await browser.seen()
@@ -151,6 +155,9 @@ async def look_around(browser, address, folder, token):
     await browser.go(base + "/mesh")
     seen["mesh chinese"] = await browser.seen()
     await browser.picture(folder / "mesh-chinese.png")
+    await browser.go(base + "/usage")
+    seen["usage chinese"] = await browser.seen()
+    await browser.picture(folder / "usage-chinese.png")
     await browser.ask("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     await browser.go(base + "/routes")
     seen["phone"] = await browser.seen()

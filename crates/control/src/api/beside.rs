@@ -25,6 +25,9 @@ pub type Foreign = UnsyncBoxBody<Bytes, Fault>;
 /// An answer of somebody else's, some time later.
 pub type Answered<'a> = Pin<Box<dyn Future<Output = Response<Foreign>> + Send + 'a>>;
 
+/// An answer to a question from inside of the process, some time later.
+pub type Told<'a> = Pin<Box<dyn Future<Output = (StatusCode, Bytes)> + Send + 'a>>;
+
 /// Somebody else who is served at the same address.
 pub trait Beside: Send + Sync + fmt::Debug + 'static {
     /// Whether requests for a path are theirs. Asked before the API's own routes.
@@ -34,6 +37,12 @@ pub trait Beside: Send + Sync + fmt::Debug + 'static {
     /// `Arc<`[`Peer`](super::tls::peer::Peer)`>`. What they need of the API they ask of it as anybody does, only
     /// without a connection.
     fn answer(&self, request: Request<Incoming>, api: Inside) -> Answered<'_>;
+
+    /// The same question from inside of the process ([`Inside::get`]), as whoever has this bearer token. `None` where
+    /// that is not meant to be asked.
+    fn tell<'a>(&'a self, _request: &'a Request<()>) -> Option<Told<'a>> {
+        None
+    }
 }
 
 /// A document for one reader, which nobody keeps.

@@ -29,9 +29,13 @@ impl Inside {
             return (StatusCode::UNAUTHORIZED, Bytes::new());
         };
         authorization.set_sensitive(true);
-        let request = Request::get(target).header(AUTHORIZATION, authorization).body(Empty::<Bytes>::new());
+        let request = Request::get(target).header(AUTHORIZATION, authorization).body(());
         let Ok(request) = request else { return (StatusCode::BAD_REQUEST, Bytes::new()) };
-        let response = dispatch::answer(&self.0, None, request).await;
+        let other = self.0.beside.iter().find(|other| other.takes(request.uri().path()));
+        if let Some(told) = other.and_then(|other| other.tell(&request)) {
+            return told.await;
+        }
+        let response = dispatch::answer(&self.0, None, request.map(|()| Empty::<Bytes>::new())).await;
         let code = response.status();
         match response.into_body().collect().await {
             Ok(body) => (code, body.to_bytes()),

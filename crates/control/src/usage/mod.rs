@@ -18,12 +18,13 @@ mod show;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Method, Request};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use model::kinds::PRODUCT_GROUP;
 
 use crate::api::access::{Credentials, Permit, Wish};
-use crate::api::beside::{Answered, Beside, document};
+use crate::api::beside::{Answered, Beside, Told, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside, Query};
 use crate::clock::Clock;
@@ -70,7 +71,7 @@ impl Door {
         Door { world, users, authorizer, clock: clock.clone() }
     }
 
-    async fn answered(&self, request: &Request<Incoming>) -> Result<Document, Status> {
+    async fn answered<B: Sync>(&self, request: &Request<B>) -> Result<Document, Status> {
         if request.method() != Method::GET {
             return Err(Status::method_not_allowed());
         }
@@ -93,7 +94,7 @@ impl Door {
         }
     }
 
-    fn permit(&self, request: &Request<Incoming>, namespace: Option<String>) -> Result<Permit, Status> {
+    fn permit<B>(&self, request: &Request<B>, namespace: Option<String>) -> Result<Permit, Status> {
         let peer = request.extensions().get::<Arc<Peer>>();
         let shown = Credentials::of(request.headers(), peer.map(|peer| &peer.name));
         let user = self.users.authenticate(&shown).ok_or_else(Status::unauthorized)?;
@@ -139,5 +140,15 @@ impl Beside for Door {
                 }
             }
         })
+    }
+
+    fn tell<'a>(&'a self, request: &'a Request<()>) -> Option<Told<'a>> {
+        Some(Box::pin(async move {
+            let (code, text) = match self.answered(request).await {
+                Ok(document) => (200, document.text),
+                Err(status) => (status.code(), status.body().to_string()),
+            };
+            (StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Bytes::from(text))
+        }))
     }
 }

@@ -8,8 +8,10 @@ pub mod conditions;
 pub mod gateways;
 pub mod mesh;
 pub mod plane;
+pub mod products;
 pub mod proxies;
 pub mod routes;
+pub mod usage;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -23,6 +25,16 @@ pub const GATEWAYS: &str = "/apis/gateway.networking.k8s.io/v1/gateways";
 pub const ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/httproutes";
 /// Versions of APIs.
 pub const API_VERSIONS: &str = "/apis/product.selvedge.dev/v1alpha1/apiversions";
+/// Products.
+pub const PRODUCTS: &str = "/apis/product.selvedge.dev/v1alpha1/apiproducts";
+/// Plans.
+pub const PLANS: &str = "/apis/product.selvedge.dev/v1alpha1/plans";
+/// Applications.
+pub const APPLICATIONS: &str = "/apis/product.selvedge.dev/v1alpha1/applications";
+/// Subscriptions.
+pub const SUBSCRIPTIONS: &str = "/apis/product.selvedge.dev/v1alpha1/subscriptions";
+/// Credentials.
+pub const CREDENTIALS: &str = "/apis/product.selvedge.dev/v1alpha1/credentials";
 /// Proxies.
 pub const PROXIES: &str = "/apis/status.selvedge.dev/v1alpha1/proxies";
 /// The mesh as a picture.
@@ -156,6 +168,8 @@ impl Meta {
         match self.kind.as_str() {
             "Gateway" => page("gateways", &self.namespace, &self.name),
             "APIVersion" => page("apis", &self.namespace, &self.name),
+            "APIProduct" => page("products", &self.namespace, &self.name),
+            "Application" => page("applications", &self.namespace, &self.name),
             "HTTPRoute" => page("routes", &self.namespace, &self.name),
             _ => String::new(),
         }
@@ -180,6 +194,13 @@ pub fn page(section: &str, namespace: &str, name: &str) -> String {
 pub fn object(version: &str, plural: &str, namespace: &str, name: &str) -> String {
     let encode = |text| utf8_percent_encode(text, ESCAPED);
     format!("/apis/{version}/namespaces/{}/{plural}/{}", encode(namespace), encode(name))
+}
+
+/// Where the API has the objects of one namespace, of those that it has at a path.
+#[must_use]
+pub fn within(path: &str, namespace: &str) -> String {
+    let (group, plural) = path.rsplit_once('/').unwrap_or((path, ""));
+    format!("{group}/namespaces/{}/{plural}", utf8_percent_encode(namespace, ESCAPED))
 }
 
 fn place(namespace: &str, name: &str) -> String {

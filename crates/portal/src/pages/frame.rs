@@ -48,6 +48,9 @@ impl Frame {
             ("/console/gateways", words.gateways),
             ("/console/routes", words.routes),
             ("/console/apis", words.apis),
+            ("/console/products", words.products),
+            ("/console/applications", words.applications),
+            ("/console/usage", words.usage),
             ("/console/proxies", words.proxies),
             ("/console/mesh", words.mesh),
         ];

@@ -8,6 +8,7 @@ mod frame;
 mod gateways;
 mod mesh;
 mod overview;
+mod products;
 mod proxies;
 mod routes;
 
@@ -20,6 +21,7 @@ pub use frame::Frame;
 pub use gateways::{gateway, gateways};
 pub use mesh::mesh;
 pub use overview::overview;
+pub use products::{application, applications, product, products, used};
 pub use proxies::{proxies, proxy};
 pub use routes::{route, routes};
 

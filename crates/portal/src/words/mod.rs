@@ -43,6 +43,11 @@ words! {
     no_routes, hosts, any_host, parents, backends, rules, rule, matches, filters, no_backend,
     // APIs.
     apis, no_apis, life, called_at, operations, parameters, needed, meaning, example, body, answers, deprecated,
+    // What is sold.
+    products, no_products, plans, plan, product, gives, no_limit, credentials, approval, applications,
+    no_applications, application, team, subscriptions, no_subscriptions, holds, no_credentials, kind,
+    shown, expires, all_operations, usage, usage_days, no_usage, unknown_caller, requests, success, errors,
+    refused, usage_hint,
     // Traffic.
     traffic, no_traffic, requests_rate, errors_rate, p50, p99, busiest, window,
     // Proxies.

@@ -17,6 +17,8 @@ pub mod gateway;
 pub mod get;
 pub mod key;
 pub mod mesh;
+pub mod plan;
+pub mod product;
 pub mod sidecar;
 mod signals;
 pub mod status;

@@ -10,6 +10,7 @@ use crate::stage::Stage;
 async fn somebody_logs_in_without_a_script_and_reads_every_page_in_light_and_dark_and_in_chinese() {
     let stage = Stage::set().await;
     stage.send_requests(50).await;
+    stage.sell().await;
     let pictures = workspace().join("target/console");
     std::fs::create_dir_all(&pictures).expect("a folder");
     let script = workspace().join("crates/tests/clients/console.py");
@@ -33,6 +34,14 @@ async fn somebody_logs_in_without_a_script_and_reads_every_page_in_light_and_dar
         ("mesh", "shop.example"),
         ("mesh dark", "default/cart"),
         ("mesh chinese", "服务网格"),
+        ("products", "default/pets"),
+        ("applications", "default/mobile"),
+        ("usage", "GET /pets"),
+        ("usage dark", "GET /pets"),
+        ("usage chinese", "用量"),
+        ("one of products", "5/1h"),
+        ("one of products", "mobile"),
+        ("one of applications", "APIKey"),
         ("one of gateways", "Listeners"),
         ("one of routes", "Rules"),
         ("one of proxies", "listening"),

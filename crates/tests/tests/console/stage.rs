@@ -13,6 +13,8 @@ use tests::tools::{self, Output};
 use tests::upstream::Upstream;
 use tests::{binary, until};
 
+use crate::sold;
+
 /// All of it.
 pub struct Stage {
     pub plane: ControlPlane,
@@ -38,6 +40,7 @@ impl Stage {
                 "rules": [{ "backendRefs": [{ "name": "nowhere", "port": 80 }] }],
             },
         }));
+        sold::objects().into_iter().for_each(|document| scene.document(document));
         mesh().into_iter().for_each(|document| scene.document(document));
         let plane = ControlPlane::start().await;
         let url = format!("https://{}", plane.address()).parse().expect("an address");

@@ -171,3 +171,18 @@ async fn commands_say_what_became_of_customers_and_what_is_not_possible() {
     assert!(taken.stderr.contains("has it already"), "{}", taken.stderr);
     assert!(stage.done(&["app", "show", "trading"]).await.contains(identity));
 }
+
+#[tokio::test]
+async fn a_namespace_is_not_deleted_while_customers_are_in_it() {
+    let mut scene = Scene::new();
+    scene.http();
+    scene.document(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "left" } }));
+    let stage = Stage::of(scene).await;
+    stage.done(&["app", "create", "mobile", "-n", "left"]).await;
+
+    let refused = stage.run(&["delete", "namespace", "left"]).await;
+
+    assert!(refused.stderr.contains("Application `mobile` is in it"), "{}{}", refused.stdout, refused.stderr);
+    stage.done(&["delete", "applications.product.selvedge.dev", "mobile", "-n", "left"]).await;
+    stage.done(&["delete", "namespace", "left"]).await;
+}

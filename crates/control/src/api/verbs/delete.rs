@@ -12,6 +12,7 @@ use model::kinds::KindName;
 use serde_json::json;
 
 use super::commit::{Failure, commit, commit_all, retrying, write};
+use super::customers::refuse_while_inhabited;
 use super::list::reach;
 use super::options::{At, ListOptions};
 use super::view::{ListMeta, View};
@@ -38,6 +39,9 @@ const COLLECTION_BATCH: usize = 200;
 pub async fn delete(state: &State, asked: &Asked) -> Result<Answer, Status> {
     let (view, manager) = (View::of(asked, &state.clock)?, asked.manager()?);
     let (request, options) = (asked.request(state, &manager)?, options(asked)?);
+    if asked.kind == KindName::Namespace {
+        refuse_while_inhabited(state, asked.name.as_deref().unwrap_or_default()).await?;
+    }
     let mut removed = None;
     let object = retrying(state, asked, |current| {
         let admitted = current
@@ -71,6 +75,11 @@ pub async fn delete_collection(state: &State, asked: &Asked) -> Result<Answer, S
     let objects = past::now(&state.world, asked.kind);
     let picked = objects.items.into_iter().filter(|object| selection.picks(object));
     let picked: Vec<Arc<Resource>> = picked.take(list.limit.unwrap_or(usize::MAX)).collect();
+    if asked.kind == KindName::Namespace {
+        for namespace in &picked {
+            refuse_while_inhabited(state, namespace.key.name.as_str()).await?;
+        }
+    }
     for batch in picked.chunks(COLLECTION_BATCH) {
         delete_batch(state, asked, &mut request, batch, &options).await?;
     }

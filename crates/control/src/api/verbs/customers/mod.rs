@@ -5,6 +5,7 @@
 //! cannot be waited for (finalizers and foreground deletion mean nothing), and the answer that makes a key shows it.
 
 mod change;
+mod home;
 mod quotas;
 mod read;
 mod rules;
@@ -12,6 +13,7 @@ mod watch;
 
 use std::sync::Arc;
 
+pub use home::refuse_while_inhabited;
 use model::Resource;
 use model::yaml;
 use serde_json::Value;
