@@ -238,7 +238,7 @@ fn a_sidecar_that_cannot_start_says_what_to_do() {
     );
     sidecar(
         "sidecar-bad-health",
-        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--health", "exec:true"],
+        &["--workload", "shop/cart-1", "--token-file", "cart.token", "--health", "smtp:25"],
     );
     sidecar("sidecar-unknown-flag", &["--workload", "shop/cart-1", "--tokenfile", "cart.token"]);
 }
