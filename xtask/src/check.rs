@@ -5,6 +5,7 @@
 
 use crate::{child, pages, tidy};
 use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,14 @@ fn step(name: &'static str, work: impl FnOnce() -> Result<String, String>) -> St
 }
 
 /// Passes the test program's output through and counts its result lines as they go by.
+///
+/// Most tests wait for processes more than they compute, so twice as many as there are cores run beside each other,
+/// unless `RUST_TEST_THREADS` says otherwise.
 fn test(mut command: Command, tally: &mut Tally) -> Result<String, String> {
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()

@@ -66,6 +66,7 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("DELETE", "{root}/namespaces/{namespace}/{namespaced}/{name}",            Allowed("delete")),
     ("GET",    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",     Allowed("get")),
     ("PUT",    "{root}/namespaces/{namespace}/{namespaced}/{name}/status",     Allowed("update")),
+    ("GET",    "{root}/namespaces/{namespace}/{namespaced}/{name}/quotas",     Allowed("get")),
     ("PATCH",  "{root}/namespaces/{namespace}/{namespaced}/{name}/status",     Allowed("patch")),
 ];
 

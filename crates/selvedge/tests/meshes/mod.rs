@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tempfile::TempDir;
 
 use super::plane::Ended;
-use super::scene::{free_address, get};
+use super::scene::{ask, free_address};
 use super::sidecars::{Running, until};
 
 /// The beginning of everybody's identity in shop.
@@ -333,9 +333,8 @@ spec:
         let address = self.finds(service);
         let head = format!("GET {path} HTTP/1.1\r\nHost: {service}.shop");
         until(&format!("{status} for {path} of {service} from {}", self.name), || {
-            // The file is written before the port is open.
-            std::net::TcpStream::connect(address).ok()?;
-            let (found, body) = get(address, &head);
+            // The file is written before the port is open, and a port that leads nowhere is closed to who comes.
+            let (found, body) = ask(address, &head).ok()?;
             (found == status).then_some(body)
         })
     }

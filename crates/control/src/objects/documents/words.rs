@@ -354,6 +354,8 @@ const WORDS: &[(&str, &str)] = &[
     ("methods.jwt.issuer", "Who must have issued it: its `iss`, letter by letter."),
     ("methods.jwt.audiences", "For whom it must be: one of these must stand in its `aud`; not asked when absent."),
     ("methods.jwt.clockSkew", "How far the clocks of the issuer and of this proxy may differ."),
+    ("methods.introspection.clockSkew", "How far the clocks of the issuer and of this proxy may differ."),
+    ("methods.introspection.claimToHeaders", "Claims that the backend is told in header fields; clients cannot send these fields."),
     ("methods.jwt.claimToHeaders", "Claims that the backend is told in header fields; clients cannot send these fields."),
     ("claimToHeaders.claim", "Name of the claim."),
     ("claimToHeaders.header", "Name of the header field."),
