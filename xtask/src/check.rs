@@ -108,6 +108,11 @@ fn test(mut command: Command, tally: &mut Tally) -> Result<String, String> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         command.env("RUST_TEST_THREADS", (2 * cores).to_string());
     }
+    // Built by this very command, for the tests of its own crate; asked for alone it would need its libraries again,
+    // with other features.
+    if std::env::var_os("SELVEDGE_BIN").is_none() {
+        command.env("SELVEDGE_BIN", child::built().join("selvedge"));
+    }
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()

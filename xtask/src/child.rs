@@ -25,6 +25,12 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command(&program, arguments)
 }
 
+/// Where cargo puts what it builds for development.
+pub fn built() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join("debug")
+}
+
 /// Runs it with our own output; an error says which command failed.
 pub fn run(mut command: Command) -> Result<(), String> {
     let shown = show(&command);

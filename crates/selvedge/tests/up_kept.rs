@@ -21,7 +21,7 @@ impl Up {
     fn start(file: &Path, data: &Path) -> Up {
         let (tell, told) = mpsc::sync_channel(1024);
         let options = UpOptions { source: Source::Files(vec![file.to_owned()]), ..UpOptions::default() };
-        let kept = KeptOptions { data: data.to_owned(), listen: ([127, 0, 0, 1], 0).into() };
+        let kept = KeptOptions { data: data.to_owned(), listen: ([127, 0, 0, 1], 0).into(), may_move: false };
         // The receiver may go before the last event comes.
         let listener = Arc::new(move |event| tell.send(event).unwrap_or(()));
         Up { kept: Kept::start(options, kept, listener).expect("it starts"), told }
@@ -117,7 +117,7 @@ fn two_of_them_cannot_share_a_folder() {
     let _first = Up::start(&file, &data);
 
     let options = UpOptions { source: Source::Files(vec![file]), ..UpOptions::default() };
-    let kept = KeptOptions { data, listen: ([127, 0, 0, 1], 0).into() };
+    let kept = KeptOptions { data, listen: ([127, 0, 0, 1], 0).into(), may_move: false };
     let refused = Kept::start(options, kept, Arc::new(|_| {})).err().expect("refused");
 
     assert!(refused.to_string().contains("another"), "{refused}");

@@ -31,14 +31,14 @@ pub fn compare(old: &Operation, new: &Operation, pairs: &mut Pairs<'_>, report: 
     }
 }
 
-/// The same parameter in another description: by name, that of a path by its position.
+/// The same parameter in another description: by name, that of a path by its position there, where it has one.
 fn counterpart<'o>(of: &Operation, parameter: &Parameter, others: &'o Operation) -> Option<&'o Parameter> {
     let same_name = |other: &str| match parameter.place {
         Place::Header => other.eq_ignore_ascii_case(&parameter.name),
         Place::Path | Place::Query | Place::Cookie => other == &*parameter.name,
     };
-    if parameter.place == Place::Path {
-        let position = of.template.parameters().position(|name| name == &*parameter.name)?;
+    let position = of.template.parameters().position(|name| name == &*parameter.name);
+    if let (Place::Path, Some(position)) = (parameter.place, position) {
         let name = others.template.parameters().nth(position)?;
         let of_path = |other: &&Parameter| other.place == Place::Path && &*other.name == name;
         return others.parameters.iter().find(of_path);

@@ -18,8 +18,9 @@ const SILENT_AFTER: i64 = 60;
 const KEPT_AFTER: i64 = 86_400;
 /// Seconds between two looks for books that are too old.
 const TIDY_EVERY: i64 = 600;
-/// How often a row is written anew that somebody else has changed meanwhile.
-const TRIES_MAX: usize = 64;
+/// How often a row is written anew that somebody else has changed meanwhile. Whoever wrote last need not read before it
+/// writes again, so that others lose many times in a row while it is asked without a pause.
+const TRIES_MAX: usize = 1024;
 
 /// What a gateway says of one quota.
 #[derive(Clone, Debug)]

@@ -198,6 +198,8 @@ impl<'t> Builder<'t> {
                 return Ok((Value::Object(map), lines));
             }
             let key_line = line_of(&span);
+            // In quotes it is a name like any other.
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if *text == "<<");
             let key = self.key(event, span)?;
             let (event, span) = self.must()?;
             self.at.push(Step::Field(key.as_deref().unwrap_or("?").into()));
@@ -205,7 +207,7 @@ impl<'t> Builder<'t> {
             inner.line = key_line;
             match key {
                 None => {}
-                Some(key) if key == "<<" => {
+                Some(_) if is_merge => {
                     self.fault(key_line, Problem::new("merges are not read").remedy("write the fields out"));
                 }
                 Some(key) if map.contains_key(&key) => {

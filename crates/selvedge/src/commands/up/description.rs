@@ -31,7 +31,7 @@ pub(super) fn run(
         Some(Listen::Off) => return Err(nothing_to_keep_for()),
         listen => listen.map_or(LISTEN, Listen::address),
     };
-    let kept = KeptOptions { data: data.clone(), listen };
+    let kept = KeptOptions { data: data.clone(), listen, may_move: false };
     let hush = Hush::default();
     let running =
         Kept::start(options, kept, hush.listener()).map_err(|error| kept_failure(error, arguments))?;

@@ -5,7 +5,7 @@ mod description;
 mod refused;
 mod told;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,15 +137,18 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         (None, Some(Listen::Off)) => run_files(options, &arguments, signals, began, example.as_ref()),
         (Some(_), Some(Listen::Off)) => Err(nothing_to_keep_for()),
         (Some(data), listen) => {
-            let kept = KeptOptions { data: data.clone(), listen: listen.map_or(LISTEN, Listen::address) };
+            let listen = listen.map_or(LISTEN, Listen::address);
+            let kept = KeptOptions { data: data.clone(), listen, may_move: false };
             run_kept(options, kept, None, &arguments, signals, began, example.as_ref())
         }
         (None, listen) => {
             let folder = Private::make().map_err(|error| {
                 Failure::machine(format!("cannot make a folder: {error}"), "name one with --data DIR")
             })?;
-            let listen = listen.map_or_else(free_unless_usual, Listen::address);
-            let kept = KeptOptions { data: folder.path().to_path_buf(), listen };
+            // Who named no address wants one that works.
+            let may_move = listen.is_none();
+            let listen = listen.map_or(LISTEN, Listen::address);
+            let kept = KeptOptions { data: folder.path().to_path_buf(), listen, may_move };
             run_kept(options, kept, Some(&folder), &arguments, signals, began, example.as_ref())
         }
     }
@@ -157,14 +160,6 @@ impl Listen {
             Listen::At(address) => address,
             Listen::Off => LISTEN,
         }
-    }
-}
-
-/// The usual address, or any port when another process has it: who named no address wants one that works.
-fn free_unless_usual() -> SocketAddr {
-    match TcpListener::bind(LISTEN) {
-        Ok(_) => LISTEN,
-        Err(_) => SocketAddr::new(LISTEN.ip(), 0),
     }
 }
 
