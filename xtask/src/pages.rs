@@ -61,8 +61,8 @@ fn table(name: &str) -> Result<String, String> {
     child::read(child::command(&child::built().join("examples/pages").to_string_lossy(), &[name]))
 }
 
-/// Builds what writes pages: out of the whole workspace, so that libraries get the features that they have in tests, and
-/// are not built once more.
+/// Builds what writes pages: out of the whole workspace, so that libraries get the features that they have in tests,
+/// and are not built once more.
 fn build() -> Result<(), String> {
     let arguments = ["build", "--quiet", "--workspace", "--bin", "selvedge", "--example", "pages"];
     child::run(child::cargo(&arguments))

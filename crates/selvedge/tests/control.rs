@@ -30,6 +30,7 @@ impl Plane {
             data: data.to_owned(),
             database: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            may_move: false,
             names: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             clock: Clock::system(),

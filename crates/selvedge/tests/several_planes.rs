@@ -92,6 +92,7 @@ impl Plane {
             data: data.clone(),
             database: Some(database.to_owned()),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            may_move: false,
             names: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             clock: Clock::system(),

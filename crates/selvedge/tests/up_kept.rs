@@ -123,3 +123,27 @@ fn two_of_them_cannot_share_a_folder() {
     assert!(refused.to_string().contains("another"), "{refused}");
     answers(address, "one");
 }
+
+#[test]
+fn who_named_no_address_gets_another_port_where_somebody_has_the_usual_one() {
+    let (one, address) = (echo("one"), free_address());
+    let root = tempfile::tempdir().expect("a directory");
+    let file = root.path().join("gateway.yaml");
+    replace(&file, &yaml(address, one.address()));
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let listen = taken.local_addr().expect("an address");
+    let start = |data: &str, may_move| {
+        let options = UpOptions { source: Source::Files(vec![file.clone()]), ..UpOptions::default() };
+        let kept = KeptOptions { data: root.path().join(data), listen, may_move };
+        Kept::start(options, kept, Arc::new(|_| {}))
+    };
+
+    let refused = start("named", false).err().expect("refused");
+    let kept = start("private", true).expect("it starts");
+
+    assert!(refused.to_string().contains("Address already in use"), "{refused}");
+    let reachable: SocketAddr = kept.server().reachable().to_string().parse().expect("an address");
+    assert_ne!(reachable.port(), listen.port());
+    answers(address, "one");
+    kept.stop();
+}

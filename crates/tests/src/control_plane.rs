@@ -94,6 +94,7 @@ async fn serve(data: &Path, listen: SocketAddr) -> Server {
             data: data.to_owned(),
             database: None,
             listen,
+            may_move: false,
             names: Vec::new(),
             bind: Ipv4Addr::LOCALHOST.into(),
             clock: Clock::system(),

@@ -7,6 +7,7 @@ mod judge;
 mod open;
 mod proxies_door;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct ServerOptions {
     pub database: Option<String>,
     /// Where the API, the proxies' streams and the pages are served. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether any other port will do where somebody else has this one.
+    pub may_move: bool,
     /// Names and addresses by which clients reach it, besides those of this machine.
     pub names: Vec<String>,
     /// Where Gateways listen that name no address, for the addresses in their status.
@@ -89,7 +92,7 @@ pub struct Server {
 /// # Errors
 /// When its store, its files or its address cannot be used.
 pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
-    let ServerOptions { data, database, listen, names, bind, clock, mut beside } = options;
+    let ServerOptions { data, database, listen, may_move, names, bind, clock, mut beside } = options;
     let opened = open::open(&data, database.as_deref()).await?;
     let home = Home::open(&data, clock.now())?;
     let world = World::open(opened.store).await.map_err(OpenError::Store)?;
@@ -133,7 +136,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         told: Some(told),
         members: Some(Arc::new(ca::Trust::new(Arc::clone(&world)))),
     };
-    let api = api::serve(Arc::clone(&world), api).await?;
+    let api = serve(&world, api, may_move).await?;
     let server = format!("https://{}", reachable(api.address()));
     let kubeconfig = home.write_admin_kubeconfig(&server)?;
     let gateway_token = home.write_gateway_token()?;
@@ -157,6 +160,17 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let judged = judging.judged;
     let set_aside = opened.set_aside;
     Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
+}
+
+/// Serves the API at its address or, where that is taken and another will do, at any port.
+async fn serve(world: &Arc<World>, options: api::Options, may_move: bool) -> Result<Api, api::StartError> {
+    match api::serve(Arc::clone(world), options.clone()).await {
+        Err(api::StartError::Listen { fault, .. }) if may_move && fault.kind() == ErrorKind::AddrInUse => {
+            let listen = SocketAddr::new(options.listen.ip(), 0);
+            api::serve(Arc::clone(world), api::Options { listen, ..options }).await
+        }
+        served => served,
+    }
 }
 
 /// Wakes whoever is to look whenever proxies have reported.

@@ -54,6 +54,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         data: arguments.data.clone(),
         database: arguments.database.clone(),
         listen: arguments.listen,
+        may_move: false,
         names: arguments.names.clone(),
         bind: arguments.bind,
         clock: Clock::system(),

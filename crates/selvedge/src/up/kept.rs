@@ -4,14 +4,12 @@
 //! control` and `selvedge gateway`, joined over loopback as over any network: there is no back door, so what works
 //! here works when they are taken apart.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use control::api;
 use control::apply::Applier;
 use control::clock::Clock;
 use control::declare::{DeclareError, Declared};
@@ -130,7 +128,17 @@ impl Kept {
         let clock = Clock::system();
         let runtime = runtime()?;
         let usage = kept.data.join(USAGE);
-        let server = serve(&runtime, options.bind, kept, &clock)?;
+        let server = ServerOptions {
+            data: kept.data,
+            database: None,
+            listen: kept.listen,
+            may_move: kept.may_move,
+            names: Vec::new(),
+            bind: options.bind,
+            clock: clock.clone(),
+            beside: vec![console::pages(clock.clone())],
+        };
+        let server = runtime.block_on(server::start(server))?;
         let files =
             Arc::new(Mutex::new(Files::new(&options.source, Declared::new(server.world().clone(), clock))));
         let first = match &options.source {
@@ -287,30 +295,6 @@ fn runtime() -> Result<Runtime, KeptError> {
         .enable_all()
         .build();
     built.map_err(|error| KeptError::Machine(format!("cannot start threads: {error}")))
-}
-
-/// The control plane, at its address or, where that is taken and another will do, at any port.
-fn serve(runtime: &Runtime, bind: IpAddr, kept: KeptOptions, clock: &Clock) -> Result<Server, KeptError> {
-    let start = |listen| {
-        let options = ServerOptions {
-            data: kept.data.clone(),
-            database: None,
-            listen,
-            names: Vec::new(),
-            bind,
-            clock: clock.clone(),
-            beside: vec![console::pages(clock.clone())],
-        };
-        runtime.block_on(server::start(options))
-    };
-    match start(kept.listen) {
-        Err(server::StartError::Api(api::StartError::Listen { fault, .. }))
-            if kept.may_move && fault.kind() == io::ErrorKind::AddrInUse =>
-        {
-            Ok(start(SocketAddr::new(kept.listen.ip(), 0))?)
-        }
-        started => Ok(started?),
-    }
 }
 
 /// The gateway, and the epochs that it puts into use.

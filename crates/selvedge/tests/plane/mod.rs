@@ -113,6 +113,7 @@ async fn serve(data: &Path) -> Server {
         data: data.to_owned(),
         database: None,
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        may_move: false,
         names: Vec::new(),
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         clock: Clock::system(),
