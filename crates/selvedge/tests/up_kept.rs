@@ -2,11 +2,14 @@
 //!
 //! No test of this file starts a process, see `up.rs`.
 
+#![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
+
 mod scene;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 use scene::{PATIENCE, echo, free_address, get, yaml};
 use selvedge::up::kept::{Kept, KeptEvent, KeptOptions};
@@ -55,10 +58,16 @@ fn replace(file: &Path, text: &str) {
     std::fs::rename(new, file).expect("a rename");
 }
 
+/// Waits until a service answers: what was applied last may have been the statuses of the edit before.
 fn answers(address: SocketAddr, name: &str) {
-    let (status, body) = get(address, "GET / HTTP/1.1\r\nHost: a.example");
-    assert_eq!(status, 200, "{body}");
-    assert!(body.contains(&format!("\"name\":\"{name}\"")), "{body}");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (status, body) = get(address, "GET / HTTP/1.1\r\nHost: a.example");
+        if status == 200 && body.contains(&format!("\"name\":\"{name}\"")) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{status} {body}");
+    }
 }
 
 #[test]

@@ -306,6 +306,7 @@ impl State {
             forget(&mut self.having, &mut self.names, node, id);
         }
         for node in moved.entered.iter().filter(|node| shared.closure.has(node)) {
+            self.names.get_mut().keep(node);
             self.having.entry(node.clone()).or_default().insert(id);
         }
         let current = shared.current.borrow().clone();

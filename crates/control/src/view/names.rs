@@ -23,6 +23,13 @@ impl Names {
         fresh
     }
 
+    /// A view has this copy for good. Another view may have let go of the node while this one was taking it in.
+    pub(super) fn keep(&mut self, node: &Arc<Node>) {
+        if !self.0.contains(node) {
+            self.0.insert(Arc::clone(node));
+        }
+    }
+
     /// No view has a node any more. Who still holds a copy may go on with it.
     pub(super) fn forget(&mut self, node: &Node) {
         self.0.remove(node);
