@@ -122,6 +122,9 @@ limits! {
     QUOTA_LATE_SECONDS: u32 = 3_600,                 "seconds",      "what was spent in a period that is over for so long, and could not be told, is forgotten";
     QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
+    SHARED_PARTIES_MAX: usize = 1 << 16,             "callers",      "further callers of rates that several gateways give together have an even part of them here";
+    SHARED_PARTIES_WAITING_MAX: usize = 1 << 12,     "callers",      "a caller that comes while so many new ones wait has an even part until it comes again";
+    SHARE_KEPT_SECONDS: u64 = 10,                    "seconds",      "a gateway that was told no shares for so long gives an even part of each rate that it gives together with others";
     METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
     METER_NAMES_BYTES_MAX: usize = 8 * 1024 * KIB,   "bytes of names of what was called since the start", "all operations that a subscription calls are counted together, at last all subscriptions, as others";
     METER_CALLS_MAX: usize = 1 << 16,                "operations of subscriptions a worker", "where they are counted is looked up anew, by name";

@@ -86,6 +86,7 @@ pub struct Proxy {
     shown: Arc<Shown>,
     writer: Writer,
     exporter: Exporter,
+    parties: Arc<Parties>,
     quotas: Arc<Quotas>,
     settling: Arc<Notify>,
     drain: Duration,
@@ -184,12 +185,18 @@ impl Proxy {
             shown,
             writer,
             exporter,
+            parties,
             quotas,
             settling,
             drain: options.drain,
             meters,
             left: Mutex::new(opened.left),
         })
+    }
+
+    /// What its limited callers have been given.
+    pub(crate) fn parties(&self) -> &Arc<Parties> {
+        &self.parties
     }
 
     /// What it was lent of quotas.

@@ -8,10 +8,10 @@ use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse
 use tokio::sync::Mutex;
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Code, Request, Status};
-use tonic_prost::ProstCodec;
+use tonic::{Code, Status};
 
 use super::outbox::Outbox;
+use crate::call::call;
 use crate::config::Wire;
 use crate::limits::USAGE_SHIP_SECONDS;
 use crate::proxy::Proxy;
@@ -155,24 +155,4 @@ impl Shipping {
             }
         }
     }
-}
-
-async fn call<Asked, Answer>(
-    caller: &mut Grpc<Wire>,
-    bearer: Option<&MetadataValue<Ascii>>,
-    path: &'static str,
-    asked: Asked,
-) -> Result<Answer, Status>
-where
-    Asked: prost::Message + 'static,
-    Answer: prost::Message + Default + 'static,
-{
-    let mut request = Request::new(asked);
-    if let Some(bearer) = bearer {
-        request.metadata_mut().insert("authorization", bearer.clone());
-    }
-    caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = http::uri::PathAndQuery::from_static(path);
-    let codec: ProstCodec<Asked, Answer> = ProstCodec::default();
-    Ok(caller.unary(request, path, codec).await?.into_inner())
 }
