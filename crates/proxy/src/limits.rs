@@ -115,6 +115,7 @@ limits! {
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
     QUOTA_ACCOUNTS_MAX: usize = 1 << 18,             "quotas of subscriptions", "what a plan says of the time when nobody can be asked holds for further ones";
+    QUOTA_ACCOUNTS_KEPT_MAX: usize = 1 << 13,        "quotas of subscriptions", "what was lent of further ones stays held for its period when the gateway is killed";
     QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
     QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
     QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";

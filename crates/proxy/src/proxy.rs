@@ -143,9 +143,9 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
-        let quotas = Arc::<Quotas>::default();
         let opened = open_meters(options.usage.as_deref(), count)?;
         let meters = Arc::new(opened.current);
+        let quotas = Arc::new(Quotas::of(options.usage.as_deref(), meters.boot()));
         let introspector = Introspector::default();
         let workers = metrics
             .iter()

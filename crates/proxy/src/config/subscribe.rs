@@ -165,8 +165,8 @@ impl Subscription {
         let borrowing = Borrowing::new(quotas.clone(), clock, asks.clone());
         let customers =
             customers::Following::begin(proxy, &progress, clock, asks.clone(), options.cache.as_deref())?;
-        let sharing = Sharing::new(proxy.parties().clone(), clock, asks);
-        let usage = usage::Shipping::of(proxy, &options.name);
+        let sharing = Sharing::new(proxy.parties().clone(), clock, asks.clone());
+        let usage = usage::Shipping::of(proxy, asks);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = tls(&options);

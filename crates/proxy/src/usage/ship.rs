@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::limits::QUOTAS_ASKED_MAX;
+use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
 use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
 use tokio::sync::Mutex;
 use tonic::client::Grpc;
@@ -16,6 +18,7 @@ use crate::config::Wire;
 use crate::limits::USAGE_SHIP_SECONDS;
 use crate::proxy::Proxy;
 use crate::state::meters::Meters;
+use crate::state::quotas::Left;
 
 /// After how many shipments is looked whether somebody else has left something behind.
 const LOOK_EVERY: u64 = 30;
@@ -24,6 +27,7 @@ const LOOK_EVERY: u64 = 30;
 #[derive(Clone)]
 pub(crate) struct Shipping {
     node: Arc<str>,
+    serves: Vec<String>,
     /// In the memory of this process only: a copy of its disk cannot go on where it is.
     session: Bytes,
     current: Arc<Meters>,
@@ -44,12 +48,13 @@ fn boxed(meters: Meters) -> (Meters, Outbox) {
 impl Shipping {
     /// Everything that a proxy counts, and what earlier starts have left behind.
     #[must_use]
-    pub fn of(proxy: &Proxy, node: &str) -> Shipping {
+    pub fn of(proxy: &Proxy, (node, serves): (String, Vec<String>)) -> Shipping {
         let (current, left) = proxy.meters();
         let left = left.into_iter().map(boxed).collect();
         let boxes = Boxes { current: Outbox::new(&current, false), left };
         Shipping {
             node: node.into(),
+            serves,
             session: Bytes::copy_from_slice(&identity::random()),
             current,
             boxes: Arc::new(Mutex::new(boxes)),
@@ -118,7 +123,31 @@ impl Shipping {
         outbox: &mut Outbox,
     ) -> Result<(), Status> {
         self.register(caller, bearer, meters, true).await?;
+        // From here on nobody counts under that number any more, so what it was lent can be settled.
+        if let Some(left) = meters.path().and_then(|path| Left::beside(path, meters.boot())) {
+            self.settle(caller, bearer, &left).await?;
+            left.remove();
+        }
         self.ship(caller, bearer, meters, outbox).await
+    }
+
+    /// Tells the last totals of quotas of an earlier start, so that what it had not spent can be lent again.
+    async fn settle(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        left: &Left,
+    ) -> Result<(), Status> {
+        for asks in left.asks().chunks(QUOTAS_ASKED_MAX) {
+            let request = QuotasRequest {
+                node: self.node.to_string(),
+                boot: Bytes::copy_from_slice(&self.current.boot().0.to_be_bytes()),
+                serves: self.serves.clone(),
+                asks: asks.to_vec(),
+            };
+            let _known: QuotasResponse = call(caller, bearer, QUOTAS_PATH, request).await?;
+        }
+        Ok(())
     }
 
     async fn register(
