@@ -24,6 +24,7 @@ pub mod proxies;
 pub mod quotas;
 pub mod reconcile;
 pub mod server;
+pub mod shares;
 pub mod snapshot;
 pub mod sources;
 mod stamp;

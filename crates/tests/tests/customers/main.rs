@@ -4,6 +4,8 @@
 mod products;
 mod quotas;
 mod quotas_in_time;
+mod rates;
+mod rates_in_time;
 mod usage;
 
 use std::path::PathBuf;
