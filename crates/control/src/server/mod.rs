@@ -4,6 +4,7 @@
 //! is the only order there is. `selvedge control` and `selvedge up` add a terminal.
 
 mod judge;
+mod proofs;
 mod open;
 mod proxies_door;
 

@@ -14,6 +14,7 @@ mod ends;
 mod lowering;
 mod offers;
 mod selector;
+mod shims;
 mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,6 +33,7 @@ use described::{Described, Descriptions};
 use offers::{Offer, Offers, UsualCredentials};
 
 pub(super) use lowering::{Lowered, LoweredRule};
+pub use shims::ShimInUse;
 
 /// Stable numbers of operations, by version and key.
 type OperationSlots = Slots<(Arc<str>, Arc<str>)>;
@@ -45,6 +47,7 @@ pub(super) struct ApiBook {
     usual: UsualCredentials,
     slots: OperationSlots,
     statuses: Vec<(Arc<Resource>, ObjectStatus)>,
+    shims: Arc<[ShimInUse]>,
 }
 
 /// One version as it was lowered last.
@@ -169,6 +172,7 @@ impl ApiBook {
         }
         self.descriptions.keep(resources);
         self.statuses = statuses::all(self, resources);
+        self.shims = shims::all(self, resources);
         changes
     }
 
@@ -209,6 +213,11 @@ impl ApiBook {
         &self.usual.0
     }
 
+    /// Shims that carry traffic.
+    pub(super) fn shims(&self) -> &Arc<[ShimInUse]> {
+        &self.shims
+    }
+
     /// What became of revisions, bindings, products and plans.
     pub(super) fn statuses(&self) -> impl Iterator<Item = (Arc<Resource>, ObjectStatus)> + '_ {
         self.statuses.iter().cloned()
@@ -216,6 +225,11 @@ impl ApiBook {
 
     /// The operations of a version, as far as its current revision can be read.
     fn operations(&self, version: &Resource) -> Option<&Described> {
+        self.described(version).map(|described| &**described)
+    }
+
+    /// The same, to be kept.
+    fn described(&self, version: &Resource) -> Option<&Arc<Described>> {
         Some(&self.versions.get(&version.key)?.good.as_ref()?.described)
     }
 }
