@@ -66,8 +66,16 @@ fn whatever_is_mechanical_about_a_body_is_found_both_ways() {
     let number = || json!({ "type": "integer", "minimum": 1, "maximum": 999 });
     let digits = || json!({ "type": "string", "pattern": "^[1-9][0-9]{0,2}$" });
     for (name, one, other) in [
-        ("another notation", object(json!({ "pageSize": number() })), object(json!({ "page_size": number() }))),
-        ("another name", object(json!({ "a": text(), "n": number() })), object(json!({ "b": text(), "n": number() }))),
+        (
+            "another notation",
+            object(json!({ "pageSize": number() })),
+            object(json!({ "page_size": number() })),
+        ),
+        (
+            "another name",
+            object(json!({ "a": text(), "n": number() })),
+            object(json!({ "b": text(), "n": number() })),
+        ),
         ("another type", object(json!({ "id": digits() })), object(json!({ "id": number() }))),
         (
             "other words for choices",
@@ -79,7 +87,11 @@ fn whatever_is_mechanical_about_a_body_is_found_both_ways() {
             object(json!({ "id": number(), "ownerName": text() })),
             object(json!({ "id": number(), "owner": object(json!({ "name": text() })) })),
         ),
-        ("an envelope", object(json!({ "id": number() })), object(json!({ "data": object(json!({ "id": number() })) }))),
+        (
+            "an envelope",
+            object(json!({ "id": number() })),
+            object(json!({ "data": object(json!({ "id": number() })) })),
+        ),
         (
             "a list in an envelope",
             json!({ "type": "array", "items": object(json!({ "petName": text() })) }),
@@ -97,7 +109,8 @@ fn whatever_is_mechanical_about_a_body_is_found_both_ways() {
         ),
     ] {
         for (one, other) in [(&one, &other), (&other, &one)] {
-            let of = |body: &Value| described(("post", "/things"), json!([]), Some(body.clone()), body.clone());
+            let of =
+                |body: &Value| described(("post", "/things"), json!([]), Some(body.clone()), body.clone());
 
             let (found, failed) = suggested(&of(one), &of(other));
 
@@ -111,25 +124,48 @@ fn whatever_is_mechanical_about_a_body_is_found_both_ways() {
 
 #[test]
 fn parameters_are_followed_from_path_to_query_and_head() {
-    let parameter = |place: &str, name: &str, required: bool| {
-        json!({ "name": name, "in": place, "required": required, "schema": { "type": "string", "pattern": "^[a-z]{1,9}$" } })
-    };
+    let parameter = |place: &str, name: &str, required: bool| json!({ "name": name, "in": place, "required": required, "schema": { "type": "string", "pattern": "^[a-z]{1,9}$" } });
     let answer = object(json!({ "id": { "type": "integer" } }));
     for (old, new) in [
         (
-            described(("get", "/teams/{team}/pets"), json!([parameter("path", "team", true)]), None, answer.clone()),
+            described(
+                ("get", "/teams/{team}/pets"),
+                json!([parameter("path", "team", true)]),
+                None,
+                answer.clone(),
+            ),
             described(("get", "/pets"), json!([parameter("query", "team", true)]), None, answer.clone()),
         ),
         (
             described(("get", "/pets"), json!([parameter("query", "team", true)]), None, answer.clone()),
-            described(("get", "/teams/{team}/pets"), json!([parameter("path", "team", true)]), None, answer.clone()),
+            described(
+                ("get", "/teams/{team}/pets"),
+                json!([parameter("path", "team", true)]),
+                None,
+                answer.clone(),
+            ),
         ),
         (
-            described(("get", "/pets"), json!([parameter("query", "page_token", false)]), None, answer.clone()),
-            described(("get", "/animals"), json!([parameter("header", "Page-Token", false)]), None, answer.clone()),
+            described(
+                ("get", "/pets"),
+                json!([parameter("query", "page_token", false)]),
+                None,
+                answer.clone(),
+            ),
+            described(
+                ("get", "/animals"),
+                json!([parameter("header", "Page-Token", false)]),
+                None,
+                answer.clone(),
+            ),
         ),
         (
-            described(("get", "/pets/{petId}"), json!([parameter("path", "petId", true)]), None, answer.clone()),
+            described(
+                ("get", "/pets/{petId}"),
+                json!([parameter("path", "petId", true)]),
+                None,
+                answer.clone(),
+            ),
             described(("get", "/v2/pets/{id}"), json!([parameter("path", "id", true)]), None, answer.clone()),
         ),
     ] {
@@ -152,7 +188,11 @@ fn what_no_step_can_do_is_told() {
         assert!(all.iter().any(|one| one.contains(part)), "{part} in {all:#?}");
     }
 
-    let (old, new) = (read(&of("/a", &one)), read(&described(("get", "/other/{id}/thing"), json!([]), None, one)));
+    let (old, new) =
+        (read(&of("/a", &one)), read(&described(("get", "/other/{id}/thing"), json!([]), None, one)));
     let found = suggest("v2", &old.operations, &new.operations);
-    assert_eq!(told(&found), ["not done: POST /a: the new version has nothing like it; a shim cannot make it up"]);
+    assert_eq!(
+        told(&found),
+        ["not done: POST /a: the new version has nothing like it; a shim cannot make it up"]
+    );
 }

@@ -4,8 +4,8 @@
 //! is the only order there is. `selvedge control` and `selvedge up` add a terminal.
 
 mod judge;
-mod proofs;
 mod open;
+mod proofs;
 mod proxies_door;
 
 use std::io::ErrorKind;

@@ -96,7 +96,11 @@ spec:
             "{{ api: pets, label: v1, {life}, revision: one-{way}, parentRefs: [{{ name: edge }}], basePath: /{way}, selector: {selector} }}"
         );
         yaml.push_str(&object("APIVersion", &version, &spec));
-        yaml.push_str(&object("APIBinding", &version, &format!("{{ version: {version}, default: {target} }}")));
+        yaml.push_str(&object(
+            "APIBinding",
+            &version,
+            &format!("{{ version: {version}, default: {target} }}"),
+        ));
     }
     yaml
 }
@@ -132,7 +136,13 @@ fn calls(address: SocketAddr, (way, _, base): (&str, &str, &str)) -> Vec<(String
 }
 
 /// One call: its status, who has served it, and its body.
-fn call(address: SocketAddr, (way, base): (&str, &str), method: &str, path: &str, body: &str) -> (u16, String, String) {
+fn call(
+    address: SocketAddr,
+    (way, base): (&str, &str),
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (u16, String, String) {
     let mut target = format!("{base}{path}");
     if way == "query" {
         target.push_str(if path.contains('?') { "&version=1" } else { "?version=1" });
@@ -197,12 +207,16 @@ fn clients_of_version_1_get_the_same_from_a_service_that_speaks_version_2_until_
     while ask(address, "GET / HTTP/1.1\r\nHost: a").is_err() {
         assert!(began.elapsed() < PATIENCE, "nobody listens");
     }
-    until(address, "served by version 1", |status, head, _| status == 200 && head.contains("x-served-by: v1"));
+    until(address, "served by version 1", |status, head, _| {
+        status == 200 && head.contains("x-served-by: v1")
+    });
     let before: Vec<_> = WAYS.iter().map(|way| calls(address, *way)).collect();
     assert_eq!(before[0][5].1, 404, "{before:#?}");
 
     write(live, &shimmed);
-    until(address, "served by version 2", |status, head, _| status == 200 && head.contains("x-served-by: v2"));
+    until(address, "served by version 2", |status, head, _| {
+        status == 200 && head.contains("x-served-by: v2")
+    });
     let after: Vec<_> = WAYS.iter().map(|way| calls(address, *way)).collect();
     for ((way, _, _), (before, after)) in WAYS.iter().zip(before.iter().zip(&after)) {
         assert_eq!(before, after, "{way}");
@@ -223,11 +237,17 @@ fn clients_of_version_1_get_the_same_from_a_service_that_speaks_version_2_until_
     let ending = "deprecatedAt: 2026-12-01T00:00:00Z, sunset: 2027-06-01T00:00:00Z, successor: pets-v2";
     write(&format!("state: Deprecated, {ending}"), &shimmed);
     until(address, "deprecated", |status, head, _| {
-        let told = ["deprecation: @1796083200", "sunset: tue, 01 jun 2027 00:00:00 gmt", "rel=\"successor-version\""];
+        let told = [
+            "deprecation: @1796083200",
+            "sunset: tue, 01 jun 2027 00:00:00 gmt",
+            "rel=\"successor-version\"",
+        ];
         status == 200 && head.contains("x-served-by: v2") && told.iter().all(|field| head.contains(field))
     });
     write(&format!("state: Retired, {ending}"), &shimmed);
     until(address, "gone", |status, head, body| {
-        status == 410 && head.contains("rel=\"successor-version\"") && body.contains("\"successor\":\"/pets/v2\"")
+        status == 410
+            && head.contains("rel=\"successor-version\"")
+            && body.contains("\"successor\":\"/pets/v2\"")
     });
 }

@@ -50,7 +50,8 @@ impl Answers {
                     let (steps, told) =
                         bodies::steps((&new.schemas, from), (&old.schemas, to), Direction::Answer);
                     changed.body = steps;
-                    let told = told.into_iter().map(|one| (format!("{at} {}", one.at), one.what, one.is_guess));
+                    let told =
+                        told.into_iter().map(|one| (format!("{at} {}", one.at), one.what, one.is_guess));
                     self.told.extend(told);
                 }
             }
@@ -74,7 +75,8 @@ impl Answers {
 
     fn headers(&mut self, old: &Response, new: &Response, at: &str) -> FieldTransform {
         let mut changes = FieldTransform::default();
-        let is_there = |name: &str, all: &Response| all.headers.iter().any(|one| one.name.eq_ignore_ascii_case(name));
+        let is_there =
+            |name: &str, all: &Response| all.headers.iter().any(|one| one.name.eq_ignore_ascii_case(name));
         for header in old.headers.iter().filter(|one| !is_there(&one.name, new)) {
             let free = new.headers.iter().filter(|one| !is_there(&one.name, old));
             let best = free.max_by_key(|one| likeness(&one.name, &header.name));

@@ -113,8 +113,9 @@ impl<'s> Mapping<'s> {
     }
 
     fn views(&mut self, was: &View<'s>, now: &View<'s>, at: &str) {
-        let has_branches =
-            |view: &View<'_>| view.parts.iter().any(|part| !part.any_of.is_empty() || !part.one_of.is_empty());
+        let has_branches = |view: &View<'_>| {
+            view.parts.iter().any(|part| !part.any_of.is_empty() || !part.one_of.is_empty())
+        };
         if has_branches(was) || has_branches(now) {
             return self.cannot(at, "is one of several schemas, and steps cannot tell which");
         }
@@ -156,7 +157,8 @@ impl<'s> Mapping<'s> {
             (Type::Integer, Type::Number) => return,
             (before, after) if before == after => return,
             (before, after) => {
-                return self.cannot(at, format!("is of the type {}, and must be {}", before.word(), after.word()));
+                return self
+                    .cannot(at, format!("is of the type {}, and must be {}", before.word(), after.word()));
             }
         };
         self.steps.push(BodyStep::Type { at: at.into(), to });

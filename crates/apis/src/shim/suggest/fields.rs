@@ -99,7 +99,9 @@ impl Fields {
                 }
             }
         }
-        let path = new.template.filled(|name| names.get(name).map_or_else(String::new, |name| format!("{{{name}}}")));
+        let path = new
+            .template
+            .filled(|name| names.get(name).map_or_else(String::new, |name| format!("{{{name}}}")));
         let is_other = old.method != new.method
             || old.template.erased() != new.template.erased()
             || *path != *old.template.as_str();
@@ -159,10 +161,13 @@ impl Fields {
         new: &'o Operation,
     ) -> Option<(&'o Parameter, u32)> {
         let free = || {
-            let is_filled = |one: &&Parameter| !self.filled.iter().any(|(place, name)| *place == one.place && *name == one.name);
+            let is_filled = |one: &&Parameter| {
+                !self.filled.iter().any(|(place, name)| *place == one.place && *name == one.name)
+            };
             outside(new).filter(|one| counterpart(one, old).is_none()).filter(is_filled)
         };
-        let scored = free().map(|one| (one, likeness(&parameter.name, &one.name), one.place == parameter.place));
+        let scored =
+            free().map(|one| (one, likeness(&parameter.name, &one.name), one.place == parameter.place));
         let best = scored.max_by_key(|(_, points, is_here)| (*points, *is_here));
         if let Some((found, points, _)) = best.filter(|(_, points, _)| *points >= ALIKE) {
             return Some((found, points));
@@ -180,7 +185,8 @@ impl Fields {
     fn defaults(&mut self, old: &Operation, new: &Operation) {
         for parameter in outside(new).filter(|one| one.required) {
             let is_sent = |known: &&Parameter| known.required;
-            if counterpart(parameter, old).filter(is_sent).is_some() || self.is_always_filled(parameter, old) {
+            if counterpart(parameter, old).filter(is_sent).is_some() || self.is_always_filled(parameter, old)
+            {
                 continue;
             }
             let at = format!("{} parameter {}", parameter.place, parameter.name);

@@ -79,8 +79,12 @@ pub fn suggest(version: &str, old: &[Arc<Operation>], new: &[Arc<Operation>]) ->
 
 impl Suggestion {
     fn doubt(&mut self, operation: &Operation, place: &str, what: &str, is_guess: bool) {
-        let doubt =
-            Doubt { operation: operation.key.clone(), place: place.to_owned(), what: what.to_owned(), is_guess };
+        let doubt = Doubt {
+            operation: operation.key.clone(),
+            place: place.to_owned(),
+            what: what.to_owned(),
+            is_guess,
+        };
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }

@@ -23,8 +23,10 @@ impl<'s> Mapping<'s> {
             return self.map(&was.additional(), &now.additional(), &format!("{at}/*"));
         }
         let named = |all: &[Member<'_>], name: &str| all.iter().any(|(known, _)| *known == name);
-        let mut free_old: Vec<Member<'s>> = old.iter().filter(|(name, _)| !named(&new, name)).cloned().collect();
-        let mut free_new: Vec<Member<'s>> = new.iter().filter(|(name, _)| !named(&old, name)).cloned().collect();
+        let mut free_old: Vec<Member<'s>> =
+            old.iter().filter(|(name, _)| !named(&new, name)).cloned().collect();
+        let mut free_new: Vec<Member<'s>> =
+            new.iter().filter(|(name, _)| !named(&old, name)).cloned().collect();
         if old.len() == free_old.len() && self.envelope((was, &free_old), (now, &free_new), at) {
             return;
         }
@@ -106,7 +108,9 @@ impl<'s> Mapping<'s> {
         };
         free_old.retain(|(name, ids)| {
             let down = beneath.iter().filter(|one| is_free(one, &above)).find(|one| is_of(one, name));
-            let Some((outer, own, others)) = down.filter(|_| !new.iter().any(|(known, _)| is_same(known, name))) else {
+            let Some((outer, own, others)) =
+                down.filter(|_| !new.iter().any(|(known, _)| is_same(known, name)))
+            else {
                 return true;
             };
             go(self, below(at, name), below(&below(at, outer), own), (ids, others));
@@ -114,7 +118,8 @@ impl<'s> Mapping<'s> {
         });
         free_new.retain(|(name, others)| {
             let up = above.iter().filter(|one| is_free(one, &beneath)).find(|one| is_of(one, name));
-            let Some((outer, own, ids)) = up.filter(|_| !old.iter().any(|(known, _)| is_same(known, name))) else {
+            let Some((outer, own, ids)) = up.filter(|_| !old.iter().any(|(known, _)| is_same(known, name)))
+            else {
                 return true;
             };
             go(self, below(&below(at, outer), own), below(at, name), (ids, others));
@@ -167,8 +172,13 @@ impl<'s> Mapping<'s> {
         points += match (was.choices(), now.choices()) {
             (Some(left), Some(right)) => {
                 let text = |value: &serde_json::Value| value.as_str().map(plain);
-                let is_known = |value: &&&serde_json::Value| right.iter().any(|known| text(known) == text(value));
-                if left.iter().filter(|value| text(value).is_some()).any(|value| is_known(&value)) { 25 } else { -10 }
+                let is_known =
+                    |value: &&&serde_json::Value| right.iter().any(|known| text(known) == text(value));
+                if left.iter().filter(|value| text(value).is_some()).any(|value| is_known(&value)) {
+                    25
+                } else {
+                    -10
+                }
             }
             (None, None) => 5,
             (Some(_), None) | (None, Some(_)) => -15,
@@ -223,7 +233,8 @@ fn around<'s>(schemas: &'s Schemas, one: &[Member<'s>], other: &[Member<'s>]) ->
     let fits = |(_, ids): &&Member<'s>| {
         let view = View::together(schemas, ids);
         let names = view.properties();
-        let common = other.iter().filter(|(name, _)| names.iter().any(|(known, _)| is_same(known, name))).count();
+        let common =
+            other.iter().filter(|(name, _)| names.iter().any(|(known, _)| is_same(known, name))).count();
         kind(&view) == Some(Type::Object) && common > 0 && 2 * common >= names.len().min(other.len())
     };
     one.iter().find(fits).cloned()

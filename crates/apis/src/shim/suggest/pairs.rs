@@ -26,12 +26,17 @@ pub struct Pair<'o> {
 }
 
 /// Every operation of the old version with its counterpart, if there is one, in their order.
-pub fn pairs<'o>(old: &'o [Arc<Operation>], new: &'o [Arc<Operation>]) -> Vec<(&'o Operation, Option<Pair<'o>>)> {
+pub fn pairs<'o>(
+    old: &'o [Arc<Operation>],
+    new: &'o [Arc<Operation>],
+) -> Vec<(&'o Operation, Option<Pair<'o>>)> {
     let same = |one: &Operation, others: &'o [Arc<Operation>]| {
         others.iter().map(|other| &**other).find(|other| other.key == one.key)
     };
-    let free_old: Vec<&Operation> = old.iter().map(|one| &**one).filter(|one| same(one, new).is_none()).collect();
-    let free_new: Vec<&Operation> = new.iter().map(|one| &**one).filter(|one| same(one, old).is_none()).collect();
+    let free_old: Vec<&Operation> =
+        old.iter().map(|one| &**one).filter(|one| same(one, new).is_none()).collect();
+    let free_new: Vec<&Operation> =
+        new.iter().map(|one| &**one).filter(|one| same(one, old).is_none()).collect();
     let guessed = guessed(&free_old, &free_new);
     old.iter()
         .map(|one| {
@@ -45,7 +50,8 @@ pub fn pairs<'o>(old: &'o [Arc<Operation>], new: &'o [Arc<Operation>]) -> Vec<(&
 
 /// The best pairs first; nobody is in two.
 fn guessed<'o>(old: &[&'o Operation], new: &[&'o Operation]) -> Vec<Pair<'o>> {
-    let words_of = |all: &[&'o Operation]| -> Vec<BTreeSet<String>> { all.iter().map(|one| words(one)).collect() };
+    let words_of =
+        |all: &[&'o Operation]| -> Vec<BTreeSet<String>> { all.iter().map(|one| words(one)).collect() };
     let (old_words, new_words) = (words_of(old), words_of(new));
     let mut scored = Vec::new();
     for (left, of_left) in old.iter().zip(&old_words) {

@@ -17,7 +17,8 @@ pub struct Chosen {
 /// What to put where nothing stands.
 pub fn chosen(schemas: &Schemas, ids: &[SchemaId], direction: Direction) -> Option<Chosen> {
     let view = View::together(schemas, ids);
-    let default = view.parts.iter().filter_map(|part| part.about.as_ref()).find_map(|about| about.default.clone());
+    let default =
+        view.parts.iter().filter_map(|part| part.about.as_ref()).find_map(|about| about.default.clone());
     if let Some(value) = default {
         return Some(Chosen { value, is_said: true });
     }

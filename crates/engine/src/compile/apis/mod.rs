@@ -192,9 +192,8 @@ impl ApiBook {
         self.versions.get(key)?.lowered.as_ref()
     }
 
-    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them for
-    /// operations of products.
-    pub(super) fn guarded_behind<'a>(
+    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them.
+    pub(super) fn leading_behind<'a>(
         &'a self,
         namespace: &'a str,
         services: &'a [(Arc<str>, u16)],
@@ -204,7 +203,7 @@ impl ApiBook {
         let called = here.filter(|lowered| lowered.has_callers_of_services());
         called.flat_map(move |lowered| {
             let rules = 0..lowered.rules.len();
-            rules.filter(move |at| lowered.is_guarded_behind(*at, services)).map(move |at| (lowered, at))
+            rules.filter(move |at| lowered.leads_behind(*at, services)).map(move |at| (lowered, at))
         })
     }
 

@@ -61,7 +61,8 @@ async fn lines(client: &Client, namespace: &str, object: &Object) -> Result<Vec<
         lines.extend(value.as_ref().map(|value| field(name, value)));
     }
     let bindings = bindings(client, namespace, object.name()).await?;
-    let binding = bindings.first().and_then(|object| object.resource().ok()?.content::<ApiBinding>().cloned());
+    let binding =
+        bindings.first().and_then(|object| object.resource().ok()?.content::<ApiBinding>().cloned());
     if let Some((status, what)) = bindings.first().and_then(proof) {
         let word = match status {
             "True" => "proved",
@@ -82,7 +83,11 @@ async fn lines(client: &Client, namespace: &str, object: &Object) -> Result<Vec<
 }
 
 /// The bindings of a version, the one that holds first.
-pub(super) async fn bindings(client: &Client, namespace: &str, version: &str) -> Result<Vec<Object>, Failure> {
+pub(super) async fn bindings(
+    client: &Client,
+    namespace: &str,
+    version: &str,
+) -> Result<Vec<Object>, Failure> {
     let bindings = collection(KindName::ApiBinding, namespace);
     let mut listed = client.list(&bindings, &ListOptions::default()).await.map_err(failure)?.objects;
     listed.retain(|object| object.text("/spec/version") == version);

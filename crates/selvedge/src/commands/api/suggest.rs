@@ -27,7 +27,8 @@ pub fn run(old: &Description, new: &Description) -> Result<Exit, Failure> {
         output::data(model::yaml::write(&binding(&before, &after, &shim)).trim_end());
     }
     let both = (&old.operations[..], &new.operations[..]);
-    let proof = shim::prove("the suggested shim", &shim, both, &[]).map_err(|wrong| prove::refused(&wrong))?;
+    let proof =
+        shim::prove("the suggested shim", &shim, both, &[]).map_err(|wrong| prove::refused(&wrong))?;
     if shim.operations.is_empty() {
         doubts.iter().for_each(output::note);
     }
