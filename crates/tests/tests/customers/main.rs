@@ -4,6 +4,7 @@
 mod products;
 mod quotas;
 mod quotas_in_time;
+mod shims;
 mod tenants;
 mod usage;
 
