@@ -6,6 +6,8 @@ mod quotas;
 mod quotas_in_time;
 mod rates;
 mod rates_in_time;
+mod shims;
+mod tenants;
 mod usage;
 
 use std::path::PathBuf;
