@@ -128,4 +128,11 @@ pub struct Subscription {
     /// Where its calendar periods begin, in seconds since 1970.
     #[prost(uint64, tag = "6")]
     pub anchor: u64,
+    /// From when on its state lets calls through although `is_granted` says that it does not, in seconds since 1970;
+    /// 0 for never. Whoever does not know this field waits until the state is told.
+    #[prost(uint64, tag = "7")]
+    pub begins_at: u64,
+    /// From when on it is over, in seconds since 1970; 0 for never.
+    #[prost(uint64, tag = "8")]
+    pub ends_at: u64,
 }

@@ -246,5 +246,6 @@ fn takes_away(change: &RowChange) -> bool {
         value.and_then(|value| value.pointer(field).cloned()).unwrap_or_default()
     };
     let differs = |field: &str| part(before, field) != part(&change.row.json, field);
-    change.is_gone || ["/status/state", "/status/holds", "/spec/expiresAt"].into_iter().any(differs)
+    change.is_gone
+        || ["/status/state", "/status/holds", "/status/endsAt", "/spec/expiresAt"].into_iter().any(differs)
 }

@@ -3,6 +3,7 @@
 mod client;
 mod conflicts;
 mod customers;
+mod customers_in_time;
 mod deletion;
 mod events;
 mod limits;
