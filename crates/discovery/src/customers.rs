@@ -48,6 +48,9 @@ pub struct CustomersResponse {
     /// When the oldest change in it was asked for, in milliseconds since 1970; 0 when nobody knows.
     #[prost(uint64, tag = "6")]
     pub changed_at: u64,
+    /// Whether it takes a right away from somebody: how soon it is in force is counted.
+    #[prost(bool, tag = "7")]
+    pub takes_away: bool,
 }
 
 /// All of one place.

@@ -121,6 +121,7 @@ impl Follower {
         let mut response = CustomersResponse::default();
         if !self.urgent.is_empty() {
             let urgent = std::mem::take(&mut self.urgent);
+            response.takes_away = true;
             response.buckets = self.read(urgent.into_iter().collect()).await?;
             response.changed_at = self.changed_at;
         } else if !self.changed.is_empty() {

@@ -24,6 +24,7 @@ use crate::api::access::{Rbac, audit};
 use crate::api::home::{Home, HomeError};
 use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
+use crate::catalogue;
 use crate::clock::Clock;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
@@ -117,7 +118,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
-    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(catalogue::Door::new(&world)));
     let (lead, leading) = watch::channel(false);
     let told = Told {
         world: world.clone(),

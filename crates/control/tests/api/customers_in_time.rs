@@ -235,12 +235,12 @@ async fn what_can_be_called_has_one_revision_and_a_revision_never_changes() {
     });
     admin.post(&format!("{BASE}/apirevisions"), &object("APIRevision", "one", spec)).await.fine();
     let other = json!({ "spec": { "documents": [{ "name": "a.yaml", "content": "openapi: 3.0.0" }] } });
-    let (code, _, message) =
-        admin.patch(&format!("{BASE}/apirevisions/one"), MERGE, &other).await.refusal();
+    let (code, _, message) = admin.patch(&format!("{BASE}/apirevisions/one"), MERGE, &other).await.refusal();
     assert_eq!(code, 422);
     assert!(message.contains("a revision never changes"), "{message}");
 
-    let spec = json!({ "api": "pets", "label": "v1", "state": "Published", "parentRefs": [{ "name": "edge" }] });
+    let spec =
+        json!({ "api": "pets", "label": "v1", "state": "Published", "parentRefs": [{ "name": "edge" }] });
     let nothing = object("APIVersion", "pets-v1", spec);
     let (code, _, message) = admin.post(&format!("{BASE}/apiversions"), &nothing).await.refusal();
     assert_eq!(code, 422);

@@ -1,5 +1,6 @@
 //! The API server as a client sees it: real TLS, real HTTP, a real store in a folder of its own.
 
+mod catalogue;
 mod client;
 mod conflicts;
 mod customers;

@@ -8,6 +8,7 @@ use control::api::access::authenticate::FirstOf;
 use control::api::access::{Rbac, User};
 use control::api::home::Home;
 use control::api::{self, Api, Limits, Options};
+use control::catalogue::Door as Catalogue;
 use control::clock::Clock;
 use control::proxies::Proxies;
 use control::store::keys::Keys;
@@ -66,7 +67,7 @@ impl Server {
             authorizer: Arc::new(judge),
             limits,
             clock: clock.clone(),
-            beside: Vec::new(),
+            beside: vec![Arc::new(Catalogue::new(&world))],
             told: Some(told),
             members: None,
         };

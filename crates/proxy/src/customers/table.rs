@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use discovery::customers::{self, CustomersResponse};
+use discovery::reports::{REVOCATION_BOUNDS_MS, REVOCATION_BUCKETS};
 use engine::customers::{
     Application, ApplicationId, Bucket, Credential, CredentialKind, CredentialState, Customers, Fingerprint,
     Holds, Pepper, Place, Refusal, Subscription, SubscriptionId, Term,
@@ -23,6 +24,16 @@ pub struct Standing {
     pub age_ms: Option<u64>,
     /// The longest that any change took since the start, in milliseconds.
     pub age_ms_max: u64,
+    /// What took a right away since the start, by how long it took.
+    pub revocations: [u64; REVOCATION_BUCKETS],
+}
+
+impl Standing {
+    /// Counts a change that took a right away.
+    pub fn revoked(&mut self, age_ms: u64) {
+        let at = REVOCATION_BOUNDS_MS.iter().position(|bound| age_ms <= *bound);
+        self.revocations[at.unwrap_or(REVOCATION_BUCKETS - 1)] += 1;
+    }
 }
 
 /// A message that makes no sense. The stream is begun anew, with everything.
