@@ -13,7 +13,7 @@ use engine::authentication::{ApiKey, Authentication, Method, Place};
 use engine::config::{Access, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
 use engine::customers::{
     Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper, Subscription,
-    SubscriptionId,
+    SubscriptionId, Term,
 };
 use model::kinds::plan::{CredentialKind as Taken, PlanQuota, QuotaLimit, QuotaPeriod, WhenUnknown};
 use proxy::LogSink;
@@ -80,6 +80,7 @@ fn customers(kind: CredentialKind, state: CredentialState, live: bool) -> Arc<Cu
         product: "shop/pets".into(),
         plan: "shop/gold".into(),
         access: Ok(()),
+        term: Term::ALWAYS,
         anchor: 0,
     };
     let application = Application {
