@@ -386,6 +386,18 @@ fn other_policies_of_products_and_versions_hold_for_their_operations_and_follow_
 }
 
 #[test]
+fn a_limit_is_given_by_all_proxies_together_unless_it_says_that_each_gives_it() {
+    let mut world = sold();
+    let limits = "limits: [{ name: whole, requests: 1, per: 1s }, { name: each, requests: 1, per: 1s, scope: EachProxy }]";
+    world.apply(&policy("RateLimitPolicy", "often", ("APIVersion", "a"), None, limits));
+
+    let config = world.compile().config;
+    let rates = ask(&config, "a.example", "/pets").rates.as_deref().expect("limits");
+    let together: Vec<(&str, bool)> = rates.iter().map(|limit| (&*limit.name, limit.is_together)).collect();
+    assert_eq!(together, [("whole", true), ("each", false)]);
+}
+
+#[test]
 fn a_product_that_nobody_can_have_and_a_plan_that_cannot_be_kept_say_so() {
     let forever = "{ product: p, state: Published, rates: [{ requests: 4294967296, per: 1s }] }";
     let mut world = selling("Published", &object("Plan", "free", forever));
