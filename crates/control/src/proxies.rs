@@ -166,6 +166,7 @@ pub enum Refused {
 pub struct Proxies {
     table: Mutex<BTreeMap<Arc<str>, Entry>>,
     changed: watch::Sender<u64>,
+    joined: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -184,7 +185,7 @@ struct Counted {
 
 impl Default for Proxies {
     fn default() -> Self {
-        Proxies { table: Mutex::default(), changed: watch::Sender::new(0) }
+        Proxies { table: Mutex::default(), changed: watch::Sender::new(0), joined: watch::Sender::new(0) }
     }
 }
 
@@ -218,6 +219,9 @@ impl Proxies {
         table.insert(name, Entry { proxy, reports });
         drop(table);
         self.changed.send_modify(|count| *count += 1);
+        if !is_known {
+            self.joined.send_modify(|count| *count += 1);
+        }
         Ok(())
     }
 
@@ -295,6 +299,12 @@ impl Proxies {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// A sign whenever a proxy has reported that was not alive before.
+    #[must_use]
+    pub fn joined(&self) -> watch::Receiver<u64> {
+        self.joined.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {

@@ -12,6 +12,7 @@ mod permissions;
 mod server;
 mod shapes;
 mod statuses;
+mod tenants;
 mod told;
 mod watches;
 mod workloads;
