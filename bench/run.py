@@ -11,6 +11,7 @@ import time
 
 import certificates
 import descriptions
+import discovery
 import places
 import planes
 import report
@@ -24,6 +25,7 @@ from peers import all_peers
 OTHERS = {
     **single.ALL,
     "import": ([], descriptions.descriptions),
+    "discovery": ([], discovery.measure),
     "planes": ([], planes.planes),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),

@@ -41,6 +41,7 @@ pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
 pub use connection::serve;
 
 use crate::api::access::Credentials;
+use crate::api::beside::{Door, Who};
 use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
@@ -107,14 +108,16 @@ impl Hub {
     }
 }
 
-/// Whether a path belongs to the services in here.
-#[must_use]
-pub fn is_ours(path: &str) -> bool {
-    matches!(
-        path,
-        STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | SHARES_PATH | REGISTER_PATH | SHIP_PATH
-    )
-}
+/// The services in here.
+pub const DOORS: &[Door] = &[
+    Door::new("POST", STREAM_PATH, Who::Proxy),
+    Door::new("POST", CUSTOMERS_PATH, Who::Proxy),
+    Door::new("POST", QUOTAS_PATH, Who::Proxy),
+    Door::new("POST", SHARES_PATH, Who::Proxy),
+    Door::new("POST", REPORTS_PATH, Who::Proxy),
+    Door::new("POST", REGISTER_PATH, Who::Proxy),
+    Door::new("POST", SHIP_PATH, Who::Proxy),
+];
 
 /// Answers one request.
 pub async fn answer<B>(hub: Arc<Hub>, request: Request<B>) -> Response<Body>

@@ -138,6 +138,8 @@ pub struct Compiler {
     mesh: Option<MeshView>,
     /// Whom it is compiled for, when that is the proxy beside a Workload.
     sidecar: Option<Sidecar>,
+    /// Whether anybody is to run on the config.
+    serves: bool,
 }
 
 impl Compiler {
@@ -172,7 +174,16 @@ impl Compiler {
             ports: Ports::default(),
             mesh: None,
             sidecar,
+            serves: true,
         }
+    }
+
+    /// Only says what became of each object: its configs lead no request anywhere. For who tells people and leaves serving
+    /// to others; of many routes, their tables take most of the room.
+    #[must_use]
+    pub fn judging_only(mut self) -> Self {
+        self.serves = false;
+        self
     }
 
     /// Lets a sidecar open Services at their own ports below 1024 too; for a process that may listen there.
@@ -366,6 +377,7 @@ impl Compiler {
             protection: &mut self.protection,
             apis: &self.apis,
             beside_the_caller: self.sidecar.is_some(),
+            serves: self.serves,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         let slots = &mut self.routes.rule_slots;

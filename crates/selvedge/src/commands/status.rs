@@ -192,8 +192,10 @@ fn proxies(proxies: &Proxies) -> Table {
             0 => "-".to_owned(),
             changes => format!("{} ({})", counted(changes as usize, "change"), age(proxy.behind_seconds)),
         };
+        let deaf = proxy.addresses.iter().filter(|address| !address.error.is_empty()).count();
         let state = match (proxy.connected, proxy.rejections.len()) {
             (false, _) => "lost".to_owned(),
+            (true, 0) if deaf > 0 => "cannot listen".to_owned(),
             (true, 0) => "ok".to_owned(),
             (true, count) => counted(count, "rejection"),
         };

@@ -67,6 +67,7 @@ mod tls_own_certificate;
 mod tls_upstreams;
 
 mod planes_away;
+mod planes_doors;
 mod planes_herd;
 mod planes_process;
 mod planes_rejections;
