@@ -12,6 +12,7 @@ import time
 import certificates
 import places
 import planes
+import products
 import report
 import revocations
 import sidecar
@@ -23,6 +24,7 @@ from peers import all_peers
 OTHERS = {
     **single.ALL,
     "planes": ([], planes.planes),
+    "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
 }
@@ -47,7 +49,7 @@ def main() -> None:
 def run(name: str, peers: list, options: argparse.Namespace) -> dict:
     if name in workloads.ALL:
         rows = workloads.measure(workloads.ALL[name], peers, options.rounds, options.seconds)
-        workloads.show(workloads.ALL[name], rows)
+        workloads.show(f"{name}: {workloads.ALL[name].sentence}", rows)
         return rows
     print(f"== {name}")
     takes_peers, function = OTHERS[name]
