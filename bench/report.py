@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mesh
 import places
+import products
 import workloads
 
 
@@ -68,6 +69,9 @@ GOALS = [
     Goal("two hops with mutual TLS ÷ an nginx pair", 0.60, 0.46, ratio("mesh", "selvedge", "nginx")),
     Goal("p99 that two hops with mutual TLS add at 1,000 requests/s ÷ an Envoy pair", 0.50, 0.50,
          ratio("mesh", "selvedge", "envoy", "added_p99_us")),
+    Goal("a GET with a key, a rate, a quota and metering ÷ a bare GET of nginx", 1.0, 0.85,
+         ratio("product", products.NAME, "nginx")),
+    Goal("the same ÷ a bare GET of ours", 1.3, 1.15, ratio("product", products.NAME, "selvedge")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),
@@ -147,13 +151,14 @@ def verdict(goal: Goal, value: float | None) -> str:
 def costs(results: dict) -> list[str]:
     names = ["selvedge", "nginx", "haproxy", "envoy"]
     lines = ["| work | Selvedge | nginx | HAProxy | Envoy | errors |", "|---|---:|---:|---:|---:|---:|"]
-    sentences = {name: workload.sentence for name, workload in workloads.ALL.items()} | {"mesh": mesh.SENTENCE}
+    sentences = {name: workload.sentence for name, workload in workloads.ALL.items()}
+    sentences |= {"mesh": mesh.SENTENCE, "product": products.SENTENCE}
     for name, sentence in sentences.items():
         rows = results.get(name, {}).get("rows")
         if rows is None:
             continue
-        # A variant such as `nginx-log` stands in its product's column.
-        of = {key.removesuffix("-log"): row for key, row in rows.items()}
+        # A variant such as `nginx-log` stands in its product's column, before what it is compared with.
+        of = {key.split("-")[0]: row for key, row in sorted(rows.items())}
         cells = [cost(of[peer]["total"]) if peer in of else "–" for peer in names]
         errors = sum(row["errors"] for row in rows.values())
         lines.append(f"| {sentence} | {' | '.join(cells)} | {errors} |")

@@ -14,6 +14,7 @@ import descriptions
 import discovery
 import places
 import planes
+import products
 import report
 import revocations
 import sidecar
@@ -27,6 +28,7 @@ OTHERS = {
     "import": ([], descriptions.descriptions),
     "discovery": ([], discovery.measure),
     "planes": ([], planes.planes),
+    "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
 }
@@ -51,7 +53,7 @@ def main() -> None:
 def run(name: str, peers: list, options: argparse.Namespace) -> dict:
     if name in workloads.ALL:
         rows = workloads.measure(workloads.ALL[name], peers, options.rounds, options.seconds)
-        workloads.show(workloads.ALL[name], rows)
+        workloads.show(f"{name}: {workloads.ALL[name].sentence}", rows)
         return rows
     print(f"== {name}")
     takes_peers, function = OTHERS[name]
