@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use engine::config::{Abort, SaidBy};
 
+use crate::authorizer::grpc_status;
 use crate::buffer::Text;
 use crate::emit::{emit_edits, emit_length, is_replaced};
 use crate::exchange::Exchange;
@@ -29,6 +30,7 @@ pub fn visit_fields(
             || (edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
             || ((exchange.told_rate.is_some() || exchange.told_quota.is_some()) && rates::is_ours(name))
+            || exchange.heard.as_ref().is_some_and(|heard| heard.replaces(name))
             || (exchange.answer_length.is_some() && field.known == Known::ContentLength)
         {
             continue;
@@ -46,6 +48,9 @@ fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit_edits(&exchange.response_edits, emit);
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
+    }
+    for told in exchange.heard.iter().flat_map(|heard| &heard.told) {
+        emit(&told.name, &told.value);
     }
     if let Some(told) = &exchange.told_rate {
         rates::emit_response_fields(told, emit);
@@ -105,6 +110,10 @@ impl Answer {
             Some(Abort::Status(status)) => facts.status = status,
             Some(Abort::Grpc(status)) => facts.grpc = status,
             None => {}
+        }
+        if let Some(heard) = exchange.heard.as_ref().filter(|_| failure == Failure::AuthorizerFailed) {
+            facts.status = heard.status_on_error;
+            facts.grpc = grpc_status(heard.status_on_error);
         }
         if exchange.is_grpc() {
             return Answer {

@@ -68,6 +68,7 @@ impl Product {
                 // Bodies are judged where somebody comes in from outside.
                 validation: None,
                 authentication: self.guard.authentication.clone(),
+                authorizers: self.guard.authorizers.to_rule(),
                 authorization: self.guard.authorization.clone(),
                 access: self.guard.access.clone(),
                 transforms: None,

@@ -139,6 +139,7 @@ impl Straight {
             addresses: None,
             validation: None,
             authentication: self.guard.authentication.clone(),
+            authorizers: self.guard.authorizers.to_rule(),
             authorization: self.guard.authorization.clone(),
             transforms: None,
             access: None,
