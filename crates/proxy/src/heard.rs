@@ -20,14 +20,37 @@ pub struct Told {
     pub name: Box<[u8]>,
     /// Its value.
     pub value: Box<[u8]>,
-    /// Whether it takes the place of what the backend says by the same name.
-    pub replaces: bool,
+    /// Beside or in the place of what is answered by the same name.
+    pub how: How,
+}
+
+/// How a field is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// In the place of those there are.
+    Set,
+    /// In the place of those there are, if there is one.
+    SetIfPresent,
+    /// Beside those there are.
+    Add,
+    /// If there is none.
+    AddIfAbsent,
 }
 
 impl Heard<'_> {
+    /// What the client is told with an answer that `has` fields of these names.
+    pub fn told_beside(&self, has: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(move |told| match told.how {
+            How::Set | How::Add => true,
+            How::SetIfPresent => has(&told.name),
+            How::AddIfAbsent => !has(&told.name),
+        })
+    }
+
     /// Whether the backend's field of a name gives way to one of ours.
     #[must_use]
     pub fn replaces(&self, name: &[u8]) -> bool {
-        self.told.iter().any(|told| told.replaces && *told.name == *name)
+        let replaces = |how: How| matches!(how, How::Set | How::SetIfPresent);
+        self.told.iter().any(|told| replaces(told.how) && *told.name == *name)
     }
 }

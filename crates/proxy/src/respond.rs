@@ -40,17 +40,18 @@ pub fn visit_fields(
     if let Some(length) = exchange.answer_length {
         emit_length(length, &mut emit);
     }
-    finish_fields(exchange, &mut emit);
+    let has = |name: &[u8]| head.fields.iter().any(|field| field.name.of(bytes) == name);
+    finish_fields(exchange, has, &mut emit);
 }
 
-/// The fields we put on every answer.
-fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+/// The fields we put on every answer, beside those that it `has`.
+fn finish_fields(exchange: &Exchange<'_>, has: impl Fn(&[u8]) -> bool, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit_edits(&exchange.response_edits, emit);
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
     }
-    for told in exchange.heard.iter().flat_map(|heard| &heard.told) {
-        emit(&told.name, &told.value);
+    if let Some(heard) = &exchange.heard {
+        heard.told_beside(has).for_each(|told| emit(&told.name, &told.value));
     }
     if let Some(told) = &exchange.told_rate {
         rates::emit_response_fields(told, emit);
@@ -154,7 +155,8 @@ impl Answer {
         for (name, value) in &self.fields {
             emit(name.as_bytes(), value);
         }
-        finish_fields(exchange, &mut emit);
+        let has = |name: &[u8]| self.fields.iter().any(|(known, _)| known.as_bytes() == name);
+        finish_fields(exchange, has, &mut emit);
     }
 }
 

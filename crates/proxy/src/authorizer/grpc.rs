@@ -12,7 +12,7 @@ use prost::Message as _;
 use crate::caller;
 use crate::exchange::Exchange;
 use crate::forwarded::client_address;
-use crate::heard::Told;
+use crate::heard::{How, Told};
 use crate::message::{Framing, Known, Method, Version};
 use crate::upstream::send::{visit_fields, write_host, write_target};
 
@@ -22,7 +22,7 @@ use super::proto::{
     Address, AttributeContext, CheckRequest, CheckResponse, HeaderValue, HeaderValueOption, HttpRequest,
     HttpResponse, OkHttpResponse, Peer, QueryParameter, Request, SocketAddress, Timestamp, TlsSession,
 };
-use super::verdict::{Consent, Edit, Fault, How, Verdict};
+use super::verdict::{Consent, Edit, Fault, Verdict};
 
 const PATH: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
 /// Compressed or not, and the length of the message that follows.
@@ -212,33 +212,38 @@ fn consent(ok: OkHttpResponse) -> Result<Consent, Fault> {
         query_parameters_to_set,
         query_parameters_to_remove,
     } = ok;
-    let told = response_headers_to_add.into_iter().map(|option| {
-        let Edit { name, value, how } = edit(option)?;
-        let replaces = matches!(how, How::Set | How::SetIfPresent);
-        Ok(Told { name: name.into(), value: value.into(), replaces })
-    });
     let set = query_parameters_to_set.into_iter();
     Ok(Consent {
         removed: headers_to_remove.into_iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect(),
         edits: headers.into_iter().map(edit).collect::<Result<_, _>>()?,
         query_removed: query_parameters_to_remove.into_iter().map(String::into_bytes).collect(),
         query_set: set.map(|QueryParameter { key, value }| (key.into_bytes(), value.into_bytes())).collect(),
-        told: told.collect::<Result<_, Fault>>()?,
+        told: response_headers_to_add.into_iter().map(told).collect::<Result<_, _>>()?,
     })
 }
 
-/// `append` is the older word and decides where it stands; without either a field takes the place of the client's.
+/// A field of the request. As in Envoy, `append` alone says whether it stands beside the client's: with `append_action`
+/// a client could keep its own.
 fn edit(option: HeaderValueOption) -> Result<Edit, Fault> {
+    let HeaderValueOption { header, append, append_action: _ } = option;
+    let HeaderValue { key, value, raw_value } = header.ok_or(Fault::Malformed)?;
+    let adds = append.is_some_and(|append| append.value);
+    Ok(Edit { name: key.to_ascii_lowercase().into_bytes(), value: one_of(value, raw_value), adds })
+}
+
+/// A field that the client is told.
+fn told(option: HeaderValueOption) -> Result<Told, Fault> {
     let HeaderValueOption { header, append, append_action } = option;
     let HeaderValue { key, value, raw_value } = header.ok_or(Fault::Malformed)?;
     let how = match (append.map(|append| append.value), append_action) {
-        (Some(true), _) => How::Add,
-        (Some(false), _) | (None, 0 | 2) => How::Set,
+        (Some(true), _) | (None, 0) => How::Add,
+        (Some(false), _) | (None, 2) => How::Set,
         (None, 1) => How::AddIfAbsent,
         (None, 3) => How::SetIfPresent,
         (None, _) => return Err(Fault::Malformed),
     };
-    Ok(Edit { name: key.to_ascii_lowercase().into_bytes(), value: one_of(value, raw_value), how })
+    let name = key.to_ascii_lowercase().into_bytes();
+    Ok(Told { name: name.into(), value: one_of(value, raw_value).into(), how })
 }
 
 fn one_of(value: String, raw: Vec<u8>) -> Vec<u8> {
@@ -296,10 +301,15 @@ mod tests {
     }
 
     #[test]
-    fn a_field_takes_the_place_of_the_clients_unless_something_else_is_said() {
-        let how = |append, action| edit(option("X-A", "1", append, action)).map(|edit| edit.how);
-
-        assert_eq!(how(None, 0), Ok(How::Set));
+    fn a_field_takes_the_place_of_the_clients_unless_it_is_to_stand_beside_it() {
+        let adds = |append, action| edit(option("X-A", "1", append, action)).map(|edit| edit.adds);
+        for action in 0..5 {
+            assert_eq!(adds(None, action), Ok(false), "what a client sends cannot keep ours out");
+            assert_eq!(adds(Some(true), action), Ok(true));
+            assert_eq!(adds(Some(false), action), Ok(false));
+        }
+        let how = |append, action| told(option("X-A", "1", append, action)).map(|told| told.how);
+        assert_eq!(how(None, 0), Ok(How::Add));
         assert_eq!(how(None, 1), Ok(How::AddIfAbsent));
         assert_eq!(how(None, 2), Ok(How::Set));
         assert_eq!(how(None, 3), Ok(How::SetIfPresent));

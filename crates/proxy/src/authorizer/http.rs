@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use crate::exchange::Exchange;
-use crate::heard::Told;
+use crate::heard::{How, Told};
 use crate::message::names::classify;
 use crate::message::{Known, Method, Version};
 use crate::upstream::send::{visit_fields, write_host, write_target};
 
 use super::answer::Refusal;
 use super::call::{Question, Reply};
-use super::verdict::{Consent, Edit, Fault, How, Verdict, is_ours};
+use super::verdict::{Consent, Edit, Fault, Verdict, is_ours};
 
 /// Fields of an answer by whom they are for.
 #[derive(Debug)]
@@ -85,12 +85,12 @@ pub(super) fn verdict(reply: &Reply, passed: &Passed<'_>) -> Result<Verdict, Fau
             let edits = fields
                 .clone()
                 .filter(|(name, _)| among(passed.to_upstream, name))
-                .map(|(name, value)| Edit { name: name.to_vec(), value: value.to_vec(), how: How::Set });
+                .map(|(name, value)| Edit { name: name.to_vec(), value: value.to_vec(), adds: false });
             let told = fields.clone().filter(|(name, _)| among(passed.to_client_on_success, name)).map(
                 |(name, value)| Told {
                     name: name.into(),
                     value: value.into(),
-                    replaces: name != b"set-cookie",
+                    how: if name == b"set-cookie" { How::Add } else { How::Set },
                 },
             );
             Ok(Verdict::Allow(Consent { edits: edits.collect(), told: told.collect(), ..Consent::default() }))

@@ -10,8 +10,8 @@ use crate::exchange::Exchange;
 use crate::filters::transform::fields;
 use crate::heard::{Heard, Told};
 use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, REQUEST_TARGET_BYTES_MAX};
+use crate::message::Known;
 use crate::message::names::{classify, reads_as_trusted};
-use crate::message::{Fields, Known};
 
 use super::answer::Refusal;
 
@@ -58,26 +58,14 @@ impl Fault {
     }
 }
 
-/// How a field is put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
-    /// In the place of those there are.
-    Set,
-    /// In the place of those there are, if there is one.
-    SetIfPresent,
-    /// Beside those there are.
-    Add,
-    /// If there is none.
-    AddIfAbsent,
-}
-
 /// One field to be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Edit {
     /// In lower case.
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
-    pub(super) how: How,
+    /// Whether it stands beside those there are, or in their place.
+    pub(super) adds: bool,
 }
 
 /// A yes.
@@ -131,21 +119,12 @@ impl Consent {
         let (list, text) = (&mut exchange.request.head.fields, &mut exchange.request.text);
         let removed: Vec<&[u8]> = self.removed.iter().map(Vec::as_slice).collect();
         fields::remove(list, text, &removed);
-        let had = |list: &Fields, text: &[u8], name: &[u8]| {
-            list.iter().any(|field| field.known != Known::Listed && field.name.of(text) == name)
-        };
         let mut own: Vec<&[u8]> = Vec::new();
-        for Edit { name, value, how } in &self.edits {
-            let is_there = had(list, text, name);
-            match how {
-                How::SetIfPresent if !is_there => continue,
-                How::AddIfAbsent if is_there => continue,
-                // Several values that are set by one name all stand in the place of the client's.
-                How::Set | How::SetIfPresent if !own.contains(&name.as_slice()) => {
-                    fields::remove(list, text, &[name]);
-                    own.push(name);
-                }
-                How::Set | How::SetIfPresent | How::Add | How::AddIfAbsent => {}
+        for Edit { name, value, adds } in &self.edits {
+            // Several values that are set by one name all stand in the place of the client's.
+            if !adds && !own.contains(&name.as_slice()) {
+                fields::remove(list, text, &[name]);
+                own.push(name);
             }
             fields::put(list, text, name, value);
         }
