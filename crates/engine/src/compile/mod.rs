@@ -8,6 +8,7 @@ mod apis;
 mod attach;
 mod attached;
 mod authentication;
+mod authorizers;
 mod callers;
 mod certificates;
 mod changes;
@@ -254,6 +255,7 @@ impl Compiler {
         }
         if differences.authorization {
             self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
+            self.protection.authorizers.update(resources, &mut self.book);
         }
     }
 
@@ -402,8 +404,7 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization =
-            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
+        let authorization = policy_status::statuses(&self.controller, resources, &self.protection);
         let policies = policies
             .into_iter()
             .chain(authorization)

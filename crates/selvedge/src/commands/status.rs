@@ -32,13 +32,14 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 16] = [
+const JUDGED: [KindName; 17] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
     KindName::AuthenticationPolicy,
+    KindName::ExternalAuthorizationPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,

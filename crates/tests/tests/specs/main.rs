@@ -7,6 +7,7 @@ mod stage;
 mod both_doors;
 mod doors;
 
+mod external_authorization;
 mod framing_chunks;
 mod framing_downgrade;
 mod framing_lengths;
