@@ -87,6 +87,9 @@ GOALS = [
     Goal("resident memory of a control plane with 5,000 routes and one proxy", 60, 60,
          field("planes", "selvedge", "control_rss_kib", 1024), "MiB"),
     Goal("requests that failed while the control plane was dead", 0, 0, field("planes", "selvedge", "outage_errors")),
+    Goal("CPU to read and lint a description of 1 MB of JSON, the start of the command included", 200, 100,
+         field("import", "json", "cpu_ms"), "ms"),
+    Goal("the same of YAML", 200, 100, field("import", "yaml", "cpu_ms"), "ms"),
     Goal("from a revocation to the 401 of the last of three gateways, p99", 1000, 1000,
          field("revocations", "selvedge", "p99_ms"), "ms"),
 ]

@@ -10,6 +10,7 @@ import json
 import time
 
 import certificates
+import descriptions
 import places
 import planes
 import report
@@ -22,6 +23,7 @@ from peers import all_peers
 # What is not CPU per request.
 OTHERS = {
     **single.ALL,
+    "import": ([], descriptions.descriptions),
     "planes": ([], planes.planes),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),

@@ -26,6 +26,7 @@ pub mod quotas;
 pub mod reconcile;
 pub mod revocations;
 pub mod server;
+pub mod shares;
 pub mod snapshot;
 pub mod sources;
 mod stamp;

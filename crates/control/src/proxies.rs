@@ -252,6 +252,14 @@ impl Proxies {
         live.map(|entry| entry.proxy.clone()).collect()
     }
 
+    /// How many live proxies serve the same.
+    #[must_use]
+    pub fn serving(&self, interest: &Interest, now: Instant) -> usize {
+        let table = self.lock();
+        let proxies = table.values().map(|entry| &entry.proxy);
+        proxies.filter(|proxy| proxy.is_live(now) && proxy.interest == *interest).count()
+    }
+
     /// The live proxies, and those that were lost a while ago.
     #[must_use]
     pub fn known(&self, now: Instant) -> Vec<Proxy> {

@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod buffer;
+mod call;
 mod caller;
 mod checks;
 mod clock;
@@ -45,6 +46,7 @@ mod revocation;
 mod route;
 mod session;
 mod settled;
+pub mod shares;
 mod state;
 mod stream;
 mod tap;

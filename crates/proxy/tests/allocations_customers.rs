@@ -45,6 +45,7 @@ fn access() -> Arc<Access> {
         said_by: SaidBy::Plan,
         policy: "shop/gold".into(),
         rate: Rate::new(1_000_000, Duration::from_secs(1), None).expect("a rate"),
+        is_together: true,
         requests: 1_000_000,
         per: Duration::from_secs(1),
         by: Box::default(),

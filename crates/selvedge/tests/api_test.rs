@@ -123,6 +123,22 @@ fn a_service_that_takes_everything_is_told_what_it_should_have_refused() {
 }
 
 #[test]
+fn a_service_is_held_to_what_an_overlay_makes_of_its_description() {
+    let service = service(|_, _| {});
+    assert_eq!(test(service, &[]).status.code(), Some(0));
+
+    // The public may ask for 50 pets at most, and is given 51.
+    let output = test(service, &["--overlay", "tests/cases/pets-public.yaml"]);
+
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("query parameter limit above its maximum"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
 fn nobody_there_is_no_failure_of_the_api() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -5,6 +5,7 @@
 
 mod judge;
 mod open;
+mod proofs;
 mod proxies_door;
 
 use std::io::ErrorKind;

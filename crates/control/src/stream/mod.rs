@@ -6,22 +6,26 @@
 
 mod admission;
 mod authenticate;
+mod call;
 mod connection;
 mod customers;
 mod objects;
 mod quotas;
 mod reports;
+mod shares;
 mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::Interest;
 use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::shares::SHARES_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -29,6 +33,8 @@ use tonic::metadata::MetadataMap;
 use tonic::server::Grpc;
 use tonic::{Code, Extensions, Status};
 use tonic_prost::ProstCodec;
+
+use call::Call;
 
 pub use admission::{Admission, JOINS_MAX, JOINS_WAITING_MAX};
 pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
@@ -38,6 +44,7 @@ use crate::api::access::Credentials;
 use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::shares::Dealer;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -59,6 +66,8 @@ pub struct Hub {
     pub admission: Admission,
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
+    /// Who tells them which share of rates is theirs.
+    pub shares: Dealer,
 }
 
 impl Hub {
@@ -66,7 +75,22 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        Arc::new(Hub { views, proxies, authenticate, admission, quotas })
+        let shares = Dealer::default();
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares })
+    }
+
+    /// Who makes a call, and what it serves, if it may serve that.
+    async fn admitted<T>(
+        &self,
+        request: &tonic::Request<T>,
+        serves: &[String],
+    ) -> Result<(Peer, Interest), Status> {
+        let peer = self.peer(request.metadata(), request.extensions()).await?;
+        let serves = Interest::of_names(serves);
+        match peer.may(&serves) {
+            true => Ok((peer, serves)),
+            false => Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name))),
+        }
     }
 
     async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
@@ -86,7 +110,10 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
+    matches!(
+        path,
+        STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | SHARES_PATH | REGISTER_PATH | SHIP_PATH
+    )
 }
 
 /// Answers one request.
@@ -97,11 +124,17 @@ where
 {
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
-        CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
-        QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
+        CUSTOMERS_PATH => {
+            let call = Call(move |request| customers::follow(hub.clone(), request));
+            grpc().server_streaming(call, request).await
+        }
+        QUOTAS_PATH => grpc().unary(Call(move |request| quotas::ask(hub.clone(), request)), request).await,
+        SHARES_PATH => grpc().unary(Call(move |request| shares::tell(hub.clone(), request)), request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
-        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
-        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
+        REGISTER_PATH => {
+            grpc().unary(Call(move |request| usage::register(hub.clone(), request)), request).await
+        }
+        SHIP_PATH => grpc().unary(Call(move |request| usage::keep(hub.clone(), request)), request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

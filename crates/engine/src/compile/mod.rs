@@ -49,6 +49,7 @@ pub use protection::{Inbound, Protection, inbound};
 pub use reachable::{Behind, Reachable};
 
 use apis::ApiBook;
+pub use apis::ShimInUse;
 use callers::Shown;
 use certificates::Remembered;
 use changes::Change;
@@ -106,6 +107,8 @@ pub struct Compiled {
     pub config: Arc<Config>,
     /// What became of every object.
     pub conditions: Conditions,
+    /// Shims that carry traffic, to be proved where nobody waits for it.
+    pub shims: Arc<[ShimInUse]>,
 }
 
 /// Compiles one state of the resources after the other.
@@ -226,7 +229,7 @@ impl Compiler {
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
         let key_sources = self.protection.authentication.sources();
         let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies, key_sources };
-        Compiled { config: Arc::new(config), conditions }
+        Compiled { config: Arc::new(config), conditions, shims: self.apis.shims().clone() }
     }
 
     /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and

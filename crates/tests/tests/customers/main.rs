@@ -4,6 +4,10 @@
 mod products;
 mod quotas;
 mod quotas_in_time;
+mod rates;
+mod rates_in_time;
+mod shims;
+mod tenants;
 mod usage;
 
 use std::path::PathBuf;

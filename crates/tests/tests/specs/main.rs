@@ -35,6 +35,7 @@ mod trust_forwarded;
 mod trust_hop_by_hop;
 mod trust_names;
 mod trust_request_ids;
+mod trust_set_fields;
 
 mod exhaustion_floods;
 mod exhaustion_headers;

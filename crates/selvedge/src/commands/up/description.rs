@@ -59,7 +59,7 @@ pub(super) fn run(
     line("get", format!("selvedge get apis{known}"));
     line("kubectl", format!("kubectl --kubeconfig {} get apis", running.server().kubeconfig().display()));
     line("data", data.display().to_string());
-    hush.end();
+    hush.end(&[]);
     Ok(signals.then_drain(move || {
         drop(watch);
         running.stop();
