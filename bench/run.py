@@ -11,8 +11,10 @@ import time
 
 import certificates
 import descriptions
+import discovery
 import places
 import planes
+import products
 import report
 import revocations
 import sidecar
@@ -24,7 +26,9 @@ from peers import all_peers
 OTHERS = {
     **single.ALL,
     "import": ([], descriptions.descriptions),
+    "discovery": ([], discovery.measure),
     "planes": ([], planes.planes),
+    "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
 }
@@ -49,7 +53,7 @@ def main() -> None:
 def run(name: str, peers: list, options: argparse.Namespace) -> dict:
     if name in workloads.ALL:
         rows = workloads.measure(workloads.ALL[name], peers, options.rounds, options.seconds)
-        workloads.show(workloads.ALL[name], rows)
+        workloads.show(f"{name}: {workloads.ALL[name].sentence}", rows)
         return rows
     print(f"== {name}")
     takes_peers, function = OTHERS[name]

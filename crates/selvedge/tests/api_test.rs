@@ -265,3 +265,29 @@ fn nobody_there_is_no_failure_of_the_api() {
 
     assert_eq!(test(address, &[]).status.code(), Some(4));
 }
+
+#[test]
+fn a_description_that_refers_to_a_url_has_nobody_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in [format!("http://{address}/pet.yaml"), format!("//{address}/pet.yaml#/Pet")] {
+        let file = folder.path().join("pets.yaml");
+        let refers = PETS.replace("#/components/schemas/Pet'", &format!("{url}'"));
+        assert!(refers != PETS, "it refers to something");
+        std::fs::write(&file, refers).expect("the folder can be written");
+
+        let output = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+            .args(["api", "lint"])
+            .arg(&file)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary runs");
+
+        assert!(!output.status.success(), "{url}");
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains(&url), "{told}");
+    }
+    assert!(listener.accept().is_err(), "somebody has connected");
+}

@@ -283,6 +283,8 @@ fn descriptions_are_looked_at_before_anybody_is_served_by_them() {
     let proving = ["api", "prove", &old, &new, "--operation", "GET /pets/{}"];
     golden("api-prove", &[&proving[..], &["--shim", &example("binding.yaml")]].concat());
     golden("api-prove-without-shim", &proving);
+    golden("api-diff-shim", &["api", "diff", "--suggest-shim", &old, &new]);
+    golden("api-diff-shim-not-all", &["api", "diff", "--suggest-shim", "pets-1.yaml", "pets-2.yaml"]);
     golden("api-test-no-url", &["api", "test", "pets-1.yaml", "--url", "ftp://shop.example"]);
     golden(
         "api-test-no-operation",
