@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod output;
 pub mod product;
 pub mod remote;
+pub mod shell;
 pub mod show;
 pub mod sidecar;
 pub mod up;

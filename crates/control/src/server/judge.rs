@@ -3,7 +3,6 @@
 //! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says, what proxies
 //! could bind and what proofs of shims came to are folded into the conditions that are written as statuses.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::status::Conditions;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use super::proofs::{self, Proofs};
 use crate::clock::Clock;
-use crate::plane::{ControlPlane, Options};
+use crate::plane::ControlPlane;
 use crate::proxies::Proxies;
 use crate::snapshot::Snapshot;
 use crate::status::{BindResult, fold};
@@ -43,11 +42,10 @@ pub struct Judging {
 pub fn start(
     world: &Arc<World>,
     proxies: &Arc<Proxies>,
-    bind: IpAddr,
+    mut plane: ControlPlane,
     clock: &Clock,
     tasks: &mut JoinSet<()>,
 ) -> Judging {
-    let mut plane = ControlPlane::new(Options { bind });
     let first = judge(&mut plane, world, clock);
     let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
     let (tell, judged) = watch::channel(Arc::new(first));

@@ -71,6 +71,7 @@ impl Product {
                 rates: rates.cloned(),
                 validation: self.validation.clone(),
                 authentication: self.guard.authentication.clone(),
+                authorizers: self.guard.authorizers.to_rule(),
                 authorization: self.guard.authorization.clone(),
                 access: self.guard.access.clone(),
                 transforms: None,

@@ -19,6 +19,7 @@ use crate::output;
 #[command(after_help = "Examples:
   selvedge api diff petstore-1.yaml petstore-2.yaml
   selvedge api diff --breaking -o json old/ new/
+  selvedge api diff --overlay public.yaml petstore-1.yaml petstore-2.yaml   as the public sees it
   selvedge api diff --suggest-shim pets-1.yaml pets-2.yaml > binding.yaml
 Exit code 7 means that something breaks, 0 that nothing does; with --suggest-shim, 6 that some message is not served by
 the shim, 0 that all are.")]
@@ -29,6 +30,15 @@ pub struct Arguments {
     /// The description that is to come
     #[arg(value_name = "NEW")]
     new: PathBuf,
+    /// Changes to lay over both (OpenAPI Overlay), in their order; may be given more than once
+    #[arg(long = "overlay", value_name = "FILE")]
+    both: Vec<PathBuf>,
+    /// Changes to lay over the old one, after those over both
+    #[arg(long, value_name = "FILE")]
+    overlay_old: Vec<PathBuf>,
+    /// Changes to lay over the new one, after those over both
+    #[arg(long, value_name = "FILE")]
+    overlay_new: Vec<PathBuf>,
     /// Leave out what is compatible
     #[arg(long)]
     breaking: bool,
@@ -45,8 +55,12 @@ pub struct Arguments {
 
 /// Reads, compares and prints.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path));
-    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
+    let read = |path: &PathBuf, own: &[PathBuf]| {
+        let overlays = documents::read(&[&arguments.both[..], own].concat())?;
+        documents::description(std::slice::from_ref(path), &overlays)
+    };
+    let old = read(&arguments.old, &arguments.overlay_old)?;
+    let new = read(&arguments.new, &arguments.overlay_new)?;
     if arguments.suggest_shim {
         return suggest::run(&old, &new);
     }

@@ -6,6 +6,7 @@ mod junit;
 mod life;
 mod lint;
 mod list;
+mod mending;
 mod prove;
 mod publish;
 mod show;

@@ -52,7 +52,7 @@ struct Meant {
 
 /// Reads, proves and prints.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path));
+    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path), &[]);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     super::known(&old, &arguments.operations)?;
     let mut whole = Proof::default();
