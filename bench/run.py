@@ -18,6 +18,7 @@ import revocations
 import sidecar
 import single
 import workloads
+import writes
 from peers import all_peers
 
 # What is not CPU per request.
@@ -27,6 +28,7 @@ OTHERS = {
     "planes": ([], planes.planes),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "writes": ([], writes.measure),
 }
 
 

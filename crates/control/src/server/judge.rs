@@ -85,12 +85,18 @@ async fn folding(
     tell: watch::Sender<Arc<Conditions>>,
 ) {
     let mut reported = proxies.changed();
+    let mut folded: Option<(Arc<Judged>, Vec<BindResult>)> = None;
     loop {
         reported.borrow_and_update();
         let now = Arc::clone(&judged.borrow_and_update());
         let bound: Vec<BindResult> =
             proxies.live(Instant::now()).into_iter().flat_map(|proxy| proxy.bound).collect();
-        tell.send_replace(Arc::new(fold(&now.snapshot, &bound)));
+        // Every proxy reports every two seconds, and hardly ever that it listens elsewhere than before.
+        let is_known = folded.as_ref().is_some_and(|(then, was)| Arc::ptr_eq(then, &now) && *was == bound);
+        if !is_known {
+            tell.send_replace(Arc::new(fold(&now.snapshot, &bound)));
+            folded = Some((now, bound));
+        }
         let more = tokio::select! {
             changed = judged.changed() => changed,
             changed = reported.changed() => changed,
