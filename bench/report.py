@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mesh
 import places
+import products
 import workloads
 
 
@@ -76,6 +77,9 @@ GOALS = [
     Goal("two hops with mutual TLS ÷ an nginx pair", 0.60, 0.46, ratio("mesh", "selvedge", "nginx")),
     Goal("p99 that two hops with mutual TLS add at 1,000 requests/s ÷ an Envoy pair", 0.50, 0.50,
          ratio("mesh", "selvedge", "envoy", "added_p99_us")),
+    Goal("a GET with a key, a rate, a quota and metering ÷ a bare GET of nginx", 1.0, 0.85,
+         ratio("product", products.NAME, "nginx")),
+    Goal("the same ÷ a bare GET of ours", 1.3, 1.15, ratio("product", products.NAME, "selvedge")),
     Goal("system calls per GET", 4.1, 4.0, field("syscalls", "selvedge", "total")),
     Goal("resident memory, idle", 16, 9, field("rss", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("an idle plain connection", 5, 3, field("rss", "selvedge", "plain_kib"), "KiB"),
@@ -95,6 +99,9 @@ GOALS = [
     Goal("resident memory of a control plane with 5,000 routes and one proxy", 60, 60,
          field("planes", "selvedge", "control_rss_kib", 1024), "MiB"),
     Goal("requests that failed while the control plane was dead", 0, 0, field("planes", "selvedge", "outage_errors")),
+    Goal("CPU to read and lint a description of 1 MB of JSON, the start of the command included", 200, 100,
+         field("import", "json", "cpu_ms"), "ms"),
+    Goal("the same of YAML", 200, 100, field("import", "yaml", "cpu_ms"), "ms"),
     Goal("an edit among 5,000 routes, until the last of 300 proxies has it, p99", 1000, 500,
          field("discovery", "selvedge", "edit_p99_ms"), "ms"),
     Goal("CPU of that edit with 300 interested proxies ÷ with 30 (proxies that are not interested cost nothing)", 10, 10,
@@ -155,13 +162,14 @@ def verdict(goal: Goal, value: float | None) -> str:
 def costs(results: dict) -> list[str]:
     names = ["selvedge", "nginx", "haproxy", "envoy"]
     lines = ["| work | Selvedge | nginx | HAProxy | Envoy | errors |", "|---|---:|---:|---:|---:|---:|"]
-    sentences = {name: workload.sentence for name, workload in workloads.ALL.items()} | {"mesh": mesh.SENTENCE}
+    sentences = {name: workload.sentence for name, workload in workloads.ALL.items()}
+    sentences |= {"mesh": mesh.SENTENCE, "product": products.SENTENCE}
     for name, sentence in sentences.items():
         rows = results.get(name, {}).get("rows")
         if rows is None:
             continue
-        # A variant such as `nginx-log` stands in its product's column.
-        of = {key.removesuffix("-log"): row for key, row in rows.items()}
+        # A variant such as `nginx-log` stands in its product's column, before what it is compared with.
+        of = {key.split("-")[0]: row for key, row in sorted(rows.items())}
         cells = [cost(of[peer]["total"]) if peer in of else "–" for peer in names]
         errors = sum(row["errors"] for row in rows.values())
         lines.append(f"| {sentence} | {' | '.join(cells)} | {errors} |")

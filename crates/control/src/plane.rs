@@ -50,6 +50,7 @@ impl ControlPlane {
             resources: Resources::new(),
             config: compiled.config,
             conditions: compiled.conditions,
+            shims: compiled.shims,
             bind,
         });
         ControlPlane { bind, compiler, keyring, applier: Applier::default(), current }
@@ -97,6 +98,7 @@ impl ControlPlane {
             resources,
             config: compiled.config,
             conditions: compiled.conditions,
+            shims: compiled.shims,
             bind: self.bind,
         });
         self.snapshot()

@@ -26,6 +26,8 @@ const DOORS: &[Door] = &[
     Door::new("POST", "/console/login", Who::Anyone),
     Door::new("POST", "/console/logout", Who::Anyone),
     Door::new("POST", "/console/language", Who::Anyone),
+    Door::new("GET", "/docs", Who::Anyone),
+    Door::new("GET", "/docs/{name}/{name}", Who::Anyone),
     Door::new("GET", "/console", Who::LoggedIn),
     Door::new("GET", "/console/{rest}", Who::LoggedIn),
 ];

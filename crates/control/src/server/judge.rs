@@ -1,7 +1,7 @@
 //! What the engine says to the objects, each time there are others.
 //!
-//! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says and what
-//! proxies could bind are folded into the conditions that are written as statuses.
+//! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says, what proxies
+//! could bind and what proofs of shims came to are folded into the conditions that are written as statuses.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::proofs::{self, Proofs};
 use crate::clock::Clock;
 use crate::plane::ControlPlane;
 use crate::proxies::Proxies;
@@ -33,7 +34,7 @@ pub struct Judged {
 pub struct Judging {
     /// The newest verdict.
     pub judged: watch::Receiver<Arc<Judged>>,
-    /// The newest conditions, with what proxies could bind.
+    /// The newest conditions, with what proxies could bind and what proofs came to.
     pub conditions: watch::Receiver<Arc<Conditions>>,
 }
 
@@ -49,7 +50,8 @@ pub fn start(
     let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
     let (tell, judged) = watch::channel(Arc::new(first));
     tasks.spawn(judging(plane, Arc::clone(world), clock.clone(), tell));
-    tasks.spawn(folding(judged.clone(), Arc::clone(proxies), tell_conditions));
+    let proofs = proofs::start(judged.clone(), tasks);
+    tasks.spawn(folding(judged.clone(), proofs, Arc::clone(proxies), tell_conditions));
     Judging { judged, conditions }
 }
 
@@ -81,24 +83,31 @@ fn judge(plane: &mut ControlPlane, world: &World, clock: &Clock) -> Judged {
 
 async fn folding(
     mut judged: watch::Receiver<Arc<Judged>>,
+    mut proofs: watch::Receiver<Arc<Proofs>>,
     proxies: Arc<Proxies>,
     tell: watch::Sender<Arc<Conditions>>,
 ) {
     let mut reported = proxies.changed();
-    let mut folded: Option<(Arc<Judged>, Vec<BindResult>)> = None;
+    let mut folded: Option<(Arc<Judged>, Arc<Proofs>, Vec<BindResult>)> = None;
     loop {
         reported.borrow_and_update();
         let now = Arc::clone(&judged.borrow_and_update());
         let bound: Vec<BindResult> =
             proxies.live(Instant::now()).into_iter().flat_map(|proxy| proxy.bound).collect();
+        let proven = Arc::clone(&proofs.borrow_and_update());
         // Every proxy reports every two seconds, and hardly ever that it listens elsewhere than before.
-        let is_known = folded.as_ref().is_some_and(|(then, was)| Arc::ptr_eq(then, &now) && *was == bound);
+        let is_known = folded.as_ref().is_some_and(|(then, had, was)| {
+            Arc::ptr_eq(then, &now) && Arc::ptr_eq(had, &proven) && *was == bound
+        });
         if !is_known {
-            tell.send_replace(Arc::new(fold(&now.snapshot, &bound)));
-            folded = Some((now, bound));
+            let mut conditions = fold(&now.snapshot, &bound);
+            proven.tell(&now.snapshot.shims, &mut conditions);
+            tell.send_replace(Arc::new(conditions));
+            folded = Some((now, proven, bound));
         }
         let more = tokio::select! {
             changed = judged.changed() => changed,
+            changed = proofs.changed() => changed,
             changed = reported.changed() => changed,
         };
         if more.is_err() {

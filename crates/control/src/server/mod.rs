@@ -5,6 +5,7 @@
 
 mod judge;
 mod open;
+mod proofs;
 mod proxies_door;
 
 use std::io::ErrorKind;
@@ -25,10 +26,13 @@ use crate::api::beside::Door;
 use crate::api::home::{Home, HomeError};
 use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
+use crate::catalogue;
 use crate::clock::Clock;
 use crate::plane::{ControlPlane, Options};
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::reconcile::customer_times::{self, CustomerTimes};
+use crate::reconcile::ended_products::EndedProducts;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
@@ -122,7 +126,8 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
-    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(catalogue::Door::new(&world)));
     let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();
     let (lead, leading) = watch::channel(false);
     let told = Told {
@@ -164,7 +169,15 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (expiry, look) = (Expiry::new(&world, &clock, &proxies), Arc::new(Notify::new()));
     tasks.spawn(wake(Arc::clone(&look), workloads::LOOK_EVERY));
     tasks.spawn(Witness::new(&world, &clock, &proxies, opened.is_shared).run());
-    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![(Arc::new(keep), poke), (Arc::new(expiry), look)];
+    let (times, tick) = (CustomerTimes::new(&world, &clock), Arc::new(Notify::new()));
+    tasks.spawn(wake(Arc::clone(&tick), customer_times::LOOK_EVERY));
+    let ended = EndedProducts::new(&world, &clock);
+    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![
+        (Arc::new(keep), poke),
+        (Arc::new(expiry), look),
+        (Arc::new(times), tick),
+        (Arc::new(ended), Arc::default()),
+    ];
     let loops = reconcile::start(&world, &clock, judging.conditions, more);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;

@@ -6,22 +6,26 @@
 
 mod admission;
 mod authenticate;
+mod call;
 mod connection;
 mod customers;
 mod objects;
 mod quotas;
 mod reports;
+mod shares;
 mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::Interest;
 use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::shares::SHARES_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -29,6 +33,8 @@ use tonic::metadata::MetadataMap;
 use tonic::server::Grpc;
 use tonic::{Code, Extensions, Status};
 use tonic_prost::ProstCodec;
+
+use call::Call;
 
 pub use admission::{Admission, JOINS_MAX, JOINS_WAITING_MAX};
 pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
@@ -39,6 +45,7 @@ use crate::api::beside::{Door, Who};
 use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::shares::Dealer;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -60,6 +67,8 @@ pub struct Hub {
     pub admission: Admission,
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
+    /// Who tells them which share of rates is theirs.
+    pub shares: Dealer,
 }
 
 impl Hub {
@@ -67,7 +76,22 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        Arc::new(Hub { views, proxies, authenticate, admission, quotas })
+        let shares = Dealer::default();
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares })
+    }
+
+    /// Who makes a call, and what it serves, if it may serve that.
+    async fn admitted<T>(
+        &self,
+        request: &tonic::Request<T>,
+        serves: &[String],
+    ) -> Result<(Peer, Interest), Status> {
+        let peer = self.peer(request.metadata(), request.extensions()).await?;
+        let serves = Interest::of_names(serves);
+        match peer.may(&serves) {
+            true => Ok((peer, serves)),
+            false => Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name))),
+        }
     }
 
     async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
@@ -89,6 +113,7 @@ pub const DOORS: &[Door] = &[
     Door::new("POST", STREAM_PATH, Who::Proxy),
     Door::new("POST", CUSTOMERS_PATH, Who::Proxy),
     Door::new("POST", QUOTAS_PATH, Who::Proxy),
+    Door::new("POST", SHARES_PATH, Who::Proxy),
     Door::new("POST", REPORTS_PATH, Who::Proxy),
     Door::new("POST", REGISTER_PATH, Who::Proxy),
     Door::new("POST", SHIP_PATH, Who::Proxy),
@@ -102,11 +127,17 @@ where
 {
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
-        CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
-        QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
+        CUSTOMERS_PATH => {
+            let call = Call(move |request| customers::follow(hub.clone(), request));
+            grpc().server_streaming(call, request).await
+        }
+        QUOTAS_PATH => grpc().unary(Call(move |request| quotas::ask(hub.clone(), request)), request).await,
+        SHARES_PATH => grpc().unary(Call(move |request| shares::tell(hub.clone(), request)), request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
-        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
-        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
+        REGISTER_PATH => {
+            grpc().unary(Call(move |request| usage::register(hub.clone(), request)), request).await
+        }
+        SHIP_PATH => grpc().unary(Call(move |request| usage::keep(hub.clone(), request)), request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

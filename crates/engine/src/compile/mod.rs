@@ -8,6 +8,7 @@ mod apis;
 mod attach;
 mod attached;
 mod authentication;
+mod authorizers;
 mod callers;
 mod certificates;
 mod changes;
@@ -49,6 +50,7 @@ pub use protection::{Inbound, Protection, inbound};
 pub use reachable::{Behind, Reachable};
 
 use apis::ApiBook;
+pub use apis::ShimInUse;
 use callers::Shown;
 use certificates::Remembered;
 use changes::Change;
@@ -106,6 +108,8 @@ pub struct Compiled {
     pub config: Arc<Config>,
     /// What became of every object.
     pub conditions: Conditions,
+    /// Shims that carry traffic, to be proved where nobody waits for it.
+    pub shims: Arc<[ShimInUse]>,
 }
 
 /// Compiles one state of the resources after the other.
@@ -237,7 +241,7 @@ impl Compiler {
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
         let key_sources = self.protection.authentication.sources();
         let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies, key_sources };
-        Compiled { config: Arc::new(config), conditions }
+        Compiled { config: Arc::new(config), conditions, shims: self.apis.shims().clone() }
     }
 
     /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and
@@ -251,6 +255,7 @@ impl Compiler {
         }
         if differences.authorization {
             self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
+            self.protection.authorizers.update(resources, &mut self.book);
         }
     }
 
@@ -399,8 +404,7 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization =
-            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
+        let authorization = policy_status::statuses(&self.controller, resources, &self.protection);
         let policies = policies
             .into_iter()
             .chain(authorization)

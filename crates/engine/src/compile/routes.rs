@@ -365,6 +365,7 @@ impl RouteState {
             let guard = self.guard(&template.rule, door, shop);
             if let Some(rule) = Arc::get_mut(&mut template.rule) {
                 rule.authentication = guard.authentication;
+                rule.authorizers = guard.authorizers.to_rule();
                 rule.authorization = guard.authorization;
                 rule.access = guard.access;
                 if shop.beside_the_caller {

@@ -6,6 +6,7 @@
 
 mod document;
 mod object;
+pub mod places;
 mod plain;
 mod scalar;
 mod tree;

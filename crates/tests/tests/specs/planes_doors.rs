@@ -24,6 +24,11 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("POST", "/selvedge.discovery.v1.Reports/Stream",               Proxy),
     ("POST", "/selvedge.discovery.v1.UsageService/Register",                 Proxy),
     ("POST", "/selvedge.discovery.v1.UsageService/Ship",                     Proxy),
+    ("POST", "/selvedge.discovery.v1.SharesService/Tell",         Proxy),
+    ("GET",  "/catalogue.selvedge.dev/v1/apis",                   Anyone),
+    ("GET",  "/catalogue.selvedge.dev/v1/apis/{name}/{name}",     Anyone),
+    ("GET",  "/docs",                                             Anyone),
+    ("GET",  "/docs/{name}/{name}",                               Anyone),
     ("POST", "/mesh.selvedge.dev/v1/certificates",                Member),
     ("POST", "/mesh.selvedge.dev/v1/meshes/{name}",               MANAGER),
     ("GET",  "/usage.selvedge.dev/v1/usage",                      READER),
@@ -109,8 +114,9 @@ async fn whatever_is_served_beside_the_api_lets_in_whom_somebody_has_thought_abo
 
         let asked = format!("{method} {path}: {of_nobody:?} {of_ana:?}");
         match who {
-            // Forms that do not come from our own page are turned away, with nothing done.
-            Anyone => assert!(["200", "303", "403"].contains(&&*of_nobody[0]), "{asked}"),
+            // Forms that do not come from our own page are turned away, with nothing done; of what nobody has published
+            // everybody learns that it is not there.
+            Anyone => assert!(["200", "303", "403", "404"].contains(&&*of_nobody[0]), "{asked}"),
             Proxy => {
                 assert_eq!([&*of_nobody[0], &*of_nobody[1]], ["200", UNAUTHENTICATED], "{asked}");
                 assert_eq!([&*of_ana[0], &*of_ana[1]], ["200", UNAUTHENTICATED], "{asked}");
