@@ -10,10 +10,12 @@ import json
 import time
 
 import certificates
+import discovery
 import places
 import planes
 import report
 import revocations
+import rotation
 import sidecar
 import single
 import workloads
@@ -25,6 +27,8 @@ OTHERS = {
     "planes": ([], planes.planes),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "rotation": ([], rotation.rotation),
+    "discovery": ([], discovery.discovery),
 }
 
 

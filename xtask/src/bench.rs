@@ -7,11 +7,14 @@ use crate::{child, setup};
 
 /// Builds everything and passes the arguments on to `bench/run.py`.
 pub fn run(arguments: &[&str]) -> Result<String, String> {
-    if arguments == ["discovery"] {
-        return discovery();
+    // Instructions, and what the stream costs, are measured in programs of their own.
+    if arguments.is_empty() || arguments.contains(&"discovery") {
+        for example in ["discovery_cost", "discovery_mesh"] {
+            let build = ["build", "--profile", "fast", "--package", "selvedge-tests", "--example", example];
+            child::run(child::cargo(&build))?;
+        }
     }
-    // Instructions are counted in programs of their own.
-    if arguments != ["instructions"] {
+    if arguments != ["instructions"] && arguments != ["discovery"] {
         child::run(child::cargo(&["build", "--release", "--package", "selvedge"]))?;
         child::run(child::cargo(&["build", "--release", "--manifest-path", "bench/tools/Cargo.toml"]))?;
     }
@@ -29,13 +32,4 @@ pub fn run(arguments: &[&str]) -> Result<String, String> {
     words.extend(arguments);
     child::run(child::command(python, &words))?;
     Ok("bench: see bench/RESULTS.md".to_owned())
-}
-
-/// What an edit and a proxy cost a control plane; for people to write down.
-fn discovery() -> Result<String, String> {
-    for example in ["discovery_cost", "discovery_mesh"] {
-        let run = ["run", "--profile", "fast", "--package", "selvedge-tests", "--example", example];
-        child::run(child::cargo(&run))?;
-    }
-    Ok("bench: write the numbers down in bench/DISCOVERY.md".to_owned())
 }

@@ -15,6 +15,7 @@ pub mod quotas;
 pub mod rejection;
 pub mod reports;
 pub mod server;
+pub mod taps;
 pub mod token;
 pub mod usage;
 pub mod view;

@@ -31,6 +31,7 @@ use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
 use crate::store::Fence;
 use crate::stream::Hub;
+use crate::taps;
 use crate::told::Told;
 use crate::usage;
 use crate::view::Views;
@@ -104,6 +105,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
     let proxies = Arc::clone(&hub.proxies);
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
+    let taps = Arc::clone(&hub.taps);
     beside.push(Arc::new(Door { hub, begun_anew }));
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
@@ -115,6 +117,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(taps::Door::new((&taps, &proxies), &authenticator, &authorizer, &audit)));
     beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
     let (lead, leading) = watch::channel(false);
     let told = Told {

@@ -11,6 +11,7 @@ mod customers;
 mod objects;
 mod quotas;
 mod reports;
+mod taps;
 mod usage;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::taps::TAPS_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -38,6 +40,7 @@ use crate::api::access::Credentials;
 use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::taps::Taps;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -59,6 +62,8 @@ pub struct Hub {
     pub admission: Admission,
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
+    /// Who watches them.
+    pub taps: Arc<Taps>,
 }
 
 impl Hub {
@@ -66,7 +71,7 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        Arc::new(Hub { views, proxies, authenticate, admission, quotas })
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas, taps: Arc::default() })
     }
 
     async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
@@ -86,7 +91,8 @@ impl Hub {
 /// Whether a path belongs to the services in here.
 #[must_use]
 pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
+    let objects = matches!(path, STREAM_PATH | CUSTOMERS_PATH);
+    objects || matches!(path, REPORTS_PATH | TAPS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
 }
 
 /// Answers one request.
@@ -100,6 +106,7 @@ where
         CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
         QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        TAPS_PATH => grpc().client_streaming(taps::Taps { hub }, request).await,
         REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
         SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
         _ => Status::unimplemented("no such service here").into_http(),
