@@ -94,7 +94,7 @@ fn a_workload_and_a_gateway_are_watched_over_the_api_by_whoever_may() {
     let config =
         std::fs::read_to_string(mesh.folder().join("control/admin.kubeconfig")).expect("a kubeconfig");
     let mut config: Value = serde_json::from_str(&config).expect("JSON");
-    let bearer = token.lines().next().unwrap_or_default().split_whitespace().next_back().unwrap_or_default();
+    let bearer = token.lines().find_map(|line| line.strip_prefix("token: ")).expect("a token");
     config["users"][0]["user"]["token"] = bearer.into();
     std::fs::write(mesh.folder().join("gateway.kubeconfig"), config.to_string()).expect("a file");
     let denied = ended(mesh.folder(), &["shop/cart-1", "--kubeconfig", "gateway.kubeconfig"]);
