@@ -26,13 +26,33 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ("descriptions", "@blockfrost/openapi@0.1.93",  "@blockfrost/openapi/openapi.yaml"),
 ];
 
+/// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have a
+/// folder of their own.
+const DEFINITIONS: (&str, &str) = ("xds", "xds-protos==1.85.0");
+
 /// Gets what is missing.
 pub fn install() -> Result<(), String> {
-    let problems: Vec<String> = [unpack(), build(), build_watcher(), install_packages()]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect();
+    let problems: Vec<String> =
+        [unpack(), build(), build_watcher(), install_packages(), install_definitions()]
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+fn install_definitions() -> Result<(), String> {
+    let (folder, package) = DEFINITIONS;
+    let folder = child::root().join(CLIENTS).join(folder);
+    if folder.join("envoy").exists() {
+        return Ok(());
+    }
+    println!("setup: pip install --target {CLIENTS}/{} {package}", DEFINITIONS.0);
+    let python = child::root().join(crate::setup::VENV).join("bin/python");
+    let (python, folder) = (python.display().to_string(), folder.display().to_string());
+    child::run(child::command(
+        &python,
+        &["-m", "pip", "install", "-q", "--no-deps", "--target", &folder, package],
+    ))
 }
 
 fn unpack() -> Result<(), String> {

@@ -7,6 +7,7 @@
 mod access;
 mod addresses;
 mod authentication;
+mod authorizers;
 mod mesh;
 mod rates;
 mod resilience;
@@ -225,6 +226,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         addresses,
         rates,
         authentication,
+        authorizers,
         authorization,
         transforms,
         access,
@@ -252,6 +254,10 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     object.extend(rates.as_ref().map(|rates| ("rates".to_owned(), rates.iter().map(rates::limit).collect())));
     if let Some(authentication) = authentication {
         object.insert("authentication".into(), authentication::whole(authentication));
+    }
+    if let Some(authorizers) = authorizers {
+        let all = authorizers.iter().map(|one| authorizers::one(one));
+        object.insert("authorizers".into(), all.collect());
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));

@@ -87,6 +87,7 @@ pub struct Proxy {
     watchers: Watchers,
     writer: Writer,
     exporter: Exporter,
+    parties: Arc<Parties>,
     quotas: Arc<Quotas>,
     settling: Arc<Notify>,
     drain: Duration,
@@ -143,9 +144,9 @@ impl Proxy {
         };
         let (missing_keys, missing) = mpsc::channel(KEYS_MISSING_WAITING_MAX);
         let parties = Arc::<Parties>::default();
-        let quotas = Arc::<Quotas>::default();
         let opened = open_meters(options.usage.as_deref(), count)?;
         let meters = Arc::new(opened.current);
+        let quotas = Arc::new(Quotas::of(options.usage.as_deref(), meters.boot()));
         let introspector = Introspector::default();
         let workers = metrics
             .iter()
@@ -187,12 +188,18 @@ impl Proxy {
             watchers,
             writer,
             exporter,
+            parties,
             quotas,
             settling,
             drain: options.drain,
             meters,
             left: Mutex::new(opened.left),
         })
+    }
+
+    /// What its limited callers have been given.
+    pub(crate) fn parties(&self) -> &Arc<Parties> {
+        &self.parties
     }
 
     /// What it was lent of quotas.

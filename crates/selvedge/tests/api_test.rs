@@ -123,10 +123,52 @@ fn a_service_that_takes_everything_is_told_what_it_should_have_refused() {
 }
 
 #[test]
+fn a_service_is_held_to_what_an_overlay_makes_of_its_description() {
+    let service = service(|_, _| {});
+    assert_eq!(test(service, &[]).status.code(), Some(0));
+
+    // The public may ask for 50 pets at most, and is given 51.
+    let output = test(service, &["--overlay", "tests/cases/pets-public.yaml"]);
+
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("query parameter limit above its maximum"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
 fn nobody_there_is_no_failure_of_the_api() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
 
     assert_eq!(test(address, &[]).status.code(), Some(4));
+}
+
+#[test]
+fn a_description_that_refers_to_a_url_has_nobody_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in [format!("http://{address}/pet.yaml"), format!("//{address}/pet.yaml#/Pet")] {
+        let file = folder.path().join("pets.yaml");
+        let refers = PETS.replace("#/components/schemas/Pet'", &format!("{url}'"));
+        assert!(refers != PETS, "it refers to something");
+        std::fs::write(&file, refers).expect("the folder can be written");
+
+        let output = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+            .args(["api", "lint"])
+            .arg(&file)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary runs");
+
+        assert!(!output.status.success(), "{url}");
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains(&url), "{told}");
+    }
+    assert!(listener.accept().is_err(), "somebody has connected");
 }

@@ -20,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Taps, show};
 use crate::api::access::{Audit, Credentials, Permit, Wish};
-use crate::api::beside::{Answered, Beside, Fault, Foreign, document};
+use crate::api::beside::{Answered, Beside, Door as Way, Fault, Foreign, Who, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside, Query};
 use crate::objects::media::JSON;
@@ -29,6 +29,19 @@ use crate::proxies::Proxies;
 
 /// What all paths begin with.
 const ROOT: &str = "/tap.selvedge.dev/v1/namespaces/";
+/// What is served.
+const WAYS: &[Way] = &[
+    Way::new(
+        "GET",
+        "/tap.selvedge.dev/v1/namespaces/{name}/workloads/{name}",
+        Who::Allowed { verb: "get", resource: "workloads/tap.mesh.selvedge.dev" },
+    ),
+    Way::new(
+        "GET",
+        "/tap.selvedge.dev/v1/namespaces/{name}/gateways/{name}",
+        Who::Allowed { verb: "get", resource: "gateways/tap.gateway.networking.k8s.io" },
+    ),
+];
 /// The subresource that one needs to be allowed to get.
 const SUBRESOURCE: &str = "tap";
 /// Most who watch at once at one control plane. Past it: 429.
@@ -170,8 +183,8 @@ fn streamed(pieces: mpsc::Receiver<Bytes>, place: OwnedSemaphorePermit) -> Respo
 }
 
 impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        path.starts_with(ROOT)
+    fn doors(&self) -> &'static [Way] {
+        WAYS
     }
 
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {

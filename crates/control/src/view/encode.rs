@@ -79,6 +79,7 @@ fn json(resource: &Resource) -> Value {
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
+        | Kind::ExternalAuthorizationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
@@ -148,6 +149,7 @@ fn has_meaning_in_labels(kind: &Kind) -> bool {
         | Kind::Backend(_)
         | Kind::GatewayParameters(_)
         | Kind::AuthenticationPolicy(_)
+        | Kind::ExternalAuthorizationPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Mesh(_)
         | Kind::Role(_)
@@ -208,6 +210,7 @@ fn parents(resource: &Resource) -> Vec<String> {
         Kind::CorsPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::ValidationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthenticationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
+        Kind::ExternalAuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::TelemetryPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::AuthorizationPolicy(policy) => targets(namespace, &policy.spec.target_refs),
         Kind::Namespace(_)

@@ -168,6 +168,12 @@ impl Needs<'_> {
                 secrets.for_each(|secret| self.add(KindName::Secret, resource.namespace(), &secret.name));
             }
             Kind::TelemetryPolicy(policy) => self.of_collector(resource, policy),
+            Kind::ExternalAuthorizationPolicy(policy) => {
+                let kind = KindName::ExternalAuthorizationPolicy;
+                let namespace = resource.namespace();
+                let from = Referrer { group: kind.group(), kind: kind.as_str(), namespace };
+                policy.spec.backend_ref().into_iter().for_each(|asked| self.destination(from, asked));
+            }
             Kind::ValidationPolicy(policy) => {
                 if let Some(described) = &policy.spec.description {
                     self.add(KindName::ApiRevision, resource.namespace(), &described.revision);

@@ -159,6 +159,10 @@ impl Reporter {
             connections: self.proxy.connections_open(),
             warnings: state.warnings,
             application_ready: state.application_ready,
+            customers: state.customers.map(|standing| reports::Customers {
+                epoch: standing.epoch,
+                revocations: standing.revocations.to_vec(),
+            }),
             certificate: self.keeper.as_ref().and_then(|keeper| keeper.certificate()),
             routes: counted.routes_since(self.proxy.route_counts(), now),
             callers: counted.callers_since(self.proxy.caller_counts()),

@@ -38,6 +38,7 @@ use crate::keeper::Keeper;
 use crate::limits::{CONTROL_ACCEPT_SECONDS, CONTROL_RETRY_AFTER_SECONDS, CONTROL_RETRY_SECONDS};
 use crate::proxy::{Bound, Proxy};
 use crate::quotas::Borrowing;
+use crate::shares::Sharing;
 use crate::state::random::Random;
 use crate::usage;
 
@@ -164,8 +165,10 @@ impl Subscription {
         let asks = (options.name.clone(), options.serve.names());
         let quotas = proxy.quotas().clone();
         let borrowing = Borrowing::new(quotas.clone(), clock, asks.clone());
-        let customers = customers::Following::begin(proxy, &progress, clock, asks, options.cache.as_deref())?;
-        let usage = usage::Shipping::of(proxy, &options.name);
+        let customers =
+            customers::Following::begin(proxy, &progress, clock, asks.clone(), options.cache.as_deref())?;
+        let sharing = Sharing::new(proxy.parties().clone(), clock, asks.clone());
+        let usage = usage::Shipping::of(proxy, asks);
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = tls(&options);
@@ -184,6 +187,7 @@ impl Subscription {
             reporter,
             customers,
             borrowing,
+            sharing,
             usage,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -251,6 +255,7 @@ struct Subscriber {
     reporter: Reporter,
     customers: customers::Following,
     borrowing: Borrowing,
+    sharing: Sharing,
     usage: usage::Shipping,
 }
 
@@ -346,6 +351,8 @@ impl Subscriber {
         let customers = Abort(tokio::spawn(customers));
         let borrowing = self.borrowing.clone().run(control.caller(wire.clone()), bearer.clone());
         let borrowing = Abort(tokio::spawn(borrowing));
+        let sharing = self.sharing.clone().run(control.caller(wire.clone()), bearer.clone());
+        let sharing = Abort(tokio::spawn(sharing));
         let usage = self.usage.clone().run(control.caller(wire.clone()), bearer.clone());
         let usage = Abort(tokio::spawn(usage));
         let reports = self.reporter.clone().run(control.caller(wire), bearer, self.applied.subscribe());
@@ -379,7 +386,7 @@ impl Subscriber {
             }
             *worked = true;
         }
-        drop((reports, customers, borrowing, usage));
+        drop((reports, customers, borrowing, sharing, usage));
         Ok(())
     }
 

@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::limits::QUOTAS_ASKED_MAX;
+use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
 use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
 use tokio::sync::Mutex;
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Code, Request, Status};
-use tonic_prost::ProstCodec;
+use tonic::{Code, Status};
 
 use super::outbox::Outbox;
+use crate::call::call;
 use crate::config::Wire;
 use crate::limits::USAGE_SHIP_SECONDS;
 use crate::proxy::Proxy;
 use crate::state::meters::Meters;
+use crate::state::quotas::Left;
 
 /// After how many shipments is looked whether somebody else has left something behind.
 const LOOK_EVERY: u64 = 30;
@@ -24,6 +27,7 @@ const LOOK_EVERY: u64 = 30;
 #[derive(Clone)]
 pub(crate) struct Shipping {
     node: Arc<str>,
+    serves: Vec<String>,
     /// In the memory of this process only: a copy of its disk cannot go on where it is.
     session: Bytes,
     current: Arc<Meters>,
@@ -44,12 +48,13 @@ fn boxed(meters: Meters) -> (Meters, Outbox) {
 impl Shipping {
     /// Everything that a proxy counts, and what earlier starts have left behind.
     #[must_use]
-    pub fn of(proxy: &Proxy, node: &str) -> Shipping {
+    pub fn of(proxy: &Proxy, (node, serves): (String, Vec<String>)) -> Shipping {
         let (current, left) = proxy.meters();
         let left = left.into_iter().map(boxed).collect();
         let boxes = Boxes { current: Outbox::new(&current, false), left };
         Shipping {
             node: node.into(),
+            serves,
             session: Bytes::copy_from_slice(&identity::random()),
             current,
             boxes: Arc::new(Mutex::new(boxes)),
@@ -118,7 +123,31 @@ impl Shipping {
         outbox: &mut Outbox,
     ) -> Result<(), Status> {
         self.register(caller, bearer, meters, true).await?;
+        // From here on nobody counts under that number any more, so what it was lent can be settled.
+        if let Some(left) = meters.path().and_then(|path| Left::beside(path, meters.boot())) {
+            self.settle(caller, bearer, &left).await?;
+            left.remove();
+        }
         self.ship(caller, bearer, meters, outbox).await
+    }
+
+    /// Tells the last totals of quotas of an earlier start, so that what it had not spent can be lent again.
+    async fn settle(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        left: &Left,
+    ) -> Result<(), Status> {
+        for asks in left.asks().chunks(QUOTAS_ASKED_MAX) {
+            let request = QuotasRequest {
+                node: self.node.to_string(),
+                boot: Bytes::copy_from_slice(&self.current.boot().0.to_be_bytes()),
+                serves: self.serves.clone(),
+                asks: asks.to_vec(),
+            };
+            let _known: QuotasResponse = call(caller, bearer, QUOTAS_PATH, request).await?;
+        }
+        Ok(())
     }
 
     async fn register(
@@ -155,24 +184,4 @@ impl Shipping {
             }
         }
     }
-}
-
-async fn call<Asked, Answer>(
-    caller: &mut Grpc<Wire>,
-    bearer: Option<&MetadataValue<Ascii>>,
-    path: &'static str,
-    asked: Asked,
-) -> Result<Answer, Status>
-where
-    Asked: prost::Message + 'static,
-    Answer: prost::Message + Default + 'static,
-{
-    let mut request = Request::new(asked);
-    if let Some(bearer) = bearer {
-        request.metadata_mut().insert("authorization", bearer.clone());
-    }
-    caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = http::uri::PathAndQuery::from_static(path);
-    let codec: ProstCodec<Asked, Answer> = ProstCodec::default();
-    Ok(caller.unary(request, path, codec).await?.into_inner())
 }

@@ -26,7 +26,7 @@ use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
 use model::kinds::transform_policy::TransformPolicy;
 use model::kinds::validation_policy::ValidationPolicy;
 use model::kinds::{CorsPolicy, IpPolicy};
-use model::{Resource, Resources};
+use model::{Resource, ResourceKey, Resources};
 
 use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
@@ -82,6 +82,10 @@ impl Policy for TransformPolicy {
 impl Policy for ValidationPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
+    }
+
+    fn is_idle_at(target: &Target, resources: &Resources) -> Option<String> {
+        attached::without_sidecars(target, resources)
     }
 }
 
@@ -282,6 +286,40 @@ impl ResilienceBook {
             }
         }
         some(all)
+    }
+
+    /// What all of these ports of Services ask of requests and answers, for who comes in by a door that stands for them.
+    pub(super) fn validation_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Option<Arc<Validation>> {
+        validation::described_by(&self.said_of(parts), None)
+    }
+
+    /// The same for an operation of a version that comes in there as its provider knows it.
+    pub(super) fn validation_behind<'p>(
+        &self,
+        version: &ResourceKey,
+        (rule, lowered): (&HttpRule, &LoweredRule),
+        parts: impl Iterator<Item = Part<'p>>,
+    ) -> Option<Arc<Validation>> {
+        let namespace = version.namespace.as_ref().map_or("", |namespace| namespace.as_str());
+        let place = RulePlace::version(namespace, version.name.as_str(), &lowered.products);
+        let at = |target, section| validation::at(&self.validation, &self.named, target, section);
+        let mut said = at(&place.target, rule.name.as_deref());
+        said.extend(place.products.iter().flat_map(|product| at(product, None)));
+        said.extend(self.said_of(parts));
+        validation::described_by(&said, lowered.described_behind())
+    }
+
+    fn said_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Vec<validation::Said> {
+        let mut all: Vec<validation::Said> = Vec::new();
+        for (target, section) in parts.map(Part::target) {
+            for said in validation::at(&self.validation, &self.named, &target, section) {
+                // Two ports of a Service share what holds for all of it.
+                if !all.contains(&said) {
+                    all.push(said);
+                }
+            }
+        }
+        all
     }
 
     /// What holds for a destination.

@@ -167,6 +167,7 @@ impl Called {
             place: format!("{namespace}/{name}").into(),
             guard: Guard::default(),
             rates: None,
+            validation: None,
             products: Vec::new(),
         };
         Way::straight(label, key, port.spoken.is_http(), ways)

@@ -84,6 +84,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("RateLimitPolicy.spec.limits.requests", "Requests in the time."),
     ("RateLimitPolicy.spec.limits.per", "The time, between 1ms and 24h."),
     ("RateLimitPolicy.spec.limits.burst", "Requests that may come at once; those of one time when absent."),
+    ("RateLimitPolicy.spec.limits.scope", "Who gives it: `AllProxies` that serve the target together, or `EachProxy`. When absent, all of them, but for a Service each."),
     ("RateLimitPolicy.spec.limits.by", "What tells callers apart, all of it together; absent, all of them share the limit."),
     ("by.type", "`Address` of the client (of IPv6 its first 64 bits), `Header`, or the `Identity` it has proven."),
     ("by.name", "Name of the header field."),
