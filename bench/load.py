@@ -28,9 +28,10 @@ class Served:
     errors: int
 
 
-def wrk(url: str, seconds: float, connections: int, close: bool = False, script: Path | None = None) -> Served:
-    """HTTP/1.1, closed loop."""
-    headers = {"Host": places.HOST, **HEADERS}
+def wrk(url: str, seconds: float, connections: int, close: bool = False, script: Path | None = None,
+        fields: dict[str, str] | None = None) -> Served:
+    """HTTP/1.1, closed loop; `fields` are sent beside the usual ones."""
+    headers = {"Host": places.HOST, **HEADERS, **(fields or {})}
     if close:
         headers["Connection"] = "close"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{int(seconds)}s"]

@@ -19,7 +19,7 @@ import places
 import workloads
 from peers import Peer
 from places import BACKEND, CERTIFICATES
-from processes import Stage, cpu_seconds
+from processes import Stage
 
 PATH = "/api/v1/users/1k?id=42"
 SENTENCE = "GET 1 KiB over two hops with mutual TLS between them, both hops together"
@@ -46,20 +46,14 @@ def measure() -> dict:
     certificates.make_members()
     build()
     pairs = [pair for pair in all_pairs() if all(places.is_there(side.program) for side in pair.sides)]
-    rows = {pair.name: {"total": [], "user": [], "system": [], "rate": [], "errors": 0} for pair in pairs}
+    doors = {pair.name: url(pair) for pair in pairs}
     with Stage() as stage:
         stage.backend()
         # The second first: the first may look for it.
         started = {pair.name: [stage.proxy(side) for side in reversed(pair.sides)] for pair in pairs}
         for pair in pairs:
             load.probe(url(pair), places.HOST, workloads.KIB, "--http1.1")
-        for number in range(ROUNDS + 1):
-            for pair in pairs if number % 2 else pairs[::-1]:
-                before = both(started[pair.name])
-                served = load.wrk(url(pair), SECONDS, CONNECTIONS)
-                after = both(started[pair.name])
-                if number:
-                    workloads.note(rows[pair.name], before, after, served)
+        rows = workloads.alternate(started, lambda name: load.wrk(doors[name], SECONDS, CONNECTIONS), ROUNDS)
         for name, delays in added_latency(pairs).items():
             rows[name]["added_p99_us"] = delays
     for name, row in rows.items():
@@ -85,10 +79,6 @@ def paced_p99(port: int) -> float:
     if told["answered"] != told["requests"] or told["refused"]:
         raise SystemExit(f"not every paced request was answered: {told}")
     return told["p99"]
-
-
-def both(started: list) -> tuple[float, float]:
-    return tuple(map(sum, zip(*(cpu_seconds(process.pid) for process in started))))
 
 
 def url(pair: Pair) -> str:

@@ -11,22 +11,32 @@ import time
 
 import certificates
 import descriptions
+import discovery
+import discovery_mesh
 import places
 import planes
+import products
 import report
 import revocations
+import rotation
 import sidecar
 import single
 import workloads
+import writes
 from peers import all_peers
 
 # What is not CPU per request.
 OTHERS = {
     **single.ALL,
     "import": ([], descriptions.descriptions),
+    "discovery": ([], discovery.measure),
     "planes": ([], planes.planes),
+    "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "writes": ([], writes.measure),
+    "rotation": ([], rotation.rotation),
+    "mesh-discovery": ([], discovery_mesh.measure),
 }
 
 
@@ -49,7 +59,7 @@ def main() -> None:
 def run(name: str, peers: list, options: argparse.Namespace) -> dict:
     if name in workloads.ALL:
         rows = workloads.measure(workloads.ALL[name], peers, options.rounds, options.seconds)
-        workloads.show(workloads.ALL[name], rows)
+        workloads.show(f"{name}: {workloads.ALL[name].sentence}", rows)
         return rows
     print(f"== {name}")
     takes_peers, function = OTHERS[name]

@@ -15,6 +15,7 @@ import places
 import processes
 import report
 import single
+import workloads
 
 
 class Reading(unittest.TestCase):
@@ -86,7 +87,28 @@ class Starting(unittest.TestCase):
                 processes.refuse_taken(other.getsockname()[1])
 
 
+class Measuring(unittest.TestCase):
+    def test_everybody_serves_in_turn_and_the_first_round_only_warms_up(self):
+        turns = []
+
+        def run(name: str) -> load.Served:
+            turns.append(name)
+            return load.Served(10, 1.0, 0)
+
+        rows = workloads.alternate({"a": [], "b": []}, run, 2)
+
+        self.assertEqual(turns, ["b", "a", "a", "b", "b", "a"])
+        self.assertEqual([len(row["total"]) for row in rows.values()], [2, 2])
+
+
 class Concluding(unittest.TestCase):
+    def test_a_request_of_a_customer_stands_in_our_column_beside_the_bare_ones_of_others(self):
+        row = {"total": [9.0], "errors": 0}
+        results = {"product": {"rows": {"selvedge-product": row, "selvedge": row | {"total": [7.0]}, "nginx": row}}}
+        lines = [line for line in report.costs(results) if "metering" in line]
+        self.assertEqual(len(lines), 1)
+        self.assertIn("| 9.0 (9.0–9.0) | 9.0 (9.0–9.0) | – | – | 0 |", lines[0])
+
     def test_a_ratio_is_of_medians(self):
         results = {"get1k": {"rows": {"selvedge": {"total": [9, 10, 30]}, "nginx": {"total": [20, 20, 21]}}}}
         self.assertAlmostEqual(report.ratio("get1k", "selvedge", "nginx")(results), 0.5)

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 
 import load
 import places
@@ -104,23 +105,35 @@ ALL = {workload.name: workload for workload in [
 
 def measure(workload: Workload, peers: list[Peer], rounds: int, seconds: float) -> dict:
     """Runs a workload and returns every round's figures for each peer."""
-    rows = {peer.name: {"total": [], "user": [], "system": [], "rate": [], "errors": 0} for peer in peers}
+    by_name = {peer.name: peer for peer in peers}
     with Stage() as stage:
         if workload.grpc:
             stage.grpc_backend()
         else:
             stage.backend()
-        started = {peer.name: stage.proxy(peer) for peer in peers}
+        started = {peer.name: [stage.proxy(peer)] for peer in peers}
         for peer in peers:
             workload.probe(peer)
-        for number in range(rounds + 1):
-            for peer in peers if number % 2 else peers[::-1]:
-                before = cpu_seconds(started[peer.name].pid)
-                served = workload.run(peer, seconds)
-                after = cpu_seconds(started[peer.name].pid)
-                if number:
-                    note(rows[peer.name], before, after, served)
+        return alternate(started, lambda name: workload.run(by_name[name], seconds), rounds)
+
+
+def alternate(started: dict[str, list[Popen]], run: Callable[[str], Served], rounds: int) -> dict:
+    """Has everybody serve in turn, the order reversed each round, and returns what the processes of each have spent."""
+    rows = {name: {"total": [], "user": [], "system": [], "rate": [], "errors": 0} for name in started}
+    for number in range(rounds + 1):
+        for name in list(started) if number % 2 else reversed(started):
+            before = spent(started[name])
+            served = run(name)
+            after = spent(started[name])
+            if number:
+                note(rows[name], before, after, served)
     return rows
+
+
+def spent(processes: list[Popen]) -> tuple[float, float]:
+    """User and system time of all of them, in seconds."""
+    times = [cpu_seconds(process.pid) for process in processes]
+    return sum(user for user, _ in times), sum(system for _, system in times)
 
 
 def note(row: dict, before: tuple, after: tuple, served: Served) -> None:
@@ -134,8 +147,8 @@ def note(row: dict, before: tuple, after: tuple, served: Served) -> None:
     row["rate"].append(served.requests / served.seconds)
 
 
-def show(workload: Workload, rows: dict) -> None:
-    print(f"== {workload.name}: {workload.sentence}; CPU µs per request")
+def show(sentence: str, rows: dict) -> None:
+    print(f"== {sentence}; CPU µs per request")
     first = statistics.median(rows["selvedge"]["total"]) if rows.get("selvedge", {}).get("total") else None
     for name, row in rows.items():
         if not row["total"]:

@@ -25,13 +25,18 @@ use model::resources::Typed;
 use serde_json::{Map, Value, json};
 
 use crate::api::Inside;
-use crate::api::beside::{Answered, Beside, Told, document};
+use crate::api::beside::{Answered, Beside, Door as Way, Told, Who, document};
 use crate::objects::media::JSON;
 use crate::objects::status::Status;
 use crate::world::World;
 
 /// What all paths begin with.
 pub const ROOT: &str = "/catalogue.selvedge.dev/v1/";
+/// What is answered below it.
+const WAYS: &[Way] = &[
+    Way::new("GET", "/catalogue.selvedge.dev/v1/apis", Who::Anyone),
+    Way::new("GET", "/catalogue.selvedge.dev/v1/apis/{name}/{name}", Who::Anyone),
+];
 /// Fields of a version that its clients need.
 const VERSION: [&str; 9] =
     ["api", "label", "state", "hostnames", "basePath", "selector", "deprecatedAt", "sunset", "successor"];
@@ -163,8 +168,8 @@ fn picked(object: &Value, fields: &[&str]) -> Value {
 }
 
 impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        path.starts_with(ROOT)
+    fn doors(&self) -> &'static [Way] {
+        WAYS
     }
 
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {

@@ -170,6 +170,7 @@ pub struct Proxies {
     table: Mutex<BTreeMap<Arc<str>, Entry>>,
     revocations: Mutex<Revocations>,
     changed: watch::Sender<u64>,
+    joined: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -190,7 +191,12 @@ struct Counted {
 
 impl Default for Proxies {
     fn default() -> Self {
-        Proxies { table: Mutex::default(), revocations: Mutex::default(), changed: watch::Sender::new(0) }
+        Proxies {
+            table: Mutex::default(),
+            revocations: Mutex::default(),
+            changed: watch::Sender::new(0),
+            joined: watch::Sender::new(0),
+        }
     }
 }
 
@@ -225,6 +231,9 @@ impl Proxies {
         table.insert(name, Entry { proxy, reports, revoked });
         drop(table);
         self.changed.send_modify(|count| *count += 1);
+        if !is_known {
+            self.joined.send_modify(|count| *count += 1);
+        }
         Ok(())
     }
 
@@ -326,6 +335,12 @@ impl Proxies {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// A sign whenever a proxy has reported that was not alive before.
+    #[must_use]
+    pub fn joined(&self) -> watch::Receiver<u64> {
+        self.joined.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {

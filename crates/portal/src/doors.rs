@@ -132,12 +132,6 @@ impl Console {
         Console { sessions: Sessions::default(), clock, shelf: Shelf::default() }
     }
 
-    /// Whether a path is one of ours.
-    #[must_use]
-    pub fn takes(path: &str) -> bool {
-        path == "/console" || path.starts_with("/console/") || pages::is_public(path)
-    }
-
     /// Answers a request; its body has at most [`FORM_BYTES_MAX`] bytes.
     pub async fn answer(&self, request: Request<Bytes>, api: &dyn Api) -> Response<Bytes> {
         let (head, body) = request.into_parts();

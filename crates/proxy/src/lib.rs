@@ -5,6 +5,7 @@
 //! sidecar's inbound and its outbound feed the same pipeline.
 
 mod admin;
+mod authorizer;
 pub mod buffer;
 mod call;
 mod caller;
@@ -24,6 +25,7 @@ mod fetch;
 mod filters;
 mod findings;
 mod forwarded;
+mod heard;
 mod hop;
 mod introspection;
 mod io;

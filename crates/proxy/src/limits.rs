@@ -91,6 +91,8 @@ limits! {
     INTROSPECTED_MAX: usize = 4096,                  "tokens a worker", "issuers are asked again about tokens that were not used for longest";
     INTROSPECTED_INACTIVE_MAX: usize = 4096,         "tokens a worker", "issuers are asked again about tokens that do not count";
     INTROSPECTED_INACTIVE_SECONDS: u64 = 5,          "seconds",      "an issuer is asked again about a token that does not count";
+    AUTHORIZER_ANSWER_BYTES_MAX: usize = 64 * KIB,   "bytes",        "`authorizer_failed`: the answer of an authorizer is not taken";
+    AUTHORIZER_PARTLY_SHOWN_BYTES_MAX: usize = 8192 * KIB, "bytes",   "413 `body_too_large` where an authorizer is shown a part of the body";
     KEYS_WAIT_MILLISECONDS: u64 = 3000,              "milliseconds", "503 `authentication_unavailable`: the keys of the token's issuer did not come";
     KEYS_FETCH_SECONDS: u64 = 10,                    "seconds",      "the question for the keys of an issuer has failed";
     KEYS_ANSWER_BYTES_MAX: usize = 256 * KIB,        "bytes",        "the answer with the keys of an issuer is not taken";

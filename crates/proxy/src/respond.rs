@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use engine::config::{Abort, SaidBy};
 
+use crate::authorizer::grpc_status;
 use crate::buffer::Text;
 use crate::emit::{emit_edits, emit_length, is_replaced};
 use crate::exchange::Exchange;
@@ -29,6 +30,7 @@ pub fn visit_fields(
             || (edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
             || ((exchange.told_rate.is_some() || exchange.told_quota.is_some()) && rates::is_ours(name))
+            || exchange.heard.as_ref().is_some_and(|heard| heard.replaces(name))
             || (exchange.answer_length.is_some() && field.known == Known::ContentLength)
         {
             continue;
@@ -38,14 +40,18 @@ pub fn visit_fields(
     if let Some(length) = exchange.answer_length {
         emit_length(length, &mut emit);
     }
-    finish_fields(exchange, &mut emit);
+    let has = |name: &[u8]| head.fields.iter().any(|field| field.name.of(bytes) == name);
+    finish_fields(exchange, has, &mut emit);
 }
 
-/// The fields we put on every answer.
-fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+/// The fields we put on every answer, beside those that it `has`.
+fn finish_fields(exchange: &Exchange<'_>, has: impl Fn(&[u8]) -> bool, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit_edits(&exchange.response_edits, emit);
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
+    }
+    if let Some(heard) = &exchange.heard {
+        heard.told_beside(has).for_each(|told| emit(&told.name, &told.value));
     }
     if let Some(told) = &exchange.told_rate {
         rates::emit_response_fields(told, emit);
@@ -106,6 +112,10 @@ impl Answer {
             Some(Abort::Grpc(status)) => facts.grpc = status,
             None => {}
         }
+        if let Some(heard) = exchange.heard.as_ref().filter(|_| failure == Failure::AuthorizerFailed) {
+            facts.status = heard.status_on_error;
+            facts.grpc = grpc_status(heard.status_on_error);
+        }
         if exchange.is_grpc() {
             return Answer {
                 status: 200,
@@ -145,7 +155,8 @@ impl Answer {
         for (name, value) in &self.fields {
             emit(name.as_bytes(), value);
         }
-        finish_fields(exchange, &mut emit);
+        let has = |name: &[u8]| self.fields.iter().any(|(known, _)| known.as_bytes() == name);
+        finish_fields(exchange, has, &mut emit);
     }
 }
 

@@ -3,7 +3,6 @@
 //! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says, what proxies
 //! could bind and what proofs of shims came to are folded into the conditions that are written as statuses.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::status::Conditions;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use super::proofs::{self, Proofs};
 use crate::clock::Clock;
-use crate::plane::{ControlPlane, Options};
+use crate::plane::ControlPlane;
 use crate::proxies::Proxies;
 use crate::snapshot::Snapshot;
 use crate::status::{BindResult, fold};
@@ -43,11 +42,10 @@ pub struct Judging {
 pub fn start(
     world: &Arc<World>,
     proxies: &Arc<Proxies>,
-    bind: IpAddr,
+    mut plane: ControlPlane,
     clock: &Clock,
     tasks: &mut JoinSet<()>,
 ) -> Judging {
-    let mut plane = ControlPlane::new(Options { bind });
     let first = judge(&mut plane, world, clock);
     let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
     let (tell, judged) = watch::channel(Arc::new(first));
@@ -90,14 +88,23 @@ async fn folding(
     tell: watch::Sender<Arc<Conditions>>,
 ) {
     let mut reported = proxies.changed();
+    let mut folded: Option<(Arc<Judged>, Arc<Proofs>, Vec<BindResult>)> = None;
     loop {
         reported.borrow_and_update();
         let now = Arc::clone(&judged.borrow_and_update());
         let bound: Vec<BindResult> =
             proxies.live(Instant::now()).into_iter().flat_map(|proxy| proxy.bound).collect();
-        let mut conditions = fold(&now.snapshot, &bound);
-        proofs.borrow_and_update().tell(&now.snapshot.shims, &mut conditions);
-        tell.send_replace(Arc::new(conditions));
+        let proven = Arc::clone(&proofs.borrow_and_update());
+        // Every proxy reports every two seconds, and hardly ever that it listens elsewhere than before.
+        let is_known = folded.as_ref().is_some_and(|(then, had, was)| {
+            Arc::ptr_eq(then, &now) && Arc::ptr_eq(had, &proven) && *was == bound
+        });
+        if !is_known {
+            let mut conditions = fold(&now.snapshot, &bound);
+            proven.tell(&now.snapshot.shims, &mut conditions);
+            tell.send_replace(Arc::new(conditions));
+            folded = Some((now, proven, bound));
+        }
         let more = tokio::select! {
             changed = judged.changed() => changed,
             changed = proofs.changed() => changed,

@@ -24,7 +24,7 @@ use hyper::body::Incoming;
 use model::kinds::PRODUCT_GROUP;
 
 use crate::api::access::{Credentials, Permit, Wish};
-use crate::api::beside::{Answered, Beside, Told, document};
+use crate::api::beside::{Answered, Beside, Door as Way, Told, Who, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside, Query};
 use crate::clock::Clock;
@@ -38,6 +38,18 @@ use crate::world::World;
 pub const ROOT: &str = "/usage.selvedge.dev/v1/";
 /// The resource that one needs to be allowed to list.
 const RESOURCE: &str = "usage";
+
+const READER: Who = Who::Allowed { verb: "list", resource: "usage.product.selvedge.dev" };
+
+/// What is served, and who is let in.
+const WAYS: &[Way] = &[
+    Way::new("GET", "/usage.selvedge.dev/v1/usage", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/namespaces/{name}/usage", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/events", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/namespaces/{name}/events", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/check", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/metrics", READER),
+];
 
 /// A document and what it is.
 struct Document {
@@ -135,8 +147,8 @@ fn away() -> Status {
 }
 
 impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        path.starts_with(ROOT)
+    fn doors(&self) -> &'static [Way] {
+        WAYS
     }
 
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {

@@ -14,6 +14,7 @@ mod permissions;
 mod server;
 mod shapes;
 mod statuses;
+mod tenants;
 mod told;
 mod watches;
 mod workloads;

@@ -8,6 +8,7 @@ mod apis;
 mod attach;
 mod attached;
 mod authentication;
+mod authorizers;
 mod callers;
 mod certificates;
 mod changes;
@@ -138,6 +139,8 @@ pub struct Compiler {
     mesh: Option<MeshView>,
     /// Whom it is compiled for, when that is the proxy beside a Workload.
     sidecar: Option<Sidecar>,
+    /// Whether anybody is to run on the config.
+    serves: bool,
 }
 
 impl Compiler {
@@ -172,7 +175,16 @@ impl Compiler {
             ports: Ports::default(),
             mesh: None,
             sidecar,
+            serves: true,
         }
+    }
+
+    /// Only says what became of each object: its configs lead no request anywhere. For who tells people and leaves serving
+    /// to others; of many routes, their tables take most of the room.
+    #[must_use]
+    pub fn judging_only(mut self) -> Self {
+        self.serves = false;
+        self
     }
 
     /// Lets a sidecar open Services at their own ports below 1024 too; for a process that may listen there.
@@ -195,7 +207,8 @@ impl Compiler {
         let mut differences = self.watched.differences(resources, &mut self.selection);
         self.judge_resilience(&differences, resources);
         if differences.telemetry {
-            self.telemetry = TelemetryBook::new(resources);
+            let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
+            self.telemetry = TelemetryBook::new(&mut lookup);
         }
         self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {
@@ -243,6 +256,7 @@ impl Compiler {
         }
         if differences.authorization {
             self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
+            self.protection.authorizers.update(resources, &mut self.book);
         }
     }
 
@@ -366,6 +380,7 @@ impl Compiler {
             protection: &mut self.protection,
             apis: &self.apis,
             beside_the_caller: self.sidecar.is_some(),
+            serves: self.serves,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         let slots = &mut self.routes.rule_slots;
@@ -390,8 +405,7 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization =
-            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
+        let authorization = policy_status::statuses(&self.controller, resources, &self.protection);
         let policies = policies
             .into_iter()
             .chain(authorization)

@@ -32,13 +32,14 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 16] = [
+const JUDGED: [KindName; 17] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
     KindName::AuthenticationPolicy,
+    KindName::ExternalAuthorizationPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,
@@ -192,8 +193,10 @@ fn proxies(proxies: &Proxies) -> Table {
             0 => "-".to_owned(),
             changes => format!("{} ({})", counted(changes as usize, "change"), age(proxy.behind_seconds)),
         };
+        let deaf = proxy.addresses.iter().filter(|address| !address.error.is_empty()).count();
         let state = match (proxy.connected, proxy.rejections.len()) {
             (false, _) => "lost".to_owned(),
+            (true, 0) if deaf > 0 => "cannot listen".to_owned(),
             (true, 0) => "ok".to_owned(),
             (true, count) => counted(count, "rejection"),
         };

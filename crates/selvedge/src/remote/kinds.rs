@@ -60,6 +60,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::AuthenticationPolicy => &["authn"],
+        KindName::ExternalAuthorizationPolicy => &["extauthz"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],

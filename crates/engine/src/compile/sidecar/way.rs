@@ -143,6 +143,7 @@ impl Straight {
             addresses: None,
             validation: self.validation.clone(),
             authentication: self.guard.authentication.clone(),
+            authorizers: self.guard.authorizers.to_rule(),
             authorization: self.guard.authorization.clone(),
             transforms: None,
             access: None,
