@@ -606,7 +606,7 @@ async fn anybody_reads_about_a_public_api_without_logging_in() {
         "60/1m",
         "selvedge subscribe shop/pets --plan pets-free",
         "Change a pet",
-        "curl -X PUT",
+        "curl -H &#39;x-api-key: KEY&#39; -X PUT",
     ] {
         assert!(text.contains(said), "{said} in {text}");
     }

@@ -87,6 +87,8 @@ fn one_file_becomes_an_api_and_its_truth_is_swapped_behind_the_same_url() {
         ["up", file, "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"];
 
     let process = Process::start(&up);
+    let docs = process.line("/docs/");
+    let docs = docs.split_whitespace().last().expect("an address").to_owned();
     let curl = process.line("curl ");
     let quoted: Vec<&str> = curl.split('\'').skip(1).step_by(2).collect();
     let [key, url] = quoted[..] else { panic!("a key and a URL: {curl}") };
@@ -101,6 +103,11 @@ fn one_file_becomes_an_api_and_its_truth_is_swapped_behind_the_same_url() {
     let (status, body) = asking("");
     assert_eq!(status, 401, "nobody comes in without a key: {body}");
     assert!(body.contains("selvedge subscribe default/petstore --plan petstore-free"), "{body}");
+    let page = Command::new("curl").args(["--silent", "--insecure", &docs]).output().expect("curl runs");
+    let page = String::from_utf8(page.stdout).expect("text");
+    for said in ["/pets/{id}", url.split("/pets").next().unwrap_or_default(), "--plan petstore-free"] {
+        assert!(page.contains(said), "who has no account reads {said} at {docs}: {page}");
+    }
     let until = |path: &str, wanted: &dyn Fn(u16, &str) -> bool| until(authority, key, path, wanted);
 
     let service = echo("shop");

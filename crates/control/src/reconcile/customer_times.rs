@@ -1,8 +1,8 @@
 //! Customers whose time has come: subscriptions that begin or end, credentials that expire.
 //!
-//! Proxies do not wait for it, because they are told the times themselves. It is written down for people, for the audit
-//! log, and so that an application can subscribe anew where it had a subscription that is over. Each row says when it is
-//! due, so one question finds those few among millions.
+//! Proxies do not wait for it, because they are told the times themselves. It is written down for people, for the
+//! audit log, and so that an application can subscribe anew where it had a subscription that is over. Each row says
+//! when it is due, so one question finds those few among millions.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -174,18 +174,9 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
     let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
     let keep = Keep::new(authorities, seen, shown, clock.clone(), opened.is_shared, woken);
-    let (expiry, look) = (Expiry::new(&world, &clock, &proxies), Arc::new(Notify::new()));
-    tasks.spawn(wake(Arc::clone(&look), workloads::LOOK_EVERY));
     tasks.spawn(Witness::new(&world, &clock, &proxies, opened.is_shared).run());
-    let (times, tick) = (CustomerTimes::new(&world, &clock), Arc::new(Notify::new()));
-    tasks.spawn(wake(Arc::clone(&tick), customer_times::LOOK_EVERY));
-    let ended = EndedProducts::new(&world, &clock);
-    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![
-        (Arc::new(keep), poke),
-        (Arc::new(expiry), look),
-        (Arc::new(times), tick),
-        (Arc::new(ended), Arc::default()),
-    ];
+    let mut more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![(Arc::new(keep), poke)];
+    more.extend(by_time(&world, &clock, &proxies, &mut tasks));
     let loops = reconcile::start(&world, &clock, judging.conditions, more);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
@@ -229,6 +220,25 @@ async fn wake(poke: Arc<Notify>, every: Duration) {
         tokio::time::sleep(every).await;
         poke.notify_one();
     }
+}
+
+/// Loops of the leader that have work because time has passed, or because products have ended.
+fn by_time(
+    world: &Arc<World>,
+    clock: &Clock,
+    proxies: &Arc<Proxies>,
+    tasks: &mut JoinSet<()>,
+) -> [(Arc<dyn Reconcile>, Arc<Notify>); 3] {
+    let mut every = |time: Duration| {
+        let poke = Arc::new(Notify::new());
+        tasks.spawn(wake(Arc::clone(&poke), time));
+        poke
+    };
+    [
+        (Arc::new(Expiry::new(world, clock, proxies)), every(workloads::LOOK_EVERY)),
+        (Arc::new(CustomerTimes::new(world, clock)), every(customer_times::LOOK_EVERY)),
+        (Arc::new(EndedProducts::new(world, clock)), Arc::default()),
+    ]
 }
 
 /// The API is up before the loops are, so it is told afterwards whether they run here.

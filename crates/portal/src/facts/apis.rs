@@ -155,6 +155,11 @@ impl Reference {
 }
 
 impl Reading {
+    /// Shows in its request where a key goes.
+    pub fn show_key(&mut self) {
+        self.curl = self.curl.replacen("curl", "curl -H 'x-api-key: KEY'", 1);
+    }
+
     fn of(operation: &Operation, base: &str) -> Reading {
         let parameters: Vec<Parameter> =
             operation.parameters.iter().map(|one| Parameter::of(one, operation)).collect();

@@ -20,20 +20,24 @@ use serde_json::Value;
 /// References that are kept; past it all are read anew.
 const KEPT_MAX: usize = 1_000;
 
-/// What was read of revisions, by UID and address: curl lines name the address.
+/// What was read of revisions, by UID, by address and by whether a key is asked for: curl lines show both.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<HashMap<(String, String), Arc<Reference>>>);
+pub struct Shelf(Mutex<HashMap<(String, String, bool), Arc<Reference>>>);
 
 impl Shelf {
     /// The reference of a revision that is called at an address. Whoever reads one that nobody has read yet does it
     /// alone: many strangers at once take the time of one.
-    fn reference(&self, revision: &Value, called: &str) -> Arc<Reference> {
-        let key = (text(&revision["metadata"]["uid"]), called.to_owned());
+    fn reference(&self, revision: &Value, called: &str, asks_for_a_key: bool) -> Arc<Reference> {
+        let key = (text(&revision["metadata"]["uid"]), called.to_owned(), asks_for_a_key);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(&key) {
             return Arc::clone(known);
         }
-        let read = Arc::new(Reference::of(revision, called));
+        let mut read = Reference::of(revision, called);
+        if asks_for_a_key {
+            read.operations.iter_mut().for_each(|operation| operation.show_key());
+        }
+        let read = Arc::new(read);
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
@@ -84,6 +88,6 @@ pub async fn docs_of(
     };
     let entry = Entry::of(&found, here);
     let called = entry.servers.first().map_or("", String::as_str);
-    let reference = shelf.reference(&found["revision"], called);
+    let reference = shelf.reference(&found["revision"], called, entry.asks_for_a_key());
     page(&OneDocs { frame: frame.outside(), entry, reference })
 }

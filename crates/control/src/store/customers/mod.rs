@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub(super) mod contract;
 pub(super) mod sql;
+pub(super) mod tables;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use crate::store::StoreError;
-use crate::store::customers::sql::{DUE_POSTGRES, TABLES_POSTGRES};
+use crate::store::customers::tables::{DUE_POSTGRES, TABLES_POSTGRES};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
 use crate::store::usage::sql::TABLES_POSTGRES as USAGE;

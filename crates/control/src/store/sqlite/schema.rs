@@ -3,7 +3,7 @@
 use sqlx::{Connection, SqliteConnection};
 
 use crate::store::StoreError;
-use crate::store::customers::sql::{DUE_SQLITE, TABLES_SQLITE};
+use crate::store::customers::tables::{DUE_SQLITE, TABLES_SQLITE};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
 use crate::store::usage::sql::TABLES_SQLITE as USAGE;
