@@ -59,7 +59,7 @@ class Api:
 
 PLURALS = {
     "GatewayClass": "gatewayclasses", "GatewayParameters": "gatewayparameters", "Secret": "secrets",
-    "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
+    "Backend": "backends", "ConfigMap": "configmaps", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
     "APIVersion": "apiversions", "APIBinding": "apibindings", "APIProduct": "apiproducts", "Plan": "plans",
     "Application": "applications", "Subscription": "subscriptions", "Credential": "credentials",
     "Namespace": "namespaces", "Service": "services", "Mesh": "meshes", "Workload": "workloads",

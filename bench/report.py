@@ -43,6 +43,14 @@ def field(workload: str, name: str, key: str, scale: float = 1) -> Callable[[dic
     return value
 
 
+def inverse(workload: str, key: str) -> Callable[[dict], float | None]:
+    """Milliseconds for one of so many a second."""
+    def value(results: dict) -> float | None:
+        found = field(workload, "selvedge", key)(results)
+        return 1000 / found if found else None
+    return value
+
+
 def growth(shape: str) -> Callable[[dict], float | None]:
     """Instructions at 100,000 routes by those at 10."""
     def value(results: dict) -> float | None:
@@ -104,6 +112,9 @@ GOALS = [
          field("discovery", "selvedge", "return_peak_kib", 1024), "MiB"),
     Goal("all 10,000 routes edited at once, until the last of 2,000 proxies has its 1,000", 60, 30,
          field("discovery", "selvedge", "push_seconds"), "s"),
+    Goal("1 ÷ durable writes a second through the API, eight clients, on SQLite (3.33 ms are 300/s)", 3.33, 1,
+         inverse("writes", "sqlite_per_s"), "ms"),
+    Goal("the same on PostgreSQL", 3.33, 1, inverse("writes", "postgres_per_s"), "ms"),
     Goal("from a revocation to the 401 of the last of three gateways, p99", 1000, 1000,
          field("revocations", "selvedge", "p99_ms"), "ms"),
 ]

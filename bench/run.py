@@ -20,6 +20,7 @@ import revocations
 import sidecar
 import single
 import workloads
+import writes
 from peers import all_peers
 
 # What is not CPU per request.
@@ -31,6 +32,7 @@ OTHERS = {
     "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "writes": ([], writes.measure),
 }
 
 

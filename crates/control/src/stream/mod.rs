@@ -68,7 +68,7 @@ pub struct Hub {
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
     /// Who tells them which share of rates is theirs.
-    pub shares: Dealer,
+    pub shares: Arc<Dealer>,
 }
 
 impl Hub {
@@ -76,7 +76,7 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        let shares = Dealer::default();
+        let shares = Arc::default();
         Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares })
     }
 

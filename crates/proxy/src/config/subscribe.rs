@@ -50,8 +50,8 @@ const RETRY_LAST: Duration = Duration::from_secs(CONTROL_RETRY_SECONDS as u64);
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(CONTROL_ACCEPT_SECONDS as u64);
 /// Metadata that says when to come again, in milliseconds.
 const RETRY_AFTER: &str = "retry-after-ms";
-/// Longest time to give quotas back at the end.
-const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+/// Longest time to give quotas back at the end, and to tell what was used.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
 /// Longest time a control plane can send us away for.
 const AWAY_FOR: Duration = Duration::from_secs(CONTROL_RETRY_AFTER_SECONDS as u64);
 
@@ -167,6 +167,7 @@ impl Subscription {
             customers::Following::begin(proxy, &progress, clock, asks.clone(), options.cache.as_deref())?;
         let sharing = Sharing::new(proxy.parties().clone(), clock, asks.clone());
         let usage = usage::Shipping::of(proxy, asks);
+        let left = (quotas, usage.clone());
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = tls(&options);
@@ -192,10 +193,11 @@ impl Subscription {
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
             runtime.block_on(async {
                 let mut following = pin!(subscriber.follow());
+                let leaving = async { tokio::join!(left.0.leave(), left.1.leave()) };
                 tokio::select! {
                     () = &mut following => {}
                     // What nobody will spend any more is of use to other gateways, while the connection is there.
-                    _ = stopped => drop(tokio::time::timeout(GIVEN_BACK_WITHIN, quotas.leave()).await),
+                    _ = stopped => drop(tokio::time::timeout(LEFT_WITHIN, leaving).await),
                 }
             });
             // Its calls and connections end here; what waits in them is nobody's any more.

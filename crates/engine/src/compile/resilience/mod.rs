@@ -288,7 +288,8 @@ impl ResilienceBook {
         some(all)
     }
 
-    /// What all of these ports of Services ask of requests and answers, for who comes in by a door that stands for them.
+    /// What all of these ports of Services ask of requests and answers, for who comes in by a door that stands for
+    /// them.
     pub(super) fn validation_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Option<Arc<Validation>> {
         validation::described_by(&self.said_of(parts), None)
     }
