@@ -38,6 +38,7 @@ use crate::reconcile::{self, Loops, Reconcile};
 use crate::shares;
 use crate::store::Fence;
 use crate::stream::Hub;
+use crate::taps;
 use crate::told::Told;
 use crate::usage;
 use crate::view::Views;
@@ -117,6 +118,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let proxies = Arc::clone(&hub.proxies);
     let exchange = opened.is_shared.then(|| shares::Exchange::new(Arc::clone(&hub.shares), clock.clone()));
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
+    let taps = Arc::clone(&hub.taps);
     beside.push(Arc::new(Streams { hub, begun_anew }));
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
@@ -128,6 +130,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(taps::Door::new((&taps, &proxies), &authenticator, &authorizer, &audit)));
     beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
     beside.push(Arc::new(catalogue::Door::new(&world)));
     let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();

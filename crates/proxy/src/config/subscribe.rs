@@ -27,7 +27,7 @@ use tonic_prost::ProstCodec;
 
 use super::cache::Cache;
 use super::connect::{ControlAddress, Wire};
-use super::following::{Following, Order};
+use super::following::{Following, LARGE_UPDATE, Order};
 use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
@@ -48,6 +48,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(CONTROL_RETRY_SECONDS as u64);
 /// Longest time for a control plane to accept a stream. It may let us wait for our turn.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(CONTROL_ACCEPT_SECONDS as u64);
+/// After which a large update is on the disk, and what it has left behind can be given back.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
 /// Metadata that says when to come again, in milliseconds.
 const RETRY_AFTER: &str = "retry-after-ms";
 /// Longest time to give quotas back at the end, and to tell what was used.
@@ -368,6 +370,7 @@ impl Subscriber {
                 (self.tell)(Event::Connected(control.clone()));
             }
             let Some(update) = self.session.receive(response)? else { continue };
+            let is_large = update.put.len() + update.removed.len() >= LARGE_UPDATE;
             let rejections = self.put_into_use(update).await?;
             let epoch = self.session.epoch();
             for answer in self.session.applied(&rejections) {
@@ -376,6 +379,13 @@ impl Subscriber {
                 }
             }
             self.applied.send_replace(self.session.epoch().max(epoch));
+            if is_large {
+                // The other thread is still writing to the disk what this one has allocated.
+                tokio::spawn(async {
+                    tokio::time::sleep(KEPT_WITHIN).await;
+                    os::give_back_heap();
+                });
+            }
             *worked = true;
         }
         drop((reports, customers, borrowing, sharing, usage));
