@@ -71,6 +71,29 @@ async fn calls_are_in_the_ledger_by_who_called_what_and_both_counts_agree() {
 }
 
 #[tokio::test]
+async fn what_was_called_just_before_a_gateway_stops_is_told_before_it_is_gone() {
+    let (stage, gateway) = products::start().await;
+    let printed = stage.done(&["subscribe", "pets", "--plan", "gold", "--app", "mobile"]).await;
+    let (key, _) = printed.split_once('\n').expect("a key and a line");
+    let mut answered = 0;
+    let first = AtomicU64::new(0);
+    eventually_some("the key to be known", || async {
+        let is_known = stage.asks("/pets/pets", key).await?.status == 200;
+        first.fetch_add(u64::from(is_known), SeqCst);
+        is_known.then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        answered += u64::from(stage.asks("/pets/pets", key).await.expect("an answer").status == 200);
+    }
+
+    gateway.stop().await;
+
+    let told = stage.done(&["usage", "--app", "mobile", "-o", "json"]).await;
+    assert_eq!(sum(&told, "success"), first.into_inner() + answered, "{told}");
+}
+
+#[tokio::test]
 async fn a_namespace_sees_its_own_usage_and_who_may_not_look_is_refused() {
     let (stage, _gateway) = products::start().await;
 
@@ -206,8 +229,10 @@ async fn what_a_killed_gateway_was_lent_of_a_quota_can_be_used_again_once_it_is_
             let shown = processes.done(&["subscription", "show", "mobile-pets"]).await;
             // Used, lent, held, left.
             let line = shown.lines().find_map(|line| line.strip_prefix("year ")).map(str::to_owned);
-            let cells: Vec<u64> =
-                line.iter().flat_map(|line| line.split_whitespace().map_while(|cell| cell.parse().ok())).collect();
+            let cells: Vec<u64> = line
+                .iter()
+                .flat_map(|line| line.split_whitespace().map_while(|cell| cell.parse().ok()))
+                .collect();
             if let [used, _, 0, ..] = cells[..]
                 && used >= whole.load(SeqCst)
             {
@@ -215,7 +240,8 @@ async fn what_a_killed_gateway_was_lent_of_a_quota_can_be_used_again_once_it_is_
             }
         }
     };
-    let (used, shown) = within_time(UNTIL_KNOWN, "nothing to be held any more", settled).await.expect("settled");
+    let (used, shown) =
+        within_time(UNTIL_KNOWN, "nothing to be held any more", settled).await.expect("settled");
     println!("{} answers, {used} used of the quota", whole.load(SeqCst));
     let under_way = 2;
     assert!((whole.load(SeqCst)..=whole.load(SeqCst) + under_way).contains(&used), "{shown}");
