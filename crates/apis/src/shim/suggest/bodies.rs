@@ -17,7 +17,8 @@ use crate::schema::{SchemaId, Schemas, Type};
 
 /// Deepest nesting of bodies that is looked into.
 const DEPTH_MAX: usize = 16;
-/// Most places of one body that are looked at: schemas that share parts unfold into more of them than anybody could read.
+/// Most places of one body that are looked at: schemas that share parts unfold into more of them than anybody could
+/// read.
 const PLACES_MAX: usize = 2_000;
 /// From here on two values of a list of choices are taken for one.
 const CHOICES_ALIKE: u32 = 40;
