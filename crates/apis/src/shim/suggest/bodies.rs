@@ -3,7 +3,7 @@
 //! What is alike is taken for the same and told as a guess; what no step can do is told as well. Nothing here is
 //! trusted: whoever takes the steps has them proved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::kinds::transform::{BodyStep, Otherwise, ValueType};
 use serde_json::Value;
@@ -17,7 +17,8 @@ use crate::schema::{SchemaId, Schemas, Type};
 
 /// Deepest nesting of bodies that is looked into.
 const DEPTH_MAX: usize = 16;
-/// Most places of one body that are looked at: schemas that share parts unfold into more of them than anybody could read.
+/// Most places of one body that are looked at: schemas that share parts unfold into more of them than anybody could
+/// read.
 const PLACES_MAX: usize = 2_000;
 /// From here on two values of a list of choices are taken for one.
 const CHOICES_ALIKE: u32 = 40;
@@ -39,6 +40,8 @@ pub struct Mapping<'s> {
     pub(super) told: Vec<Told>,
     open: Vec<(SchemaId, SchemaId)>,
     places_left: usize,
+    /// Whether two sets of schemas say the same, where that was asked before.
+    same: HashMap<(Vec<SchemaId>, Vec<SchemaId>), bool>,
     /// Places that something has moved to, and from.
     pub(super) filled: BTreeSet<String>,
     pub(super) taken: BTreeSet<String>,
@@ -58,6 +61,7 @@ pub fn steps(
         told: Vec::new(),
         open: Vec::new(),
         places_left: PLACES_MAX,
+        same: HashMap::new(),
         filled: BTreeSet::new(),
         taken: BTreeSet::new(),
     };
@@ -109,8 +113,12 @@ impl<'s> Mapping<'s> {
             return self.cannot("", format!("has more than {PLACES_MAX} places, and no more were looked at"));
         };
         self.places_left = left;
-        let (was, now) = (prints(self.from, from), prints(self.to, to));
-        if was.is_some() && was == now {
+        let (old, new) = (self.from, self.to);
+        let is_same = self.same.entry((from.to_vec(), to.to_vec())).or_insert_with(|| {
+            let (was, now) = (prints(old, from), prints(new, to));
+            was.is_some() && was == now
+        });
+        if *is_same {
             return;
         }
         let pair = (*first, *second);
