@@ -66,7 +66,7 @@ async fn ask(plane: &ControlPlane, method: &str, path: &str, token: Option<&str>
     std::fs::write(&message, [0; 5]).expect("a file");
     let message = format!("@{}", message.display());
     if method == "POST" {
-        words.extend(["--data-binary", if stream { &message } else { "{}" }]);
+        words.extend(["--data-binary", if stream { &message } else { r#"{"rotate":{}}"# }]);
     }
     if let Some(bearer) = &bearer {
         words.extend(["--header", bearer]);
