@@ -12,11 +12,13 @@ import time
 import certificates
 import descriptions
 import discovery
+import discovery_mesh
 import places
 import planes
 import products
 import report
 import revocations
+import rotation
 import sidecar
 import single
 import workloads
@@ -33,6 +35,8 @@ OTHERS = {
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
     "writes": ([], writes.measure),
+    "rotation": ([], rotation.rotation),
+    "mesh-discovery": ([], discovery_mesh.measure),
 }
 
 
