@@ -179,8 +179,8 @@ impl Compiler {
         }
     }
 
-    /// Only says what became of each object: its configs lead no request anywhere. For who tells people and leaves serving
-    /// to others; of many routes, their tables take most of the room.
+    /// Only says what became of each object: its configs lead no request anywhere. For who tells people and leaves
+    /// serving to others; of many routes, their tables take most of the room.
     #[must_use]
     pub fn judging_only(mut self) -> Self {
         self.serves = false;

@@ -86,8 +86,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Shorter, and the statuses that follow a write would still be under way.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Lets go of the program's code whenever what is wanted has settled and whoever came has what it came for; what is still
-/// needed comes back by itself.
+/// Lets go of the program's code whenever what is wanted has settled and whoever came has what it came for; what is
+/// still needed comes back by itself.
 async fn let_go_of_code(mut revision: watch::Receiver<u64>, mut joined: watch::Receiver<u64>) {
     loop {
         let mut news = async || {

@@ -66,7 +66,16 @@ async fn ask(plane: &ControlPlane, method: &str, path: &str, token: Option<&str>
     std::fs::write(&message, [0; 5]).expect("a file");
     let message = format!("@{}", message.display());
     if method == "POST" {
-        words.extend(["--data-binary", if stream { &message } else { "{}" }]);
+        // Who streams is answered before anything is read; what is sent nevertheless would have the stream reset.
+        let streams = path.ends_with("/Stream") || path.ends_with("/DeltaAggregatedResources");
+        let body = if streams {
+            ""
+        } else if stream {
+            &message
+        } else {
+            r#"{"rotate":{}}"#
+        };
+        words.extend(["--data-binary", body, if stream { "--http2" } else { "--http1.1" }]);
     }
     if let Some(bearer) = &bearer {
         words.extend(["--header", bearer]);

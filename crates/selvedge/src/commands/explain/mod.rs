@@ -86,8 +86,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::data(field::explain(subject)?);
         return Ok(Exit::Success);
     };
-    // A connection has no method; one that is no request's is asked about by its URL alone. Of the URL of a request, GET
-    // is meant, as browsers and curl mean it.
+    // A connection has no method; one that is no request's is asked about by its URL alone. Of the URL of a request,
+    // GET is meant, as browsers and curl mean it.
     let connection_to = alone.filter(|url| !url.starts_with("http://") && !url.starts_with("https://"));
     let word = match alone {
         None => subject.as_str(),
