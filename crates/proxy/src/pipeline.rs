@@ -130,7 +130,7 @@ async fn admitted<'c>(
         }
     }
     if let Some(validation) = rule.validation.as_deref() {
-        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
+        Box::pin(filters::validation::on_request(downstream, exchange, validation)).await?;
     }
     decide(exchange, rule)
 }
