@@ -10,23 +10,33 @@ import json
 import time
 
 import certificates
+import descriptions
+import discovery
+import discovery_mesh
 import places
 import planes
 import products
 import report
 import revocations
+import rotation
 import sidecar
 import single
 import workloads
+import writes
 from peers import all_peers
 
 # What is not CPU per request.
 OTHERS = {
     **single.ALL,
+    "import": ([], descriptions.descriptions),
+    "discovery": ([], discovery.measure),
     "planes": ([], planes.planes),
     "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "writes": ([], writes.measure),
+    "rotation": ([], rotation.rotation),
+    "mesh-discovery": ([], discovery_mesh.measure),
 }
 
 

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 import certificates
+import descriptions
 import instructions
 import load
 import peers
@@ -69,6 +70,14 @@ class Reading(unittest.TestCase):
         many = ({"recvfrom": 8064, "sendto": 8000, "accept4": 64, "mmap": 3}, 4000)
         row = single.per_request(few, many)
         self.assertEqual(row, {"total": 4, "calls": {"recvfrom": 2, "sendto": 2}})
+
+
+class Making(unittest.TestCase):
+    def test_a_description_has_the_size_that_is_measured(self):
+        for write in (descriptions.yaml, json.dumps):
+            operations, text = descriptions.sized(write)
+            self.assertTrue(descriptions.BYTES <= len(text) < 1.01 * descriptions.BYTES)
+            self.assertEqual(text.count("operationId"), operations)
 
 
 class Starting(unittest.TestCase):

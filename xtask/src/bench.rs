@@ -7,15 +7,21 @@ use crate::{child, setup};
 
 /// Builds everything and passes the arguments on to `bench/run.py`.
 pub fn run(arguments: &[&str]) -> Result<String, String> {
-    if arguments == ["discovery"] {
-        return discovery();
-    }
-    // Instructions are counted in programs of their own.
-    if arguments != ["instructions"] {
+    // Instructions are counted in programs of their own, and so is what many proxies cost.
+    if !matches!(arguments, ["instructions" | "discovery" | "mesh-discovery"]) {
         child::run(child::cargo(&["build", "--release", "--package", "selvedge"]))?;
         child::run(child::cargo(&["build", "--release", "--manifest-path", "bench/tools/Cargo.toml"]))?;
     }
 
+    if arguments.is_empty() || arguments.contains(&"discovery") {
+        let examples = ["--example", "discovery_cost", "--example", "discovery_herd"];
+        let build = ["build", "--profile", "fast", "--package", "selvedge-tests"];
+        child::run(child::cargo(&[&build[..], &examples].concat()))?;
+    }
+    if arguments.is_empty() || arguments.contains(&"mesh-discovery") {
+        let example = ["--package", "selvedge-tests", "--example", "discovery_mesh"];
+        child::run(child::cargo(&[&["build", "--profile", "fast"][..], &example].concat()))?;
+    }
     // The peer of the benchmarks is one that members of a mesh must get along with.
     if arguments.is_empty() {
         let tests = ["test", "--package", "selvedge-proxy", "--test", "mesh", "--", "--ignored", "envoy"];
@@ -29,13 +35,4 @@ pub fn run(arguments: &[&str]) -> Result<String, String> {
     words.extend(arguments);
     child::run(child::command(python, &words))?;
     Ok("bench: see bench/RESULTS.md".to_owned())
-}
-
-/// What an edit and a proxy cost a control plane; for people to write down.
-fn discovery() -> Result<String, String> {
-    for example in ["discovery_cost", "discovery_mesh"] {
-        let run = ["run", "--profile", "fast", "--package", "selvedge-tests", "--example", example];
-        child::run(child::cargo(&run))?;
-    }
-    Ok("bench: write the numbers down in bench/DISCOVERY.md".to_owned())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::openapi;
 use crate::operation::{Operation, Scheme};
+use crate::overlay;
 use crate::problem::Problem;
 use crate::schema::Schemas;
 use crate::source::Document;
@@ -82,7 +83,7 @@ impl Description {
     /// # Errors
     /// Everything that is wrong with it. What is only odd stands in [`Description::warnings`].
     pub fn read(documents: &[Document]) -> Result<Description, Vec<Problem>> {
-        openapi::read(documents, &[])
+        Self::read_overlaid(documents, &[])
     }
 
     /// Reads an upload with overlays (OpenAPI Overlay 1.0) laid over its first document, in their order.
@@ -90,7 +91,7 @@ impl Description {
     /// # Errors
     /// Everything that is wrong with it or with the overlays.
     pub fn read_overlaid(documents: &[Document], overlays: &[Document]) -> Result<Description, Vec<Problem>> {
-        openapi::read(documents, overlays)
+        openapi::read(&overlay::read(documents, overlays)?)
     }
 
     /// The operation of a key.

@@ -63,3 +63,5 @@ pub const SHIM_BODY_BYTES_MAX: usize = 8 << 20;
 pub const SHIM_FAILED_MAX: usize = 200;
 /// Most messages of one operation that a proof tells of.
 pub const SHIM_FAILED_PER_OPERATION_MAX: usize = 5;
+/// Most messages that a proof tries which nobody has asked for by a command.
+pub const SHIM_PROOF_MESSAGES_MAX: usize = 20_000;

@@ -14,12 +14,22 @@ use crate::limits::{NODES_MAX, OVERLAY_ACTIONS_MAX};
 use crate::problem::{Problem, quoted};
 use crate::source::{Document, Node, Tree, Upload, push_step};
 
+/// Reads an upload and lays overlays over it.
+///
+/// # Errors
+/// Everything that is wrong with the texts, or with the overlays.
+pub(crate) fn read(documents: &[Document], overlays: &[Document]) -> Result<Upload, Vec<Problem>> {
+    let mut upload = Upload::read(documents)?;
+    lay(&mut upload, overlays)?;
+    Ok(upload)
+}
+
 /// Lays overlays over the first document of an upload, in their order. A target that leads nowhere is a problem: it is
 /// mostly a path that has changed, and the overlay was to hide something.
 ///
 /// # Errors
 /// Everything that is wrong with the overlays.
-pub(crate) fn lay(upload: &mut Upload, overlays: &[Document]) -> Result<(), Vec<Problem>> {
+fn lay(upload: &mut Upload, overlays: &[Document]) -> Result<(), Vec<Problem>> {
     if overlays.is_empty() {
         return Ok(());
     }
@@ -157,7 +167,8 @@ impl Tree {
         Some((value, lines))
     }
 
-    fn remove(&mut self, steps: &[Step]) {
+    /// Takes out what is at the end of a way.
+    pub(crate) fn remove(&mut self, steps: &[Step]) {
         let Some((last, before)) = steps.split_last() else { return self.clear() };
         let Some((value, lines)) = self.at(before) else { return };
         let Some(position) = position(value, last) else { return };
@@ -175,7 +186,7 @@ impl Tree {
     }
 
     /// Objects are merged, lists get one element more (Overlay 1.0, section 4.4.3).
-    fn update(&mut self, steps: &[Step], with: &Value) -> Result<(), String> {
+    pub(crate) fn update(&mut self, steps: &[Step], with: &Value) -> Result<(), String> {
         let Some((value, lines)) = self.at(steps) else { return Ok(()) };
         match value {
             Value::Object(_) if with.is_object() => merge(value, lines, with),

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::shares::WHOLE;
+
 /// How often somebody may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
@@ -89,7 +91,10 @@ impl Rate {
     /// The part of this rate that one of several gateways gives, in millionths; never less than a burst of one.
     #[must_use]
     pub fn share(self, millionths: u32) -> Rate {
-        let millionths = u64::from(millionths.clamp(1, 1_000_000));
+        if millionths >= WHOLE {
+            return self;
+        }
+        let millionths = u64::from(millionths.max(1));
         let interval = u128::from(self.interval) * 1_000_000 / u128::from(millionths);
         let burst = (u64::from(self.burst) * millionths / 1_000_000).max(1);
         Rate {
@@ -102,6 +107,12 @@ impl Rate {
     #[must_use]
     pub fn burst(self) -> u32 {
         self.burst
+    }
+
+    /// Seconds in which one request is paid for.
+    #[must_use]
+    pub fn interval_seconds(self) -> f64 {
+        Duration::from_nanos(self.interval).as_secs_f64()
     }
 
     /// Decides about `cost` requests at `now` (nanoseconds of any clock that never goes back) for a party that will

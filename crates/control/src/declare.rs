@@ -371,7 +371,7 @@ spec: { endpoints: [ 127.0.0.1:9002 ] }
     }
 
     #[tokio::test]
-    async fn what_may_not_be_changed_is_refused_at_the_line_of_what_its_rule_is_about() {
+    async fn what_may_not_be_changed_is_refused_at_the_line_of_the_field_that_its_rule_names() {
         let mesh = |domain: &str| {
             format!(
                 "apiVersion: mesh.selvedge.dev/v1alpha1
@@ -390,6 +390,6 @@ spec:
 
         let refused = desk.declared.apply(&asked).await.expect_err("it may not be changed").to_string();
 
-        assert!(refused.contains("mesh.yaml:4  Mesh default  spec\n"), "{refused}");
+        assert!(refused.contains("mesh.yaml:6  Mesh default  spec.trustDomain\n"), "{refused}");
     }
 }

@@ -50,9 +50,17 @@ impl ControlPlane {
             resources: Resources::new(),
             config: compiled.config,
             conditions: compiled.conditions,
+            shims: compiled.shims,
             bind,
         });
         ControlPlane { bind, compiler, keyring, applier: Applier::default(), current }
+    }
+
+    /// Keeps what became of each object and nothing to run on ([`Compiler::judging_only`]).
+    #[must_use]
+    pub fn judging_only(mut self) -> ControlPlane {
+        self.compiler = self.compiler.judging_only();
+        self
     }
 
     /// Reads files and directories and applies them.
@@ -90,6 +98,7 @@ impl ControlPlane {
             resources,
             config: compiled.config,
             conditions: compiled.conditions,
+            shims: compiled.shims,
             bind: self.bind,
         });
         self.snapshot()
@@ -196,6 +205,55 @@ stringData:
         assert!(!refused.is_empty());
         assert!(Arc::ptr_eq(&plane.snapshot(), &good));
         assert_eq!(plane.apply(&file(&gateway(8081))).expect("sound").change, good.change + 1);
+    }
+
+    const ROUTES: &str = "---
+apiVersion: mesh.selvedge.dev/v1alpha1
+kind: Backend
+metadata: { name: shop }
+spec: { endpoints: [ 127.0.0.1:9001 ] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: good }
+spec:
+  parentRefs: [{ name: edge }]
+  rules: [{ backendRefs: [{ group: mesh.selvedge.dev, kind: Backend, name: shop }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: lost }
+spec:
+  parentRefs: [{ name: edge }, { name: nowhere }]
+  rules: [{ backendRefs: [{ name: missing, port: 80 }] }]
+---
+apiVersion: policy.selvedge.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: { name: readers }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: good }]
+  rules: [{ to: [{ methods: [GET] }] }]
+";
+
+    #[test]
+    fn who_only_judges_says_the_same_of_every_object_and_of_every_edit_and_keeps_no_rule() {
+        let (mut serving, mut judging) = (plane(), plane().judging_only());
+        let edits = [
+            gateway(8080) + ROUTES,
+            gateway(8080) + &ROUTES.replace("name: missing", "name: gone"),
+            gateway(8081) + &ROUTES.replace("name: nowhere", "name: elsewhere"),
+            gateway(8081) + &ROUTES.replace("name: shop }\nspec", "name: shop2 }\nspec"),
+            gateway(8081),
+        ];
+
+        for edit in edits {
+            let served = serving.apply(&file(&edit)).expect("sound");
+            let judged = judging.apply(&file(&edit)).expect("sound");
+
+            assert_eq!(judged.conditions.to_string(), served.conditions.to_string());
+            let kept = format!("{:?}", judged.config.sources);
+            assert!(!kept.contains("test.yaml"), "no line of any rule is kept: {kept}");
+        }
     }
 
     #[test]

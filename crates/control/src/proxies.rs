@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use discovery::limits::{CALLERS_REPORTED_MAX, LEASE, REPORT_EVERY, ROUTES_REPORTED_MAX};
 use discovery::object::TypeName;
-use discovery::reports::{Caller, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
+use discovery::reports::{self, Caller, DURATION_BUCKETS, DURATION_FIRST_EXPONENT, Report, Route};
 use discovery::{Interest, ObjectName, Rejection, Version};
 use engine::config::BindAddress;
 use model::units::Moment;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::revocations::Revocations;
 use crate::status::BindResult;
 use crate::view::Views;
 
@@ -61,6 +62,8 @@ pub struct Proxy {
     pub certificate: Option<HeldCertificate>,
     /// Whether the application beside it can serve; `None` where there is none, or none is asked.
     pub application_ready: Option<bool>,
+    /// The last change of customers in force; `None` where none are known.
+    pub customers: Option<u64>,
 }
 
 /// What is known of the proxy beside a workload.
@@ -165,13 +168,17 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Proxies {
     table: Mutex<BTreeMap<Arc<str>, Entry>>,
+    revocations: Mutex<Revocations>,
     changed: watch::Sender<u64>,
+    joined: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Entry {
     proxy: Proxy,
     reports: VecDeque<Counted>,
+    /// What it has told of revocations.
+    revoked: Revocations,
 }
 
 /// What one report has counted.
@@ -184,7 +191,12 @@ struct Counted {
 
 impl Default for Proxies {
     fn default() -> Self {
-        Proxies { table: Mutex::default(), changed: watch::Sender::new(0) }
+        Proxies {
+            table: Mutex::default(),
+            revocations: Mutex::default(),
+            changed: watch::Sender::new(0),
+            joined: watch::Sender::new(0),
+        }
     }
 }
 
@@ -206,6 +218,7 @@ impl Proxies {
         }
         let is_known = known.is_some();
         let before = table.remove(&name).filter(|_| is_known);
+        let revoked = self.revoked(before.as_ref(), report.customers.as_ref());
         let mut reports = before.map(|entry| entry.reports).unwrap_or_default();
         let interval = Duration::from_millis(report.interval_ms);
         let (proxy, mut routes, mut callers) = proxy(name.clone(), peer.clone(), report, now);
@@ -215,10 +228,29 @@ impl Proxies {
         if reports.len() > REPORTS_KEPT {
             reports.pop_front();
         }
-        table.insert(name, Entry { proxy, reports });
+        table.insert(name, Entry { proxy, reports, revoked });
         drop(table);
         self.changed.send_modify(|count| *count += 1);
+        if !is_known {
+            self.joined.send_modify(|count| *count += 1);
+        }
         Ok(())
+    }
+
+    /// Adds what a proxy tells of revocations. What it had counted before it was heard of first is no news.
+    fn revoked(&self, before: Option<&Entry>, told: Option<&reports::Customers>) -> Revocations {
+        let now = told.map(|told| Revocations::told(&told.revocations)).unwrap_or_default();
+        if let Some(before) = before {
+            let mut sum = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+            sum.add(&before.revoked, &now);
+        }
+        now
+    }
+
+    /// How soon revocations were in force at gateways, since this control plane began.
+    #[must_use]
+    pub fn revocations(&self) -> Revocations {
+        *self.revocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The proxies whose lease has not ended.
@@ -227,6 +259,14 @@ impl Proxies {
         let table = self.lock();
         let live = table.values().filter(|entry| entry.proxy.is_live(now));
         live.map(|entry| entry.proxy.clone()).collect()
+    }
+
+    /// How many live proxies serve the same.
+    #[must_use]
+    pub fn serving(&self, interest: &Interest, now: Instant) -> usize {
+        let table = self.lock();
+        let proxies = table.values().map(|entry| &entry.proxy);
+        proxies.filter(|proxy| proxy.is_live(now) && proxy.interest == *interest).count()
     }
 
     /// The live proxies, and those that were lost a while ago.
@@ -297,6 +337,12 @@ impl Proxies {
         self.changed.subscribe()
     }
 
+    /// A sign whenever a proxy has reported that was not alive before.
+    #[must_use]
+    pub fn joined(&self) -> watch::Receiver<u64> {
+        self.joined.subscribe()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
         // Nothing that runs under the lock panics half-way through a change.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -350,7 +396,7 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
     let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap_or(now);
     let Report { proxy: _, version, epoch, epoch_age_ms, from_cache, bound, rejected, .. } = report;
     let Report { routes, interval_ms: _, serves, uptime_ms, connections, warnings, certificate, .. } = report;
-    let Report { application_ready, callers, .. } = report;
+    let Report { application_ready, callers, customers, .. } = report;
     let bound = bound.into_iter().filter_map(|bound| {
         let address = BindAddress { ip: bound.ip.parse().ok()?, port: u16::try_from(bound.port).ok()? };
         Some(BindResult { address, error: (!bound.error.is_empty()).then_some(bound.error) })
@@ -381,6 +427,7 @@ fn proxy(name: Arc<str>, peer: Arc<str>, report: Report, now: Instant) -> (Proxy
             problem: held.problem,
         }),
         application_ready,
+        customers: customers.map(|customers| customers.epoch),
     };
     (proxy, routes, callers)
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::Config;
+use engine::compile::ShimInUse;
 use engine::config::BindAddress;
 use engine::status::Conditions;
 use model::kinds::gateway::AddressType;
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// What became of each object, as far as the engine can tell.
     pub conditions: Conditions,
+    /// Shims that carry traffic, to be proved.
+    pub shims: Arc<[ShimInUse]>,
     /// Where Gateways listen that name no address.
     pub bind: IpAddr,
 }

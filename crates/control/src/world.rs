@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::kinds::KindName;
+use model::violation::Problem;
 use model::{Resource, ResourceKey, Resources, yaml};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -18,9 +20,10 @@ use crate::store::{Change, ChangeSet, Object, Revision, Store, StoreError};
 /// Most changes that are kept for watchers to resume from. Who is further behind must list again (410 Gone).
 pub const CHANGES_KEPT_MAX: usize = 20_000;
 
-/// Most bytes, as JSON, of objects that were replaced or deleted and are kept for the changes that did it. Past it the
-/// oldest changes are forgotten, as long as [`CHANGES_KEPT_MIN`] are left.
-pub const CHANGES_BYTES_MAX: usize = 4 << 20;
+/// Most bytes, as JSON, of objects that were replaced or deleted and are kept for the changes that did it; in memory an
+/// object takes two to three times as much. Past it the oldest changes are forgotten, as long as [`CHANGES_KEPT_MIN`]
+/// are left.
+pub const CHANGES_BYTES_MAX: usize = 1 << 20;
 
 /// Changes that are kept however large the objects are.
 pub const CHANGES_KEPT_MIN: usize = 100;
@@ -173,7 +176,7 @@ impl World {
     /// What the store says; nothing has changed then.
     pub async fn commit(&self, set: ChangeSet) -> Result<Vec<Change>, StoreError> {
         let changes = self.store.commit(set).await?;
-        if !self.fold(&changes) {
+        if !self.fold(&changes, judged) {
             self.catch_up().await?;
         }
         Ok(changes)
@@ -189,7 +192,7 @@ impl World {
             match self.store.changes(after, CHANGES_READ_MAX).await {
                 Ok(changes) if changes.is_empty() => return Ok(()),
                 Ok(changes) => {
-                    self.fold(&changes);
+                    self.fold(&changes, resource);
                 }
                 Err(StoreError::Compacted { .. }) => return self.reload().await,
                 Err(error) => return Err(error),
@@ -235,7 +238,7 @@ impl World {
 
     /// Takes in changes that follow on what is known; says whether they did. Changes that are known already are passed
     /// over, those behind a gap are left for [`World::catch_up`].
-    fn fold(&self, changes: &[Change]) -> bool {
+    fn fold(&self, changes: &[Change], read: Reader) -> bool {
         let mut state = self.lock();
         for change in changes {
             if change.revision() <= state.now.revision {
@@ -245,7 +248,7 @@ impl World {
                 self.tell(&state);
                 return false;
             }
-            state.take(change);
+            state.take(change, read);
         }
         self.tell(&state);
         true
@@ -283,11 +286,11 @@ impl State {
         Ok(State { now, events: VecDeque::new(), replaced: 0, forgotten: revision, unreadable })
     }
 
-    fn take(&mut self, change: &Change) {
+    fn take(&mut self, change: &Change, read: Reader) {
         self.now.revision = change.revision();
         self.unreadable.remove(change.key());
         let (before, after) = match change {
-            Change::Put(object) => match resource(object) {
+            Change::Put(object) => match read(object) {
                 Ok(resource) => {
                     let before = self.now.resources.get(&object.key).cloned();
                     (before, Some(self.now.resources.put(resource)))
@@ -319,15 +322,32 @@ impl State {
     }
 }
 
-/// A stored object as the program understands it, its revision written into its metadata; or why it does not.
+/// How a stored object is read.
+type Reader = fn(&Object) -> Result<Resource, String>;
+
+/// A stored object as the program understands it; or why it does not. Another version may have written it.
 fn resource(object: &Object) -> Result<Resource, String> {
+    let mut resource = yaml::read_value(numbered(object)?).map_err(|violations| violations.to_string())?;
+    resource.source.clone_from(&object.source);
+    Ok(resource)
+}
+
+/// The same of an object that this very process has judged and written.
+fn judged(object: &Object) -> Result<Resource, String> {
+    let Some(kind) = KindName::find(&object.key.group, &object.key.kind) else { return resource(object) };
+    let read = yaml::read_judged(kind, numbered(object)?);
+    let mut resource = read.map_err(|Problem { problem, .. }| problem)?;
+    resource.source.clone_from(&object.source);
+    Ok(resource)
+}
+
+/// The tree of a stored object, its revision written into its metadata.
+fn numbered(object: &Object) -> Result<Value, String> {
     let mut value: Value = serde_json::from_str(&object.json).map_err(|fault| fault.to_string())?;
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         metadata.insert("resourceVersion".to_owned(), object.revision.to_string().into());
     }
-    let mut resource = yaml::read_value(value).map_err(|violations| violations.to_string())?;
-    resource.source.clone_from(&object.source);
-    Ok(resource)
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -136,6 +136,9 @@ fn existing(kind: KindName) -> Value {
             "validation": {"hostname": "a.b", "wellKnownCACertificates": "System"},
         }}),
         KindName::AuthenticationPolicy => json!({"spec": {"methods": [{"spiffe": {}}]}}),
+        KindName::ExternalAuthorizationPolicy => {
+            json!({"spec": {"grpc": {"backendRef": {"name": "a", "port": 9191}}}})
+        }
         KindName::AuthorizationPolicy => json!({"spec": {"action": "Deny", "rules": [{}]}}),
         KindName::Backend => json!({"spec": {"endpoints": ["a.b:80"]}}),
         KindName::ResiliencePolicy => json!({"spec": {

@@ -48,6 +48,9 @@ pub struct CustomersResponse {
     /// When the oldest change in it was asked for, in milliseconds since 1970; 0 when nobody knows.
     #[prost(uint64, tag = "6")]
     pub changed_at: u64,
+    /// Whether it takes a right away from somebody: how soon it is in force is counted.
+    #[prost(bool, tag = "7")]
+    pub takes_away: bool,
 }
 
 /// All of one place.
@@ -128,4 +131,11 @@ pub struct Subscription {
     /// Where its calendar periods begin, in seconds since 1970.
     #[prost(uint64, tag = "6")]
     pub anchor: u64,
+    /// From when on its state lets calls through although `is_granted` says that it does not, in seconds since 1970;
+    /// 0 for never. Whoever does not know this field waits until the state is told.
+    #[prost(uint64, tag = "7")]
+    pub begins_at: u64,
+    /// From when on it is over, in seconds since 1970; 0 for never.
+    #[prost(uint64, tag = "8")]
+    pub ends_at: u64,
 }

@@ -34,5 +34,7 @@ pub const ROUTES_REPORTED_MAX: usize = 10_000;
 pub const CALLERS_REPORTED_MAX: usize = 1_000;
 /// Most quotas that one call may be about. A proxy makes another call for the rest; a control plane refuses more.
 pub const QUOTAS_ASKED_MAX: usize = 1_024;
+/// Most rates that one call may be about. A proxy tells those that are asked for most; a control plane refuses more.
+pub const RATES_TOLD_MAX: usize = 4_096;
 
 const _: () = assert!(LEASE.as_millis() >= 3 * REPORT_EVERY.as_millis());

@@ -61,9 +61,29 @@ pub struct Report {
     /// Whether the application beside the proxy can serve; absent where there is none, or none is asked.
     #[prost(bool, optional, tag = "15")]
     pub application_ready: Option<bool>,
+    /// How far it is with its customers; absent before anybody told of any.
+    #[prost(message, optional, tag = "16")]
+    pub customers: Option<Customers>,
     /// Members of the mesh that called since the last report, or are connected now.
     #[prost(message, repeated, tag = "20")]
     pub callers: Vec<Caller>,
+}
+
+/// Upper bounds of the buckets of revocations, in milliseconds; one more bucket has none.
+pub const REVOCATION_BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
+/// Buckets of revocations.
+pub const REVOCATION_BUCKETS: usize = REVOCATION_BOUNDS_MS.len() + 1;
+
+/// How far a proxy is with its customers.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Customers {
+    /// The last change in force.
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// What took a right away since the process began, by how long it took from the command to all workers, in the
+    /// buckets of [`REVOCATION_BOUNDS_MS`].
+    #[prost(uint64, repeated, tag = "2")]
+    pub revocations: Vec<u64>,
 }
 
 /// What a member of the mesh did at a proxy since the last report. Those that did nothing and are gone are left out.
@@ -131,10 +151,13 @@ pub struct Route {
     pub durations: Vec<u64>,
 }
 
-/// To a proxy, once at the beginning.
+/// To a proxy, once at the beginning and whenever somebody wants to watch it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Lease {
     /// Milliseconds for which a report counts.
     #[prost(uint64, tag = "1")]
     pub lease_ms: u64,
+    /// Somebody who wants to watch.
+    #[prost(message, optional, tag = "2")]
+    pub tap: Option<crate::taps::Tap>,
 }

@@ -104,6 +104,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
             retry: None,
             fault: None,
             authentication: None,
+            authorizers: None,
             rates: None,
             addresses: None,
             validation: None,

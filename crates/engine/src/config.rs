@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod access;
 mod addresses;
+mod authorizer;
 mod cors;
 mod credential;
 mod names;
@@ -26,6 +27,7 @@ mod validation;
 
 pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
+pub use authorizer::{Authorizer, AuthorizerQuestion, FieldNames, ShownBody};
 pub use cors::Cors;
 pub use credential::UpstreamCredential;
 pub use names::{ReachableName, ReachablePort};
@@ -40,7 +42,9 @@ pub use security::{
     ClientValidation, ClientValidationMode, InboundService, KeyPair, MeshPort, Security, TlsHost, TlsPort,
     specificity,
 };
-pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
+pub use settings::{
+    Collector, CollectorProtocol, Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy,
+};
 pub use slots::{ClusterSlot, EndpointSlot, RuleSlot};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
@@ -211,6 +215,8 @@ pub struct Rule {
     pub rates: Option<Arc<[RateLimit]>>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Arc<Authentication>>,
+    /// Who else is asked whether a request may pass, in this order; `None` when nobody is.
+    pub authorizers: Option<Arc<[Arc<Authorizer>]>>,
     /// Who may ask; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
     /// What is changed about messages, in the order in which requests pass; `None` when nothing is.

@@ -7,6 +7,7 @@
 mod access;
 mod addresses;
 mod authentication;
+mod authorizers;
 mod mesh;
 mod rates;
 mod resilience;
@@ -19,9 +20,10 @@ use serde_json::{Map, Value, json};
 
 use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
-    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
-    HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
-    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, Tracing, UnderscorePolicy, UpstreamProtocol,
+    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Collector, CollectorProtocol,
+    Config, Cors, Filter, HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule,
+    Security, Settings, Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, Tracing, UnderscorePolicy,
+    UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -131,11 +133,18 @@ fn settings(settings: &Settings) -> Value {
     if *caller_header {
         object["caller_header"] = true.into();
     }
-    if let Some(Tracing { endpoint, numerator, denominator, resource }) = tracing.as_deref() {
+    if let Some(Tracing { collector, numerator, denominator, resource }) = tracing.as_deref() {
         let resource: Map<String, Value> =
             resource.iter().map(|(key, value)| ((*key).to_owned(), (**value).into())).collect();
         let share = format!("{numerator}/{denominator}");
+        let Collector { endpoint, protocol, tls: _, headers: _, credential: _, refuse } = &**collector;
         object["tracing"] = json!({ "endpoint": **endpoint, "share": share, "resource": resource });
+        if *protocol == CollectorProtocol::Grpc {
+            object["tracing"]["protocol"] = "grpc".into();
+        }
+        if *refuse {
+            object["tracing"]["refused"] = true.into();
+        }
     }
     object
 }
@@ -217,6 +226,7 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
         addresses,
         rates,
         authentication,
+        authorizers,
         authorization,
         transforms,
         access,
@@ -244,6 +254,10 @@ pub(crate) fn rule(rule: &Rule, sources: &Sources) -> Value {
     object.extend(rates.as_ref().map(|rates| ("rates".to_owned(), rates.iter().map(rates::limit).collect())));
     if let Some(authentication) = authentication {
         object.insert("authentication".into(), authentication::whole(authentication));
+    }
+    if let Some(authorizers) = authorizers {
+        let all = authorizers.iter().map(|one| authorizers::one(one));
+        object.insert("authorizers".into(), all.collect());
     }
     if let Some(authorization) = authorization {
         object.insert("authorization".into(), self::authorization(authorization));

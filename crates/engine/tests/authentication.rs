@@ -1,4 +1,5 @@
-//! Which AuthenticationPolicy holds where, and what becomes of one that cannot do what it says.
+//! Which AuthenticationPolicy holds where, which ExternalAuthorizationPolicies are asked where, and what becomes of those that
+//! cannot do what they say.
 
 mod support;
 
@@ -140,4 +141,94 @@ fn nothing_secret_stands_in_the_dump() {
     let dump = engine::dump::dump(&config).to_string();
     assert!(dump.contains("\"policy\":\"default/keys\"") && !dump.contains("0123456789"), "{dump}");
     assert!(!format!("{config:?}").contains("0123456789"));
+}
+
+fn asking(namespace: &str, name: &str, targets: Value, backend: Value) -> String {
+    let mut spec = json!({ "grpc": { "backendRef": backend } });
+    if !targets.is_null() {
+        spec["targetRefs"] = targets;
+    }
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "ExternalAuthorizationPolicy",
+        "metadata": { "name": name, "namespace": namespace }, "spec": spec,
+    })
+    .to_string()
+}
+
+fn cart() -> Value {
+    json!({ "name": "cart", "port": 80 })
+}
+
+/// Names of the policies whose authorizers are asked, in this order.
+fn asked(world: &mut World) -> Vec<String> {
+    rule(world).authorizers.iter().flat_map(|all| all.iter()).map(|one| one.policy.to_string()).collect()
+}
+
+#[test]
+fn all_authorizers_are_asked_from_the_widest_to_the_nearest() {
+    let mut world = world();
+    assert!(asked(&mut world).is_empty());
+    for (namespace, level, targets) in [
+        ("default", "service", to("Service", "cart")),
+        ("default", "route", to("HTTPRoute", "r")),
+        ("default", "gateway", to("Gateway", "edge")),
+        ("selvedge-system", "mesh", Value::Null),
+    ] {
+        world.apply(&asking(
+            namespace,
+            level,
+            targets,
+            json!({ "name": "cart", "namespace": "default", "port": 80 }),
+        ));
+    }
+    let all = ["selvedge-system/mesh", "default/gateway", "default/route", "default/service"];
+    assert_eq!(asked(&mut world), all);
+}
+
+#[test]
+fn an_authorizer_is_called_over_http2_whatever_its_port_says_and_kept_in_use_by_its_policy() {
+    let mut world = world();
+    world.apply(&asking("default", "one", to("HTTPRoute", "r"), cart()));
+
+    let config = world.compile().config;
+    let authorizer = rule(&mut world).authorizers.as_ref().expect("somebody is asked")[0].clone();
+    let cluster = config.cluster(authorizer.cluster.expect("it leads somewhere")).expect("it is in use");
+
+    assert_eq!(&*cluster.name, "Service/default/cart:80/grpc");
+    assert_eq!(cluster.protocol, engine::config::UpstreamProtocol::Http2);
+    assert_eq!(authorizer.timeout, std::time::Duration::from_millis(200));
+    assert!(!authorizer.passes_on_failure && authorizer.status_on_error == 403);
+}
+
+#[test]
+fn a_policy_whose_authorizer_is_not_there_lets_nobody_in_until_it_is() {
+    let mut world = world();
+    world.apply(&asking("default", "one", to("HTTPRoute", "r"), json!({ "name": "nobody", "port": 1 })));
+
+    let without = rule(&mut world).authorizers.as_ref().expect("somebody is asked")[0].clone();
+    let told = world.compile().conditions;
+    let told = told.iter().find_map(|object| match &*object.status {
+        ObjectStatus::Policy(policy) => Some(policy.ancestors[0].conditions[0].message.clone()),
+        _ => None,
+    });
+
+    assert_eq!(without.cluster, None);
+    assert!(told.is_some_and(|text| text.contains("no Service `default/nobody` exists; nobody is let in")));
+    world.apply(
+        &json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "nobody", "namespace": "default" },
+            "spec": { "ports": [{ "name": "main", "port": 1 }] },
+        })
+        .to_string(),
+    );
+    assert!(rule(&mut world).authorizers.as_ref().expect("somebody is asked")[0].cluster.is_some());
+
+    // Another namespace has to allow it.
+    world.apply(&asking(
+        "default",
+        "one",
+        to("HTTPRoute", "r"),
+        json!({ "name": "cart", "namespace": "other", "port": 80 }),
+    ));
+    assert!(rule(&mut world).authorizers.as_ref().expect("somebody is asked")[0].cluster.is_none());
 }

@@ -223,6 +223,7 @@ fn rule(slot: u32) -> Arc<Rule> {
         retry: None,
         fault: None,
         authentication: None,
+        authorizers: None,
         rates: None,
         addresses: None,
         validation: None,

@@ -238,6 +238,7 @@ fn least(kind: KindName) -> &'static str {
         KindName::TelemetryPolicy => {
             "spec: {targetRefs: [{group: mesh.selvedge.dev, kind: Mesh, name: a}], tracing: {endpoint: 'http://a:4318'}}"
         }
+        KindName::ExternalAuthorizationPolicy => "spec: {grpc: {backendRef: {name: a, port: 9191}}}",
         KindName::AuthorizationPolicy => "spec: {}",
         KindName::Workload => "spec: {address: 10.0.0.1}",
         KindName::RoleBinding | KindName::ClusterRoleBinding => {
@@ -301,6 +302,7 @@ fn the_whole_of_a_route_and_a_gateway_reaches_its_type() {
             model::kinds::Kind::CorsPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::ValidationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthenticationPolicy(policy) => serde_json::to_value(policy),
+            model::kinds::Kind::ExternalAuthorizationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::TelemetryPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::AuthorizationPolicy(policy) => serde_json::to_value(policy),
             model::kinds::Kind::Service(service) => serde_json::to_value(service),

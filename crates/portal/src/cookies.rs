@@ -34,9 +34,7 @@ pub fn end() -> String {
 
 /// Remembers a language.
 pub fn speak(language: &str) -> String {
-    format!(
-        "{LANGUAGE}={language}; Path=/console; Max-Age={LANGUAGE_SECONDS}; Secure; HttpOnly; SameSite=Strict"
-    )
+    format!("{LANGUAGE}={language}; Path=/; Max-Age={LANGUAGE_SECONDS}; Secure; HttpOnly; SameSite=Strict")
 }
 
 #[cfg(test)]

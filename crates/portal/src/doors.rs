@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::ACCEPT_LANGUAGE;
+use http::header::{ACCEPT_LANGUAGE, HOST};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +17,7 @@ use crate::api::{Api, Asking, Trouble};
 use crate::facts::Unknown;
 use crate::form;
 use crate::language::Language;
-use crate::pages::{self, Frame};
+use crate::pages::{self, Frame, Shelf};
 use crate::sessions::Sessions;
 use crate::{cookies, respond};
 
@@ -34,6 +35,7 @@ const WHO_AM_I: &str = "/apis";
 pub struct Console {
     sessions: Sessions,
     clock: Clock,
+    shelf: Shelf,
 }
 
 impl std::fmt::Debug for Console {
@@ -65,15 +67,29 @@ enum Door {
     Proxies,
     Proxy { name: String },
     Mesh,
+    Docs,
+    Documented { namespace: String, name: String },
 }
 
 impl Door {
     fn of(path: &str) -> Option<Door> {
-        let rest = path.strip_prefix("/console")?;
+        let (is_public, rest) = match path.strip_prefix("/docs") {
+            Some(rest) => (true, rest),
+            None => (false, path.strip_prefix("/console")?),
+        };
         let segments = rest.split('/').skip(1).filter(|segment| !segment.is_empty());
         let decode = |segment: &str| Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned());
         let segments: Vec<String> = segments.map(decode).collect::<Option<_>>()?;
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if is_public {
+            return Some(match words.as_slice() {
+                [] => Door::Docs,
+                [namespace, name] => {
+                    Door::Documented { namespace: (*namespace).into(), name: (*name).into() }
+                }
+                _ => return None,
+            });
+        }
         Some(match words.as_slice() {
             [] => Door::Overview,
             ["style.css"] => Door::Style,
@@ -113,13 +129,7 @@ impl Console {
     /// A console without sessions.
     #[must_use]
     pub fn new(clock: Clock) -> Console {
-        Console { sessions: Sessions::default(), clock }
-    }
-
-    /// Whether a path is one of ours.
-    #[must_use]
-    pub fn takes(path: &str) -> bool {
-        path == "/console" || path.starts_with("/console/")
+        Console { sessions: Sessions::default(), clock, shelf: Shelf::default() }
     }
 
     /// Answers a request; its body has at most [`FORM_BYTES_MAX`] bytes.
@@ -147,6 +157,9 @@ impl Console {
             (Some(Door::Login), &Method::POST) => self.log_in(&head, &body, api).await,
             (Some(Door::Logout), &Method::POST) => self.log_out(&head),
             (Some(Door::Language), &Method::POST) => speak(&head, &body),
+            (door, &Method::GET | &Method::HEAD) if pages::is_public(head.uri.path()) => {
+                self.public_page(&head, door, api).await
+            }
             (door, &Method::GET | &Method::HEAD) if !is_form => self.page(&head, door, api).await,
             (_, _) => respond::other_methods(if is_form { "POST" } else { "GET, HEAD" }),
         }
@@ -190,6 +203,18 @@ impl Console {
         respond::with_cookie(respond::go("/console/login"), &cookies::end())
     }
 
+    /// A page for everybody. What it shows is asked as nobody.
+    async fn public_page(&self, head: &Parts, door: Option<Door>, api: &dyn Api) -> Response<Bytes> {
+        let (frame, here) = (Frame::new(language(head), head.uri.path()), host(head));
+        match door {
+            Some(Door::Docs) => pages::docs(frame, api, &here).await,
+            Some(Door::Documented { namespace, name }) => {
+                pages::docs_of(frame, api, &self.shelf, (&namespace, &name), &here).await
+            }
+            Some(_) | None => pages::absent(frame.outside()),
+        }
+    }
+
     async fn page(&self, head: &Parts, door: Option<Door>, api: &dyn Api) -> Response<Bytes> {
         let session = cookies::value(&head.headers, cookies::SESSION);
         let is_use = !head.headers.contains_key(RENEWAL);
@@ -215,7 +240,8 @@ impl Console {
             Some(Door::Proxies) => pages::proxies(frame, asking).await,
             Some(Door::Proxy { name }) => pages::proxy(frame, asking, &name).await,
             Some(Door::Mesh) => pages::mesh(frame, asking).await,
-            Some(Door::Style | Door::Script | Door::Icon | Door::Login | Door::Logout | Door::Language)
+            Some(Door::Docs | Door::Documented { .. })
+            | Some(Door::Style | Door::Script | Door::Icon | Door::Login | Door::Logout | Door::Language)
             | None => Ok(pages::absent(frame)),
         };
         made.unwrap_or_else(|Unknown| {
@@ -248,6 +274,14 @@ fn speak(head: &Parts, body: &[u8]) -> Response<Bytes> {
         Some(language) => respond::with_cookie(back, &cookies::speak(language.tag())),
         None => back,
     }
+}
+
+/// The host at which these pages were asked for, without its port. Only what can be one is believed.
+fn host(head: &Parts) -> String {
+    let named = head.headers.get(HOST).and_then(|value| value.to_str().ok());
+    let authority =
+        named.and_then(|named| named.parse::<Authority>().ok()).or_else(|| head.uri.authority().cloned());
+    authority.map_or_else(|| "127.0.0.1".to_owned(), |authority| authority.host().to_owned())
 }
 
 fn language(head: &Parts) -> Language {

@@ -4,6 +4,8 @@ use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use percent_encoding::percent_decode;
 
+use crate::pages::is_public;
+
 /// The value of a field; an empty one counts as none.
 pub fn field(body: &[u8], name: &str) -> Option<String> {
     let pairs = body.split(|byte| *byte == b'&').filter_map(|pair| {
@@ -32,7 +34,8 @@ pub fn is_ours(head: &Parts) -> bool {
 pub fn destination(wanted: Option<&str>) -> &str {
     let is_sound = |path: &str| {
         let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-        plain && (path == "/console" || path.starts_with("/console/")) && !path.contains("//")
+        let is_page = path == "/console" || path.starts_with("/console/") || is_public(path);
+        plain && is_page && !path.contains("//")
     };
     wanted.filter(|path| is_sound(path)).unwrap_or("/console")
 }
@@ -73,6 +76,8 @@ mod tests {
             "/consoleevil",
             "/console/\\evil",
             "/console/\r\nx: y",
+            "/docs//evil",
+            "/docsevil",
         ] {
             assert_eq!(destination(Some(other)), "/console", "{other}");
         }

@@ -32,7 +32,13 @@ pub fn judge<'p>(exchange: &Exchange<'_>, authorization: &'p Authorization) -> V
 #[must_use]
 pub fn name<'e>(exchange: &'e Exchange<'_>) -> Option<&'e str> {
     let principal = exchange.principal.name();
-    principal.or_else(|| source(exchange.peer, None, exchange.worker).identity.map(SpiffeId::as_str))
+    principal.or_else(|| identity(exchange))
+}
+
+/// The identity that whoever asks has proven, as far as it has one.
+#[must_use]
+pub fn identity<'e>(exchange: &'e Exchange<'_>) -> Option<&'e str> {
+    source(exchange.peer, None, exchange.worker).identity.map(SpiffeId::as_str)
 }
 
 /// What policies make of a connection that carries bytes. Nobody vouches for another address there than its own.

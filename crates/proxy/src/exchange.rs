@@ -19,6 +19,7 @@ use crate::buffer::{Buffer, Text};
 use crate::counterpart::Counterpart;
 use crate::failure::Failure;
 use crate::findings::Findings;
+use crate::heard::Heard;
 use crate::hop::Hop;
 use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
@@ -221,6 +222,8 @@ pub struct Exchange<'c> {
     pub told_quota: Option<ToldQuota<'c>>,
     /// The policy that does not let its address in, `namespace/name`.
     pub kept_out_by: Option<&'c str>,
+    /// What authorizers have said of it.
+    pub heard: Option<Box<Heard<'c>>>,
     /// The policy that refused it.
     pub denied_by: Option<Decision<'c>>,
     /// Audit policies that matched it.
@@ -302,6 +305,7 @@ impl<'c> Exchange<'c> {
             told_rate: None,
             told_quota: None,
             kept_out_by: None,
+            heard: None,
             denied_by: None,
             audits: Vec::new(),
             open,

@@ -114,6 +114,8 @@ failures! {
     CredentialInvalid    => "credential_invalid",       401, 16, Client,   Never,        "the credential of the request does not count";
     AuthenticationUnavailable => "authentication_unavailable", 503, 14, Upstream, Never, "what is needed to verify the credential is not to be had in time";
     AuthenticationInvalid => "authentication_invalid",  500, 13, Config,   Never,        "the authentication policy of the route cannot do what it says, so nobody is let in";
+    ExternallyDenied     => "externally_denied",        403,  7, Config,   Never,        "an authorizer that a policy names does not let this request pass, and says with what it is answered";
+    AuthorizerFailed     => "authorizer_failed",        403,  7, Upstream, Never,        "an authorizer that a policy names has not said in time, or not in a way that is understood, whether the request may pass";
     DeniedByPolicy       => "denied_by_policy",         403,  7, Config,   Never,        "an authorization policy does not let this request pass";
     ApplicationMissing   => "application_missing",      403,  7, Client,   Never,        "the caller is known, and no application of a customer is recognised by its credential";
     ApplicationSuspended => "application_suspended",    403,  7, Client,   Never,        "the credential is good, and its application or the team of that is suspended";

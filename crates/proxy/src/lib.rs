@@ -5,7 +5,9 @@
 //! sidecar's inbound and its outbound feed the same pipeline.
 
 mod admin;
+mod authorizer;
 pub mod buffer;
+mod call;
 mod caller;
 mod checks;
 mod clock;
@@ -23,6 +25,7 @@ mod fetch;
 mod filters;
 mod findings;
 mod forwarded;
+mod heard;
 mod hop;
 mod introspection;
 mod io;
@@ -45,6 +48,7 @@ mod revocation;
 mod route;
 mod session;
 mod settled;
+pub mod shares;
 mod state;
 mod stream;
 mod tap;

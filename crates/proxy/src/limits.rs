@@ -91,6 +91,8 @@ limits! {
     INTROSPECTED_MAX: usize = 4096,                  "tokens a worker", "issuers are asked again about tokens that were not used for longest";
     INTROSPECTED_INACTIVE_MAX: usize = 4096,         "tokens a worker", "issuers are asked again about tokens that do not count";
     INTROSPECTED_INACTIVE_SECONDS: u64 = 5,          "seconds",      "an issuer is asked again about a token that does not count";
+    AUTHORIZER_ANSWER_BYTES_MAX: usize = 64 * KIB,   "bytes",        "`authorizer_failed`: the answer of an authorizer is not taken";
+    AUTHORIZER_PARTLY_SHOWN_BYTES_MAX: usize = 8192 * KIB, "bytes",   "413 `body_too_large` where an authorizer is shown a part of the body";
     KEYS_WAIT_MILLISECONDS: u64 = 3000,              "milliseconds", "503 `authentication_unavailable`: the keys of the token's issuer did not come";
     KEYS_FETCH_SECONDS: u64 = 10,                    "seconds",      "the question for the keys of an issuer has failed";
     KEYS_ANSWER_BYTES_MAX: usize = 256 * KIB,        "bytes",        "the answer with the keys of an issuer is not taken";
@@ -115,6 +117,7 @@ limits! {
     MOCK_BODY_BYTES_MAX: usize = 256 * KIB,          "bytes",        "413 `body_too_large` where a mock answers; upstreams are not concerned";
     LIMITED_PARTIES_MAX: usize = 1 << 20,            "callers",      "limited callers whose places are all taken share an account with another until it has paid";
     QUOTA_ACCOUNTS_MAX: usize = 1 << 18,             "quotas of subscriptions", "what a plan says of the time when nobody can be asked holds for further ones";
+    QUOTA_ACCOUNTS_KEPT_MAX: usize = 1 << 13,        "quotas of subscriptions", "what was lent of further ones stays held for its period when the gateway is killed";
     QUOTA_ASKS_WAITING_MAX: usize = 1 << 14,         "quotas",       "more is asked for when the next request needs it";
     QUOTA_ANSWER_MILLISECONDS: u64 = 1_000,          "milliseconds", "a request that waited so long for the coordinator of its quota is treated as if nobody could be asked";
     QUOTA_IDLE_SECONDS: u32 = 30,                    "seconds",      "what is left of a quota that nobody used for so long is given back";
@@ -122,6 +125,9 @@ limits! {
     QUOTA_LATE_SECONDS: u32 = 3_600,                 "seconds",      "what was spent in a period that is over for so long, and could not be told, is forgotten";
     QUOTA_TOLD_SECONDS: u32 = 5,                     "seconds",      "the coordinator knows of what was spent at least so often";
     LIMITED_PARTIES_NEAR: usize = 16,                "places",       "see LIMITED_PARTIES_MAX: so many places are looked at for one caller";
+    SHARED_PARTIES_MAX: usize = 1 << 16,             "callers",      "further callers of rates that several gateways give together have an even part of them here";
+    SHARED_PARTIES_WAITING_MAX: usize = 1 << 12,     "callers",      "a caller that comes while so many new ones wait has an even part until it comes again";
+    SHARE_KEPT_SECONDS: u64 = 10,                    "seconds",      "a gateway that was told no shares for so long gives an even part of each rate that it gives together with others";
     METER_ROWS_MAX: usize = 1 << 15,                 "rows a worker",  "a minute of usage goes on, as long as it has to, until the ledger has taken others; at last what is called is counted together, as others";
     METER_NAMES_BYTES_MAX: usize = 8 * 1024 * KIB,   "bytes of names of what was called since the start", "all operations that a subscription calls are counted together, at last all subscriptions, as others";
     METER_CALLS_MAX: usize = 1 << 16,                "operations of subscriptions a worker", "where they are counted is looked up anew, by name";

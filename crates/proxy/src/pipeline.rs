@@ -1,7 +1,7 @@
 //! The only file that knows the order.
 //!
-//! A request passes: route → from where → whether a page may → who asks → whether it may → filters → upstream →
-//! response filters → client. Every way it can end goes through one place, and the log line and the counters are
+//! A request passes: route → from where → whether a page may → who asks → what others say of it → whether it may →
+//! filters → upstream → response filters → client. Every way it can end goes through one place, and the log line and the counters are
 //! written when the exchange is dropped, exactly once.
 
 mod forward;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use engine::config::{Action, Backends, Mock, Rule, Target, Timeouts};
 
+use crate::authorizer;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
@@ -119,6 +120,12 @@ async fn admitted<'c>(
         // In a box: the future of requests that wait for nothing has no room for it.
         Err(authentication::Stop::Lacking(lacking)) => {
             Box::pin(authentication::later(exchange, rule, lacking)).await?;
+        }
+    }
+    if let Some(authorizers) = rule.authorizers.as_deref() {
+        let asked = Box::pin(authorizer::ask(downstream, exchange, authorizers));
+        if let Flow::Respond(answer) = asked.await? {
+            return Ok(Decision::Answer(answer));
         }
     }
     permit(exchange, rule)?;

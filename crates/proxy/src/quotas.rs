@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
+use discovery::quotas::QUOTAS_PATH;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tonic::Status;
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
-use tonic_prost::ProstCodec;
 
+use crate::call::call;
 use crate::clock::Clock;
 use crate::config::Wire;
 pub use crate::state::quotas::near::Near;
@@ -91,7 +91,8 @@ impl Borrowing {
     async fn ask(&self, line: &mut Line, accounts: &[Arc<Account>]) {
         for some in accounts.chunks(discovery::limits::QUOTAS_ASKED_MAX) {
             let question = self.quotas.question(some, &self.node, &self.serves);
-            let called = timeout(ANSWER_WITHIN, line.call(question.clone())).await;
+            let called = call(&mut line.caller, line.bearer.as_ref(), QUOTAS_PATH, question.clone());
+            let called = timeout(ANSWER_WITHIN, called).await;
             match called.unwrap_or_else(|_| Err(Status::deadline_exceeded("it did not answer in time"))) {
                 Ok(response) => self.quotas.answered(some, &question, &response, self.now()),
                 // An older control plane that lends nothing is like one that is away.
@@ -105,18 +106,5 @@ impl Borrowing {
 
     fn now(&self) -> i64 {
         self.clock.wall_seconds()
-    }
-}
-
-impl Line {
-    async fn call(&mut self, question: QuotasRequest) -> Result<QuotasResponse, Status> {
-        let mut request = Request::new(question);
-        if let Some(bearer) = &self.bearer {
-            request.metadata_mut().insert("authorization", bearer.clone());
-        }
-        self.caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-        let path = http::uri::PathAndQuery::from_static(QUOTAS_PATH);
-        let codec: ProstCodec<QuotasRequest, QuotasResponse> = ProstCodec::default();
-        Ok(self.caller.unary(request, path, codec).await?.into_inner())
     }
 }

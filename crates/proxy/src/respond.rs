@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use engine::config::{Abort, SaidBy};
 
+use crate::authorizer::grpc_status;
 use crate::buffer::Text;
 use crate::emit::{emit_edits, emit_length, is_replaced, put, put_all};
 use crate::exchange::Exchange;
@@ -26,21 +27,27 @@ pub fn visit_fields(
     for field in head.fields.iter().filter(|field| sieve.lets_by(field, bytes)) {
         emit(field.name.of(bytes), field.value.of(bytes));
     }
-    visit_own(exchange, &mut emit);
+    visit_own(exchange, head, bytes, &mut emit);
 }
 
 /// The same for HTTP/1.
 pub fn write_fields(exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], out: &mut Text) {
     let sieve = Sieve::new(exchange);
     put_all(out, head.fields.iter().filter(|field| sieve.lets_by(field, bytes)), bytes);
-    visit_own(exchange, &mut |name, value| put(out, name, value));
+    visit_own(exchange, head, bytes, &mut |name, value| put(out, name, value));
 }
 
-fn visit_own(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+fn visit_own(
+    exchange: &Exchange<'_>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    emit: &mut impl FnMut(&[u8], &[u8]),
+) {
     if let Some(length) = exchange.answer_length {
         emit_length(length, emit);
     }
-    finish_fields(exchange, emit);
+    let has = |name: &[u8]| head.fields.iter().any(|field| field.name.of(bytes) == name);
+    finish_fields(exchange, has, emit);
 }
 
 /// Which of an upstream's fields go on.
@@ -56,7 +63,11 @@ impl<'e, 'c> Sieve<'e, 'c> {
     fn new(exchange: &'e Exchange<'c>) -> Sieve<'e, 'c> {
         let edited = exchange.response_edits.iter().any(Option::is_some);
         let is_limited = exchange.told_rate.is_some() || exchange.told_quota.is_some();
-        let is_coarse = !edited && !is_limited && exchange.cors.is_none() && exchange.answer_length.is_none();
+        let is_coarse = !edited
+            && !is_limited
+            && exchange.cors.is_none()
+            && exchange.heard.is_none()
+            && exchange.answer_length.is_none();
         Sieve { exchange, edited, is_limited, is_coarse }
     }
 
@@ -70,15 +81,19 @@ impl<'e, 'c> Sieve<'e, 'c> {
         !((self.edited && is_replaced(&exchange.response_edits, name))
             || (exchange.cors.is_some() && cors::is_ours(name))
             || (self.is_limited && rates::is_ours(name))
+            || exchange.heard.as_ref().is_some_and(|heard| heard.replaces(name))
             || (exchange.answer_length.is_some() && field.known == Known::ContentLength))
     }
 }
 
-/// The fields we put on every answer.
-fn finish_fields(exchange: &Exchange<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
+/// The fields we put on every answer, beside those that it `has`.
+fn finish_fields(exchange: &Exchange<'_>, has: impl Fn(&[u8]) -> bool, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit_edits(&exchange.response_edits, emit);
     if let Some(rules) = exchange.cors {
         cors::emit_response_fields(rules, exchange, emit);
+    }
+    if let Some(heard) = &exchange.heard {
+        heard.told_beside(has).for_each(|told| emit(&told.name, &told.value));
     }
     if let Some(told) = &exchange.told_rate {
         rates::emit_response_fields(told, emit);
@@ -139,6 +154,10 @@ impl Answer {
             Some(Abort::Grpc(status)) => facts.grpc = status,
             None => {}
         }
+        if let Some(heard) = exchange.heard.as_ref().filter(|_| failure == Failure::AuthorizerFailed) {
+            facts.status = heard.status_on_error;
+            facts.grpc = grpc_status(heard.status_on_error);
+        }
         if exchange.is_grpc() {
             return Answer {
                 status: 200,
@@ -178,7 +197,8 @@ impl Answer {
         for (name, value) in &self.fields {
             emit(name.as_bytes(), value);
         }
-        finish_fields(exchange, &mut emit);
+        let has = |name: &[u8]| self.fields.iter().any(|(known, _)| known.as_bytes() == name);
+        finish_fields(exchange, has, &mut emit);
     }
 }
 

@@ -8,6 +8,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use engine::config::{ClientValidation, Port, Security};
 use identity::Member;
 use identity::member::{self, Side, Standing};
@@ -96,6 +97,27 @@ impl Vouched {
             self.checked.set(Some((now, leads)));
         }
         leads.then(|| &**self.fingerprint.get_or_init(|| identity::clients::fingerprint(leaf).into()))
+    }
+
+    /// The client's certificate as PEM (RFC 7468), with what cannot stand in a URL escaped, as proxies hand it on.
+    #[must_use]
+    pub fn url_encoded_pem(&self) -> String {
+        let Some(leaf) = self.chain.first() else { return String::new() };
+        let text = base64::engine::general_purpose::STANDARD.encode(leaf);
+        let mut pem = "-----BEGIN%20CERTIFICATE-----%0A".to_owned();
+        for line in text.as_bytes().chunks(64) {
+            for byte in line {
+                match byte {
+                    b'+' => pem.push_str("%2B"),
+                    b'/' => pem.push_str("%2F"),
+                    b'=' => pem.push_str("%3D"),
+                    plain => pem.push(char::from(*plain)),
+                }
+            }
+            pem.push_str("%0A");
+        }
+        pem.push_str("-----END%20CERTIFICATE-----%0A");
+        pem
     }
 
     /// `None`: it is not believed. Times are since the Unix epoch.

@@ -13,7 +13,7 @@ use engine::authentication::{ApiKey, Authentication, Method, Place};
 use engine::config::{Access, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
 use engine::customers::{
     Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper, Subscription,
-    SubscriptionId,
+    SubscriptionId, Term,
 };
 use model::kinds::plan::{CredentialKind as Taken, PlanQuota, QuotaLimit, QuotaPeriod, WhenUnknown};
 use proxy::LogSink;
@@ -45,6 +45,7 @@ fn access() -> Arc<Access> {
         said_by: SaidBy::Plan,
         policy: "shop/gold".into(),
         rate: Rate::new(1_000_000, Duration::from_secs(1), None).expect("a rate"),
+        is_together: true,
         requests: 1_000_000,
         per: Duration::from_secs(1),
         by: Box::default(),
@@ -79,6 +80,7 @@ fn customers(kind: CredentialKind, state: CredentialState, live: bool) -> Arc<Cu
         product: "shop/pets".into(),
         plan: "shop/gold".into(),
         access: Ok(()),
+        term: Term::ALWAYS,
         anchor: 0,
     };
     let application = Application {

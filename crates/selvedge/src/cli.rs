@@ -56,7 +56,7 @@ With a control plane (`selvedge up` runs one, too, and says how to name it):
   selvedge get httproutes -A                    what there is
   selvedge status                               what is wrong, if anything";
 
-/// An API gateway in one binary, described with the Gateway API of Kubernetes.
+/// An API gateway, API management and a service mesh in one binary, described with the Gateway API of Kubernetes.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use control::api::Inside;
-use control::api::beside::{Answered, Beside};
+use control::api::beside::{Answered, Beside, Door, Who};
 use control::clock::Clock;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,6 +15,22 @@ use portal::{Api, Console, FORM_BYTES_MAX};
 
 /// How long somebody may take to send a form.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pages and what they are made of. Whoever comes to any other is led to the login before learning that there is
+/// no such page.
+const DOORS: &[Door] = &[
+    Door::new("GET", "/console/style.css", Who::Anyone),
+    Door::new("GET", "/console/renew.js", Who::Anyone),
+    Door::new("GET", "/console/icon.svg", Who::Anyone),
+    Door::new("GET", "/console/login", Who::Anyone),
+    Door::new("POST", "/console/login", Who::Anyone),
+    Door::new("POST", "/console/logout", Who::Anyone),
+    Door::new("POST", "/console/language", Who::Anyone),
+    Door::new("GET", "/docs", Who::Anyone),
+    Door::new("GET", "/docs/{name}/{name}", Who::Anyone),
+    Door::new("GET", "/console", Who::LoggedIn),
+    Door::new("GET", "/console/{rest}", Who::LoggedIn),
+];
 
 /// The pages, to be served beside an API.
 #[must_use]
@@ -26,8 +42,8 @@ pub fn pages(clock: Clock) -> Arc<dyn Beside> {
 struct Pages(Console);
 
 impl Beside for Pages {
-    fn takes(&self, path: &str) -> bool {
-        Console::takes(path)
+    fn doors(&self) -> &'static [Door] {
+        DOORS
     }
 
     fn answer(&self, request: Request<Incoming>, api: Inside) -> Answered<'_> {

@@ -1,4 +1,4 @@
-//! An API gateway in one binary, described with the Gateway API of Kubernetes.
+//! An API gateway, API management and a service mesh in one binary, described with the Gateway API of Kubernetes.
 //!
 //! This library is the binary's: [`cli`] reads the command line, one file under [`commands`] does what each
 //! command says, [`remote`] is what those share that speak to a control plane, [`show`] how results look, [`up`] is
@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod output;
 pub mod product;
 pub mod remote;
+pub mod shell;
 pub mod show;
 pub mod sidecar;
 pub mod up;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
 
+mod moved;
 mod scene;
 
 use std::io::{BufRead, BufReader};

@@ -283,6 +283,8 @@ fn descriptions_are_looked_at_before_anybody_is_served_by_them() {
     let proving = ["api", "prove", &old, &new, "--operation", "GET /pets/{}"];
     golden("api-prove", &[&proving[..], &["--shim", &example("binding.yaml")]].concat());
     golden("api-prove-without-shim", &proving);
+    golden("api-diff-shim", &["api", "diff", "--suggest-shim", &old, &new]);
+    golden("api-diff-shim-not-all", &["api", "diff", "--suggest-shim", "pets-1.yaml", "pets-2.yaml"]);
     golden("api-test-no-url", &["api", "test", "pets-1.yaml", "--url", "ftp://shop.example"]);
     golden(
         "api-test-no-operation",
@@ -297,6 +299,15 @@ fn descriptions_are_looked_at_before_anybody_is_served_by_them() {
     golden("api-diff", &["api", "diff", "pets-1.yaml", "pets-2.yaml"]);
     golden("api-diff-same", &["api", "diff", "pets-1.yaml", "pets-1.yaml"]);
     golden("api-diff-json", &["api", "diff", "--breaking", "-o", "json", "pets-1.yaml", "pets-2.yaml"]);
+    // What the public does not see cannot break it.
+    let public = ["--overlay", "pets-public.yaml"];
+    golden("api-lint-overlaid", &[&["api", "lint"], &public[..], &["pets-1.yaml"]].concat());
+    golden(
+        "api-diff-overlay-new",
+        &["api", "diff", "--overlay-new", "pets-public.yaml", "pets-1.yaml", "pets-1.yaml"],
+    );
+    golden("api-diff-overlaid", &[&["api", "diff"], &public[..], &["pets-1.yaml", "pets-1.yaml"]].concat());
+    golden("api-lint-overlay-lost", &[&["api", "lint"], &public[..], &["pets-2.yaml"]].concat());
     golden("api-diff-broken", &["api", "diff", "pets-1.yaml", "pets-broken.yaml"]);
 }
 
@@ -314,4 +325,94 @@ fn findings_are_told_to_code_hosts_in_sarif() {
         (&"pets-2.yaml".into(), Some("error"))
     );
     assert!(place["region"]["startLine"].as_u64() > Some(1));
+}
+
+#[test]
+fn nothing_that_a_description_names_is_fetched() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a listener");
+    let place = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
+    let folder = std::env::temp_dir().join(format!("selvedge-fetched-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let head = format!(
+        "openapi: 3.1.0\ninfo: {{ title: t, version: '1', termsOfService: 'http://{place}/terms' }}\n\
+         jsonSchemaDialect: http://{place}/dialect\nservers: [ {{ url: 'http://{place}/' }} ]\n\
+         externalDocs: {{ url: 'http://{place}/docs' }}\n"
+    );
+    let schema = |reference: &str| {
+        format!(
+            "{head}paths:\n  /a:\n    get:\n      responses:\n        '200':\n          description: d\n          content:\n\
+             \x20           application/json:\n              schema: {{ {reference} }}\n              examples: {{ a: {{ externalValue: 'http://{place}/a' }} }}\n"
+        )
+    };
+    let references = [
+        format!("$ref: 'http://{place}/a.yaml#/A'"),
+        format!("$ref: '//{place}/a.yaml#/A'"),
+        format!("$ref: 'HTTP://{place}/a.yaml'"),
+        format!("$id: 'http://{place}/', $ref: 'a.yaml#/A'"),
+        format!("$schema: 'http://{place}/schema', $dynamicRef: 'http://{place}/a.yaml#a'"),
+        format!(
+            "oneOf: [{{ type: object }}], discriminator: {{ propertyName: a, mapping: {{ a: 'http://{place}/a.yaml' }} }}"
+        ),
+        "$ref: 'file:///etc/passwd'".to_owned(),
+        "$ref: '../../../../../../../../etc/passwd'".to_owned(),
+    ];
+    let overlay = write(
+        "overlay.yaml",
+        format!(
+            "overlay: 1.0.0\ninfo: {{ title: o, version: '1' }}\nextends: http://{place}/api.yaml\nactions: [ {{ target: $.info, update: {{ description: d }} }} ]\n"
+        ),
+    );
+    let ruleset = write("rules.yaml", format!("extends: http://{place}/rules.yaml\nrules: {{}}\n"));
+    for (number, reference) in references.iter().enumerate() {
+        let file = write(&format!("{number}.yaml"), schema(reference));
+        for words in [
+            &["api", "lint", &file, "--overlay", &overlay][..],
+            &["api", "lint", &file, "--ruleset", &ruleset],
+            &["api", "lint", &file, "--fix", "--dry-run"],
+            &["api", "diff", &file, &file],
+        ] {
+            let output = selvedge(words);
+            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("root:"), "{said}");
+            let leads_away = number < 4 || number > 5;
+            assert!(!leads_away || output.status.code() == Some(1), "{words:?}: {said}");
+        }
+    }
+
+    let nobody = listener.accept().map(|(_, from)| from).map_err(|why| why.kind());
+    assert_eq!(nobody, Err(std::io::ErrorKind::WouldBlock));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn what_can_be_mended_is_mended_in_the_file() {
+    let folder = std::env::temp_dir().join(format!("selvedge-mended-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("pets.yaml");
+    std::fs::copy(root().join("tests/cases/pets-unfixed.yaml"), &file).expect("a file");
+    let before = std::fs::read_to_string(&file).expect("text");
+
+    golden("api-lint-fix-dry", &["api", "lint", "--fix", "--dry-run", "pets-unfixed.yaml"]);
+    let path = file.display().to_string();
+    let output = selvedge(&["api", "lint", "--fix", &path]);
+
+    let after = std::fs::read_to_string(&file).expect("text");
+    let expected =
+        std::fs::read_to_string(root().join("tests/golden/api-lint-fixed.yaml")).unwrap_or_default();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(root().join("tests/golden/api-lint-fixed.yaml"), &after).expect("a golden file");
+    } else {
+        assert_eq!(after, expected, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let comments =
+        |text: &str| text.lines().filter(|line| line.contains('#')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(comments(&after), comments(&before));
+    assert_eq!(output.status.code(), Some(1), "a body that a comment speaks of is still there");
+    std::fs::remove_dir_all(folder).expect("removed");
 }

@@ -33,6 +33,7 @@ impl Plane {
             may_move: false,
             names: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            keeps_config: false,
             clock: Clock::system(),
             beside: Vec::new(),
         };

@@ -162,6 +162,8 @@ fn explain_asks_the_control_plane_when_no_file_is_named() {
 
     assert!(told.stdout.contains("rule      HTTPRoute default/cart rules[0].matches[0]"), "{}", told.stdout);
     assert!(told.stdout.contains("at 127.0.0.1:9001"), "{}", told.stdout);
+    let without_method = plane.must("explain http://shop.example:8080/cart/7");
+    assert_eq!(without_method.stdout, told.stdout, "who names no method means GET");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! edited one by one. Time is from the moment the write is durable to the moment the last interested proxy has it; CPU
 //! is that of the control plane's own threads, for one edit.
 //!
-//! `cargo run --profile fast -p selvedge-tests --example discovery_cost -- [EDITS]`; the numbers stand in
-//! `bench/DISCOVERY.md`.
+//! `cargo run --profile fast -p selvedge-tests --example discovery_cost -- [EDITS]`. The last line is the figures as
+//! JSON, for `cargo xtask bench discovery`.
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ const EDITS: usize = 100;
 /// What `/proc` counts time in.
 const TICK: Duration = Duration::from_millis(10);
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let edits = std::env::args().nth(1).and_then(|edits| edits.parse().ok()).unwrap_or(EDITS);
@@ -29,12 +32,14 @@ async fn main() {
         "| interested proxies of {PROXIES} | p50 live | p99 live | slowest | CPU of the control plane an edit |"
     );
     println!("|---:|---:|---:|---:|---:|");
+    let mut curve = Vec::new();
     for interested in [30, 100, 300] {
-        measure(interested, edits).await;
+        curve.push(measure(interested, edits).await);
     }
+    println!("{}", json!({ "proxies": PROXIES, "routes": ROUTES, "edits": edits, "curve": curve }));
 }
 
-async fn measure(interested: usize, edits: usize) {
+async fn measure(interested: usize, edits: usize) -> Value {
     let control = Control::start(&documents()).await;
     let serve = |number: usize| if number < interested { "default/large" } else { "default/small" };
     let mut herd: Vec<Simulated> = (0..PROXIES)
@@ -66,6 +71,10 @@ async fn measure(interested: usize, edits: usize) {
         millis(quantile(1.0)),
         millis(cpu)
     );
+    json!({
+        "interested": interested, "p50_ms": millis(quantile(0.5)), "p99_ms": millis(quantile(0.99)),
+        "max_ms": millis(quantile(1.0)), "cpu_ms": millis(cpu),
+    })
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -3,6 +3,7 @@
 //! Both run in this process, each on threads of its own, so that a spec can look into either. What a killed control
 //! plane leaves behind is its store; its connections are closed by the system like those of a process that died.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use control::stream::{Hub, Peer, Tokens};
 use control::view::Views;
 use control::world::World;
 use discovery::{Interest, TokenFile};
-use model::{Resource, yaml};
+use model::{Resource, ResourceKey, yaml};
 use proxy::{ControlAddress, Event, ProgressState};
 use rustls_pki_types::CertificateDer;
 use selvedge::gateway::{GatewayOptions, RunningGateway};
@@ -133,8 +134,9 @@ impl Control {
                 writes.push(Write::Put { object: object(resource), expect: Expect::Whatever });
             }
         }
+        let asked: HashSet<&ResourceKey> = read.resources.iter().map(|resource| &resource.key).collect();
         for known in before.resources.iter() {
-            if read.resources.iter().all(|resource| resource.key != known.key) {
+            if !asked.contains(&known.key) {
                 writes.push(Write::Delete { key: known.key.clone(), expect: Expect::Whatever });
             }
         }

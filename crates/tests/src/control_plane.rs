@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use control::api::beside::Door;
 use control::clock::Clock;
 use control::server::{self, Server, ServerOptions};
 use tempfile::TempDir;
@@ -61,6 +62,12 @@ impl ControlPlane {
         self.server.gateway_token().to_owned()
     }
 
+    /// Everything that it serves beside its API, and who is let in.
+    #[must_use]
+    pub fn doors(&self) -> &[Door] {
+        self.server.doors()
+    }
+
     /// A folder for files of the test.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -97,6 +104,7 @@ async fn serve(data: &Path, listen: SocketAddr) -> Server {
             may_move: false,
             names: Vec::new(),
             bind: Ipv4Addr::LOCALHOST.into(),
+            keeps_config: false,
             clock: Clock::system(),
             beside: vec![selvedge::console::pages(Clock::system())],
         };

@@ -112,6 +112,44 @@ impl Server {
         Server::started(command, address, folder).await
     }
 
+    /// An external authorizer over `grpc` (grpcio with Envoy's own definitions) or `http`. It says what requests ask it to;
+    /// what it was shown stands as JSON lines in the file `shown` of its folder.
+    ///
+    /// # Panics
+    /// When it does not start, or Envoy's definitions are missing.
+    pub async fn authorizer(spoken: &str) -> Server {
+        let (address, folder) = (address::free(), folder());
+        let definitions = workspace().join("target/clients/xds");
+        assert!(
+            definitions.is_dir(),
+            "there is no target/clients/xds\n  hint: run `cargo xtask setup tests`"
+        );
+        let mut command = Command::new(tools::python(&["grpc"]).await);
+        let script = workspace().join("crates/tests/clients/authorizer.py");
+        command.arg(script).arg(spoken).arg(address.to_string()).arg(definitions);
+        command.env("SHOWN", folder.path().join("shown"));
+        Server::started(command, address, folder).await
+    }
+
+    /// Envoy with this configuration, which must have it listen at the address that it is given.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn envoy(config: impl FnOnce(SocketAddr) -> String) -> Server {
+        let (address, folder) = (address::free(), folder());
+        let file = folder.path().join("envoy.yaml");
+        std::fs::write(&file, config(address)).expect("the folder can be written");
+        let mut command = Command::new(workspace().join("target/venv/bin/envoy"));
+        command.arg("-c").arg(file).args([
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "--log-level",
+            "warn",
+        ]);
+        Server::started(command, address, folder).await
+    }
+
     async fn started(mut command: Command, address: SocketAddr, folder: TempDir) -> Server {
         let log = folder.path().join("server.log");
         let file = std::fs::File::create(&log).expect("the folder can be written");

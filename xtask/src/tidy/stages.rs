@@ -20,6 +20,10 @@ const JOINERS: &[(&str, &str)] = &[
         "downstream",
         "it is the client's end of an exchange: reads with the codec, writes what `respond` composed",
     ),
+    (
+        "authorizer",
+        "it asks others about a request, over the upstream stage, and answers what they refuse with",
+    ),
     ("copies", "it makes the side calls that mirror filters noted, over the upstream stage"),
     ("tunnel", "it joins both ends of an upgraded connection"),
     ("tcp", "it is the one file that knows the order of a connection that carries bytes"),

@@ -7,11 +7,11 @@
 mod bodies;
 mod operations;
 mod parameters;
-mod print;
+pub(crate) mod print;
 mod rules;
 mod schemas;
 mod security;
-mod view;
+pub(crate) mod view;
 
 use std::fmt;
 

@@ -20,7 +20,12 @@ pub struct View<'s> {
 
 impl<'s> View<'s> {
     pub fn of(schemas: &'s Schemas, id: SchemaId) -> View<'s> {
-        let (mut ids, mut at) = (vec![id], 0);
+        View::together(schemas, &[id])
+    }
+
+    /// All of these, which speak of one value.
+    pub fn together(schemas: &'s Schemas, ids: &[SchemaId]) -> View<'s> {
+        let (mut ids, mut at) = (ids.to_vec(), 0);
         while let Some(id) = ids.get(at).copied() {
             at += 1;
             for next in &schemas.get(id).all_of {

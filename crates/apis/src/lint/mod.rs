@@ -4,6 +4,7 @@
 //! being told why. What cannot be read at all comes from the reader and is part of the same report.
 
 mod bodies;
+pub mod fix;
 mod junit;
 mod operations;
 mod paths;
@@ -16,6 +17,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::description::Description;
+use crate::openapi;
+use crate::overlay;
 use crate::problem::Problem;
 use crate::source::Document;
 
@@ -62,15 +65,25 @@ pub fn lint(documents: &[Document]) -> Vec<Finding> {
 /// The same by the rules of a ruleset.
 #[must_use]
 pub fn lint_by(documents: &[Document], ruleset: &Ruleset) -> Vec<Finding> {
-    let ours = match Description::read(documents) {
+    lint_overlaid(documents, &[], ruleset)
+}
+
+/// The same of what overlays (OpenAPI Overlay 1.0) make of an upload: what its publisher hides is not looked at, and
+/// what is laid over is.
+#[must_use]
+pub fn lint_overlaid(documents: &[Document], overlays: &[Document], ruleset: &Ruleset) -> Vec<Finding> {
+    let upload = overlay::read(documents, overlays);
+    let read = upload.as_ref().map_err(Clone::clone).and_then(openapi::read);
+    let ours = match read {
         Ok(description) => description_findings(&description, documents),
         Err(problems) => problems.into_iter().map(|problem| of_problem(&rules::READABLE, problem)).collect(),
     };
+    let theirs = upload.iter().flat_map(|upload| ruleset.look(upload));
     let ours = ours.into_iter().filter_map(|finding| {
         let rule = ruleset.of_ours(&finding.rule)?;
         Some(Finding { rule, ..finding })
     });
-    let mut found: Vec<Finding> = ours.chain(ruleset.look(documents)).collect();
+    let mut found: Vec<Finding> = ours.chain(theirs).collect();
     found.sort_by(|left, right| {
         (&left.file, left.line, &left.rule.id, &left.subject).cmp(&(
             &right.file,

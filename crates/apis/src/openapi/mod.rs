@@ -16,11 +16,10 @@ use serde_json::Value;
 use crate::description::{Description, Dialect, Server, Tag};
 use crate::limits::PARTS_MAX;
 use crate::operation::{Example, Media};
-use crate::overlay;
 use crate::problem::{Problem, quoted};
 use crate::schema::SchemaId;
 use crate::schema::read::Schematics;
-use crate::source::{Document, Findings, Node, References, Upload};
+use crate::source::{Findings, Node, References, Upload};
 
 /// What every part of a description is read with.
 pub(crate) struct Reader<'a> {
@@ -80,12 +79,10 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads an upload.
-pub fn read(documents: &[Document], overlays: &[Document]) -> Result<Description, Vec<Problem>> {
-    let mut upload = Upload::read(documents)?;
-    overlay::lay(&mut upload, overlays)?;
-    let (root, dialect) = root(&upload)?;
+pub fn read(upload: &Upload) -> Result<Description, Vec<Problem>> {
+    let (root, dialect) = root(upload)?;
     let mut reader = Reader {
-        references: References::new(&upload),
+        references: References::new(upload),
         schematics: Schematics::new(dialect),
         findings: Findings::default(),
         warnings: Findings::default(),
@@ -98,9 +95,9 @@ pub fn read(documents: &[Document], overlays: &[Document]) -> Result<Description
     let mut description = describe(root, dialect, &mut reader);
     let Reader { mut references, schematics, mut findings, mut warnings, schemes, .. } = reader;
     let schemas = Arc::new(schematics.finish(&mut references, &mut findings, &mut warnings));
-    description.warnings = warnings.settle(&upload);
+    description.warnings = warnings.settle(upload);
     if !findings.is_empty() {
-        return Err(findings.settle(&upload));
+        return Err(findings.settle(upload));
     }
     description.schemes = schemes.all();
     for operation in &mut description.operations {

@@ -12,6 +12,7 @@ mod pointer;
 mod prove;
 mod read;
 mod steps;
+mod suggest;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use model::kinds::shim::Shim as Written;
 use model::kinds::transform::{BodyRules, Transform as WrittenTransform};
 
 pub use compiled::{ChangedHead, ChangedRequest, ChangedResponse, ResponsePart, Transform};
-pub use prove::{Failed, Proof, Side, prove};
+pub use prove::{Failed, Proof, Side, prove, prove_within};
 pub use read::read;
+pub use suggest::{Doubt, Suggestion, suggest};
 
 use crate::limits::{SHIM_BODY_BYTES_DEFAULT, SHIM_BODY_BYTES_MAX};
 use crate::operation::Operation;

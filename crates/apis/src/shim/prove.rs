@@ -66,6 +66,8 @@ pub struct Proof {
     pub failures: usize,
     /// Operations of the old version that could not be tried, and why.
     pub untried: Vec<(OpKey, String)>,
+    /// Whether it ended before all operations had their turn, because it may try so many messages and no more.
+    pub is_cut: bool,
 }
 
 impl Proof {
@@ -87,6 +89,20 @@ pub fn prove(
     (old, new): (&[Arc<Operation>], &[Arc<Operation>]),
     operations: &[Arc<str>],
 ) -> Result<Proof, Vec<Problem>> {
+    prove_within(usize::MAX, name, shim, (old, new), operations)
+}
+
+/// The same, until so many messages were tried. An operation that was begun is ended.
+///
+/// # Errors
+/// Everything that is wrong with the shim itself.
+pub fn prove_within(
+    messages_max: usize,
+    name: &str,
+    shim: &Shim,
+    (old, new): (&[Arc<Operation>], &[Arc<Operation>]),
+    operations: &[Arc<str>],
+) -> Result<Proof, Vec<Problem>> {
     let (mut proof, mut wrong) = (Proof::default(), Vec::new());
     for named in shim.operations.iter().flat_map(|one| &one.operations).filter(|named| &***named != "*") {
         if !old.iter().any(|known| known.key.as_str() == &**named) {
@@ -100,6 +116,7 @@ pub fn prove(
             continue;
         }
         match compile(name, shim, operation) {
+            Ok(_) if proof.requests + proof.answers >= messages_max => proof.is_cut = true,
             Ok(transform) => Prover { operation, transform, new, proof: &mut proof, told: 0 }.all(),
             Err(found) => wrong.extend(found),
         }

@@ -1,6 +1,8 @@
 //! What must hold for any upload whatsoever. The tests and the fuzz target ask the same, so that a finding of the fuzzer
 //! stays found where no fuzzer runs.
 
+use apis::lint::Ruleset;
+use apis::lint::fix::fix;
 use apis::{Description, Document, Request, cases, lint, mock};
 
 /// Reads bytes as an upload: documents stand behind each other, with a byte 0 between them. Whatever is wrong is told in
@@ -20,6 +22,7 @@ pub fn any_upload_is_read(bytes: &[u8]) {
         }
         Ok(description) => {
             let _found = lint::lint(&documents);
+            mending_changes_no_operation(&documents, &description);
             assert_eq!(apis::diff::compare(&description, &description), []);
             for operation in description.operations.iter().take(8) {
                 let path = operation.template.filled(|_| "1".to_owned());
@@ -30,4 +33,22 @@ pub fn any_upload_is_read(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// What is mended can be read, has the operations that it had, and has nothing that could be mended again.
+fn mending_changes_no_operation(documents: &[Document], before: &Description) {
+    let mend =
+        |documents: &[Document]| fix(documents, &Ruleset::default(), |_| true).expect("it can be read");
+    let mended = mend(documents);
+    let mut after = documents.to_vec();
+    for changed in mended.documents {
+        let document = after.iter_mut().find(|document| document.name == changed.name).expect("its document");
+        *document = changed;
+    }
+    let read = Description::read(&after).unwrap_or_else(|problems| panic!("{problems:?}\n{after:?}"));
+    let keys = |description: &Description| -> Vec<_> {
+        description.operations.iter().map(|operation| operation.key.clone()).collect()
+    };
+    assert_eq!(keys(&read), keys(before));
+    assert_eq!(mend(&after).fixes, [], "{after:?}");
 }

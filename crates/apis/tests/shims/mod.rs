@@ -1,5 +1,7 @@
 //! What transforms and shims promise.
 
+mod suggested;
+
 use apis::shim::{Fault, Proof, Side, Transform, prove};
 use apis::{Description, Document, Problem, Request};
 use model::kinds::ApiBinding;

@@ -1,5 +1,6 @@
 //! The gateway's side: what was lent to it, and what it has spent of that.
 
+use std::borrow::Borrow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Told, WhenUnknown};
@@ -7,14 +8,13 @@ use super::{Told, WhenUnknown};
 /// What a gateway holds of one quota in one period. Workers share it without a lock: they charge, while one thread
 /// alone talks to the coordinator ([`told`](Lease::told), [`lend`](Lease::lend), [`give_back`](Lease::give_back)).
 ///
-/// `spent` is kept where it survives the process (the counters of the meter do); the rest is told anew by the
-/// coordinator after a start.
-#[derive(Debug, Default)]
-pub struct Lease {
+/// What is spent can be counted where it survives the process; then the next start can tell it.
+#[derive(Debug)]
+pub struct Lease<Counter = AtomicU64> {
     /// Lent so far, all of it together.
     lent: AtomicU64,
     /// Spent so far.
-    spent: AtomicU64,
+    spent: Counter,
     /// Given back so far.
     given_back: AtomicU64,
     /// What was lent the last time; a refill is due when little of it is left.
@@ -35,7 +35,24 @@ pub enum Take {
     Empty,
 }
 
-impl Lease {
+impl Default for Lease {
+    fn default() -> Lease {
+        Lease::counting_in(AtomicU64::default())
+    }
+}
+
+impl<Counter: Borrow<AtomicU64>> Lease<Counter> {
+    /// Nothing was lent yet; what is spent is counted in here, from zero.
+    #[must_use]
+    pub fn counting_in(spent: Counter) -> Lease<Counter> {
+        let nothing = AtomicU64::default;
+        Lease { lent: nothing(), spent, given_back: nothing(), last: nothing() }
+    }
+
+    fn spent(&self) -> &AtomicU64 {
+        self.spent.borrow()
+    }
+
     /// Charges `cost` at admission. Either all of it or nothing.
     pub fn take(&self, cost: u64) -> Take {
         if !self.spend_up_to(cost, || self.room()) {
@@ -59,13 +76,13 @@ impl Lease {
     /// goes on counting it, which is the safe way to be wrong.
     pub fn forgive(&self, cost: u64) {
         let _ = self
-            .spent
+            .spent()
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |spent| Some(spent.saturating_sub(cost)));
     }
 
     fn spend_up_to(&self, cost: u64, most: impl Fn() -> u64) -> bool {
         let spend = |spent: u64| spent.checked_add(cost).filter(|then| *then <= most());
-        self.spent.fetch_update(Ordering::AcqRel, Ordering::Acquire, spend).is_ok()
+        self.spent().fetch_update(Ordering::AcqRel, Ordering::Acquire, spend).is_ok()
     }
 
     /// What may be spent altogether.
@@ -78,7 +95,7 @@ impl Lease {
     /// What is left of what was lent.
     #[must_use]
     pub fn left(&self) -> u64 {
-        self.room().saturating_sub(self.spent.load(Ordering::Acquire))
+        self.room().saturating_sub(self.spent().load(Ordering::Acquire))
     }
 
     /// What was lent the last time.
@@ -91,7 +108,7 @@ impl Lease {
     #[must_use]
     pub fn told(&self) -> Told {
         // Spent first: what is spent meanwhile is told the next time.
-        let spent = self.spent.load(Ordering::Acquire);
+        let spent = self.spent().load(Ordering::Acquire);
         Told {
             lent: self.lent.load(Ordering::Acquire),
             spent,
@@ -107,29 +124,18 @@ impl Lease {
         }
     }
 
-    /// Takes up a lease that was held before a restart: what the coordinator knows, and what was counted here.
-    #[must_use]
-    pub fn resumed(told: Told) -> Lease {
-        Lease {
-            lent: told.lent.into(),
-            spent: told.spent.into(),
-            given_back: told.given_back.into(),
-            last: AtomicU64::default(),
-        }
-    }
-
     /// Gives back everything that is left, because nobody asks for it or the gateway stops. Those that charge
     /// meanwhile either come before it or find nothing. The answer is what was given back now.
     pub fn give_back(&self) -> u64 {
         // Spending it first is what makes sure that nobody else does; then it is told as given back instead.
         let mut left = 0;
-        let _ = self.spent.fetch_update(Ordering::AcqRel, Ordering::Acquire, |spent| {
+        let _ = self.spent().fetch_update(Ordering::AcqRel, Ordering::Acquire, |spent| {
             left = self.room().saturating_sub(spent);
             (left > 0).then(|| spent + left)
         });
         if left > 0 {
             self.given_back.fetch_add(left, Ordering::AcqRel);
-            self.spent.fetch_sub(left, Ordering::AcqRel);
+            self.spent().fetch_sub(left, Ordering::AcqRel);
         }
         left
     }

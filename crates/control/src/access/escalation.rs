@@ -83,6 +83,7 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
         | Kind::CorsPolicy(_)
         | Kind::ValidationPolicy(_)
         | Kind::AuthenticationPolicy(_)
+        | Kind::ExternalAuthorizationPolicy(_)
         | Kind::TelemetryPolicy(_)
         | Kind::AuthorizationPolicy(_)
         | Kind::Backend(_)

@@ -16,7 +16,7 @@ use super::Authorities;
 use super::certify::Certifier;
 use super::manage::{Manager, Wanted};
 use crate::api::access::{Audit, Credentials};
-use crate::api::beside::{Answered, Beside, document};
+use crate::api::beside::{Answered, Beside, Door as Way, Who, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside};
 use crate::clock::Clock;
@@ -33,6 +33,16 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Requests that are answered at once. Past it: 429.
 const REQUESTS_MAX: usize = 64;
+
+/// Both, and who is let in.
+const WAYS: &[Way] = &[
+    Way::new("POST", CERTIFICATES, Who::Member),
+    Way::new(
+        "POST",
+        "/mesh.selvedge.dev/v1/meshes/{name}",
+        Who::Allowed { verb: "update", resource: "trustbundles.mesh.selvedge.dev" },
+    ),
+];
 
 /// Serves both.
 #[derive(Debug)]
@@ -87,8 +97,8 @@ impl Door {
 }
 
 impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        path == CERTIFICATES || path.starts_with(MESHES)
+    fn doors(&self) -> &'static [Way] {
+        WAYS
     }
 
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {

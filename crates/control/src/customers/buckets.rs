@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use discovery::customers::{Application, Bucket, Credential, Subscription};
 use engine::customers::Place;
-use model::customers::lives::{ApplicationState, CredentialState, Membership};
+use model::customers::lives::{ApplicationState, CredentialState, Membership, SubscriptionState};
 use model::kinds::credential::CredentialType;
 use model::kinds::{self, KindName};
+use model::units::Moment;
 use serde::de::DeserializeOwned;
 
 use crate::store::StoreError;
@@ -83,13 +84,19 @@ fn credential(row: &Row) -> Result<Option<Credential>, StoreError> {
         CredentialType::ClientCertificate => 3,
     };
     let state = match read.status.state {
-        CredentialState::Active => 1,
+        // What has expired is known by its end: every proxy knows what that means.
+        CredentialState::Active | CredentialState::Expired => 1,
         CredentialState::Rotating => 2,
         CredentialState::Revoked => 3,
         CredentialState::Compromised => 4,
     };
-    // One that ended in 1970 ended; 0 would mean that it never does.
-    let expires = read.spec.expires_at.map_or(0, |end| u64::try_from(end.0).unwrap_or(1).max(1));
+    let expires = match read.status.state {
+        CredentialState::Expired => 1,
+        CredentialState::Active
+        | CredentialState::Rotating
+        | CredentialState::Revoked
+        | CredentialState::Compromised => seconds(read.spec.expires_at),
+    };
     let fingerprint = fingerprint.to_vec().into();
     Ok(Some(Credential { fingerprint, application, kind, state, expires }))
 }
@@ -148,9 +155,16 @@ fn subscription(row: &Row) -> Result<Option<Subscription>, StoreError> {
         product: format!("{namespace}/{product}"),
         plan: format!("{namespace}/{}", read.spec.plan),
         is_granted: state.grants(),
+        begins_at: seconds(read.spec.starts_at.filter(|_| state == SubscriptionState::Scheduled)),
+        ends_at: seconds(read.status.ends_at.filter(|_| state == SubscriptionState::Ending)),
         holds: read.status.holds.bits().into(),
         anchor: read.status.anchor.map_or(0, |anchor| u64::try_from(anchor.0).unwrap_or_default()),
     }))
+}
+
+/// A moment as it travels. One in 1970 is one; 0 would mean that there is none.
+fn seconds(moment: Option<Moment>) -> u64 {
+    moment.map_or(0, |moment| u64::try_from(moment.0).unwrap_or(1).max(1))
 }
 
 fn typed<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {

@@ -121,6 +121,7 @@ impl Follower {
         let mut response = CustomersResponse::default();
         if !self.urgent.is_empty() {
             let urgent = std::mem::take(&mut self.urgent);
+            response.takes_away = true;
             response.buckets = self.read(urgent.into_iter().collect()).await?;
             response.changed_at = self.changed_at;
         } else if !self.changed.is_empty() {
@@ -246,5 +247,6 @@ fn takes_away(change: &RowChange) -> bool {
         value.and_then(|value| value.pointer(field).cloned()).unwrap_or_default()
     };
     let differs = |field: &str| part(before, field) != part(&change.row.json, field);
-    change.is_gone || ["/status/state", "/status/holds", "/spec/expiresAt"].into_iter().any(differs)
+    change.is_gone
+        || ["/status/state", "/status/holds", "/status/endsAt", "/spec/expiresAt"].into_iter().any(differs)
 }

@@ -64,7 +64,8 @@ impl Shop {
     }
 
     async fn write(&self, row: Row) -> Row {
-        let set = RowSet { writes: vec![RowWrite::Put { row, expect: Expect::Whatever }], audit: Vec::new() };
+        let put = RowWrite::Put { row, expect: Expect::Whatever, due: None };
+        let set = RowSet { writes: vec![put], audit: Vec::new() };
         match self.store.customers().expect("rows").write_rows(set).await.expect("written") {
             Written::Done(changes) => changes[0].row.clone(),
             refused => panic!("{refused:?}"),
@@ -127,6 +128,8 @@ async fn who_has_nothing_is_told_everything_and_then_that_this_was_all() {
         product: "weather/weather".to_owned(),
         plan: "weather/free".to_owned(),
         is_granted: true,
+        begins_at: 0,
+        ends_at: 0,
         holds: 4,
         anchor: 1_767_225_600,
     };

@@ -192,7 +192,7 @@ fn admitted(
     kinds::keep_reserved(kind, &object)?;
     let Some(current) = current else {
         metadata::judge(kind, &object)?;
-        let resource = judge::object(kind, &object, None)?;
+        let resource = judge::object(kind, &object, None, request.part)?;
         return Ok(Admitted { object, resource, warnings, verdict: Verdict::Put });
     };
     let mut before = versions::shown(kind, kind.versions()[0], current.clone());
@@ -200,7 +200,7 @@ fn admitted(
     kinds::keep_for_good(kind, &before, &object)?;
     metadata::grow(&before, &mut object);
     metadata::judge(kind, &object)?;
-    let resource = judge::object(kind, &object, Some(&before))?;
+    let resource = judge::object(kind, &object, Some(&before), request.part)?;
     let own = metadata::of(&mut object);
     let is_free =
         own.contains_key("deletionTimestamp") && metadata::texts(own, "finalizers").next().is_none();

@@ -179,7 +179,7 @@ pub fn delete(request: &Request<'_>, current: &Value, options: &DeleteOptions) -
         metadata::grow_always(&mut object);
         Verdict::Put
     };
-    let resource = judge::object(request.kind, &object, None)?;
+    let resource = judge::object(request.kind, &object, None, request.part)?;
     Ok(Admitted { object, resource, warnings: Vec::new(), verdict })
 }
 

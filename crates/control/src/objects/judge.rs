@@ -3,22 +3,37 @@
 use model::kinds::KindName;
 use model::path::FieldPath;
 use model::schema::{self, Fault, Finding, Judge};
+use model::violation::Problem;
 use model::{Resource, yaml};
 use serde_json::Value;
 
 use super::body::{BODY_BYTES_MAX, BODY_DEPTH_MAX};
+use super::request::Part;
 use super::status::{About, Cause, Status};
 
-/// Judges an object as it is to be kept, defaults filled in.
+/// Judges an object as it is to be kept, defaults filled in. Of one whose status alone is written, the rest is what it
+/// was, and was judged when it was written.
 ///
 /// # Errors
 /// 422 with everything that is wrong, 413 when it has grown too large to keep.
-pub fn object(kind: KindName, object: &Value, before: Option<&Value>) -> Result<Resource, Status> {
+pub fn object(
+    kind: KindName,
+    object: &Value,
+    before: Option<&Value>,
+    part: Part,
+) -> Result<Resource, Status> {
     bounded(object)?;
     let mut found = Vec::new();
     let judge = Judge::new();
     if let (Some(schema), Some(status)) = (schema::status(kind), object.get("status")) {
         found.extend(schema.check(FieldPath::root().field("status"), status, &judge));
+    }
+    if part == Part::Status && found.is_empty() {
+        let whole = |Problem { problem, remedy }| {
+            let fault = Finding { fault: Fault::Invalid, field: FieldPath::root(), problem, remedy };
+            refusal(kind, object, &[fault])
+        };
+        return yaml::read_judged(kind, object.clone()).map_err(whole);
     }
     if let Some(before) = before {
         found.extend(schema::check_change(kind, before, object, &judge));
@@ -116,7 +131,7 @@ mod tests {
             "status": {"parents": 3},
         });
 
-        let status = object(KindName::HttpRoute, &route, None).expect_err("three faults");
+        let status = object(KindName::HttpRoute, &route, None, Part::Whole).expect_err("three faults");
 
         let body = status.body();
         let causes = body["details"]["causes"].as_array().expect("causes");
@@ -141,8 +156,8 @@ mod tests {
             })
         };
 
-        let status =
-            object(KindName::GatewayClass, &class("a.b/d"), Some(&class("a.b/c"))).expect_err("is for good");
+        let status = object(KindName::GatewayClass, &class("a.b/d"), Some(&class("a.b/c")), Part::Whole)
+            .expect_err("is for good");
 
         assert!(
             status.message().ends_with("is invalid: spec.controllerName: Invalid value: Value is immutable")

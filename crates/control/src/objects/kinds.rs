@@ -34,6 +34,7 @@ pub fn normalise(kind: KindName, object: &mut Value) {
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend
@@ -164,6 +165,7 @@ pub fn keep_for_good(kind: KindName, before: &Value, after: &Value) -> Result<()
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend

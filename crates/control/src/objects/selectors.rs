@@ -274,6 +274,7 @@ fn fields(kind: KindName) -> impl Iterator<Item = &'static str> {
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend

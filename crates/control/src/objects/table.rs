@@ -179,6 +179,7 @@ fn columns(kind: KindName) -> Vec<Column> {
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::AuthorizationPolicy
         | KindName::RoleBinding
         | KindName::ClusterRoleBinding
@@ -267,6 +268,13 @@ fn access_columns(kind: KindName) -> Vec<Column> {
         KindName::AuthenticationPolicy => {
             vec![text("Anonymous", |object, _| word(object, "/spec/anonymous")), AGE]
         }
+        KindName::ExternalAuthorizationPolicy => vec![
+            text("Asked", |object, _| {
+                none_if_empty(first(object, &["/spec/grpc/backendRef/name", "/spec/http/backendRef/name"]))
+            }),
+            text("On-Failure", |object, _| word(object, "/spec/failureMode")),
+            AGE,
+        ],
         KindName::AuthorizationPolicy => vec![text("Action", |object, _| word(object, "/spec/action")), AGE],
         _ => Vec::new(),
     }

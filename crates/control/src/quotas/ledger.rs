@@ -113,7 +113,8 @@ impl Ledger {
             return QuotaAnswer::default();
         };
         let pool = &mut draft.pool;
-        if pool.quota() != ask.quota && ask.is_now {
+        // What has ended may know an older plan.
+        if pool.quota() != ask.quota && ask.is_now && !ask.has_ended {
             pool.resize(ask.quota);
         }
         if ask.has_ended {

@@ -3,7 +3,9 @@
 //! One file a loop. A loop takes no input and running it again is free; a signal wakes it for speed and a timer for
 //! certainty, and neither tells it what to do. Only the leader runs them, and each write carries the proof.
 
+pub mod customer_times;
 pub mod driver;
+pub mod ended_products;
 pub mod garbage;
 pub mod gateway_status;
 pub mod namespaces;

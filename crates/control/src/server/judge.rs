@@ -1,9 +1,8 @@
 //! What the engine says to the objects, each time there are others.
 //!
-//! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says and what
-//! proxies could bind are folded into the conditions that are written as statuses.
+//! Compiling takes milliseconds of a core, so it is done where nothing else waits. What the engine says, what proxies
+//! could bind and what proofs of shims came to are folded into the conditions that are written as statuses.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::status::Conditions;
@@ -11,8 +10,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::proofs::{self, Proofs};
 use crate::clock::Clock;
-use crate::plane::{ControlPlane, Options};
+use crate::plane::ControlPlane;
 use crate::proxies::Proxies;
 use crate::snapshot::Snapshot;
 use crate::status::{BindResult, fold};
@@ -34,7 +34,7 @@ pub struct Judged {
 pub struct Judging {
     /// The newest verdict.
     pub judged: watch::Receiver<Arc<Judged>>,
-    /// The newest conditions, with what proxies could bind.
+    /// The newest conditions, with what proxies could bind and what proofs came to.
     pub conditions: watch::Receiver<Arc<Conditions>>,
 }
 
@@ -42,16 +42,16 @@ pub struct Judging {
 pub fn start(
     world: &Arc<World>,
     proxies: &Arc<Proxies>,
-    bind: IpAddr,
+    mut plane: ControlPlane,
     clock: &Clock,
     tasks: &mut JoinSet<()>,
 ) -> Judging {
-    let mut plane = ControlPlane::new(Options { bind });
     let first = judge(&mut plane, world, clock);
     let (tell_conditions, conditions) = watch::channel(Arc::new(first.snapshot.conditions.clone()));
     let (tell, judged) = watch::channel(Arc::new(first));
     tasks.spawn(judging(plane, Arc::clone(world), clock.clone(), tell));
-    tasks.spawn(folding(judged.clone(), Arc::clone(proxies), tell_conditions));
+    let proofs = proofs::start(judged.clone(), tasks);
+    tasks.spawn(folding(judged.clone(), proofs, Arc::clone(proxies), tell_conditions));
     Judging { judged, conditions }
 }
 
@@ -83,18 +83,31 @@ fn judge(plane: &mut ControlPlane, world: &World, clock: &Clock) -> Judged {
 
 async fn folding(
     mut judged: watch::Receiver<Arc<Judged>>,
+    mut proofs: watch::Receiver<Arc<Proofs>>,
     proxies: Arc<Proxies>,
     tell: watch::Sender<Arc<Conditions>>,
 ) {
     let mut reported = proxies.changed();
+    let mut folded: Option<(Arc<Judged>, Arc<Proofs>, Vec<BindResult>)> = None;
     loop {
         reported.borrow_and_update();
         let now = Arc::clone(&judged.borrow_and_update());
         let bound: Vec<BindResult> =
             proxies.live(Instant::now()).into_iter().flat_map(|proxy| proxy.bound).collect();
-        tell.send_replace(Arc::new(fold(&now.snapshot, &bound)));
+        let proven = Arc::clone(&proofs.borrow_and_update());
+        // Every proxy reports every two seconds, and hardly ever that it listens elsewhere than before.
+        let is_known = folded.as_ref().is_some_and(|(then, had, was)| {
+            Arc::ptr_eq(then, &now) && Arc::ptr_eq(had, &proven) && *was == bound
+        });
+        if !is_known {
+            let mut conditions = fold(&now.snapshot, &bound);
+            proven.tell(&now.snapshot.shims, &mut conditions);
+            tell.send_replace(Arc::new(conditions));
+            folded = Some((now, proven, bound));
+        }
         let more = tokio::select! {
             changed = judged.changed() => changed,
+            changed = proofs.changed() => changed,
             changed = reported.changed() => changed,
         };
         if more.is_err() {

@@ -5,6 +5,7 @@
 
 mod judge;
 mod open;
+mod proofs;
 mod proxies_door;
 
 use std::io::ErrorKind;
@@ -21,21 +22,28 @@ pub use open::OpenError;
 
 use crate::api::access::authenticate::FirstOf;
 use crate::api::access::{Rbac, audit};
+use crate::api::beside::Door;
 use crate::api::home::{Home, HomeError};
 use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
+use crate::catalogue;
 use crate::clock::Clock;
+use crate::plane::{ControlPlane, Options};
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::reconcile::customer_times::{self, CustomerTimes};
+use crate::reconcile::ended_products::EndedProducts;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
+use crate::shares;
 use crate::store::Fence;
 use crate::stream::Hub;
+use crate::taps;
 use crate::told::Told;
 use crate::usage;
 use crate::view::Views;
 use crate::world::World;
-use proxies_door::{Door, Members};
+use proxies_door::{Members, Streams};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -52,6 +60,9 @@ pub struct ServerOptions {
     pub names: Vec<String>,
     /// Where Gateways listen that name no address, for the addresses in their status.
     pub bind: IpAddr,
+    /// Whether [`Judged`] shows what proxies would run on, too. A control plane whose proxies are elsewhere has no use
+    /// for it, and of many routes it takes a good part of the memory.
+    pub keeps_config: bool,
     /// The time of day.
     pub clock: Clock,
     /// Who else is served at the same address: pages for people.
@@ -83,6 +94,7 @@ pub struct Server {
     loops: Loops,
     kubeconfig: PathBuf,
     gateway_token: PathBuf,
+    doors: Vec<Door>,
     set_aside: Option<String>,
     tasks: JoinSet<()>,
 }
@@ -92,7 +104,8 @@ pub struct Server {
 /// # Errors
 /// When its store, its files or its address cannot be used.
 pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
-    let ServerOptions { data, database, listen, may_move, names, bind, clock, mut beside } = options;
+    let ServerOptions { data, database, listen, may_move, names, bind, keeps_config, clock, mut beside } =
+        options;
     let opened = open::open(&data, database.as_deref()).await?;
     let home = Home::open(&data, clock.now())?;
     let world = World::open(opened.store).await.map_err(OpenError::Store)?;
@@ -103,8 +116,10 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let quotas = Coordinator::new(Arc::clone(&world), clock.clone());
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
     let proxies = Arc::clone(&hub.proxies);
+    let exchange = opened.is_shared.then(|| shares::Exchange::new(Arc::clone(&hub.shares), clock.clone()));
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
-    beside.push(Arc::new(Door { hub, begun_anew }));
+    let taps = Arc::clone(&hub.taps);
+    beside.push(Arc::new(Streams { hub, begun_anew }));
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
     let authorizer: Arc<dyn Authorizer> = Arc::new(judge);
@@ -115,7 +130,10 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
-    beside.push(Arc::new(usage::Door::new(&world, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(taps::Door::new((&taps, &proxies), &authenticator, &authorizer, &audit)));
+    beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
+    beside.push(Arc::new(catalogue::Door::new(&world)));
+    let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();
     let (lead, leading) = watch::channel(false);
     let told = Told {
         world: world.clone(),
@@ -145,8 +163,13 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
     tasks.spawn(async move { followed.follow().await });
     tasks.spawn(viewed.follow());
-    let judging = judge::start(&world, &proxies, bind, &clock, &mut tasks);
+    let plane = ControlPlane::new(Options { bind });
+    let plane = if keeps_config { plane } else { plane.judging_only() };
+    let judging = judge::start(&world, &proxies, plane, &clock, &mut tasks);
     tasks.spawn(audit_writer.run());
+    if let Some(exchange) = exchange {
+        tasks.spawn(exchange.run(Arc::clone(world.store())));
+    }
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
     let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
@@ -154,12 +177,32 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let (expiry, look) = (Expiry::new(&world, &clock, &proxies), Arc::new(Notify::new()));
     tasks.spawn(wake(Arc::clone(&look), workloads::LOOK_EVERY));
     tasks.spawn(Witness::new(&world, &clock, &proxies, opened.is_shared).run());
-    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![(Arc::new(keep), poke), (Arc::new(expiry), look)];
+    let (times, tick) = (CustomerTimes::new(&world, &clock), Arc::new(Notify::new()));
+    tasks.spawn(wake(Arc::clone(&tick), customer_times::LOOK_EVERY));
+    let ended = EndedProducts::new(&world, &clock);
+    let more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![
+        (Arc::new(keep), poke),
+        (Arc::new(expiry), look),
+        (Arc::new(times), tick),
+        (Arc::new(ended), Arc::default()),
+    ];
     let loops = reconcile::start(&world, &clock, judging.conditions, more);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
     let judged = judging.judged;
     let set_aside = opened.set_aside;
-    Ok(Server { world, views, proxies, judged, api, loops, kubeconfig, gateway_token, set_aside, tasks })
+    Ok(Server {
+        world,
+        views,
+        proxies,
+        judged,
+        api,
+        loops,
+        kubeconfig,
+        gateway_token,
+        doors,
+        set_aside,
+        tasks,
+    })
 }
 
 /// Serves the API at its address or, where that is taken and another will do, at any port.
@@ -245,6 +288,12 @@ impl Server {
     #[must_use]
     pub fn gateway_token(&self) -> &Path {
         &self.gateway_token
+    }
+
+    /// Everything that is served beside the API, and who is let in.
+    #[must_use]
+    pub fn doors(&self) -> &[Door] {
+        &self.doors
     }
 
     /// What people must be told about a damaged store that was found and put aside.

@@ -12,7 +12,7 @@ use model::kinds::Namespace;
 use crate::api::Authenticator;
 use crate::api::Inside;
 use crate::api::access::Credentials;
-use crate::api::beside::{Answered, Beside};
+use crate::api::beside::{Answered, Beside, Door};
 use crate::api::home::GATEWAYS;
 use crate::ca::trust::{GATEWAY, WORKLOAD};
 use crate::stream::{self, Authenticate, Hub, Peer, Refused, Verdict};
@@ -20,7 +20,7 @@ use crate::world::World;
 
 /// Serves the streams.
 #[derive(Debug)]
-pub struct Door {
+pub struct Streams {
     /// The streams.
     pub hub: Arc<Hub>,
     /// The objects, when the store that held them before was put aside as damaged. While nobody has written anew (the
@@ -29,7 +29,7 @@ pub struct Door {
     pub begun_anew: Option<Arc<World>>,
 }
 
-impl Door {
+impl Streams {
     fn is_held(&self) -> bool {
         let is_empty = |world: &Arc<World>| world.now().resources.iter().all(|object| is_made_by_us(object));
         self.begun_anew.as_ref().is_some_and(is_empty)
@@ -41,9 +41,9 @@ fn is_made_by_us(object: &Resource) -> bool {
     object.content::<Namespace>().is_some()
 }
 
-impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        stream::is_ours(path)
+impl Beside for Streams {
+    fn doors(&self) -> &'static [Door] {
+        stream::DOORS
     }
 
     fn answer(&self, request: http::Request<Incoming>, _api: Inside) -> Answered<'_> {

@@ -19,8 +19,9 @@ use super::{
 pub use super::customers::contract::{
     a_page_of_rows_goes_on_where_the_one_before_ended,
     a_row_is_written_when_its_expectation_is_met_and_keeps_its_number,
-    buckets_and_families_hold_what_belongs_there, rows_have_an_epoch_of_their_own_and_tell_what_happened,
-    the_pepper_is_made_once_and_stays, what_one_row_claims_no_other_row_can_have,
+    buckets_and_families_hold_what_belongs_there, rows_are_due_when_they_say_so_until_they_are_written_anew,
+    rows_have_an_epoch_of_their_own_and_tell_what_happened, the_pepper_is_made_once_and_stays,
+    what_one_row_claims_no_other_row_can_have,
 };
 pub use super::quotas::contract::{
     a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
@@ -61,6 +62,7 @@ macro_rules! keeps_its_promises {
             a_page_of_rows_goes_on_where_the_one_before_ended,
             rows_have_an_epoch_of_their_own_and_tell_what_happened,
             buckets_and_families_hold_what_belongs_there,
+            rows_are_due_when_they_say_so_until_they_are_written_anew,
             the_pepper_is_made_once_and_stays,
             of_two_that_write_a_quota_anew_one_is_heard,
             many_that_write_a_quota_at_once_lose_nothing,

@@ -1,17 +1,14 @@
-//! The stream of customers of one proxy. It begins to tell when the proxy serves something for which customers are
-//! known by their credentials; until then it is silent, so that nobody holds what it has no use for.
+//! The stream of customers of one proxy. It begins to tell when the proxy asks callers for credentials that customers
+//! have; until then it is silent, so that nobody holds what it has no use for.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use discovery::Interest;
 use discovery::customers::{CustomersRequest, CustomersResponse};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
-use tower_service::Service;
+use tonic::{Request, Status};
 
 use super::{Hub, PATIENCE};
 use crate::customers::{Follower, Piece};
@@ -20,45 +17,24 @@ use crate::store::{Store, StoreError};
 /// Messages that wait for the connection. One: what is not read yet can still be made of something newer.
 const RESPONSES_WAITING_MAX: usize = 1;
 
-/// Kinds whose objects make a proxy need to know customers.
-const NEEDED_FOR: [&str; 2] = ["APIProduct", "AuthenticationPolicy"];
-
-/// The service.
-pub(super) struct Customers {
-    pub(super) hub: Arc<Hub>,
-}
-
-impl Service<Request<CustomersRequest>> for Customers {
-    type Response = Response<ReceiverStream<Result<CustomersResponse, Status>>>;
-    type Error = Status;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<CustomersRequest>) -> Self::Future {
-        let hub = self.hub.clone();
-        Box::pin(async move {
-            let peer = hub.peer(request.metadata(), request.extensions()).await?;
-            let asked = request.into_inner();
-            let serves = Interest::of_names(&asked.serves);
-            if !peer.may(&serves) {
-                return Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name)));
-            }
-            let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
-            tokio::spawn(async move {
-                tokio::select! {
-                    told = tell(&hub, &serves, asked, &outgoing) => if let Err(status) = told {
-                        // Nobody may be there any more to read it.
-                        let _ = outgoing.send(Err(status)).await;
-                    },
-                    () = outgoing.closed() => {}
-                }
-            });
-            Ok(Response::new(ReceiverStream::new(responses)))
-        })
-    }
+/// Customers, for as long as somebody reads them.
+pub(super) async fn follow(
+    hub: Arc<Hub>,
+    request: Request<CustomersRequest>,
+) -> Result<ReceiverStream<Result<CustomersResponse, Status>>, Status> {
+    let (_, serves) = hub.admitted(&request, &request.get_ref().serves).await?;
+    let asked = request.into_inner();
+    let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
+    tokio::spawn(async move {
+        tokio::select! {
+            told = tell(&hub, &serves, asked, &outgoing) => if let Err(status) = told {
+                // Nobody may be there any more to read it.
+                let _ = outgoing.send(Err(status)).await;
+            },
+            () = outgoing.closed() => {}
+        }
+    });
+    Ok(ReceiverStream::new(responses))
 }
 
 async fn tell(
@@ -68,8 +44,11 @@ async fn tell(
     outgoing: &mpsc::Sender<Result<CustomersResponse, Status>>,
 ) -> Result<(), Status> {
     let mut view = hub.views.join(serves);
-    let needs = |view: &discovery::view::View| NEEDED_FOR.iter().any(|kind| view.has_any(kind));
-    while !needs(&view.view().borrow_and_update()) {
+    loop {
+        let current = view.view().borrow_and_update().clone();
+        if hub.views.asks_callers(serves, &current) {
+            break;
+        }
         if view.view().changed().await.is_err() {
             return Ok(());
         }

@@ -6,22 +6,28 @@
 
 mod admission;
 mod authenticate;
+mod call;
 mod connection;
 mod customers;
 mod objects;
 mod quotas;
 mod reports;
+mod shares;
+mod taps;
 mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::Interest;
 use discovery::customers::CUSTOMERS_PATH;
 use discovery::limits::MESSAGE_BYTES_MAX;
 use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
+use discovery::shares::SHARES_PATH;
+use discovery::taps::TAPS_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -30,14 +36,19 @@ use tonic::server::Grpc;
 use tonic::{Code, Extensions, Status};
 use tonic_prost::ProstCodec;
 
+use call::Call;
+
 pub use admission::{Admission, JOINS_MAX, JOINS_WAITING_MAX};
 pub use authenticate::{Authenticate, Peer, Refused, Tokens, Verdict};
 pub use connection::serve;
 
 use crate::api::access::Credentials;
+use crate::api::beside::{Door, Who};
 use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
+use crate::shares::Dealer;
+use crate::taps::Taps;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -59,6 +70,10 @@ pub struct Hub {
     pub admission: Admission,
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
+    /// Who tells them which share of rates is theirs.
+    pub shares: Arc<Dealer>,
+    /// Who watches them.
+    pub taps: Arc<Taps>,
 }
 
 impl Hub {
@@ -66,7 +81,22 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        Arc::new(Hub { views, proxies, authenticate, admission, quotas })
+        let (shares, taps) = (Arc::default(), Arc::default());
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares, taps })
+    }
+
+    /// Who makes a call, and what it serves, if it may serve that.
+    async fn admitted<T>(
+        &self,
+        request: &tonic::Request<T>,
+        serves: &[String],
+    ) -> Result<(Peer, Interest), Status> {
+        let peer = self.peer(request.metadata(), request.extensions()).await?;
+        let serves = Interest::of_names(serves);
+        match peer.may(&serves) {
+            true => Ok((peer, serves)),
+            false => Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name))),
+        }
     }
 
     async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
@@ -83,11 +113,17 @@ impl Hub {
     }
 }
 
-/// Whether a path belongs to the services in here.
-#[must_use]
-pub fn is_ours(path: &str) -> bool {
-    matches!(path, STREAM_PATH | REPORTS_PATH | CUSTOMERS_PATH | QUOTAS_PATH | REGISTER_PATH | SHIP_PATH)
-}
+/// The services in here.
+pub const DOORS: &[Door] = &[
+    Door::new("POST", STREAM_PATH, Who::Proxy),
+    Door::new("POST", CUSTOMERS_PATH, Who::Proxy),
+    Door::new("POST", QUOTAS_PATH, Who::Proxy),
+    Door::new("POST", SHARES_PATH, Who::Proxy),
+    Door::new("POST", REPORTS_PATH, Who::Proxy),
+    Door::new("POST", TAPS_PATH, Who::Proxy),
+    Door::new("POST", REGISTER_PATH, Who::Proxy),
+    Door::new("POST", SHIP_PATH, Who::Proxy),
+];
 
 /// Answers one request.
 pub async fn answer<B>(hub: Arc<Hub>, request: Request<B>) -> Response<Body>
@@ -97,11 +133,18 @@ where
 {
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
-        CUSTOMERS_PATH => grpc().server_streaming(customers::Customers { hub }, request).await,
-        QUOTAS_PATH => grpc().unary(quotas::Quotas { hub }, request).await,
+        CUSTOMERS_PATH => {
+            let call = Call(move |request| customers::follow(hub.clone(), request));
+            grpc().server_streaming(call, request).await
+        }
+        QUOTAS_PATH => grpc().unary(Call(move |request| quotas::ask(hub.clone(), request)), request).await,
+        SHARES_PATH => grpc().unary(Call(move |request| shares::tell(hub.clone(), request)), request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
-        REGISTER_PATH => grpc().unary(usage::Register { hub }, request).await,
-        SHIP_PATH => grpc().unary(usage::Ship { hub }, request).await,
+        TAPS_PATH => grpc().client_streaming(taps::Taps { hub }, request).await,
+        REGISTER_PATH => {
+            grpc().unary(Call(move |request| usage::register(hub.clone(), request)), request).await
+        }
+        SHIP_PATH => grpc().unary(Call(move |request| usage::keep(hub.clone(), request)), request).await,
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

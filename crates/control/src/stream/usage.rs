@@ -1,17 +1,14 @@
 //! What gateways tell of what was used, into the ledger. Single calls: each is answered when it is durable.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use commerce::usage::{Boot, Counts, METERS, Window};
 use discovery::Interest;
 use discovery::usage::{
     RECORDS_MAX, Receipt, Record, RegisterRequest, RegisterResponse, Series, Shipment, TEXT_BYTES_MAX,
 };
-use tonic::{Request, Response, Status};
-use tower_service::Service;
+use tonic::{Request, Status};
 
 use super::Hub;
 use crate::store::usage::{self, Kept, Registration, Told, UsageWrite};
@@ -19,68 +16,35 @@ use crate::store::usage::{self, Kept, Registration, Told, UsageWrite};
 /// Longest name of a gateway in bytes. Past it: it is refused.
 const NODE_BYTES_MAX: usize = 253;
 
-/// Takes gateways in.
-pub(super) struct Register {
-    pub(super) hub: Arc<Hub>,
+/// Takes a gateway in.
+pub(super) async fn register(
+    hub: Arc<Hub>,
+    request: Request<RegisterRequest>,
+) -> Result<RegisterResponse, Status> {
+    let peer = hub.peer(request.metadata(), request.extensions()).await?;
+    let RegisterRequest { node, boot, session, is_ended } = request.into_inner();
+    // What stands beside a workload speaks for that workload.
+    if let Interest::Workload(own) = &peer.may_serve
+        && **own != *node
+    {
+        return Err(Status::permission_denied(format!("{} may not count as `{node}`", peer.name)));
+    }
+    if node.is_empty() || node.len() > NODE_BYTES_MAX {
+        return Err(Status::invalid_argument(format!(
+            "the name of a gateway has 1 to {NODE_BYTES_MAX} bytes"
+        )));
+    }
+    let (boot, session) = (boot_of(&boot)?, sixteen(&session, "session")?);
+    let registration = Registration { node: node.into(), boot, session, is_ended };
+    write(&hub, UsageWrite::Register(registration)).await?;
+    Ok(RegisterResponse {})
 }
 
-/// Takes what they tell.
-pub(super) struct Ship {
-    pub(super) hub: Arc<Hub>,
-}
-
-type Answered<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
-
-impl Service<Request<RegisterRequest>> for Register {
-    type Response = Response<RegisterResponse>;
-    type Error = Status;
-    type Future = Answered<RegisterResponse>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<RegisterRequest>) -> Self::Future {
-        let hub = self.hub.clone();
-        Box::pin(async move {
-            let peer = hub.peer(request.metadata(), request.extensions()).await?;
-            let RegisterRequest { node, boot, session, is_ended } = request.into_inner();
-            // What stands beside a workload speaks for that workload.
-            if let Interest::Workload(own) = &peer.may_serve
-                && **own != *node
-            {
-                return Err(Status::permission_denied(format!("{} may not count as `{node}`", peer.name)));
-            }
-            if node.is_empty() || node.len() > NODE_BYTES_MAX {
-                return Err(Status::invalid_argument(format!(
-                    "the name of a gateway has 1 to {NODE_BYTES_MAX} bytes"
-                )));
-            }
-            let (boot, session) = (boot_of(&boot)?, sixteen(&session, "session")?);
-            let registration = Registration { node: node.into(), boot, session, is_ended };
-            write(&hub, UsageWrite::Register(registration)).await?;
-            Ok(Response::new(RegisterResponse {}))
-        })
-    }
-}
-
-impl Service<Request<Shipment>> for Ship {
-    type Response = Response<Receipt>;
-    type Error = Status;
-    type Future = Answered<Receipt>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Shipment>) -> Self::Future {
-        let hub = self.hub.clone();
-        Box::pin(async move {
-            hub.peer(request.metadata(), request.extensions()).await?;
-            write(&hub, UsageWrite::Keep(shipment(request.into_inner())?)).await?;
-            Ok(Response::new(Receipt {}))
-        })
-    }
+/// Takes in what one tells.
+pub(super) async fn keep(hub: Arc<Hub>, request: Request<Shipment>) -> Result<Receipt, Status> {
+    hub.peer(request.metadata(), request.extensions()).await?;
+    write(&hub, UsageWrite::Keep(shipment(request.into_inner())?)).await?;
+    Ok(Receipt {})
 }
 
 async fn write(hub: &Hub, write: UsageWrite) -> Result<(), Status> {

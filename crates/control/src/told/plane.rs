@@ -30,6 +30,7 @@ pub fn tell(told: &Told, now: Instant) -> List {
     let programmed = told.proxies.programmed(&told.views, now);
     let following = told.world.following().borrow().clone();
     let unmatched = told.proxies.rates(now).remove("").unwrap_or_default();
+    let revocations = told.proxies.revocations();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "revision": told.world.now().revision,
@@ -41,6 +42,12 @@ pub fn tell(told: &Told, now: Instant) -> List {
         "proxies": programmed.live,
         "programmed": programmed.current,
         "unmatched": routes::numbers(&unmatched),
+        "revocations": {
+            "applied": revocations.applied(),
+            "p50Milliseconds": revocations.within_ms(0.5),
+            "p99Milliseconds": revocations.within_ms(0.99),
+            "slowestMilliseconds": revocations.within_ms(1.0),
+        },
     });
     List { kind: &KIND, revision, items: vec![KIND.object(json!({ "name": NAME }), status)] }
 }

@@ -59,6 +59,7 @@ fn status(proxy: &Proxy, standing: Standing, revision: Revision, now: Instant) -
         "lastSeenSeconds": since(proxy.heard),
         "behindSeconds": behind,
         "fromCache": proxy.from_cache,
+        "customersEpoch": proxy.customers,
         "connections": proxy.connections,
         "uptimeSeconds": since(proxy.started),
         "rejections": proxy.rejected.iter().map(rejection).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@
 //! | `/usage`, `/namespaces/NS/usage` | sums |
 //! | `/events`, `/namespaces/NS/events` | windows that will not change, as a batch of CloudEvents |
 //! | `/check` | both counts of every day, and how far each gateway is |
-//! | `/metrics` | the same as metrics |
+//! | `/metrics` | the same as metrics, and how soon revocations are in force |
 //!
 //! Who may `list` the resource `usage` of `product.selvedge.dev` in a namespace sees what its applications have called
 //! and what was called of its APIs; who may everywhere sees everything.
@@ -24,12 +24,13 @@ use hyper::body::Incoming;
 use model::kinds::PRODUCT_GROUP;
 
 use crate::api::access::{Credentials, Permit, Wish};
-use crate::api::beside::{Answered, Beside, Told, document};
+use crate::api::beside::{Answered, Beside, Door as Way, Told, Who, document};
 use crate::api::tls::peer::Peer;
 use crate::api::{Authenticator, Authorizer, Inside, Query};
 use crate::clock::Clock;
 use crate::objects::media::JSON;
 use crate::objects::status::Status;
+use crate::proxies::Proxies;
 use crate::store::usage::UsageRows;
 use crate::world::World;
 
@@ -37,6 +38,18 @@ use crate::world::World;
 pub const ROOT: &str = "/usage.selvedge.dev/v1/";
 /// The resource that one needs to be allowed to list.
 const RESOURCE: &str = "usage";
+
+const READER: Who = Who::Allowed { verb: "list", resource: "usage.product.selvedge.dev" };
+
+/// What is served, and who is let in.
+const WAYS: &[Way] = &[
+    Way::new("GET", "/usage.selvedge.dev/v1/usage", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/namespaces/{name}/usage", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/events", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/namespaces/{name}/events", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/check", READER),
+    Way::new("GET", "/usage.selvedge.dev/v1/metrics", READER),
+];
 
 /// A document and what it is.
 struct Document {
@@ -47,6 +60,7 @@ struct Document {
 /// Serves it.
 pub struct Door {
     world: Arc<World>,
+    proxies: Arc<Proxies>,
     users: Arc<dyn Authenticator>,
     authorizer: Arc<dyn Authorizer>,
     clock: Clock,
@@ -63,12 +77,14 @@ impl Door {
     #[must_use]
     pub fn new(
         world: &Arc<World>,
+        proxies: &Arc<Proxies>,
         users: &Arc<dyn Authenticator>,
         authorizer: &Arc<dyn Authorizer>,
         clock: &Clock,
     ) -> Door {
-        let (world, users, authorizer) = (Arc::clone(world), Arc::clone(users), Arc::clone(authorizer));
-        Door { world, users, authorizer, clock: clock.clone() }
+        let (world, proxies) = (Arc::clone(world), Arc::clone(proxies));
+        let (users, authorizer) = (Arc::clone(users), Arc::clone(authorizer));
+        Door { world, proxies, users, authorizer, clock: clock.clone() }
     }
 
     async fn answered<B: Sync>(&self, request: &Request<B>) -> Result<Document, Status> {
@@ -89,7 +105,11 @@ impl Door {
             ("usage", _) => sums(ledger, &query, namespace, now).await,
             ("events", _) => events::batch(ledger, &query, namespace).await,
             ("check", false) => show::check(ledger, &query, now).await,
-            ("metrics", false) => show::metrics(ledger, now).await,
+            ("metrics", false) => {
+                let mut page = show::metrics(ledger, now).await?;
+                page.text.push_str(&self.proxies.revocations().metrics());
+                Ok(page)
+            }
             _ => Err(Status::no_such_path()),
         }
     }
@@ -127,8 +147,8 @@ fn away() -> Status {
 }
 
 impl Beside for Door {
-    fn takes(&self, path: &str) -> bool {
-        path.starts_with(ROOT)
+    fn doors(&self) -> &'static [Way] {
+        WAYS
     }
 
     fn answer(&self, request: Request<Incoming>, _api: Inside) -> Answered<'_> {

@@ -185,6 +185,7 @@ impl Index {
             | Kind::CorsPolicy(_)
             | Kind::ValidationPolicy(_)
             | Kind::AuthenticationPolicy(_)
+            | Kind::ExternalAuthorizationPolicy(_)
             | Kind::TelemetryPolicy(_)
             | Kind::AuthorizationPolicy(_)
             | Kind::Mesh(_)
@@ -216,6 +217,7 @@ pub(super) fn guarded_by(resource: &Resource) -> Vec<Guarded> {
     let targets = match &resource.kind {
         Kind::AuthorizationPolicy(policy) => &policy.spec.target_refs,
         Kind::AuthenticationPolicy(policy) => &policy.spec.target_refs,
+        Kind::ExternalAuthorizationPolicy(policy) => &policy.spec.target_refs,
         _ => return Vec::new(),
     };
     if targets.is_empty() {

@@ -116,7 +116,9 @@ fn policy_touches(side: &Resource) -> Vec<Touch> {
             let nodes = targets.filter_map(|(kind, namespace, name)| object(kind, &namespace, &name));
             nodes.map(Touch::Refresh).collect()
         }
-        Kind::AuthorizationPolicy(_) | Kind::AuthenticationPolicy(_) => {
+        Kind::AuthorizationPolicy(_)
+        | Kind::AuthenticationPolicy(_)
+        | Kind::ExternalAuthorizationPolicy(_) => {
             let guarded = guarded_by(side).into_iter();
             guarded.map(|guarded| Touch::Refresh(Node::Guards(guarded))).collect()
         }

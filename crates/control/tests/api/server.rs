@@ -1,12 +1,14 @@
 //! A server for one test.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use control::api::access::authenticate::FirstOf;
 use control::api::access::{Rbac, User};
 use control::api::home::Home;
 use control::api::{self, Api, Limits, Options};
+use control::catalogue::Door as Catalogue;
 use control::clock::Clock;
 use control::proxies::Proxies;
 use control::store::keys::Keys;
@@ -28,6 +30,7 @@ pub struct Server {
     api: Api,
     folder: TempDir,
     token: String,
+    passed: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -43,7 +46,9 @@ impl Server {
 
     async fn in_folder(folder: TempDir, limits: Limits) -> Server {
         let world = World::open(store(&folder).await).await.expect("a world");
-        let clock = Clock::system();
+        let passed = Arc::<AtomicU64>::default();
+        let (system, more) = (Clock::system(), Arc::clone(&passed));
+        let clock = Clock::new(move || system.now() + Duration::from_secs(more.load(Ordering::Relaxed)));
         let home = Home::open(folder.path(), clock.now()).expect("files");
         let (proxies, views) = (Arc::new(Proxies::default()), Views::new(Arc::clone(&world)));
         let told = Told {
@@ -62,14 +67,19 @@ impl Server {
             authorizer: Arc::new(judge),
             limits,
             clock: clock.clone(),
-            beside: Vec::new(),
+            beside: vec![Arc::new(Catalogue::new(&world))],
             told: Some(told),
             members: None,
         };
         let api = api::serve(Arc::clone(&world), options).await.expect("a server");
         let admin = User::new("admin", ["system:masters"]);
         let token = home.tokens.issue(&admin).expect("a token");
-        Server { world, home, clock, proxies, views, api, folder, token }
+        Server { world, home, clock, proxies, views, api, folder, token, passed }
+    }
+
+    /// Lets time pass for everybody in here.
+    pub fn pass(&self, time: Duration) {
+        self.passed.fetch_add(time.as_secs(), Ordering::Relaxed);
     }
 
     /// The same objects, served anew.

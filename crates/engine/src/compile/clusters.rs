@@ -21,7 +21,9 @@ use super::references::{ClusterKey, Destination, Reached};
 use super::resilience::{Part, ResilienceBook};
 use super::selection::Selection;
 use super::slots::Slots;
-use crate::config::{Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, MeshPeer, UpstreamTls};
+use crate::config::{
+    Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, MeshPeer, UpstreamProtocol, UpstreamTls,
+};
 use crate::mesh::MeshView;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
@@ -58,13 +60,19 @@ pub(super) struct Sources<'a> {
 impl ClusterBook {
     /// The slot of a cluster, for good.
     pub(super) fn slot(&mut self, to: ClusterKey) -> ClusterSlot {
-        self.slot_of(Reached { to, by: None })
+        self.slot_of(Reached { to, by: None, over_http2: false })
     }
 
     /// The slot of the same destination for a caller with a certificate of its own.
     pub(super) fn slot_for(&mut self, slot: ClusterSlot, caller: &Caller) -> ClusterSlot {
         let to = self.key(slot).clone();
-        self.slot_of(Reached { to, by: Some(caller.clone()) })
+        self.slot_of(Reached { to, by: Some(caller.clone()), over_http2: false })
+    }
+
+    /// The slot of the same destination for who calls it over gRPC.
+    pub(super) fn over_http2(&mut self, slot: ClusterSlot) -> ClusterSlot {
+        let to = self.key(slot).clone();
+        self.slot_of(Reached { to, by: None, over_http2: true })
     }
 
     fn slot_of(&mut self, key: Reached) -> ClusterSlot {
@@ -205,7 +213,7 @@ impl ClusterBook {
         Some(Cluster {
             slot,
             name: key.to_string().into(),
-            protocol: draft.protocol,
+            protocol: if key.over_http2 { UpstreamProtocol::Http2 } else { draft.protocol },
             tls,
             endpoints,
             names: draft.names,

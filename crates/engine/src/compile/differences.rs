@@ -6,10 +6,10 @@ use std::sync::Arc;
 use model::kinds::endpoint_slice::EndpointSlice;
 use model::kinds::{
     Api, ApiBinding, ApiProduct, ApiRevision, ApiVersion, AuthenticationPolicy, AuthorizationPolicy, Backend,
-    BackendTlsPolicy, ConfigMap, CorsPolicy, FaultPolicy, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy, ReferenceGrant,
-    ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy, ValidationPolicy,
-    Workload,
+    BackendTlsPolicy, ConfigMap, CorsPolicy, ExternalAuthorizationPolicy, FaultPolicy, Gateway, GatewayClass,
+    GatewayParameters, HttpRoute, IpPolicy, KindType, Mesh, Namespace, Plan, Pod, RateLimitPolicy,
+    ReferenceGrant, ResiliencePolicy, Secret, Service, TcpRoute, TelemetryPolicy, TransformPolicy,
+    ValidationPolicy, Workload,
 };
 use model::labels::SERVICE_NAME;
 use model::{Resource, Resources};
@@ -29,6 +29,7 @@ pub(super) struct Watch {
     api_version: Watched,
     authentication: Watched,
     authorization: Watched,
+    authorizers: Watched,
     backend: Watched,
     config_map: Watched,
     cors: Watched,
@@ -113,9 +114,16 @@ impl Watch {
         let authentication = !real(self.authentication.update(shelf::<AuthenticationPolicy>(resources))).is_empty()
             // Keys and passwords stand in Secrets; workloads with sidecars look after themselves.
             | (asks && (secrets || !workloads.is_empty()));
+        let grants = !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty();
+        // Where somebody is asked hangs on Services, Backends and who may refer to them.
+        let asks_others = resources.all::<ExternalAuthorizationPolicy>().next().is_some();
+        let authorizers = !real(self.authorizers.update(shelf::<ExternalAuthorizationPolicy>(resources)))
+            .is_empty()
+            | (asks_others && (grants || !backends.is_empty() || !services.is_empty()));
         let authorization = !real(self.authorization.update(shelf::<AuthorizationPolicy>(resources)))
             .is_empty()
             | authentication
+            | authorizers
             | mesh
             | (resources.all::<AuthorizationPolicy>().next().is_some()
                 && (!workloads.is_empty() || others_beside_workloads(&[&pods, &slices], resources)));
@@ -132,12 +140,14 @@ impl Watch {
             mesh,
             services: !services.is_empty(),
             workloads,
-            grants: !self.reference_grant.update(shelf::<ReferenceGrant>(resources)).is_empty(),
+            grants,
             namespaces: !self.namespace.update(shelf::<Namespace>(resources)).is_empty(),
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
             resilience: concerned,
-            telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty(),
+            // What collectors are shown, and who they must be, stands in Secrets and ConfigMaps.
+            telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty()
+                | ((secrets || config_maps) && resources.all::<TelemetryPolicy>().next().is_some()),
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations

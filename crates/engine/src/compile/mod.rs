@@ -8,6 +8,7 @@ mod apis;
 mod attach;
 mod attached;
 mod authentication;
+mod authorizers;
 mod callers;
 mod certificates;
 mod changes;
@@ -49,6 +50,7 @@ pub use protection::{Inbound, Protection, inbound};
 pub use reachable::{Behind, Reachable};
 
 use apis::ApiBook;
+pub use apis::ShimInUse;
 use callers::Shown;
 use certificates::Remembered;
 use changes::Change;
@@ -106,6 +108,8 @@ pub struct Compiled {
     pub config: Arc<Config>,
     /// What became of every object.
     pub conditions: Conditions,
+    /// Shims that carry traffic, to be proved where nobody waits for it.
+    pub shims: Arc<[ShimInUse]>,
 }
 
 /// Compiles one state of the resources after the other.
@@ -135,6 +139,8 @@ pub struct Compiler {
     mesh: Option<MeshView>,
     /// Whom it is compiled for, when that is the proxy beside a Workload.
     sidecar: Option<Sidecar>,
+    /// Whether anybody is to run on the config.
+    serves: bool,
 }
 
 impl Compiler {
@@ -169,7 +175,16 @@ impl Compiler {
             ports: Ports::default(),
             mesh: None,
             sidecar,
+            serves: true,
         }
+    }
+
+    /// Only says what became of each object: its configs lead no request anywhere. For who tells people and leaves serving
+    /// to others; of many routes, their tables take most of the room.
+    #[must_use]
+    pub fn judging_only(mut self) -> Self {
+        self.serves = false;
+        self
     }
 
     /// Lets a sidecar open Services at their own ports below 1024 too; for a process that may listen there.
@@ -192,7 +207,8 @@ impl Compiler {
         let mut differences = self.watched.differences(resources, &mut self.selection);
         self.judge_resilience(&differences, resources);
         if differences.telemetry {
-            self.telemetry = TelemetryBook::new(resources);
+            let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
+            self.telemetry = TelemetryBook::new(&mut lookup);
         }
         self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {
@@ -226,7 +242,7 @@ impl Compiler {
         let (sources, policies) = (self.rule_sources.clone(), self.protection.all());
         let key_sources = self.protection.authentication.sources();
         let config = Config { epoch: self.epoch, ports, clusters, sources, names, policies, key_sources };
-        Compiled { config: Arc::new(config), conditions }
+        Compiled { config: Arc::new(config), conditions, shims: self.apis.shims().clone() }
     }
 
     /// Takes in what the mesh is. Members are known by its name, so all of them are other ones when that changes; and
@@ -240,6 +256,7 @@ impl Compiler {
         }
         if differences.authorization {
             self.protection.update(resources, MeshDefaults::of(self.mesh.as_ref()));
+            self.protection.authorizers.update(resources, &mut self.book);
         }
     }
 
@@ -363,6 +380,7 @@ impl Compiler {
             protection: &mut self.protection,
             apis: &self.apis,
             beside_the_caller: self.sidecar.is_some(),
+            serves: self.serves,
         };
         self.routes.update(differences.routes, &around, &mut shop);
         let slots = &mut self.routes.rule_slots;
@@ -387,8 +405,7 @@ impl Compiler {
             .collect();
         gateways.sort_by(|left, right| left.0.key.cmp(&right.0.key));
         let policies = self.policies.statuses(&self.controller, &self.gateways_by_service());
-        let authorization =
-            policy_status::statuses(&self.controller, resources, &self.protection.authentication);
+        let authorization = policy_status::statuses(&self.controller, resources, &self.protection);
         let policies = policies
             .into_iter()
             .chain(authorization)

@@ -6,20 +6,23 @@ use model::Resources;
 use model::kinds::AuthenticationPolicy;
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
+use model::kinds::external_authorization_policy::ExternalAuthorizationPolicy;
 use model::kinds::references::ParentRef;
 use model::kinds::{CORE_GROUP, Gateway, HttpRoute, KindName, Scope, Service, TcpRoute};
 use model::resources::Typed;
 use model::{Resource, ResourceKey};
 
 use super::authentication::AuthenticationBook;
+use super::protection::PolicyBook;
 use crate::status::{AncestorStatus, Condition, ConditionType, PolicyStatus, Reason};
 
 /// The status of every policy.
 pub(super) fn statuses(
     controller: &Arc<str>,
     resources: &Resources,
-    authentication: &AuthenticationBook,
+    policies: &PolicyBook,
 ) -> Vec<(Arc<Resource>, PolicyStatus)> {
+    let authentication = &policies.authentication;
     let authorizing = resources.all::<AuthorizationPolicy>().map(|policy: Typed<'_, AuthorizationPolicy>| {
         let more = |_| Ok(());
         (
@@ -35,7 +38,19 @@ pub(super) fn statuses(
                 status(controller, (policy.resource, &policy.content.spec.target_refs), resources, more),
             )
         });
-    authorizing.chain(authenticating).collect()
+    let asking = resources.all::<ExternalAuthorizationPolicy>().map(
+        |policy: Typed<'_, ExternalAuthorizationPolicy>| {
+            let more = |_| match policies.authorizers.unresolved(&policy.resource.key) {
+                Some((reason, why)) => Err((*reason, format!("{why}; nobody is let in"))),
+                None => Ok(()),
+            };
+            (
+                policy.resource.clone(),
+                status(controller, (policy.resource, &policy.content.spec.target_refs), resources, more),
+            )
+        },
+    );
+    authorizing.chain(authenticating).chain(asking).collect()
 }
 
 /// What is wrong with a policy beyond a target of it that exists.

@@ -17,6 +17,7 @@ use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
 use super::authentication::{AuthenticationBook, Level};
+use super::authorizers::{Asked, AuthorizerBook};
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::references::ClusterKey;
@@ -47,11 +48,15 @@ pub(super) struct Door {
     list: Option<Arc<[Arc<Policy>]>>,
     /// How callers prove who they are.
     authentication: Option<Level>,
+    /// Who else is asked.
+    authorizers: Asked,
 }
 
 impl PartialEq for Door {
     fn eq(&self, other: &Self) -> bool {
-        same(self.list.as_ref(), other.list.as_ref()) && self.authentication == other.authentication
+        same(self.list.as_ref(), other.list.as_ref())
+            && self.authentication == other.authentication
+            && self.authorizers == other.authorizers
     }
 }
 
@@ -62,6 +67,8 @@ impl Eq for Door {}
 pub(super) struct Guard {
     /// How they prove who they are.
     pub(super) authentication: Option<Arc<Authentication>>,
+    /// Who else is asked what they may do.
+    pub(super) authorizers: Asked,
     /// What they may do.
     pub(super) authorization: Option<Arc<Authorization>>,
     /// What they must have subscribed to.
@@ -73,6 +80,7 @@ impl PartialEq for Guard {
         same(self.authentication.as_ref(), other.authentication.as_ref())
             && same(self.authorization.as_ref(), other.authorization.as_ref())
             && same(self.access.as_ref(), other.access.as_ref())
+            && self.authorizers == other.authorizers
     }
 }
 
@@ -83,6 +91,7 @@ impl Guard {
     pub(super) fn of(rule: &Rule) -> Guard {
         Guard {
             authentication: rule.authentication.clone(),
+            authorizers: Asked::of(rule.authorizers.as_ref()),
             authorization: rule.authorization.clone(),
             access: rule.access.clone(),
         }
@@ -113,6 +122,7 @@ pub(super) struct PolicyBook {
     by_key: BTreeMap<ResourceKey, Held>,
     by_protected: HashMap<Protected, Vec<Arc<Policy>>>,
     pub(super) authentication: AuthenticationBook,
+    pub(super) authorizers: AuthorizerBook,
     slots: Slots<(Arc<str>, Option<Arc<str>>)>,
     doors: HashMap<Vec<usize>, Arc<[Arc<Policy>]>>,
     made: HashMap<(Vec<Vec<usize>>, DefaultAction), Arc<Authorization>>,
@@ -234,12 +244,19 @@ impl PolicyBook {
 
     /// Whether nothing is asked anywhere.
     pub(super) fn is_idle(&self) -> bool {
-        self.by_key.is_empty() && self.mesh.default == DefaultAction::Allow && self.authentication.is_idle()
+        self.by_key.is_empty()
+            && self.mesh.default == DefaultAction::Allow
+            && self.authentication.is_idle()
+            && self.authorizers.is_idle()
     }
 
     /// The door that a listener of a Gateway is.
     pub(super) fn door(&mut self, view: &ListenerView) -> Door {
-        Door { list: self.door_list(view), authentication: self.authentication.door(view) }
+        Door {
+            list: self.door_list(view),
+            authentication: self.authentication.door(view),
+            authorizers: self.authorizers.door(view),
+        }
     }
 
     fn door_list(&mut self, view: &ListenerView) -> Option<Arc<[Arc<Policy>]>> {
@@ -283,7 +300,8 @@ impl PolicyBook {
             lists.push(Vec::new());
         }
         lists.iter_mut().for_each(|list| list.extend(common.iter().cloned()));
-        Guard { authentication, authorization: self.merged(lists), access: None }
+        let authorizers = self.authorizers.of_workload(namespace, services, resources);
+        Guard { authentication, authorizers, authorization: self.merged(lists), access: None }
     }
 
     /// What may pass to a rule of a route that is served at a door.
@@ -308,6 +326,7 @@ impl PolicyBook {
                 book,
                 resources,
             ),
+            authorizers: self.authorizers.of_rule(&door.authorizers, place, backends, book, resources),
             authorization: self.of_backends(door, place, backends, book, resources),
             access: None,
         }

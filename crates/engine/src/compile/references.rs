@@ -46,16 +46,19 @@ impl fmt::Display for ClusterKey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Reached {
     pub(super) to: ClusterKey,
+    /// Whether HTTP/2 is spoken there whatever its object says, because it is called over gRPC.
+    pub(super) over_http2: bool,
     /// The Gateway, where it shows a certificate of its own.
     pub(super) by: Option<Caller>,
 }
 
 impl fmt::Display for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.by {
-            None => self.to.fmt(f),
-            Some(caller) => write!(f, "{}@{caller}", self.to),
+        self.to.fmt(f)?;
+        if self.over_http2 {
+            f.write_str("/grpc")?;
         }
+        self.by.iter().try_for_each(|caller| write!(f, "@{caller}"))
     }
 }
 
@@ -245,7 +248,7 @@ pub(super) enum Broken {
 
 impl Broken {
     /// The word in a condition.
-    fn reason(self) -> Reason {
+    pub(super) fn reason(self) -> Reason {
         match self {
             Broken::Kind => Reason::InvalidKind,
             Broken::NotPermitted => Reason::RefNotPermitted,

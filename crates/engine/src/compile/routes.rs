@@ -83,6 +83,8 @@ pub(super) struct Workshop<'a> {
     pub(super) apis: &'a ApiBook,
     /// Whether the routes are served before somebody calls. Who may call is then decided where it comes in.
     pub(super) beside_the_caller: bool,
+    /// Whether anybody is to run on what is compiled.
+    pub(super) serves: bool,
 }
 
 /// What changed around the routes.
@@ -224,14 +226,21 @@ impl RouteState {
         let lowered = self.lowered.clone();
         let told = told(shop, &says, lowered.as_deref());
         let mut judged = rules::compile(self.typed(), &self.resolved, plain, told, slots);
+        let mut templates = std::mem::take(&mut judged.templates);
+        self.judged = judged;
+        if !shop.serves {
+            return;
+        }
         let side = rules::depend_on_listener(self.typed().content).then_some(plain);
         let depends = Depends { side, caller: None, says, door: Door::default() };
-        self.protect(&mut judged.templates, &depends.door, shop);
-        self.variants = vec![(depends, std::mem::take(&mut judged.templates).into())];
-        self.judged = judged;
+        self.protect(&mut templates, &depends.door, shop);
+        self.variants = vec![(depends, templates.into())];
     }
 
     fn tell_lines(&mut self, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
+        if !shop.serves {
+            return;
+        }
         let all = Arc::make_mut(shop.sources);
         let lines = rules::sources(self.typed(), slots);
         self.rules = lines.iter().map(|(rule, _)| *rule).collect();
@@ -300,6 +309,9 @@ impl RouteState {
             if !doors.contains(&door) {
                 doors.push(door);
             }
+            if !shop.serves {
+                continue;
+            }
             let templates = self.variant(view, slots, shop);
             shop.tables.put(
                 &place.listener,
@@ -353,6 +365,7 @@ impl RouteState {
             let guard = self.guard(&template.rule, door, shop);
             if let Some(rule) = Arc::get_mut(&mut template.rule) {
                 rule.authentication = guard.authentication;
+                rule.authorizers = guard.authorizers.to_rule();
                 rule.authorization = guard.authorization;
                 rule.access = guard.access;
                 if shop.beside_the_caller {

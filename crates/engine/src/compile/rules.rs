@@ -213,7 +213,7 @@ impl RuleCompiler<'_> {
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
         answer_other_sites(&mut filters, cors.as_ref());
-        let (authentication, authorization, access) = (None, None, None);
+        let (authentication, authorizers, authorization, access) = (None, None, None, None);
         let rule = Arc::new(Rule {
             slot,
             origin,
@@ -225,6 +225,7 @@ impl RuleCompiler<'_> {
             addresses,
             rates,
             authentication,
+            authorizers,
             authorization,
             transforms,
             access,

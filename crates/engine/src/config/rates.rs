@@ -24,6 +24,8 @@ pub struct RateLimit {
     pub policy: Arc<str>,
     /// What it gives.
     pub rate: Rate,
+    /// Whether all proxies that ask for it give it together; otherwise each gives the whole.
+    pub is_together: bool,
     /// Requests, as written.
     pub requests: u32,
     /// In this time, as written.

@@ -6,7 +6,7 @@ use apis::check::Bounds;
 use model::kinds::validation_policy::ValidationAction;
 
 /// What requests and answers of a rule must be like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validation {
     /// Who says so, `namespace/name`; several where they come together, the nearest to the rule first.
     pub policies: Arc<str>,

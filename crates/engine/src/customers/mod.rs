@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use bucket::{Bucket, PLACES, Place};
 pub use credential::{Credential, CredentialKind, CredentialState, Unusable};
 pub use model::customers::{Fingerprint, Hold, Holds, Pepper};
-pub use subscription::{Application, ApplicationId, Refusal, Subscription, SubscriptionId};
+pub use subscription::{Application, ApplicationId, Refusal, Subscription, SubscriptionId, Term};
 
 use bucket::Filled;
 

@@ -33,7 +33,7 @@ fn application(id: u64) -> Application {
 
 fn subscription(number: u8, access: Result<(), Refusal>) -> Subscription {
     let (product, plan) = ("weather/weather".into(), "weather/free".into());
-    Subscription { id: SubscriptionId([number; 16]), product, plan, access, anchor: 0 }
+    Subscription { id: SubscriptionId([number; 16]), product, plan, access, term: Term::ALWAYS, anchor: 0 }
 }
 
 #[test]
@@ -106,10 +106,30 @@ fn an_old_subscription_does_not_hide_the_live_one() {
     let mut one = application(1);
     one.subscriptions = Box::new([over.clone(), live.clone()]);
 
-    assert_eq!(one.subscription("weather/weather"), Some(&live));
-    assert_eq!(one.subscription("weather/other"), None);
+    let found = |one: &Application, product: &str, now: u64| one.subscription(product, || now).cloned();
+    assert_eq!(found(&one, "weather/weather", 0), Some(live.clone()));
+    assert_eq!(found(&one, "weather/other", 0), None);
     one.subscriptions = Box::new([over.clone()]);
-    assert_eq!(one.subscription("weather/weather"), Some(&over));
+    assert_eq!(found(&one, "weather/weather", 0), Some(over));
+    // One that has just ended, and the one behind it.
+    let ended = Subscription { term: Term { ends: 100, ..Term::ALWAYS }, ..live.clone() };
+    let next = Subscription { term: Term { begins: 100, ..Term::ALWAYS }, ..subscription(3, Ok(())) };
+    one.subscriptions = Box::new([ended.clone(), next.clone()]);
+    assert_eq!(found(&one, "weather/weather", 99), Some(ended));
+    assert_eq!(found(&one, "weather/weather", 100), Some(next));
+}
+
+proptest! {
+    /// A subscription is good from its first second to the one before its end, and nothing that is said of it beside
+    /// makes it good at any other.
+    #[test]
+    fn a_subscription_is_good_within_its_time_and_at_no_other(
+        (begins, ends, now) in (0_u64..100, 0_u64..100, 0_u64..100), may in any::<bool>(),
+    ) {
+        let access = if may { Ok(()) } else { Err(Refusal::NotActive) };
+        let one = Subscription { term: Term { begins, ends }, ..subscription(1, access) };
+        prop_assert_eq!(one.usable(|| now).is_ok(), may && begins <= now && now < ends);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The same tables that serve requests are asked, so what is explained is what will happen. When nothing
 //! matches, what came nearest is told: a 404 without a reason is the most common question about a gateway.
 
+mod asked;
 mod changes;
 mod demand;
 mod judgement;
@@ -11,6 +12,7 @@ mod question;
 mod right;
 mod text;
 
+pub use asked::Asked;
 pub use changes::{Change, Changes, REQUESTS_MAX, changes};
 pub use demand::Demand;
 pub use judgement::{Judgement, Said};
@@ -108,6 +110,9 @@ pub struct Answer {
     pub transforms: Vec<String>,
     /// How callers prove who they are; `None` when nobody is asked.
     pub authentication: Option<Demand>,
+    /// Who else is asked whether it may pass, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorizers: Vec<Asked>,
     /// Whether it may be asked at all; `None` when no policy speaks of it.
     pub authorization: Option<Judgement>,
     /// What must have been subscribed to; `None` when nothing.
@@ -325,6 +330,12 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
             .map(|one| one.origin.to_string())
             .collect(),
         authentication: rule.authentication.as_deref().map(Demand::new),
+        authorizers: rule
+            .authorizers
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(|one| Asked::new(one, config))
+            .collect(),
         authorization: rule.authorization.as_deref().map(|authorization| {
             let server_name = url.tls.then_some(url.host.as_str());
             let destination = Destination { port: port.address.port, server_name };

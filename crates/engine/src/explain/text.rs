@@ -72,6 +72,7 @@ impl fmt::Display for Answer {
             kept_out,
             transforms,
             authentication,
+            authorizers,
             authorization,
             access,
             action,
@@ -94,6 +95,7 @@ impl fmt::Display for Answer {
         if authentication.as_ref().is_some_and(|demand| demand.unusable.is_some()) {
             return line(f, "answer", "500 authentication_invalid");
         }
+        authorizers.iter().try_for_each(|asked| line(f, "asks", &asked.to_string()))?;
         authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
         if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
             return line(f, "answer", "403 denied_by_policy");

@@ -29,7 +29,15 @@ macro_rules! words {
 
 words! {
     /// What a condition speaks of.
-    ConditionType { Accepted, Programmed, ResolvedRefs, Conflicted, PartiallyInvalid, InsecureFrontendValidationMode }
+    ConditionType {
+        Accepted,
+        Programmed,
+        ResolvedRefs,
+        Conflicted,
+        PartiallyInvalid,
+        InsecureFrontendValidationMode,
+        ShimProved,
+    }
 }
 
 words! {
@@ -46,6 +54,7 @@ words! {
         ConfigurationChanged,
         Conflicted,
         HostnameConflict,
+        Incomplete,
         Invalid,
         InvalidCACertificateKind,
         InvalidCACertificateRef,
@@ -63,7 +72,9 @@ words! {
         Pending,
         Programmed,
         ProtocolConflict,
+        Proved,
         RefNotPermitted,
+        Refuted,
         ResolvedRefs,
         TargetNotFound,
         UnsupportedAddress,
@@ -126,9 +137,10 @@ impl Condition {
     #[must_use]
     pub fn is_good(&self) -> bool {
         let hoped = match self.kind {
-            ConditionType::Accepted | ConditionType::Programmed | ConditionType::ResolvedRefs => {
-                ConditionStatus::True
-            }
+            ConditionType::Accepted
+            | ConditionType::Programmed
+            | ConditionType::ResolvedRefs
+            | ConditionType::ShimProved => ConditionStatus::True,
             ConditionType::Conflicted
             | ConditionType::PartiallyInvalid
             | ConditionType::InsecureFrontendValidationMode => ConditionStatus::False,

@@ -167,6 +167,16 @@ impl Conditions {
         self.objects.iter().all(|object| object.status.conditions().all(|(_, condition)| condition.is_good()))
     }
 
+    /// Adds what was found out about an object beside the compile, in place of what was known of it before.
+    pub fn add(&mut self, object: &ResourceKey, condition: Condition) {
+        let found = self.objects.iter_mut().find(|known| known.resource.key == *object);
+        let Some(found) = found else { return };
+        if let ObjectStatus::Plain(status) = Arc::make_mut(&mut found.status) {
+            status.conditions.retain(|known| known.kind != condition.kind);
+            status.conditions.push(condition);
+        }
+    }
+
     /// Tells that an address of a Gateway could not be bound, which only the one who binds can know. The
     /// addresses that are listened on are left in its status.
     pub fn address_not_usable(&mut self, gateway: &ResourceKey, bound: Vec<StatusAddress>, why: &str) {

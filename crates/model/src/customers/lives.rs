@@ -156,7 +156,7 @@ life! {
 }
 
 life! {
-    /// The life of a credential, but for its time: what has an end is over then, whatever its state.
+    /// The life of a credential. What has an end is over then: [`super::time`] says when.
     CredentialState of "a credential" {
         /// It is good.
         Active,
@@ -166,12 +166,16 @@ life! {
         Revoked,
         /// Somebody else knows it.
         Compromised,
+        /// Its end has come.
+        Expired,
     } moves {
         Active   => "rotate"      => Rotating;
         Active   => "revoke"      => Revoked;
         Rotating => "revoke"      => Revoked;
         Active   => "compromise"  => Compromised;
         Rotating => "compromise"  => Compromised;
+        Active   => "expire"      => Expired;
+        Rotating => "expire"      => Expired;
     }
 }
 
@@ -227,7 +231,7 @@ mod tests {
 
     /// A life of some events, as far as they happen.
     fn walk(events: &[usize]) -> Vec<CredentialState> {
-        let words = ["rotate", "revoke", "compromise", "resume"];
+        let words = ["rotate", "revoke", "compromise", "expire", "resume"];
         let mut lived = vec![CredentialState::Active];
         for event in events {
             let now = lived[lived.len() - 1];
@@ -266,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_revocation_is_for_good(events in proptest::collection::vec(0_usize..4, 0..12)) {
+        fn a_revocation_is_for_good(events in proptest::collection::vec(0_usize..5, 0..12)) {
             let lived = walk(&events);
             if let Some(at) = lived.iter().position(|state| !state.is_good()) {
                 prop_assert!(lived[at..].iter().all(|state| *state == lived[at]));

@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod fingerprint;
 pub mod holds;
 pub mod lives;
+pub mod time;
 
 pub use fingerprint::{Fingerprint, Pepper};
 pub use holds::{Hold, Holds};

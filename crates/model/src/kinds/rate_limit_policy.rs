@@ -37,12 +37,25 @@ pub struct RateLimit {
     /// Requests that may come at once; those of one time when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
+    /// Which proxies give it together; see [`RateScope`] for when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<RateScope>,
     /// What tells one caller from another, all of it together; when empty, all callers share the limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<RateKey>,
     /// Requests it is about; all of them when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<FaultCondition>,
+}
+
+/// Which proxies give a rate. When absent: all of them together, but for a Service, where each replica's sidecar gives the
+/// whole of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RateScope {
+    /// All proxies that serve the target, together.
+    AllProxies,
+    /// Each of them.
+    EachProxy,
 }
 
 /// What tells one caller from another.

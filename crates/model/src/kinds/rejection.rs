@@ -58,7 +58,9 @@ impl KindName {
             | KindName::Credential
             | KindName::JoinToken => OnRejection::DenyTargets,
             // Who may do what: the edit that is not understood may be the one that shuts somebody out.
-            KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => OnRejection::DenyTargets,
+            KindName::AuthorizationPolicy
+            | KindName::AuthenticationPolicy
+            | KindName::ExternalAuthorizationPolicy => OnRejection::DenyTargets,
             // It may take out what callers must not see; half a change is worse than none.
             KindName::TransformPolicy => OnRejection::DenyTargets,
             // Without it nothing holds callers back, and the edit may be the one that was to.

@@ -20,6 +20,7 @@ pub struct Subscription {
 
 /// `Subscription.spec`. Only the plan can be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SubscriptionSpec {
     /// Name of the Application, in the same namespace.
     pub application: Arc<str>,
@@ -27,10 +28,14 @@ pub struct SubscriptionSpec {
     pub product: Arc<str>,
     /// Name of the Plan, in the namespace of the product.
     pub plan: Arc<str>,
+    /// From when on it may be used; at once when absent.
+    #[serde(default, deserialize_with = "starts_at")]
+    pub starts_at: Option<Moment>,
 }
 
 /// `Subscription.status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SubscriptionStatus {
     /// The state. Without one it waits for somebody's yes.
     #[serde(default)]
@@ -39,8 +44,11 @@ pub struct SubscriptionStatus {
     #[serde(default, deserialize_with = "holds")]
     pub holds: Holds,
     /// Where its calendar periods begin.
-    #[serde(default, deserialize_with = "moment")]
+    #[serde(default, deserialize_with = "anchor")]
     pub anchor: Option<Moment>,
+    /// From when on it is over, for one that is ending or has ended.
+    #[serde(default, deserialize_with = "ends_at")]
+    pub ends_at: Option<Moment>,
 }
 
 impl SubscriptionSpec {
@@ -64,7 +72,21 @@ fn holds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Holds, D::Error> 
     words.iter().map(|word| word.parse::<Hold>()).collect::<Result<Holds, _>>().map_err(de::Error::custom)
 }
 
-fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
+fn anchor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
+    moment("anchor", deserializer)
+}
+
+fn starts_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
+    moment("startsAt", deserializer)
+}
+
+fn ends_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
+    moment("endsAt", deserializer)
+}
+
+fn moment<'de, D: Deserializer<'de>>(field: &str, deserializer: D) -> Result<Option<Moment>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| text.parse().map_err(|_| de::Error::custom("`anchor` is not a moment"))).transpose()
+    let read =
+        |text: String| text.parse().map_err(|_| de::Error::custom(format!("`{field}` is not a moment")));
+    text.map(read).transpose()
 }

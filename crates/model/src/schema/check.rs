@@ -293,8 +293,8 @@ impl Walk<'_> {
     }
 
     fn rules(&mut self, schema: &Schema, value: &Value) {
-        for message in self.judge.broken(schema, value) {
-            self.add(&*message, None);
+        for rule in self.judge.broken(schema, value) {
+            self.found.push(rule.finding(&self.at));
         }
     }
 

@@ -11,7 +11,8 @@ use serde_json::{Number, Value};
 
 use super::format::Format;
 use super::rules::{Expression, Rule};
-use super::{Bounds, ListShape, ObjectShape, PatchStrategy, Pattern, Schema, Shape, Unique};
+use super::{Bounds, Fault, ListShape, ObjectShape, PatchStrategy, Pattern, Schema, Shape, Unique};
+use crate::path::FieldPath;
 
 /// A schema as it is written.
 #[derive(Default, Deserialize)]
@@ -69,6 +70,22 @@ struct Written {
 struct WrittenRule {
     rule: String,
     message: Option<String>,
+    /// From where the rule stands: `.listeners`, or `['a.b']` for a name that is no word.
+    field_path: Option<String>,
+    reason: Option<Reason>,
+}
+
+/// Of what sort a fault is, in the words of Kubernetes.
+#[derive(Clone, Copy, Deserialize)]
+enum Reason {
+    #[serde(rename = "FieldValueInvalid")]
+    Invalid,
+    #[serde(rename = "FieldValueForbidden")]
+    Forbidden,
+    #[serde(rename = "FieldValueRequired")]
+    Required,
+    #[serde(rename = "FieldValueDuplicate")]
+    Duplicate,
 }
 
 /// Patterns and rules repeat many times in a schema; each is kept once.
@@ -105,7 +122,7 @@ impl Compiler {
             .into_iter()
             .map(|rule| self.rule(rule))
             .partition(|rule| rule.expression.is_transition());
-        Schema {
+        let schema = Schema {
             default: written.default.take(),
             rules,
             transitions,
@@ -115,7 +132,12 @@ impl Compiler {
             not: written.not.take().map(|inner| Box::new(self.schema(inner))),
             bounds: self.bounds(&mut written),
             shape: self.shape(written),
+        };
+        let mut rules = schema.rules.iter().chain(&schema.transitions);
+        if let Some(lost) = rules.find(|rule| schema.at(&rule.field).is_none()) {
+            self.fault(&format!("fieldPath `{}` leads to no field", lost.field));
         }
+        schema
     }
 
     fn schemas(&mut self, values: Vec<Value>) -> Vec<Schema> {
@@ -213,11 +235,18 @@ impl Compiler {
     }
 
     fn rule(&mut self, written: WrittenRule) -> Rule {
-        let WrittenRule { rule: expression, message } = written;
+        let WrittenRule { rule: expression, message, field_path, reason } = written;
         let message = message.unwrap_or_else(|| format!("breaks the rule `{expression}`"));
+        let path = field_path.unwrap_or_default().replace("['", "[\"").replace("']", "\"]");
+        let fault = match reason {
+            None | Some(Reason::Invalid) => Fault::Invalid,
+            Some(Reason::Forbidden) => Fault::Unknown,
+            Some(Reason::Required) => Fault::Missing,
+            Some(Reason::Duplicate) => Fault::Duplicate,
+        };
         let known = self.expressions.entry(expression.clone());
         let expression = known.or_insert_with(|| Arc::new(Expression::new(expression))).clone();
-        Rule { expression, message: message.into() }
+        Rule { expression, message: message.into(), field: FieldPath::read(&path), fault }
     }
 
     fn fault(&self, what: &str) -> ! {
@@ -230,6 +259,42 @@ mod tests {
     use super::*;
     use crate::kinds::KindName;
     use crate::schema;
+
+    #[test]
+    fn a_rule_names_the_field_that_is_to_blame_and_of_what_sort_the_fault_is() {
+        let schema = compile(
+            "test",
+            r#"{"type": "object", "properties": {
+                "limits": {"type": "object", "properties": {"low": {"type": "integer"}, "a.b": {"type": "integer"}}}},
+                "x-kubernetes-validations": [
+                    {"rule": "self.limits.low > 3", "message": "is low", "fieldPath": ".limits.low"},
+                    {"rule": "false", "message": "is not", "fieldPath": ".limits['a.b']", "reason": "FieldValueRequired"},
+                    {"rule": "false", "message": "nothing fits"}]}"#,
+        );
+
+        let value = serde_json::json!({"limits": {"low": 1}});
+        let found = schema.check(FieldPath::root().field("spec"), &value, &schema::Judge::new());
+
+        let told: Vec<_> = found.iter().map(|one| (one.field.to_string(), one.fault)).collect();
+        assert_eq!(
+            told,
+            [
+                ("spec.limits.low".to_owned(), Fault::Invalid),
+                (r#"spec.limits["a.b"]"#.to_owned(), Fault::Missing),
+                ("spec".to_owned(), Fault::Invalid)
+            ]
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "schema test: fieldPath `limits.high` leads to no field")]
+    fn a_field_path_that_leads_nowhere_is_a_fault_of_the_schema() {
+        compile(
+            "test",
+            r#"{"type": "object", "properties": {"limits": {"type": "object", "properties": {}}},
+                "x-kubernetes-validations": [{"rule": "true", "fieldPath": ".limits.high"}]}"#,
+        );
+    }
 
     /// They are compiled when a value first meets them; a fault of ours must not wait for that value.
     #[test]

@@ -256,6 +256,9 @@ pub fn text_of(kind: KindName) -> &'static str {
         KindName::CorsPolicy => include_str!("../../schemas/corspolicy.json"),
         KindName::ValidationPolicy => include_str!("../../schemas/validationpolicy.json"),
         KindName::AuthenticationPolicy => include_str!("../../schemas/authenticationpolicy.json"),
+        KindName::ExternalAuthorizationPolicy => {
+            include_str!("../../schemas/externalauthorizationpolicy.json")
+        }
         KindName::TelemetryPolicy => include_str!("../../schemas/telemetrypolicy.json"),
         KindName::AuthorizationPolicy => include_str!("../../schemas/authorizationpolicy.json"),
         KindName::Mesh => include_str!("../../schemas/mesh.json"),
@@ -308,7 +311,9 @@ pub fn status_text_of(kind: KindName) -> Option<&'static str> {
         | KindName::IpPolicy
         | KindName::CorsPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
         KindName::ValidationPolicy => Some(include_str!("../../schemas/backendtlspolicy.status.json")),
-        KindName::AuthorizationPolicy | KindName::AuthenticationPolicy => {
+        KindName::AuthorizationPolicy
+        | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy => {
             Some(include_str!("../../schemas/authorizationpolicy.status.json"))
         }
         KindName::Backend => Some(include_str!("../../schemas/backend.status.json")),

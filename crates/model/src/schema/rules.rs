@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use cel::extractors::This;
 use cel::objects::{Key, Map};
@@ -13,7 +13,8 @@ use cel::{Context, ExecutionError, Program, Value as Term};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Schema, Shape};
+use super::{Fault, Finding, Schema, Shape};
+use crate::path::FieldPath;
 use crate::units::GatewayDuration;
 
 /// One rule.
@@ -21,6 +22,19 @@ use crate::units::GatewayDuration;
 pub struct Rule {
     pub(super) expression: Arc<Expression>,
     pub(super) message: Arc<str>,
+    /// The field that is to blame, from where the rule stands (`fieldPath`); the root when it is the whole value.
+    pub(super) field: FieldPath,
+    /// Of what sort the fault is (`reason`).
+    pub(super) fault: Fault,
+}
+
+impl Rule {
+    /// What is wrong with a value at a place that breaks it.
+    pub(super) fn finding(&self, at: &FieldPath) -> Finding {
+        let mut field = at.clone();
+        self.field.steps().iter().for_each(|step| field.push(step.clone()));
+        Finding { fault: self.fault, field, problem: self.message.to_string(), remedy: None }
+    }
 }
 
 /// What a rule says, compiled when it is first asked for: most rules are about fields that few people write.
@@ -49,9 +63,14 @@ impl Expression {
     }
 }
 
-/// Evaluates rules. Making one costs some microseconds, so make one for many objects.
+/// What every rule is evaluated in: the language, the functions that Kubernetes adds to it, and the patterns that rules
+/// have met. Making it costs more than judging an object, and nothing of it is about an object.
+static ROOT: LazyLock<Context<'static, 'static>> = LazyLock::new(root);
+
+/// Evaluates rules.
+#[derive(Clone, Copy)]
 pub struct Judge {
-    root: Context<'static, 'static>,
+    root: &'static Context<'static, 'static>,
 }
 
 impl std::fmt::Debug for Judge {
@@ -66,30 +85,35 @@ impl Default for Judge {
     }
 }
 
+/// The functions that Kubernetes has and the rules of our schemas use.
+///
+/// # Panics
+/// When the library declares one of these functions itself, which a test would show.
+fn root() -> Context<'static, 'static> {
+    let mut root = Context::default();
+    let patterns = Patterns::default();
+    let added = [
+        root.add_function("matches", move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+            patterns.is_match(&pattern, &text)
+        }),
+        root.add_function("duration", duration_millis),
+        root.add_function("split", split),
+        root.add_function("isIPv4", |text: Arc<String>| text.parse::<Ipv4Addr>().is_ok()),
+        root.add_function("isIPv6", |text: Arc<String>| text.parse::<Ipv6Addr>().is_ok()),
+    ];
+    assert!(added.iter().all(Result::is_ok), "a function of the rules is declared twice: {added:?}");
+    root
+}
+
 impl Judge {
-    /// With the functions that Kubernetes has and the rules of our schemas use.
-    ///
-    /// # Panics
-    /// When the library declares one of these functions itself, which a test would show.
+    /// A judge; all are alike and cost nothing.
     #[must_use]
     pub fn new() -> Self {
-        let mut root = Context::default();
-        let patterns = Patterns::default();
-        let added = [
-            root.add_function("matches", move |This(text): This<Arc<String>>, pattern: Arc<String>| {
-                patterns.is_match(&pattern, &text)
-            }),
-            root.add_function("duration", duration_millis),
-            root.add_function("split", split),
-            root.add_function("isIPv4", |text: Arc<String>| text.parse::<Ipv4Addr>().is_ok()),
-            root.add_function("isIPv6", |text: Arc<String>| text.parse::<Ipv6Addr>().is_ok()),
-        ];
-        assert!(added.iter().all(Result::is_ok), "a function of the rules is declared twice: {added:?}");
-        Judge { root }
+        Judge { root: &ROOT }
     }
 
-    /// Messages of the rules that a value breaks.
-    pub(super) fn broken(&self, schema: &Schema, value: &Value) -> Vec<Arc<str>> {
+    /// The rules that a value breaks.
+    pub(super) fn broken<'s>(&self, schema: &'s Schema, value: &Value) -> Vec<&'s Rule> {
         if schema.rules.is_empty() {
             return Vec::new();
         }
@@ -98,8 +122,13 @@ impl Judge {
         failing(&schema.rules, &scope)
     }
 
-    /// Messages of the rules about a change that the step from one value to another breaks.
-    pub(super) fn broken_by_change(&self, schema: &Schema, before: &Value, after: &Value) -> Vec<Arc<str>> {
+    /// The rules about a change that the step from one value to another breaks.
+    pub(super) fn broken_by_change<'s>(
+        &self,
+        schema: &'s Schema,
+        before: &Value,
+        after: &Value,
+    ) -> Vec<&'s Rule> {
         if schema.transitions.is_empty() {
             return Vec::new();
         }
@@ -110,9 +139,9 @@ impl Judge {
     }
 }
 
-fn failing(rules: &[Rule], scope: &Context<'_, '_>) -> Vec<Arc<str>> {
+fn failing<'s>(rules: &'s [Rule], scope: &Context<'_, '_>) -> Vec<&'s Rule> {
     let holds = |rule: &&Rule| matches!(rule.expression.program().execute(scope), Ok(Term::Bool(true)));
-    rules.iter().filter(|rule| !holds(rule)).map(|rule| rule.message.clone()).collect()
+    rules.iter().filter(|rule| !holds(rule)).collect()
 }
 
 /// Patterns of rules, compiled once. They are literals of the schemas.

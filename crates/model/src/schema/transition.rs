@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Fault, Finding, Judge, Merging, Place};
+use super::{Finding, Judge, Merging, Place};
 use crate::kinds::KindName;
 use crate::path::{FieldPath, Step};
 
@@ -48,10 +48,8 @@ impl Walk<'_> {
             _ => {}
         }
         if let Place::Known(schema) = place {
-            for message in self.judge.broken_by_change(schema, before, after) {
-                let (field, problem) = (self.at.clone(), message.to_string());
-                self.found.push(Finding { fault: Fault::Invalid, field, problem, remedy: None });
-            }
+            let broken = self.judge.broken_by_change(schema, before, after);
+            self.found.extend(broken.into_iter().map(|rule| rule.finding(&self.at)));
         }
     }
 

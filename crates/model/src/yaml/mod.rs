@@ -6,6 +6,7 @@
 
 mod document;
 mod object;
+pub mod places;
 mod plain;
 mod scalar;
 mod tree;
@@ -161,6 +162,15 @@ pub fn read_known(
     value: serde_json::Value,
 ) -> Result<Resource, Vec<crate::schema::Finding>> {
     object::read_known(kind, value)
+}
+
+/// Reads one object of a known kind that this program has judged already, and that nobody has changed since: the schema
+/// and its rules are not asked a second time, which is most of the cost of reading.
+///
+/// # Errors
+/// What cannot be understood at all.
+pub fn read_judged(kind: crate::kinds::KindName, value: serde_json::Value) -> Result<Resource, Problem> {
+    object::read_judged(kind, value)
 }
 
 /// Joins what several files hold; an object that stands in two of them is a violation.

@@ -61,6 +61,16 @@ pub fn read_known(kind: KindName, value: Value) -> Result<Resource, Vec<Finding>
     Ok(resource)
 }
 
+/// A tree of a known kind that was judged when it was written: only what cannot be understood is found.
+pub fn read_judged(kind: KindName, value: Value) -> Result<Resource, Problem> {
+    let subject = Subject::File;
+    let mut written = Written { kind, subject, value, lines: Lines::default(), malformed: false };
+    fill(&mut written);
+    let mut resource = resource(written, Arc::default())?;
+    resource.source = None;
+    Ok(resource)
+}
+
 fn fill(written: &mut Written) {
     schema::of(written.kind).fill(&mut written.value, &mut written.lines);
     let Written { kind, value: Value::Object(map), lines, .. } = written else { return };
@@ -147,7 +157,7 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
     let meta = ObjectMeta {
         name: text("name").ok_or_else(no_name)?.parse()?,
         namespace: namespace_of(kind, text("namespace"))?,
-        labels: labels_of(metadata.get("labels")),
+        labels: labels_of(metadata.get("labels")).into(),
         annotations: labels_of(metadata.get("annotations")),
         uid: text("uid").map(Into::into),
         generation: metadata.get("generation").and_then(Value::as_u64).unwrap_or(1).max(1),

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::{ALIAS_BYTES_MAX, ALIAS_NODES_MAX, DEPTH_MAX, NODES_MAX, scalar};
@@ -205,19 +206,20 @@ impl<'t> Builder<'t> {
             self.at.push(Step::Field(key.as_deref().unwrap_or("?").into()));
             let (value, mut inner) = self.node(event, span)?;
             inner.line = key_line;
-            match key {
+            match key.map(|key| map.entry(key)) {
                 None => {}
                 Some(_) if is_merge => {
                     self.fault(key_line, Problem::new("merges are not read").remedy("write the fields out"));
                 }
-                Some(key) if map.contains_key(&key) => {
+                Some(Entry::Occupied(known)) => {
+                    let key = known.key().clone();
                     let first =
                         map.keys().position(|known| *known == key).map_or(0, |at| lines.children[at].line);
                     let problem = Problem::new(format!("`{key}` stands on line {first} already"));
                     self.fault(key_line, problem.remedy("remove one of the two"));
                 }
-                Some(key) => {
-                    map.insert(key, value);
+                Some(Entry::Vacant(free)) => {
+                    free.insert(value);
                     lines.children.push(inner);
                 }
             }
@@ -319,7 +321,11 @@ impl<'t> Builder<'t> {
 
     fn not_yaml(&mut self, fault: &ScanError) -> Stop {
         let line = u32::try_from(fault.marker().line()).unwrap_or(u32::MAX);
-        self.stop(line, Problem::new(format!("is not YAML: {}", fault.info())))
+        let problem = match fault.kind() {
+            ErrorKind::RecursionLimitExceeded => too_deep(),
+            _ => Problem::new(format!("is not YAML: {}", fault.info())),
+        };
+        self.stop(line, problem)
     }
 
     fn stop(&mut self, line: u32, problem: Problem) -> Stop {

@@ -20,6 +20,8 @@ pub struct ApiVersion {
     pub state: String,
     /// Name of the revision that describes it.
     pub revision: String,
+    /// Its path.
+    pub path: String,
     /// Where it is called: its path, behind its host where it names one.
     pub base: String,
 }
@@ -36,20 +38,24 @@ impl ApiVersion {
             label: text(&spec["label"]),
             state: format!("{}{held}", text(&spec["state"])),
             revision: text(&spec["revision"]),
-            base: base(spec),
+            base: format!("{}{}", host(spec), path(spec)),
+            path: path(spec),
         }
     }
 }
 
-fn base(spec: &Value) -> String {
+fn host(spec: &Value) -> String {
+    list(&spec["hostnames"]).map(text).find(|host| !host.starts_with('*')).unwrap_or_default()
+}
+
+fn path(spec: &Value) -> String {
     let path = match text(&spec["basePath"]) {
         path if path.is_empty() => format!("/{}", text(&spec["api"])),
         path => path.trim_end_matches('/').to_owned(),
     };
-    let host = list(&spec["hostnames"]).map(text).find(|host| !host.starts_with('*')).unwrap_or_default();
     match text(&spec["selector"]["path"]) {
-        segments if segments.is_empty() => format!("{host}{path}"),
-        segments => format!("{host}{path}/{}", segments.trim_matches('/')),
+        segments if segments.is_empty() => path,
+        segments => format!("{path}/{}", segments.trim_matches('/')),
     }
 }
 
@@ -127,7 +133,7 @@ pub struct Answered {
 }
 
 impl Reference {
-    /// Reads a revision; `base` is where its operations are called.
+    /// Reads a revision; `base` is where its operations are called: a URL, or what is known of one.
     #[must_use]
     pub fn of(revision: &Value, base: &str) -> Reference {
         let document = |one: &Value| Document::new(text(&one["name"]), text(&one["content"]));
@@ -232,7 +238,11 @@ fn curl(operation: &Operation, base: &str, parameters: &[Parameter], body: Optio
     }
     let query: Vec<String> = needed("query").map(|one| format!("{}={}", one.name, one.example)).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    let host = if base.starts_with('/') { "http://127.0.0.1:8080" } else { "http://" };
+    let host = match base {
+        url if url.contains("://") => "",
+        path if path.is_empty() || path.starts_with('/') => "http://127.0.0.1:8080",
+        _ => "http://",
+    };
     line.push_str(&format!(
         " {}",
         quoted(&format!("{host}{base}{}{query}", operation.template.filled(value)))

@@ -4,6 +4,7 @@
 //! shows the rest helps more than one that shows an error.
 
 pub mod apis;
+pub mod catalogue;
 pub mod conditions;
 pub mod gateways;
 pub mod mesh;
@@ -11,6 +12,7 @@ pub mod plane;
 pub mod products;
 pub mod proxies;
 pub mod routes;
+pub mod servers;
 pub mod usage;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -203,6 +205,12 @@ pub fn within(path: &str, namespace: &str) -> String {
     format!("{group}/namespaces/{}/{plural}", utf8_percent_encode(namespace, ESCAPED))
 }
 
+/// A segment of a path, whatever it is made of.
+#[must_use]
+pub fn segment(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
 fn place(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }
@@ -212,7 +220,8 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// A word as it stands there; of a number its digits.
-fn text(value: &Value) -> String {
+#[must_use]
+pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

@@ -24,6 +24,10 @@ pub struct Plane {
     pub programmed: u64,
     /// Requests that no route matched.
     pub unmatched: Traffic,
+    /// How many revocations gateways have put into force.
+    pub revocations: u64,
+    /// Milliseconds that were enough for 99 of 100 of them; `None` past all bounds.
+    pub revoked_within: Option<f64>,
 }
 
 impl Plane {
@@ -41,6 +45,8 @@ impl Plane {
             proxies: count("proxies"),
             programmed: count("programmed"),
             unmatched: Traffic::of(&status["unmatched"]),
+            revocations: status["revocations"]["applied"].as_u64().unwrap_or_default(),
+            revoked_within: status["revocations"]["p99Milliseconds"].as_f64(),
         }
     }
 }

@@ -69,6 +69,8 @@ impl Product {
 pub struct Plan {
     /// What all objects have.
     pub meta: Meta,
+    /// What people call it; empty when they call it nothing.
+    pub title: String,
     /// Name of the product.
     pub product: String,
     /// How far along its life it is.
@@ -82,6 +84,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What people call it; its name when they call it nothing.
+    #[must_use]
+    pub fn heading(&self) -> &str {
+        if self.title.is_empty() { &self.meta.name } else { &self.title }
+    }
+
     /// Reads one.
     #[must_use]
     pub fn of(object: &Value) -> Plan {
@@ -97,6 +105,7 @@ impl Plan {
         });
         Plan {
             meta: Meta::of("Plan", object),
+            title: text(&spec["title"]),
             product: text(&spec["product"]),
             state: text(&spec["state"]),
             credentials: texts(&spec["credentials"]),

@@ -17,6 +17,11 @@ pub struct Frame {
     pub is_inside: bool,
 }
 
+/// Whether a path is that of a page for everybody.
+pub fn is_public(path: &str) -> bool {
+    path == "/docs" || path.starts_with("/docs/")
+}
+
 /// A link of the menu.
 #[derive(Debug)]
 pub struct Link {
@@ -38,6 +43,21 @@ impl Frame {
     pub fn outside(mut self) -> Frame {
         self.is_inside = false;
         self
+    }
+
+    /// Whether the page is for everybody.
+    pub fn is_public(&self) -> bool {
+        is_public(&self.path)
+    }
+
+    /// The first page of those that it belongs to.
+    pub fn home(&self) -> &'static str {
+        if self.is_public() { "/docs" } else { "/console" }
+    }
+
+    /// What those pages are called together.
+    pub fn subtitle(&self) -> &'static str {
+        if self.is_public() { self.words.docs } else { self.words.console }
     }
 
     /// The menu.

@@ -4,6 +4,7 @@
 //! so in its place, and the rest of the page is there.
 
 mod apis;
+mod docs;
 mod frame;
 mod gateways;
 mod mesh;
@@ -17,7 +18,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 pub use apis::{api, apis};
-pub use frame::Frame;
+pub use docs::{Shelf, docs, docs_of};
+pub use frame::{Frame, is_public};
 pub use gateways::{gateway, gateways};
 pub use mesh::mesh;
 pub use overview::overview;

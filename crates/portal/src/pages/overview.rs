@@ -75,6 +75,7 @@ fn kind_of(path: &str) -> String {
         "corspolicies" => "CorsPolicy",
         "validationpolicies" => "ValidationPolicy",
         "authenticationpolicies" => "AuthenticationPolicy",
+        "externalauthorizationpolicies" => "ExternalAuthorizationPolicy",
         "telemetrypolicies" => "TelemetryPolicy",
         "authorizationpolicies" => "AuthorizationPolicy",
         _ => "Backend",

@@ -35,6 +35,7 @@ words! {
     denied, failed, cut, absent, absent_hint, go_back,
     // The control plane.
     control_plane, version, revision, objects, leads, yes, no, store, store_well, live_proxies, programmed, unmatched,
+    revoked_within,
     // Conditions.
     trouble, no_trouble, object, part, condition, status, reason, message, outdated, well, problems,
     // Gateways.
@@ -43,6 +44,8 @@ words! {
     no_routes, hosts, any_host, parents, backends, rules, rule, matches, filters, no_backend,
     // APIs.
     apis, no_apis, life, called_at, operations, parameters, needed, meaning, example, body, answers, deprecated,
+    // The pages for everybody.
+    docs, docs_read, docs_none, docs_with_key, docs_without_key, docs_send_key, docs_subscribe, docs_ends,
     // What is sold.
     products, no_products, plans, plan, product, gives, no_limit, credentials, approval, applications,
     no_applications, application, team, subscriptions, no_subscriptions, holds, no_credentials, kind,

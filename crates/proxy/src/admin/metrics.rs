@@ -31,7 +31,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 type Single = (&'static str, &'static str, &'static str, fn(&Metrics) -> &Cell);
 
 #[rustfmt::skip] // the table is the point
-const SINGLES: [Single; 19] = [
+const SINGLES: [Single; 23] = [
     ("selvedge_connections_total",              "counter", "Client connections accepted.",                           |m| &m.connections),
     ("selvedge_connections_open",               "gauge",   "Client connections open now.",                           |m| &m.connections_open),
     ("selvedge_tls_handshakes_total",           "counter", "TLS handshakes with clients that succeeded.",            |m| &m.handshakes),
@@ -43,6 +43,10 @@ const SINGLES: [Single; 19] = [
     ("selvedge_faults_aborted_total",           "counter", "Requests answered by a FaultPolicy.",                    |m| &m.faults_aborted),
     ("selvedge_mirrored_total",                 "counter", "Copies of requests sent to mirrors.",                    |m| &m.mirrored),
     ("selvedge_mirrors_skipped_total",          "counter", "Copies not sent because of a limit.",                    |m| &m.mirrors_skipped),
+    ("selvedge_authorizers_allowed_total",       "counter", "Answers of external authorizers that let a request pass.", |m| &m.authorizers_allowed),
+    ("selvedge_authorizers_denied_total",        "counter", "Answers of external authorizers that refused a request.", |m| &m.authorizers_denied),
+    ("selvedge_authorizers_failed_total",        "counter", "Requests refused because an external authorizer said nothing.", |m| &m.authorizers_failed),
+    ("selvedge_authorizers_passed_over_total",   "counter", "Requests that went on although an external authorizer said nothing.", |m| &m.authorizers_passed_over),
     ("selvedge_validation_requests_refused_total", "counter", "Requests refused by a ValidationPolicy.",              |m| &m.requests_refused),
     ("selvedge_validation_requests_reported_total", "counter", "Requests that do not keep to their description and passed.", |m| &m.requests_reported),
     ("selvedge_validation_answers_judged_total", "counter", "Answers judged by their description.",                  |m| &m.answers_judged),

@@ -92,7 +92,11 @@ pub fn without<'d>(
     held: &Resources,
     denying: impl Iterator<Item = (&'d ObjectName, &'d Denied)>,
 ) -> Resources {
-    let about_callers = [KindName::AuthorizationPolicy, KindName::AuthenticationPolicy];
+    let about_callers = [
+        KindName::AuthorizationPolicy,
+        KindName::AuthenticationPolicy,
+        KindName::ExternalAuthorizationPolicy,
+    ];
     let (policies, others): (Vec<_>, Vec<_>) =
         denying.partition(|(name, _)| about_callers.iter().any(|kind| name.of.as_str() == kind.as_str()));
     let mut denying: Vec<Denied> = others.into_iter().map(|(_, denied)| denied.clone()).collect();
@@ -138,9 +142,10 @@ pub fn without<'d>(
 /// cannot be named stands for all of the namespace.
 fn standing_in(name: &ObjectName, denied: &Denied) -> Option<Resource> {
     let (namespace, called) = name.name.split_once('/')?;
-    let called = match name.of.as_str() == KindName::AuthenticationPolicy.as_str() {
-        true => format!("authentication.{called}"),
-        false => called.to_owned(),
+    let called = match name.of.as_str() {
+        of if of == KindName::AuthenticationPolicy.as_str() => format!("authentication.{called}"),
+        of if of == KindName::ExternalAuthorizationPolicy.as_str() => format!("external.{called}"),
+        _ => called.to_owned(),
     };
     let mut spec = json!({ "action": "Deny", "rules": [{ "name": "rejected" }] });
     if let Denied::Targets(targets) = denied {
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_policy_about_callers_that_cannot_be_read_denies_its_targets() {
-        for kind in ["AuthorizationPolicy", "AuthenticationPolicy"] {
+        for kind in ["AuthorizationPolicy", "AuthenticationPolicy", "ExternalAuthorizationPolicy"] {
             let whose = ObjectName { of: discovery::object::TypeName::new(kind), name: "a/p".into() };
             let denied = Denied::Targets(Target::parse("HTTPRoute/a/r").into_iter().collect());
 

@@ -56,6 +56,11 @@ impl Progress {
     /// Says whether the application beside this proxy can serve. The control plane is told at once.
     pub fn application(&self, is_ready: bool) {
         self.change(|state| state.application_ready = Some(is_ready));
+        self.tell();
+    }
+
+    /// Has the control plane told at once how far this proxy is.
+    pub fn tell(&self) {
         self.urgent.notify_one();
     }
 

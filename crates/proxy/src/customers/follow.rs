@@ -142,7 +142,13 @@ impl Following {
             standing.epoch = epoch;
             standing.age_ms = age.or(standing.age_ms);
             standing.age_ms_max = standing.age_ms_max.max(age.unwrap_or_default());
+            if let Some(age) = age.filter(|_| message.takes_away) {
+                standing.revoked(age);
+            }
         });
+        if message.takes_away {
+            self.progress.tell();
+        }
         if let Some(cache) = &mut kept.cache
             && cache.keep(&message).is_err()
         {

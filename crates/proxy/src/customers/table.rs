@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use discovery::customers::{self, CustomersResponse};
+use discovery::reports::{REVOCATION_BOUNDS_MS, REVOCATION_BUCKETS};
 use engine::customers::{
     Application, ApplicationId, Bucket, Credential, CredentialKind, CredentialState, Customers, Fingerprint,
-    Holds, Pepper, Place, Refusal, Subscription, SubscriptionId,
+    Holds, Pepper, Place, Refusal, Subscription, SubscriptionId, Term,
 };
 
 /// How far a proxy is with its customers.
@@ -23,6 +24,16 @@ pub struct Standing {
     pub age_ms: Option<u64>,
     /// The longest that any change took since the start, in milliseconds.
     pub age_ms_max: u64,
+    /// What took a right away since the start, by how long it took.
+    pub revocations: [u64; REVOCATION_BUCKETS],
+}
+
+impl Standing {
+    /// Counts a change that took a right away.
+    pub fn revoked(&mut self, age_ms: u64) {
+        let at = REVOCATION_BOUNDS_MS.iter().position(|bound| age_ms <= *bound);
+        self.revocations[at.unwrap_or(REVOCATION_BUCKETS - 1)] += 1;
+    }
 }
 
 /// A message that makes no sense. The stream is begun anew, with everything.
@@ -115,7 +126,12 @@ impl Table {
             let id = subscription.id.as_ref().try_into().map_err(|_| Broken("a number is too short"))?;
             // Bits that we do not know hold as well.
             let holds = Holds::from_bits(u8::try_from(subscription.holds).unwrap_or(u8::MAX));
-            let access = match (subscription.is_granted, holds.is_empty()) {
+            let term = Term {
+                begins: if subscription.is_granted { 0 } else { subscription.begins_at },
+                ends: if subscription.ends_at > 0 { subscription.ends_at } else { u64::MAX },
+            };
+            let is_granted = subscription.is_granted || subscription.begins_at > 0;
+            let access = match (is_granted, holds.is_empty()) {
                 (false, _) => Err(Refusal::NotActive),
                 (true, false) => Err(Refusal::Held(holds)),
                 (true, true) => Ok(()),
@@ -125,6 +141,7 @@ impl Table {
                 product: self.shared(&subscription.product),
                 plan: self.shared(&subscription.plan),
                 access,
+                term,
                 anchor: subscription.anchor,
             });
         }
@@ -233,6 +250,44 @@ mod tests {
         let customers = table.take(&anew).expect("sound").expect("another table");
 
         assert!(customers.credential(&print(1)).is_none() && customers.credential(&print(2)).is_some());
+    }
+
+    #[test]
+    fn a_subscription_begins_and_ends_by_the_clock_of_the_proxy() {
+        let told = |is_granted, begins_at, ends_at| customers::Bucket {
+            is_of_applications: true,
+            place: Place::of_application(ApplicationId(7)).number(),
+            applications: vec![customers::Application {
+                number: 7,
+                name: "shop/mobile".to_owned(),
+                is_live: true,
+                subscriptions: vec![customers::Subscription {
+                    id: vec![1; 16].into(),
+                    product: "shop/pets".to_owned(),
+                    plan: "shop/free".to_owned(),
+                    is_granted,
+                    begins_at,
+                    ends_at,
+                    ..customers::Subscription::default()
+                }],
+                ..customers::Application::default()
+            }],
+            ..customers::Bucket::default()
+        };
+        for ((is_granted, begins_at, ends_at), good_at) in [
+            ((true, 0, 0), [true, true, true]),
+            ((false, 0, 0), [false, false, false]),
+            ((false, 20, 0), [false, true, true]),
+            ((true, 0, 30), [true, true, false]),
+        ] {
+            let mut table = Table::default();
+            let message =
+                CustomersResponse { buckets: vec![told(is_granted, begins_at, ends_at)], ..begun(5) };
+            let customers = table.take(&message).expect("sound").expect("complete");
+            let application = customers.application(ApplicationId(7)).expect("it is there");
+            let usable = |now| application.subscriptions[0].usable(|| now).is_ok();
+            assert_eq!([19, 20, 30].map(usable), good_at, "{is_granted} {begins_at} {ends_at}");
+        }
     }
 
     #[test]

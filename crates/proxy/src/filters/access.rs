@@ -25,7 +25,8 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(),
     if was_asked_before(exchange, access) {
         return Ok(());
     }
-    match admit(&exchange.principal, access) {
+    let clock = &exchange.worker.clock;
+    match admit(&exchange.principal, access, || clock.wall().as_secs()) {
         Ok(admitted) => {
             exchange.admitted = Some(admitted);
             Ok(())
@@ -52,7 +53,11 @@ fn was_asked_before(exchange: &Exchange<'_>, access: &Access) -> bool {
 /// Why somebody is not let in, and by which subscription.
 type Refused<'c> = (Failure, Option<Unadmitted<'c>>);
 
-fn admit<'c>(principal: &Principal<'_>, access: &'c Access) -> Result<Admitted<'c>, Refused<'c>> {
+fn admit<'c>(
+    principal: &Principal<'_>,
+    access: &'c Access,
+    now: impl Fn() -> u64,
+) -> Result<Admitted<'c>, Refused<'c>> {
     if let Some(keyless) = &access.keyless {
         return Ok(Admitted { subscriber: None, product: &keyless.product, plan: &keyless.plan });
     }
@@ -61,8 +66,8 @@ fn admit<'c>(principal: &Principal<'_>, access: &'c Access) -> Result<Admitted<'
     };
     let mut nearest = None;
     for product in &access.products {
-        let Some(subscription) = application.subscription(&product.name) else { continue };
-        match terms(subscription, product, by) {
+        let Some(subscription) = application.subscription(&product.name, &now) else { continue };
+        match terms(subscription, product, by, &now) {
             Ok(plan) => return Ok(admitted(application, subscription, product, plan)),
             Err(refused) => nearest = nearest.or(Some(refused)),
         }
@@ -85,9 +90,10 @@ fn terms<'c>(
     subscription: &Subscription,
     product: &'c ProductTerms,
     by: CredentialKind,
+    now: impl Fn() -> u64,
 ) -> Result<&'c PlanTerms, Refused<'c>> {
     let refused = |failure, holds| Err((failure, Some(Unadmitted { product, holds })));
-    match subscription.access {
+    match subscription.usable(now) {
         Ok(()) => {}
         Err(Refusal::Held(holds)) => return refused(Failure::SubscriptionHeld, holds),
         Err(Refusal::NotActive) => return refused(Failure::SubscriptionInactive, Holds::NONE),

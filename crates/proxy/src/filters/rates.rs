@@ -5,7 +5,7 @@
 //! closest to its end (draft-ietf-httpapi-ratelimit-headers), on answers of every kind.
 
 use std::fmt::Write as _;
-use std::hash::Hasher;
+use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failur
         if !is_about(limit, exchange) {
             continue;
         }
-        match exchange.worker.parties.ask(party(limit, exchange), limit.rate, now) {
+        match ask(limit, exchange, now) {
             Asked::Admitted(left) => tell(exchange, ToldRate { limit, left, retry_after: None }),
             Asked::Refused { retry_after, left } => {
                 forgive(exchange, rule, at);
@@ -48,6 +48,14 @@ fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+fn ask(limit: &RateLimit, exchange: &Exchange<'_>, now: u64) -> Asked {
+    let (parties, party) = (&exchange.worker.parties, party(limit, exchange));
+    match limit.is_together {
+        true => parties.ask_together(party, limit.rate, now, || name(limit, exchange)),
+        false => parties.ask(party, limit.rate, now),
+    }
 }
 
 /// Every limit of a request: those of the place, then those of the plan on which it came in.
@@ -67,7 +75,11 @@ pub fn forgive_all(exchange: &Exchange<'_>, rule: &Rule) {
 fn forgive(exchange: &Exchange<'_>, rule: &Rule, count: usize) {
     let now = exchange.worker.clock.nanoseconds();
     for limit in limits(exchange, rule).take(count).filter(|limit| is_about(limit, exchange)) {
-        exchange.worker.parties.forgive(party(limit, exchange), limit.rate, now);
+        let (parties, party) = (&exchange.worker.parties, party(limit, exchange));
+        match limit.is_together {
+            true => parties.forgive_together(party, limit.rate, now),
+            false => parties.forgive(party, limit.rate, now),
+        }
     }
 }
 
@@ -84,19 +96,29 @@ fn is_about(limit: &RateLimit, exchange: &Exchange<'_>) -> bool {
 
 /// Who is counted.
 fn party(limit: &RateLimit, exchange: &Exchange<'_>) -> Party {
-    exchange.worker.parties.party(|hasher| {
-        hash_value(&limit.account, hasher);
-        if limit.said_by == SaidBy::Plan {
-            hash_subscriber(exchange, hasher);
+    exchange.worker.parties.party(|hasher| hash_party(limit, exchange, hasher))
+}
+
+/// The same for other proxies: a hash whose keys are fixed. Whoever finds a name that shares a number with another shares
+/// no account with it, only the way in which gateways divide their rates.
+fn name(limit: &RateLimit, exchange: &Exchange<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hash_party(limit, exchange, &mut hasher);
+    hasher.finish()
+}
+
+fn hash_party(limit: &RateLimit, exchange: &Exchange<'_>, hasher: &mut dyn Hasher) {
+    hash_value(&limit.account, hasher);
+    if limit.said_by == SaidBy::Plan {
+        hash_subscriber(exchange, hasher);
+    }
+    for key in &limit.by {
+        match key {
+            RateKey::Address => hash_address(forwarded::client_address(exchange), hasher),
+            RateKey::Header(name) => hash_optional(exchange.view().headers.first(name), hasher),
+            RateKey::Identity => hash_optional(caller::name(exchange).map(str::as_bytes), hasher),
         }
-        for key in &limit.by {
-            match key {
-                RateKey::Address => hash_address(forwarded::client_address(exchange), hasher),
-                RateKey::Header(name) => hash_optional(exchange.view().headers.first(name), hasher),
-                RateKey::Identity => hash_optional(caller::name(exchange).map(str::as_bytes), hasher),
-            }
-        }
-    })
+    }
 }
 
 /// Limits of a plan belong to a subscription, however many credentials its application has. Who has a plan without

@@ -93,6 +93,14 @@ pub fn write(
     if let Some(policy) = exchange.kept_out_by {
         string(out, b",\"policy\":", policy.as_bytes());
     }
+    if let Some(heard) = &exchange.heard {
+        if let Some(policy) = heard.policy {
+            string(out, b",\"external_policy\":", policy.as_bytes());
+        }
+        if let Some(fault) = heard.fault {
+            string(out, b",\"authorizer_fault\":", fault.as_bytes());
+        }
+    }
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     write_findings(out, exchange);
     if let Some(upstream) = outcome.upstream {

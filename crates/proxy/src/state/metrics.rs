@@ -221,6 +221,14 @@ pub struct Metrics {
     pub mirrored: Cell,
     /// Copies not sent because of a limit.
     pub mirrors_skipped: Cell,
+    /// Answers of authorizers that let a request pass.
+    pub authorizers_allowed: Cell,
+    /// Answers of authorizers that refused one.
+    pub authorizers_denied: Cell,
+    /// Requests that were refused because an authorizer said nothing.
+    pub authorizers_failed: Cell,
+    /// Requests that went on although an authorizer said nothing.
+    pub authorizers_passed_over: Cell,
     /// Requests that a ValidationPolicy has refused.
     pub requests_refused: Cell,
     /// Requests that a ValidationPolicy has let pass although they do not keep to the description.
@@ -265,6 +273,10 @@ impl Default for Metrics {
             faults_aborted: Cell::default(),
             mirrored: Cell::default(),
             mirrors_skipped: Cell::default(),
+            authorizers_allowed: Cell::default(),
+            authorizers_denied: Cell::default(),
+            authorizers_failed: Cell::default(),
+            authorizers_passed_over: Cell::default(),
             requests_refused: Cell::default(),
             requests_reported: Cell::default(),
             answers_judged: Cell::default(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::failure::Failure;
 use crate::stream::room::Purpose;
 use crate::stream::tee::{Copy, Over, copied};
-use crate::stream::{Next, Piece, Source};
+use crate::stream::{Next, Piece, Source, Trailers};
 
 /// A body that is being taken in.
 #[derive(Debug)]
@@ -85,6 +85,21 @@ impl WholeBody {
     #[must_use]
     pub fn changed_length(&self) -> Option<u64> {
         self.changed.then(|| self.kept.bytes().len() as u64)
+    }
+
+    /// A body that is made here.
+    #[must_use]
+    pub fn of(content: Vec<u8>) -> WholeBody {
+        let mut kept = Copy::of(Purpose::Wholes, content.len());
+        kept.end(None);
+        kept.replace(content);
+        WholeBody { kept, changed: false, handed: false }
+    }
+
+    /// What came behind it.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&Trailers> {
+        self.kept.end_of_whole().flatten()
     }
 
     /// To be kept for attempts.

@@ -1,21 +1,25 @@
 //! Tells the ledger over the connection that there is, and goes on with the next one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use discovery::limits::QUOTAS_ASKED_MAX;
+use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
 use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Code, Request, Status};
-use tonic_prost::ProstCodec;
+use tonic::{Code, Status};
 
 use super::outbox::Outbox;
+use crate::call::call;
 use crate::config::Wire;
 use crate::limits::USAGE_SHIP_SECONDS;
 use crate::proxy::Proxy;
 use crate::state::meters::Meters;
+use crate::state::quotas::Left;
 
 /// After how many shipments is looked whether somebody else has left something behind.
 const LOOK_EVERY: u64 = 30;
@@ -24,10 +28,37 @@ const LOOK_EVERY: u64 = 30;
 #[derive(Clone)]
 pub(crate) struct Shipping {
     node: Arc<str>,
+    serves: Vec<String>,
     /// In the memory of this process only: a copy of its disk cannot go on where it is.
     session: Bytes,
     current: Arc<Meters>,
     boxes: Arc<Mutex<Boxes>>,
+    ending: Arc<Ending>,
+}
+
+/// How the last shipment is waited for.
+#[derive(Default)]
+struct Ending {
+    is_connected: AtomicBool,
+    wanted: Notify,
+    done: Notify,
+}
+
+/// Nobody can be told any more, however a connection ends.
+struct Connected<'e>(&'e Ending);
+
+impl<'e> Connected<'e> {
+    fn begin(ending: &'e Ending) -> Connected<'e> {
+        ending.is_connected.store(true, Ordering::Release);
+        Connected(ending)
+    }
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.is_connected.store(false, Ordering::Release);
+        self.0.done.notify_waiters();
+    }
 }
 
 struct Boxes {
@@ -44,21 +75,24 @@ fn boxed(meters: Meters) -> (Meters, Outbox) {
 impl Shipping {
     /// Everything that a proxy counts, and what earlier starts have left behind.
     #[must_use]
-    pub fn of(proxy: &Proxy, node: &str) -> Shipping {
+    pub fn of(proxy: &Proxy, (node, serves): (String, Vec<String>)) -> Shipping {
         let (current, left) = proxy.meters();
         let left = left.into_iter().map(boxed).collect();
         let boxes = Boxes { current: Outbox::new(&current, false), left };
         Shipping {
             node: node.into(),
+            serves,
             session: Bytes::copy_from_slice(&identity::random()),
             current,
             boxes: Arc::new(Mutex::new(boxes)),
+            ending: Arc::default(),
         }
     }
 
     /// Tells for as long as it is polled: as long as the connection lasts.
     pub async fn run(self, mut caller: Grpc<Wire>, bearer: Option<MetadataValue<Ascii>>) {
-        let mut is_registered = false;
+        let _connected = Connected::begin(&self.ending);
+        let (mut is_registered, mut is_last) = (false, false);
         for round in 1_u64.. {
             if round % LOOK_EVERY == 0 {
                 self.look_beside().await;
@@ -69,7 +103,22 @@ impl Shipping {
                 Err(status) if status.code() == Code::Unimplemented => return,
                 Err(_) => is_registered = false,
             }
-            tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)).await;
+            if is_last {
+                return;
+            }
+            is_last = tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)) => false,
+                () = self.ending.wanted.notified() => true,
+            };
+        }
+    }
+
+    /// Has what was counted until now told, and waits until it was, or nobody can be told. To be called once, at the end.
+    pub async fn leave(&self) {
+        let done = self.ending.done.notified();
+        self.ending.wanted.notify_one();
+        if self.ending.is_connected.load(Ordering::Acquire) {
+            done.await;
         }
     }
 
@@ -118,7 +167,31 @@ impl Shipping {
         outbox: &mut Outbox,
     ) -> Result<(), Status> {
         self.register(caller, bearer, meters, true).await?;
+        // From here on nobody counts under that number any more, so what it was lent can be settled.
+        if let Some(left) = meters.path().and_then(|path| Left::beside(path, meters.boot())) {
+            self.settle(caller, bearer, &left).await?;
+            left.remove();
+        }
         self.ship(caller, bearer, meters, outbox).await
+    }
+
+    /// Tells the last totals of quotas of an earlier start, so that what it had not spent can be lent again.
+    async fn settle(
+        &self,
+        caller: &mut Grpc<Wire>,
+        bearer: Option<&MetadataValue<Ascii>>,
+        left: &Left,
+    ) -> Result<(), Status> {
+        for asks in left.asks().chunks(QUOTAS_ASKED_MAX) {
+            let request = QuotasRequest {
+                node: self.node.to_string(),
+                boot: Bytes::copy_from_slice(&self.current.boot().0.to_be_bytes()),
+                serves: self.serves.clone(),
+                asks: asks.to_vec(),
+            };
+            let _known: QuotasResponse = call(caller, bearer, QUOTAS_PATH, request).await?;
+        }
+        Ok(())
     }
 
     async fn register(
@@ -155,24 +228,4 @@ impl Shipping {
             }
         }
     }
-}
-
-async fn call<Asked, Answer>(
-    caller: &mut Grpc<Wire>,
-    bearer: Option<&MetadataValue<Ascii>>,
-    path: &'static str,
-    asked: Asked,
-) -> Result<Answer, Status>
-where
-    Asked: prost::Message + 'static,
-    Answer: prost::Message + Default + 'static,
-{
-    let mut request = Request::new(asked);
-    if let Some(bearer) = bearer {
-        request.metadata_mut().insert("authorization", bearer.clone());
-    }
-    caller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = http::uri::PathAndQuery::from_static(path);
-    let codec: ProstCodec<Asked, Answer> = ProstCodec::default();
-    Ok(caller.unary(request, path, codec).await?.into_inner())
 }

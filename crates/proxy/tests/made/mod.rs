@@ -196,6 +196,7 @@ fn rule(route: &str, slot: u32, filters: &[Filter]) -> Rule {
         addresses: None,
         validation: None,
         authentication: None,
+        authorizers: None,
         authorization: None,
         transforms: None,
         access: None,

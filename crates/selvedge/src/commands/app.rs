@@ -5,7 +5,7 @@ use model::kinds::KindName;
 use model::spiffe::SpiffeId;
 use serde_json::json;
 
-use crate::customers::{Place, Places};
+use crate::customers::{Named, Place, Places};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::block_on;
@@ -27,10 +27,14 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(Create),
-    List(List),
-    Show(Show),
-    Suspend(Stop),
-    Resume(Resume),
+    /// List applications
+    List(Places),
+    /// Show an application with its subscriptions and credentials
+    Show(Named),
+    /// Stop everything that an application calls
+    Suspend(Named),
+    /// Let a suspended application call again
+    Resume(Named),
 }
 
 /// Make an application
@@ -49,58 +53,15 @@ struct Create {
     place: Place,
 }
 
-/// List applications
-#[derive(Debug, Args)]
-struct List {
-    #[command(flatten)]
-    places: Places,
-}
-
-/// Show an application with its subscriptions and credentials
-#[derive(Debug, Args)]
-struct Show {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// Stop everything that an application calls
-#[derive(Debug, Args)]
-struct Stop {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// Let a suspended application call again
-#[derive(Debug, Args)]
-struct Resume {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
 /// Does what was asked for.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.action {
         Action::Create(create) => block_on(create.run()),
-        Action::List(list) => block_on(list.places.list(KindName::Application, None)),
-        Action::Show(show) => block_on(show.run()),
-        Action::Suspend(stop) => block_on(set(&stop.place, &stop.name, "Suspended")),
-        Action::Resume(resume) => block_on(set(&resume.place, &resume.name, "Active")),
+        Action::List(places) => block_on(places.list(KindName::Application, None)),
+        Action::Show(named) => block_on(show(named)),
+        Action::Suspend(named) => block_on(named.turn(KindName::Application, "Suspended")),
+        Action::Resume(named) => block_on(named.turn(KindName::Application, "Active")),
     }
-}
-
-async fn set(place: &Place, name: &str, state: &str) -> Result<Exit, Failure> {
-    place.open()?.set(KindName::Application, name, json!({ "state": state })).await?;
-    output::data(format_args!("application/{name} is {state}"));
-    Ok(Exit::Success)
 }
 
 impl Create {
@@ -121,17 +82,15 @@ impl Create {
     }
 }
 
-impl Show {
-    async fn run(&self) -> Result<Exit, Failure> {
-        let customers = self.place.open()?;
-        let application = customers.get(KindName::Application, &self.name).await?;
-        let team = application.text("/spec/team");
-        let of = if team.is_empty() { String::new() } else { format!(", of team {team}") };
-        output::data(format_args!("{} is {}{of}", application.place(), application.text("/status/state")));
-        let all = Places { all_namespaces: false, place: self.place.clone() };
-        for kind in [KindName::Subscription, KindName::Credential] {
-            all.list(kind, Some(&self.name)).await?;
-        }
-        Ok(Exit::Success)
+async fn show(named: &Named) -> Result<Exit, Failure> {
+    let customers = named.place.open()?;
+    let application = customers.get(KindName::Application, &named.name).await?;
+    let team = application.text("/spec/team");
+    let of = if team.is_empty() { String::new() } else { format!(", of team {team}") };
+    output::data(format_args!("{} is {}{of}", application.place(), application.text("/status/state")));
+    let all = Places { all_namespaces: false, place: named.place.clone() };
+    for kind in [KindName::Subscription, KindName::Credential] {
+        all.list(kind, Some(&named.name)).await?;
     }
+    Ok(Exit::Success)
 }

@@ -57,12 +57,13 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         may_move: false,
         names: arguments.names.clone(),
         bind: arguments.bind,
+        keeps_config: false,
         clock: Clock::system(),
         beside: vec![console::pages(Clock::system())],
     };
     let server = runtime.block_on(server::start(options)).map_err(|error| failure(&error, &arguments))?;
     announce(&server, &arguments.data);
-    runtime.spawn(let_go_of_code(server.world().subscribe()));
+    runtime.spawn(let_go_of_code(server.world().subscribe(), server.proxies().joined()));
     Ok(signals.then_drain(move || runtime.block_on(server.stop())))
 }
 
@@ -81,16 +82,23 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     })
 }
 
-/// How long nothing may have been written before the code that only writes need is let go of. Shorter, and the statuses
-/// that follow a write would still be under way.
+/// How long nothing may have been written, and no proxy have come, before the code that only this needs is let go of.
+/// Shorter, and the statuses that follow a write would still be under way.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Lets go of the program's code whenever what is wanted has settled; what is still needed comes back by itself.
-async fn let_go_of_code(mut revision: watch::Receiver<u64>) {
+/// Lets go of the program's code whenever what is wanted has settled and whoever came has what it came for; what is still
+/// needed comes back by itself.
+async fn let_go_of_code(mut revision: watch::Receiver<u64>, mut joined: watch::Receiver<u64>) {
     loop {
-        while timeout(QUIET, revision.changed()).await.is_ok_and(|changed| changed.is_ok()) {}
+        let mut news = async || {
+            tokio::select! {
+                written = revision.changed() => written.is_ok(),
+                joined = joined.changed() => joined.is_ok(),
+            }
+        };
+        while timeout(QUIET, news()).await == Ok(true) {}
         os::let_go_of_code();
-        if revision.changed().await.is_err() {
+        if !news().await {
             return;
         }
     }

@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 use model::kinds::KindName;
-use model::units::{GatewayDuration, Moment};
+use model::units::GatewayDuration;
 use serde_json::{Value, json};
 
-use crate::customers::{Place, Places};
+use crate::customers::{OfApplication, Place, after};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::remote::block_on;
@@ -29,7 +29,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(Create),
-    List(List),
+    /// List credentials, without the keys
+    List(OfApplication),
     Rotate(Rotate),
     Revoke(Revoke),
 }
@@ -45,16 +46,6 @@ struct Create {
     ttl: Option<GatewayDuration>,
     #[command(flatten)]
     place: Place,
-}
-
-/// List credentials, without the keys
-#[derive(Debug, Args)]
-struct List {
-    /// Those of one application
-    #[arg(long = "app", value_name = "APPLICATION")]
-    application: Option<String>,
-    #[command(flatten)]
-    places: Places,
 }
 
 /// Make a key that takes the place of another one
@@ -87,23 +78,17 @@ struct Revoke {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.action {
         Action::Create(create) => block_on(create.run()),
-        Action::List(list) => block_on(list.places.list(KindName::Credential, list.application.as_deref())),
+        Action::List(list) => block_on(list.list(KindName::Credential)),
         Action::Rotate(rotate) => block_on(rotate.run()),
         Action::Revoke(revoke) => block_on(revoke.run()),
     }
-}
-
-/// The moment after some time, as it is written.
-fn after(time: &GatewayDuration) -> String {
-    let since = crate::clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Moment(i64::try_from((since + time.get()).as_secs()).unwrap_or(i64::MAX)).to_string()
 }
 
 impl Create {
     async fn run(&self) -> Result<Exit, Failure> {
         let customers = self.place.open()?;
         let spec = match &self.ttl {
-            Some(ttl) => json!({ "expiresAt": after(ttl) }),
+            Some(ttl) => json!({ "expiresAt": after(ttl.get()).to_string() }),
             None => Value::Null,
         };
         let (name, key) = customers.key(&self.application, spec).await?;
@@ -119,7 +104,7 @@ impl Rotate {
         let customers = self.place.open()?;
         let old = customers.get(KindName::Credential, &self.name).await?;
         let (name, key) = customers.key(old.text("/spec/application"), Value::Null).await?;
-        let ends = after(&self.overlap);
+        let ends = after(self.overlap.get()).to_string();
         customers.change(KindName::Credential, &self.name, json!({ "expiresAt": ends })).await?;
         if old.text("/status/state") == "Active" {
             customers.set(KindName::Credential, &self.name, json!({ "state": "Rotating" })).await?;

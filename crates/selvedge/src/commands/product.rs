@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::described;
 use super::plan;
-use crate::customers::{Customers, Place, Places};
+use crate::customers::{Customers, Named, Place, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, BOLD, styled};
 use crate::product::bind::operations;
@@ -34,29 +34,17 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    List(List),
-    Show(Show),
+    /// List products
+    List(Places),
+    /// Show what belongs to a product, and its plans
+    Show(Named),
     Create(Create),
-    Publish(Publish),
-    Deprecate(Deprecate),
-    Archive(Archive),
-}
-
-/// List products
-#[derive(Debug, Args)]
-struct List {
-    #[command(flatten)]
-    places: Places,
-}
-
-/// Show what belongs to a product, and its plans
-#[derive(Debug, Args)]
-struct Show {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
+    /// Offer a product: its operations are for subscribers from here on
+    Publish(Named),
+    /// Offer a product to nobody else; those who have it keep it
+    Deprecate(Named),
+    /// End a product: nobody is let in any more
+    Archive(Named),
 }
 
 /// Make a product, as a draft
@@ -81,52 +69,16 @@ struct Create {
     place: Place,
 }
 
-/// Offer a product: its operations are for subscribers from here on
-#[derive(Debug, Args)]
-struct Publish {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// Offer a product to nobody else; those who have it keep it
-#[derive(Debug, Args)]
-struct Deprecate {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// End a product: nobody is let in any more
-#[derive(Debug, Args)]
-struct Archive {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
 /// Does what was asked for.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.action {
-        Action::List(list) => block_on(list.places.list(KindName::ApiProduct, None)),
-        Action::Show(show) => block_on(show.run()),
+        Action::List(places) => block_on(places.list(KindName::ApiProduct, None)),
+        Action::Show(named) => block_on(show(named)),
         Action::Create(create) => block_on(create.run()),
-        Action::Publish(publish) => block_on(turn(&publish.place, &publish.name, "Published")),
-        Action::Deprecate(deprecate) => block_on(turn(&deprecate.place, &deprecate.name, "Deprecated")),
-        Action::Archive(archive) => block_on(turn(&archive.place, &archive.name, "Archived")),
+        Action::Publish(named) => block_on(named.offer(KindName::ApiProduct, "Published")),
+        Action::Deprecate(named) => block_on(named.offer(KindName::ApiProduct, "Deprecated")),
+        Action::Archive(named) => block_on(named.offer(KindName::ApiProduct, "Archived")),
     }
-}
-
-async fn turn(place: &Place, name: &str, state: &str) -> Result<Exit, Failure> {
-    place.open()?.change(KindName::ApiProduct, name, json!({ "state": state })).await?;
-    output::data(format_args!("apiproduct/{name} is {state}"));
-    Ok(Exit::Success)
 }
 
 impl Create {
@@ -175,14 +127,12 @@ async fn part(customers: &Customers, api: &str, wanted: &[String]) -> Result<Val
     Ok(part)
 }
 
-impl Show {
-    async fn run(&self) -> Result<Exit, Failure> {
-        let customers = self.place.open()?;
-        let product = customers.get(KindName::ApiProduct, &self.name).await?;
-        lines(&product).iter().for_each(output::data);
-        output::data("");
-        plan::list(&customers.client, Some(&customers.namespace), Some(&self.name)).await
-    }
+async fn show(named: &Named) -> Result<Exit, Failure> {
+    let customers = named.place.open()?;
+    let product = customers.get(KindName::ApiProduct, &named.name).await?;
+    lines(&product).iter().for_each(output::data);
+    output::data("");
+    plan::list(&customers.client, Some(&customers.namespace), Some(&named.name)).await
 }
 
 fn lines(product: &Object) -> Vec<String> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{OutputForm, version};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, GREEN, RED, styled};
-use crate::remote::proxies::{Proxies, Proxy};
+use crate::remote::proxies::{Proxies, Proxy, Revocations};
 use crate::remote::{Connection, block_on, failure};
 use crate::show::conditions::{self, Condition};
 use crate::show::table::Table;
@@ -32,13 +32,14 @@ pub struct Arguments {
 }
 
 /// Kinds whose conditions are looked at.
-const JUDGED: [KindName; 16] = [
+const JUDGED: [KindName; 17] = [
     KindName::GatewayClass,
     KindName::Gateway,
     KindName::HttpRoute,
     KindName::TcpRoute,
     KindName::BackendTlsPolicy,
     KindName::AuthenticationPolicy,
+    KindName::ExternalAuthorizationPolicy,
     KindName::AuthorizationPolicy,
     KindName::Backend,
     KindName::ResiliencePolicy,
@@ -57,6 +58,8 @@ struct Report {
     version: String,
     /// `None` when the server does not tell.
     proxies: Option<Proxies>,
+    /// `None` where there was none.
+    revocations: Option<Revocations>,
     /// An object with what is not as hoped of it.
     troubled: Vec<(String, Vec<Condition>)>,
     /// Kinds this user may not read.
@@ -78,6 +81,7 @@ impl Report {
     async fn read(client: &Client) -> Result<Report, Failure> {
         let version = version::server(&client.document("/version").await.map_err(failure)?);
         let proxies = Proxies::read_if_told(client).await?;
+        let revocations = Revocations::read_if_told(client).await;
         let (mut troubled, mut unread) = (Vec::new(), Vec::new());
         for kind in JUDGED {
             match client.list(&Collection::everywhere(kind), &ListOptions::default()).await {
@@ -88,7 +92,8 @@ impl Report {
                 Err(error) => return Err(failure(error)),
             }
         }
-        Ok(Report { server: client.endpoint().server.clone(), version, proxies, troubled, unread })
+        let server = client.endpoint().server.clone();
+        Ok(Report { server, version, proxies, revocations, troubled, unread })
     }
 
     fn is_well(&self) -> bool {
@@ -120,6 +125,7 @@ impl Report {
             format!("{plane}  epoch {}", told.epoch),
             format!("proxies        {connected} of {all} connected"),
         ];
+        lines.extend(self.revocations.map(|told| format!("revocations    {}", told.sentence())));
         if !told.all.is_empty() {
             lines.push(String::new());
             lines.extend(proxies(told).lines(true).into_iter().map(|line| format!("  {line}")));
@@ -166,6 +172,7 @@ impl Report {
             "version": self.version,
             "epoch": self.proxies.as_ref().map(|proxies| proxies.epoch),
             "well": self.is_well(),
+            "revocations": self.revocations,
             "proxies": self.proxies().iter().map(proxy).collect::<Vec<_>>(),
             "objects": self.troubled.iter().map(object).collect::<Vec<_>>(),
             "unread": self.unread,
@@ -186,8 +193,10 @@ fn proxies(proxies: &Proxies) -> Table {
             0 => "-".to_owned(),
             changes => format!("{} ({})", counted(changes as usize, "change"), age(proxy.behind_seconds)),
         };
+        let deaf = proxy.addresses.iter().filter(|address| !address.error.is_empty()).count();
         let state = match (proxy.connected, proxy.rejections.len()) {
             (false, _) => "lost".to_owned(),
+            (true, 0) if deaf > 0 => "cannot listen".to_owned(),
             (true, 0) => "ok".to_owned(),
             (true, count) => counted(count, "rejection"),
         };
@@ -227,6 +236,7 @@ mod tests {
             server: "https://127.0.0.1:19443".to_owned(),
             version: "v0.1.0".to_owned(),
             proxies: Some(Proxies { epoch: 12, all: proxies }),
+            revocations: None,
             troubled,
             unread: Vec::new(),
         }
@@ -255,6 +265,16 @@ proxies        1 of 1 proxy connected
 
 ok  every object is as it was wanted"
         );
+    }
+
+    #[test]
+    fn how_soon_revocations_are_in_force_is_told_where_there_were_any() {
+        let told = Revocations { applied: 34, p99_milliseconds: Some(10), slowest_milliseconds: None };
+        let report = Report { revocations: Some(told), ..report(vec![proxy("a", 12, true)], Vec::new()) };
+
+        let line = "\nrevocations    99 of 100 in force within 10 ms, all later than 5 s (34 told)\n";
+        assert!(plain(&report).contains(line), "{}", plain(&report));
+        assert_eq!(report.json()["revocations"]["p99Milliseconds"], 10);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::Args;
 use client::{ApiKind, Collection, ListOptions};
 use model::kinds::{KindName, PRODUCT_GROUP};
+use model::units::Moment;
 use serde_json::{Value, json};
 
 use crate::customers::{Customers, Place, curl};
@@ -20,6 +21,7 @@ const DEFAULT_APPLICATION: &str = "default";
 #[command(after_help = "Examples:
   selvedge subscribe weather --plan free
   selvedge subscribe weather --plan free --app mobile
+  selvedge subscribe weather --plan gold --app mobile --from 2027-01-01T00:00:00Z
   selvedge subscribe bank/payments --plan gold --app trading --no-key
 An application that is recognised by an identity of the mesh needs no key: `selvedge app create --identity`.")]
 pub struct Arguments {
@@ -32,6 +34,9 @@ pub struct Arguments {
     /// The application
     #[arg(long = "app", value_name = "APPLICATION", default_value = DEFAULT_APPLICATION)]
     application: String,
+    /// From when on, such as 2027-01-31T12:00:00Z; at once when absent
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<Moment>,
     /// Make no key
     #[arg(long)]
     no_key: bool,
@@ -51,12 +56,20 @@ impl Arguments {
             self.product.split_once('/').unwrap_or((&customers.namespace, &self.product));
         customers.application(&self.application).await?;
         let plan = plan(&customers, namespace, product, &self.plan).await;
-        let spec = json!({ "application": self.application, "product": self.product, "plan": plan });
-        let name = format!("{}-{product}", self.application);
+        let mut spec = json!({ "application": self.application, "product": self.product, "plan": plan });
+        if let Some(from) = self.from {
+            spec["startsAt"] = from.to_string().into();
+        }
+        let name = free_name(&customers, format!("{}-{product}", self.application)).await;
         let made = customers.create(KindName::Subscription, &name, spec).await?;
         output::note(format_args!("subscription/{} is {}", made.name(), made.text("/status/state")));
-        if made.text("/status/state") == "Requested" {
-            output::note("hint: the plan asks for a yes; calls are refused until somebody approves it");
+        match made.text("/status/state") {
+            "Requested" => output::note(format_args!(
+                "hint: the plan asks for a yes; calls are refused until `selvedge subscription approve {}`",
+                made.name()
+            )),
+            "Scheduled" => output::note("hint: calls are refused until it begins, by itself"),
+            _ => {}
         }
         if self.no_key {
             return Ok(Exit::Success);
@@ -72,9 +85,17 @@ impl Arguments {
     }
 }
 
+/// The name, or one that is made up behind it where a subscription that is over has it.
+async fn free_name(customers: &Customers, name: String) -> String {
+    match customers.get(KindName::Subscription, &name).await {
+        Ok(old) if matches!(old.text("/status/state"), "Closed" | "Rejected") => name + "-",
+        Ok(_) | Err(_) => name,
+    }
+}
+
 /// The name of the plan as it is kept: the word itself, or that behind the product. What is neither is left for the
 /// control plane to refuse, with what there is.
-async fn plan(customers: &Customers, namespace: &str, product: &str, word: &str) -> String {
+pub(super) async fn plan(customers: &Customers, namespace: &str, product: &str, word: &str) -> String {
     let kind = ApiKind::new(PRODUCT_GROUP, "v1alpha1", "Plan", "plans", true);
     let plans = Collection::within(kind, namespace);
     let Ok(plans) = customers.client.list(&plans, &ListOptions::default()).await else {

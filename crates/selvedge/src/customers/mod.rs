@@ -4,9 +4,12 @@
 
 pub mod curl;
 
+use std::time::{Duration, SystemTime};
+
 use clap::Args;
 use client::{Client, Collection, ListOptions, Object, Patch, WriteOptions};
 use model::kinds::KindName;
+use model::units::Moment;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -24,6 +27,16 @@ pub struct Place {
     pub connection: Connection,
 }
 
+/// One of them, by its name.
+#[derive(Clone, Debug, Args)]
+pub struct Named {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
 /// Where the customers are that are listed.
 #[derive(Clone, Debug, Args)]
 pub struct Places {
@@ -34,11 +47,34 @@ pub struct Places {
     pub place: Place,
 }
 
+/// Those that are listed, perhaps of one application.
+#[derive(Clone, Debug, Args)]
+pub struct OfApplication {
+    /// Those of one application
+    #[arg(long = "app", value_name = "APPLICATION")]
+    pub application: Option<String>,
+    #[command(flatten)]
+    pub places: Places,
+}
+
+impl OfApplication {
+    /// Prints a table of a kind.
+    pub async fn list(&self, kind: KindName) -> Result<Exit, Failure> {
+        self.places.list(kind, self.application.as_deref()).await
+    }
+}
+
 /// Customers of one namespace.
 #[derive(Debug)]
 pub struct Customers {
     pub client: Client,
     pub namespace: String,
+}
+
+/// The moment after some time.
+pub fn after(time: Duration) -> Moment {
+    let since = crate::clock::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment(i64::try_from((since + time).as_secs()).unwrap_or(i64::MAX))
 }
 
 impl Place {
@@ -47,6 +83,26 @@ impl Place {
         let client = self.connection.open()?;
         let namespace = self.namespace.clone().unwrap_or_else(|| client.endpoint().namespace.clone());
         Ok(Customers { client, namespace })
+    }
+}
+
+impl Named {
+    /// Takes what a provider offers to another state, and says so.
+    pub async fn offer(&self, kind: KindName, state: &str) -> Result<Exit, Failure> {
+        self.place.open()?.change(kind, &self.name, json!({ "state": state })).await?;
+        self.told(kind, state)
+    }
+
+    /// Takes a customer to another state, and says so.
+    pub async fn turn(&self, kind: KindName, state: &str) -> Result<Exit, Failure> {
+        self.place.open()?.set(kind, &self.name, json!({ "state": state })).await?;
+        self.told(kind, state)
+    }
+
+    /// Says what it is now.
+    pub fn told(&self, kind: KindName, state: &str) -> Result<Exit, Failure> {
+        output::data(format_args!("{}/{} is {state}", kind.as_str().to_ascii_lowercase(), self.name));
+        Ok(Exit::Success)
     }
 }
 

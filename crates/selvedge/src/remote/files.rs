@@ -66,6 +66,7 @@ pub fn rank(kind: KindName) -> u8 {
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy => 3,
         KindName::GatewayParameters => 4,

@@ -12,6 +12,9 @@ pub const STATUS_GROUP: &str = "status.selvedge.dev";
 const STATUS_VERSION: &str = "v1alpha1";
 /// Proxies that the control plane knows; see `docs/status-api.md`.
 pub const PROXY: ApiKind = ApiKind::new(STATUS_GROUP, STATUS_VERSION, "Proxy", "proxies", false);
+/// The control plane that answers; see `docs/status-api.md`.
+pub const CONTROL_PLANE: ApiKind =
+    ApiKind::new(STATUS_GROUP, STATUS_VERSION, "ControlPlane", "controlplanes", false);
 /// The mesh as a picture; see `docs/status-api.md`.
 pub const MESH_PICTURE: ApiKind =
     ApiKind::new(STATUS_GROUP, STATUS_VERSION, "MeshPicture", "meshpictures", false);
@@ -57,6 +60,7 @@ fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::ReferenceGrant => &["refgrant"],
         KindName::BackendTlsPolicy => &["btlspolicy"],
         KindName::AuthenticationPolicy => &["authn"],
+        KindName::ExternalAuthorizationPolicy => &["extauthz"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Backend => &["be"],
         KindName::GatewayParameters => &["gwp"],

@@ -1,7 +1,7 @@
 //! The proxies that a control plane knows, as it tells of them (`docs/status-api.md`).
 
 use client::{Client, Collection, Error, ListOptions};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{failure, kinds};
@@ -14,6 +14,38 @@ pub struct Proxies {
     pub epoch: u64,
     /// The proxies, by name.
     pub all: Vec<Proxy>,
+}
+
+/// How soon what takes a right away is in force at gateways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Revocations {
+    /// How many were put into force, one for each gateway.
+    pub applied: u64,
+    /// So many milliseconds are enough for 99 of 100, from the command to all workers.
+    pub p99_milliseconds: Option<u64>,
+    /// And for all of them.
+    pub slowest_milliseconds: Option<u64>,
+}
+
+impl Revocations {
+    /// Asks for them; `None` from a server that does not tell, or where there was none.
+    pub async fn read_if_told(client: &Client) -> Option<Revocations> {
+        let planes =
+            client.list(&Collection::everywhere(kinds::CONTROL_PLANE), &ListOptions::default()).await.ok()?;
+        let told = planes.objects.first()?.0.pointer("/status/revocations")?;
+        serde_json::from_value(told.clone()).ok().filter(|told: &Revocations| told.applied > 0)
+    }
+
+    /// One line.
+    pub fn sentence(&self) -> String {
+        let within = |bound: Option<u64>| match bound {
+            Some(milliseconds) => format!("within {milliseconds} ms"),
+            None => "later than 5 s".to_owned(),
+        };
+        let (p99, slowest) = (within(self.p99_milliseconds), within(self.slowest_milliseconds));
+        format!("99 of 100 in force {p99}, all {slowest} ({} told)", self.applied)
+    }
 }
 
 /// One proxy.

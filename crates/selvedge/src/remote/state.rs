@@ -111,6 +111,7 @@ fn decides_requests(kind: KindName) -> bool {
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy
         | KindName::AuthorizationPolicy
         | KindName::Backend

@@ -8,7 +8,6 @@
 )]
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use control::Snapshot;
 use engine::config::{Action, Backends, BindAddress, Port, Security, Target};
@@ -16,6 +15,7 @@ use engine::{RequestView, Verdict};
 use model::kinds::http_route::{HttpMatch, HttpRoute, Method, PathMatchType, ValueMatch, ValueMatchType};
 
 use crate::clock;
+use crate::shell::{host_of, quoted, reachable};
 
 /// Most requests that are tried; a configuration of 100,000 routes must not delay the start.
 const CANDIDATES_MAX: usize = 1_000;
@@ -201,33 +201,10 @@ fn is_trusted(tls: &engine::config::TlsPort, host: &str) -> bool {
     shown.is_some_and(|pair| identity::client::is_publicly_trusted(pair, host, clock::now()))
 }
 
-/// An address that clients on this machine can use.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V4(_) | IpAddr::V6(_) => ip,
-    }
-}
-
-fn host_of(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    }
-}
-
-/// As a POSIX shell reads it back unchanged.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:%@+,=".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use control::files::SourceFile;
     use control::{ControlPlane, Options};
 

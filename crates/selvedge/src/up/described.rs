@@ -88,6 +88,12 @@ spec: {{ gatewayClassName: selvedge, listeners: [{{ name: http, port: {}, protoc
         &self.publication.api
     }
 
+    /// Path of the page that tells everybody about it.
+    #[must_use]
+    pub fn page(&self) -> String {
+        format!("/docs/{}/{}", self.publication.namespace, self.publication.version())
+    }
+
     /// Where it is called.
     #[must_use]
     pub fn url(&self) -> String {

@@ -135,6 +135,7 @@ impl Kept {
             may_move: kept.may_move,
             names: Vec::new(),
             bind: options.bind,
+            keeps_config: true,
             clock: clock.clone(),
             beside: vec![console::pages(clock.clone())],
         };

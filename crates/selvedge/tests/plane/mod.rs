@@ -116,6 +116,7 @@ async fn serve(data: &Path) -> Server {
         may_move: false,
         names: Vec::new(),
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        keeps_config: false,
         clock: Clock::system(),
         beside: Vec::new(),
     };

@@ -27,6 +27,9 @@ async fn somebody_logs_in_without_a_script_and_reads_every_page_in_light_and_dar
     assert_eq!(seen("login", "path"), "/console/login");
     assert_eq!(seen("after login", "path"), "/console/routes", "who logs in goes on to where they wanted");
     for (page, text) in [
+        ("docs", "pets.example"),
+        ("one of docs", "selvedge subscribe default/pets --plan pets-free"),
+        ("docs chinese", "订阅"),
         ("overview", "default/lost"),
         ("gateways", "default/edge"),
         ("routes", "lost.example"),

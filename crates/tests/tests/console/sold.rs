@@ -28,7 +28,7 @@ pub fn objects() -> Vec<Value> {
         "parentRefs": [{ "name": "edge" }],
     });
     vec![
-        object("API", "pets", json!({ "title": "Pets" })),
+        object("API", "pets", json!({ "title": "Pets", "visibility": "Public" })),
         object(
             "APIRevision",
             "pets-1",

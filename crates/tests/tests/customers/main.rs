@@ -4,6 +4,10 @@
 mod products;
 mod quotas;
 mod quotas_in_time;
+mod rates;
+mod rates_in_time;
+mod shims;
+mod tenants;
 mod usage;
 
 use std::path::PathBuf;
@@ -112,6 +116,15 @@ async fn a_key_opens_a_gateway_until_it_is_revoked_and_the_gateway_says_how_soon
     assert_eq!(metric(&gateway, "selvedge_customers_credentials").await, 2);
     let most = metric(&gateway, "selvedge_customers_propagation_milliseconds_max").await;
     println!("from the command to all workers: at most {most} ms");
+    let told = eventually_some("the control plane to know how soon", || async {
+        let told: serde_json::Value =
+            serde_json::from_str(&stage.run(&["status", "-o", "json"]).await.stdout).ok()?;
+        (told["revocations"]["applied"].as_u64()? > 0).then(|| told["revocations"].clone())
+    })
+    .await;
+    println!("revocations as the control plane tells them: {told}");
+    let shown = stage.run(&["status"]).await.stdout;
+    assert!(shown.contains("revocations    99 of 100 in force "), "{shown}");
     stage.done(&["app", "suspend", "mobile"]).await;
     eventually_some("the other key to be refused", || async {
         let field = format!("x-api-key: {other}\r\n");

@@ -20,13 +20,13 @@ fn plan(name: &str, requests: usize, when_unknown: &str) -> Value {
     object("Plan", name, json!({ "product": "pets", "state": "Published", "quotas": [quota] }))
 }
 
-/// The pets, on a plan of so many requests a year, at two Gateways.
-fn scene(when_unknown: &str) -> (Scene, SocketAddr) {
+/// The pets on one more plan, at two Gateways.
+fn scene(plan: Value) -> (Scene, SocketAddr) {
     let mut scene = products::scene();
     let other = tests::address::free();
     scene.remove("APIVersion", "pets-v1");
     for document in [
-        plan("pets-yearly", QUOTA, when_unknown),
+        plan,
         json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
             "metadata": { "name": "other", "namespace": "default" },
@@ -51,15 +51,20 @@ fn scene(when_unknown: &str) -> (Scene, SocketAddr) {
 }
 
 /// Two gateways, each of which serves one of the Gateways, and a key.
-struct Pair {
-    stage: Stage,
+pub(super) struct Pair {
+    pub(super) stage: Stage,
     gateways: Vec<Follower>,
     key: String,
 }
 
 impl Pair {
     async fn start(when_unknown: &str) -> Pair {
-        let (scene, other) = scene(when_unknown);
+        Pair::on(plan("pets-yearly", QUOTA, when_unknown)).await
+    }
+
+    /// On a plan that is called `pets-yearly`.
+    pub(super) async fn on(plan: Value) -> Pair {
+        let (scene, other) = scene(plan);
         let stage = Stage::of(scene).await;
         let edge = stage.serving("edge", stage.scene.entry()).await;
         let other = stage.serving("other", other).await;
@@ -77,11 +82,11 @@ impl Pair {
         pair
     }
 
-    fn entries(&self) -> [SocketAddr; 2] {
+    pub(super) fn entries(&self) -> [SocketAddr; 2] {
         [self.gateways[0].entry, self.gateways[1].entry]
     }
 
-    async fn asks(&self, entry: SocketAddr) -> Option<Answer> {
+    pub(super) async fn asks(&self, entry: SocketAddr) -> Option<Answer> {
         exchange(entry, get(HOST, "/pets/pets", &format!("x-api-key: {}\r\n", self.key))).await.ok()
     }
 

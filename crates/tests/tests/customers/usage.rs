@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::binary;
 use tests::client::{RawClient, get};
@@ -71,6 +71,29 @@ async fn calls_are_in_the_ledger_by_who_called_what_and_both_counts_agree() {
 }
 
 #[tokio::test]
+async fn what_was_called_just_before_a_gateway_stops_is_told_before_it_is_gone() {
+    let (stage, gateway) = products::start().await;
+    let printed = stage.done(&["subscribe", "pets", "--plan", "gold", "--app", "mobile"]).await;
+    let (key, _) = printed.split_once('\n').expect("a key and a line");
+    let mut answered = 0;
+    let first = AtomicU64::new(0);
+    eventually_some("the key to be known", || async {
+        let is_known = stage.asks("/pets/pets", key).await?.status == 200;
+        first.fetch_add(u64::from(is_known), SeqCst);
+        is_known.then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        answered += u64::from(stage.asks("/pets/pets", key).await.expect("an answer").status == 200);
+    }
+
+    gateway.stop().await;
+
+    let told = stage.done(&["usage", "--app", "mobile", "-o", "json"]).await;
+    assert_eq!(sum(&told, "success"), first.into_inner() + answered, "{told}");
+}
+
+#[tokio::test]
 async fn a_namespace_sees_its_own_usage_and_who_may_not_look_is_refused() {
     let (stage, _gateway) = products::start().await;
 
@@ -114,8 +137,12 @@ struct Processes {
 
 impl Processes {
     async fn start() -> Processes {
+        Processes::of(products::scene()).await
+    }
+
+    async fn of(scene: Scene) -> Processes {
         let folder = || tempfile::tempdir().expect("a folder");
-        let (data, cache, listen, scene) = (folder(), folder(), tests::address::free(), products::scene());
+        let (data, cache, listen) = (folder(), folder(), tests::address::free());
         let control = Process::control(data.path(), listen).await.expect("it starts");
         let mut processes = Processes { data, cache, listen, scene, control, gateway: None };
         let file = processes.data.path().join("scene.yaml");
@@ -175,6 +202,49 @@ impl Processes {
         };
         within_time(UNTIL_KNOWN, "the ledger", looking).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_gateway_was_lent_of_a_quota_can_be_used_again_once_it_is_back() {
+    let quota = json!([{ "requests": 1000, "per": "Year", "whenUnknown": "Closed" }]);
+    let plan = json!({ "product": "pets", "state": "Published", "quotas": quota });
+    let mut scene = products::scene();
+    scene.document(products::object("Plan", "pets-yearly", plan));
+    let mut processes = Processes::of(scene).await;
+    let printed = processes.done(&["subscribe", "pets", "--plan", "yearly", "--app", "mobile"]).await;
+    let key: Arc<str> = printed.split_once('\n').expect("a key and a line").0.into();
+    let (stop, whole) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let calling = tokio::spawn(call(processes.scene.entry(), key, stop.clone(), whole.clone()));
+    eventually_some("calls", || async { (whole.load(SeqCst) >= 200).then_some(()) }).await;
+
+    processes.kill_gateway().await;
+    // The next one borrows too, so that what the one before held is known to be held.
+    let wanted = whole.load(SeqCst) + 50;
+    eventually_some("more calls", || async { (whole.load(SeqCst) >= wanted).then_some(()) }).await;
+    stop.store(true, SeqCst);
+    calling.await.expect("it ends");
+
+    let settled = async {
+        loop {
+            let shown = processes.done(&["subscription", "show", "mobile-pets"]).await;
+            // Used, lent, held, left.
+            let line = shown.lines().find_map(|line| line.strip_prefix("year ")).map(str::to_owned);
+            let cells: Vec<u64> = line
+                .iter()
+                .flat_map(|line| line.split_whitespace().map_while(|cell| cell.parse().ok()))
+                .collect();
+            if let [used, _, 0, ..] = cells[..]
+                && used >= whole.load(SeqCst)
+            {
+                return (used, shown);
+            }
+        }
+    };
+    let (used, shown) =
+        within_time(UNTIL_KNOWN, "nothing to be held any more", settled).await.expect("settled");
+    println!("{} answers, {used} used of the quota", whole.load(SeqCst));
+    let under_way = 2;
+    assert!((whole.load(SeqCst)..=whole.load(SeqCst) + under_way).contains(&used), "{shown}");
 }
 
 /// `SELVEDGE_TEST_KILLS` says how often; the ordinary run is short.

@@ -280,6 +280,100 @@ async fn a_redirect_to_keys_is_not_followed() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_no_set_of_keys_lets_nobody_in_and_is_not_taken_in_whole() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n";
+    let endless = vec![
+        script::Step::ReadBody,
+        script::Step::Send(head.into()),
+        script::Step::Repeat(vec![b' '; 1 << 20], 100),
+    ];
+    let answers = [
+        script::answer("200 OK", &[("content-type", "text/html")], b"<html>keys</html>"),
+        script::answer(
+            "200 OK",
+            &[],
+            br#"{"keys":[{"kty":"oct","k":"c2VjcmV0LXRoYXQtaXMtd2VsbC1rbm93bg"}]}"#,
+        ),
+        script::answer("500 Internal Server Error", &[], br#"{"keys":[]}"#),
+        endless,
+        vec![script::Step::ReadBody, script::Step::Hang],
+    ];
+    let (issuer, upstream) = (Issuer::new("https://issuer.example"), Upstream::recording().await);
+    let mut scene = Scene::new();
+    scene.http();
+    scene.service("shop", &[upstream.address]);
+    let mut servers = Vec::new();
+    for (at, answer) in answers.into_iter().enumerate() {
+        let server = Upstream::always(answer).await;
+        let name = format!("r{at}");
+        let matches = json!([{ "path": { "type": "PathPrefix", "value": format!("/{at}") } }]);
+        let rules = json!([{ "matches": matches, "backendRefs": [{ "name": "shop", "port": 80 }] }]);
+        scene.route(&name, json!({ "rules": rules }));
+        let target = json!([{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": name }]);
+        let keys =
+            json!({ "uri": format!("http://{}/", server.address), "allowedAddresses": ["127.0.0.0/8"] });
+        let methods = json!([{ "jwt": { "issuer": "https://issuer.example", "jwks": keys } }]);
+        scene.document(policy(&name, json!({ "targetRefs": target, "methods": methods })));
+        servers.push(server);
+    }
+    let gateway = scene.start().await;
+    let before = gateway.resident_bytes();
+    let bearer = format!("Authorization: Bearer {}\r\n", issuer.token(json!({ "sub": "kim" })));
+
+    let all: Vec<_> = (0..servers.len())
+        .map(|at| {
+            let (entry, bearer) = (gateway.entry, bearer.clone());
+            tokio::spawn(async move { fetch_with(entry, HOST, &format!("/{at}"), &bearer).await.status })
+        })
+        .collect();
+    for (at, asked) in all.into_iter().enumerate() {
+        assert_eq!(asked.await.expect("an answer"), 503, "{at}");
+    }
+
+    for server in &servers {
+        server.seen(1).await;
+    }
+    let grown = gateway.resident_bytes_peak().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more");
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_token_says_of_its_key_has_nobody_asked() {
+    let inside = Upstream::recording().await;
+    let signer = Issuer::new("https://issuer.example");
+    let methods = json!({ "methods": [{ "jwt": {
+        "issuer": "https://issuer.example", "jwks": { "inline": signer.jwks() },
+    } }] });
+    let (gateway, upstream) = asking(&[], &[("tokens", methods)]).await;
+    let encoded = |text: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+    };
+    let sound = signer.token(json!({ "sub": "kim" }));
+    let (_, rest) = sound.split_once('.').expect("a head");
+    let address = inside.address;
+    for head in [
+        format!(r#"{{"alg":"ES256","jku":"http://{address}/keys"}}"#),
+        format!(r#"{{"alg":"ES256","x5u":"http://{address}/chain"}}"#),
+        format!(r#"{{"alg":"ES256","kid":"http://{address}/key"}}"#),
+        format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "../".repeat(3_400)),
+        r#"{"alg":"ES256","kid":"' OR 1=1 --"}"#.to_owned(),
+        r#"{"alg":"ES256","crit":["http://x.example/unknown"],"http://x.example/unknown":1}"#.to_owned(),
+    ] {
+        let forged = format!("Authorization: Bearer {}.{rest}\r\n", encoded(&head));
+        assert_eq!(status(&gateway, "/", &forged).await, 401, "{head}");
+    }
+    // Encrypted by a password, with as many rounds as a header can name (CVE-2022-36083): never begun.
+    let head = r#"{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"AAAA","p2c":2147483647}"#;
+    let encrypted = format!("Authorization: Bearer {}.AAAA.AAAA.AAAA.AAAA\r\n", encoded(head));
+    assert_eq!(status(&gateway, "/", &encrypted).await, 401);
+    assert!(inside.connections().is_empty() && upstream.requests().is_empty());
+    let bearer = format!("Authorization: Bearer {sound}\r\n");
+    assert_eq!(status(&gateway, "/", &bearer).await, 200);
+}
+
+#[tokio::test]
 async fn the_nearest_policy_holds_unless_a_wider_one_overrides_it() {
     let nobody = |more: Value| {
         let mut spec = json!({ "methods": [keys(json!({}))] });

@@ -190,7 +190,7 @@ async fn no_policy_has_the_proxy_connect_to_itself() {
     let port = inside.local_addr().expect("an address").port();
     let keys = |uri: &str| json!({ "jwt": { "issuer": "https://i.example", "jwks": { "uri": uri } } });
     let tokens = |uri: &str| json!({ "introspection": { "uri": uri, "secretRef": { "name": "client" } } });
-    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "localhost.", "[::1]", "[64:ff9b::7f00:1]"] {
         let uri = format!("https://{host}:{port}/");
         for method in [keys(&uri), tokens(&uri)] {
             let gateway = scene(&upstream, &[method]).start().await;

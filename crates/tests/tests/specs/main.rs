@@ -7,6 +7,7 @@ mod stage;
 mod both_doors;
 mod doors;
 
+mod external_authorization;
 mod framing_chunks;
 mod framing_downgrade;
 mod framing_lengths;
@@ -35,6 +36,7 @@ mod trust_forwarded;
 mod trust_hop_by_hop;
 mod trust_names;
 mod trust_request_ids;
+mod trust_set_fields;
 
 mod exhaustion_floods;
 mod exhaustion_headers;
@@ -66,6 +68,7 @@ mod tls_own_certificate;
 mod tls_upstreams;
 
 mod planes_away;
+mod planes_doors;
 mod planes_herd;
 mod planes_process;
 mod planes_rejections;

@@ -324,6 +324,27 @@ async fn answers_that_do_not_keep_to_the_description_are_reported_or_refused() {
 }
 
 #[tokio::test]
+async fn of_answers_that_are_only_reported_a_sample_is_judged_and_no_caller_waits_for_it() {
+    const ASKED: u64 = 200;
+    let upstream = Upstream::scripted(answering(r#"{"id": "seven"}"#)).await;
+    let gateway = of_version(&upstream, json!({ "answers": { "percent": 25 } })).await;
+
+    for _ in 0..ASKED {
+        assert_eq!(fetch(gateway.entry, HOST, "/pets-api/pets/7").await.status, 200);
+    }
+
+    let metrics = gateway.admin("/metrics").await.text();
+    let count = |name: &str| -> u64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name} in {metrics}"))
+    };
+    let judged = count("selvedge_validation_answers_judged_total");
+    // Fifty are to be expected; fewer than ten or more than a hundred come once in many million times.
+    assert!((ASKED / 20..=ASKED / 2).contains(&judged), "{judged}");
+    assert_eq!(count("selvedge_validation_answers_reported_total"), judged, "all of them are wrong");
+}
+
+#[tokio::test]
 async fn a_route_is_judged_by_the_description_that_its_policy_names_and_by_none_lets_nothing_pass() {
     let upstream = Upstream::recording().await;
     for (revision, statuses) in [("pets-v1-1", [200, 400, 400]), ("unknown", [500, 500, 500])] {

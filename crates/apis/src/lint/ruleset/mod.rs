@@ -90,14 +90,11 @@ impl Ruleset {
     }
 
     /// What the written rules find in the first document of an upload.
-    pub(super) fn look(&self, documents: &[Document]) -> Vec<Finding> {
+    pub(super) fn look(&self, upload: &Upload) -> Vec<Finding> {
         let mut found = Vec::new();
-        let Some(document) = documents.first().filter(|_| !self.written.is_empty()) else { return found };
-        // What is wrong with the text itself is told by our own rules.
-        let Ok(upload) = Upload::read(std::slice::from_ref(document)) else { return found };
-        let root = upload.root(0);
+        let Some(first) = upload.trees.first() else { return found };
         for written in &self.written {
-            written.look(root, &document.name, &mut found);
+            written.look(upload.root(0), &first.name, &mut found);
         }
         found
     }

@@ -103,6 +103,7 @@ pub fn short_names(kind: KindName) -> &'static [&'static str] {
         KindName::CorsPolicy => &["corsp"],
         KindName::ValidationPolicy => &["vp"],
         KindName::AuthenticationPolicy => &["authn"],
+        KindName::ExternalAuthorizationPolicy => &["extauthz"],
         KindName::TelemetryPolicy => &["tp"],
         KindName::AuthorizationPolicy => &["authz"],
         KindName::Workload => &["wl"],
@@ -163,6 +164,7 @@ pub fn categories(kind: KindName) -> &'static [&'static str] {
         | KindName::JoinToken
         | KindName::TrustBundle
         | KindName::AuthenticationPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::AuthorizationPolicy
         | KindName::Mesh
         | KindName::Workload
@@ -229,6 +231,9 @@ pub fn summary(kind: KindName) -> &'static str {
         }
         KindName::AuthenticationPolicy => {
             "An AuthenticationPolicy says how callers of Gateways, routes and Services prove who they are."
+        }
+        KindName::ExternalAuthorizationPolicy => {
+            "An ExternalAuthorizationPolicy names who else is asked whether a request may pass."
         }
         KindName::AuthorizationPolicy => {
             "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."

@@ -36,7 +36,7 @@ async fn put(rows: &dyn CustomerRows, row: Row, expect: Expect) -> Written {
         what: format!("{} {}", row.kind, row.name).into(),
         outcome: "allowed".into(),
     }];
-    rows.write_rows(RowSet { writes: vec![RowWrite::Put { row, expect }], audit }).await.unwrap()
+    rows.write_rows(RowSet { writes: vec![RowWrite::Put { row, expect, due: None }], audit }).await.unwrap()
 }
 
 fn only(written: Written) -> Row {
@@ -118,6 +118,27 @@ pub async fn rows_have_an_epoch_of_their_own_and_tell_what_happened(store: Arc<d
     assert_eq!(rows.row_changes(0, 1).await.unwrap()[0].at, 1_700_000_000_123);
     assert_eq!(store.audited(10).await.unwrap().len(), 2);
     rows.wait_rows(2).await.unwrap();
+}
+
+pub async fn rows_are_due_when_they_say_so_until_they_are_written_anew(store: Arc<dyn Store>) {
+    let rows = store.customers().expect("rows");
+    for (name, due) in [("late", Some(300)), ("soon", Some(100)), ("never", None)] {
+        let put = RowWrite::Put { row: row(KindName::Credential, "shop", name), expect: Expect::Absent, due };
+        rows.write_rows(RowSet { writes: vec![put], audit: Vec::new() }).await.unwrap();
+    }
+    let due = async |now| -> Vec<String> {
+        rows.due(now, 10).await.unwrap().iter().map(|row| row.name.to_string()).collect()
+    };
+
+    assert_eq!(due(99).await, [""; 0]);
+    assert_eq!(due(100).await, ["soon"]);
+    assert_eq!(due(300).await, ["soon", "late"]);
+    assert_eq!(rows.due(300, 1).await.unwrap().len(), 1);
+    put(rows, row(KindName::Credential, "shop", "soon"), Expect::Whatever).await;
+    let gone =
+        RowWrite::Delete { key: Key::new(KindName::Credential, "shop", "late"), expect: Expect::Whatever };
+    rows.write_rows(RowSet { writes: vec![gone], audit: Vec::new() }).await.unwrap();
+    assert_eq!(due(300).await, [""; 0]);
 }
 
 pub async fn buckets_and_families_hold_what_belongs_there(store: Arc<dyn Store>) {

@@ -83,6 +83,9 @@ pub enum RowWrite {
         row: Row,
         /// What must be true before.
         expect: Expect,
+        /// When time changes it next, in seconds since 1970: from then on it is among those that are
+        /// [due](CustomerRows::due).
+        due: Option<i64>,
     },
     /// Keep it no longer.
     Delete {
@@ -155,6 +158,9 @@ pub trait CustomerRows: Send + Sync {
 
     /// The rows of these kinds in the buckets from `first` to `last`, and the epoch at which they were so.
     fn buckets(&self, kinds: [KindName; 2], first: u32, last: u32) -> Answer<'_, (Revision, Vec<Row>)>;
+
+    /// The rows that time should have changed by a moment, in seconds since 1970, the oldest first, at most `limit`.
+    fn due(&self, now: i64, limit: usize) -> Answer<'_, Vec<Row>>;
 
     /// The number of the last write.
     fn row_epoch(&self) -> Answer<'_, Revision>;

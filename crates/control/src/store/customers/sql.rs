@@ -90,6 +90,22 @@ CREATE TABLE customer_changes (
 );
 "#;
 
+/// When time changes a row next, in SQLite. What an older store holds is dated here.
+pub const DUE_SQLITE: &str = "
+ALTER TABLE customers ADD COLUMN due INTEGER;
+UPDATE customers SET due = unixepoch(json_extract(json, '$.spec.expiresAt')) WHERE kind = 'Credential'
+    AND json_extract(json, '$.status.state') IN ('Active', 'Rotating');
+CREATE INDEX customers_by_due ON customers (due) WHERE due IS NOT NULL;
+";
+
+/// The same in PostgreSQL.
+pub const DUE_POSTGRES: &str = "
+ALTER TABLE customers ADD COLUMN due BIGINT;
+UPDATE customers SET due = extract(epoch FROM (json::json #>> '{spec,expiresAt}')::timestamptz)::bigint
+    WHERE kind = 'Credential' AND json::json #>> '{status,state}' IN ('Active', 'Rotating');
+CREATE INDEX customers_by_due ON customers (due) WHERE due IS NOT NULL;
+";
+
 /// What sealed pepper is bound to.
 pub const PEPPER: &[u8] = b"the pepper of this store";
 
@@ -123,6 +139,15 @@ pub fn change(columns: ChangeColumns) -> Result<RowChange, StoreError> {
         is_gone: is_gone != 0,
         at: revision(at)?,
     })
+}
+
+/// An object of which nothing is left but what it was called.
+pub fn nobody(row: &Row) -> Arc<str> {
+    let (namespace, name, uid) = (&*row.namespace, &*row.name, &*row.uid);
+    let metadata = serde_json::json!({ "namespace": namespace, "name": name, "uid": uid });
+    let (group, kind) = (row.kind.api_version(), row.kind.as_str());
+    let object = serde_json::json!({ "apiVersion": group, "kind": kind, "metadata": metadata, "spec": {} });
+    object.to_string().into()
 }
 
 /// The key of whoever holds a claim.
@@ -208,7 +233,7 @@ macro_rules! statements {
                 (epoch, at): (&mut Revision, u64),
             ) -> Result<Written, StoreError> {
                 let (key, expect) = match write {
-                    RowWrite::Put { row, expect } => (row.key(), *expect),
+                    RowWrite::Put { row, expect, .. } => (row.key(), *expect),
                     RowWrite::Delete { key, expect } => (key.clone(), *expect),
                 };
                 let found = row_in(turn, &key).await?;
@@ -221,7 +246,7 @@ macro_rules! statements {
                     return Ok(Written::Conflict(key));
                 }
                 match write {
-                    RowWrite::Put { row, .. } => put(turn, row, found, (epoch, at)).await,
+                    RowWrite::Put { row, due, .. } => put(turn, (row, *due), found, (epoch, at)).await,
                     RowWrite::Delete { .. } => match found {
                         Some(found) => gone(turn, found, (epoch, at)).await,
                         None => Ok(Written::Done(Vec::new())),
@@ -231,7 +256,7 @@ macro_rules! statements {
 
             async fn put(
                 turn: &mut Turn<'_>,
-                wanted: &Row,
+                (wanted, due): (&Row, Option<i64>),
                 found: Option<Row>,
                 (epoch, at): (&mut Revision, u64),
             ) -> Result<Written, StoreError> {
@@ -249,12 +274,13 @@ macro_rules! statements {
                     row.place = Some(Place::of_application(ApplicationId(row.number)).number());
                 }
                 let upsert = "INSERT INTO customers \
-                     (kind, namespace, name, uid, number, revision, parent, owner, place, claim, json) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+                     (kind, namespace, name, uid, number, revision, parent, owner, place, claim, json, due) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                      ON CONFLICT (kind, namespace, name) DO UPDATE SET uid = excluded.uid, \
                      number = excluded.number, revision = excluded.revision, parent = excluded.parent, \
-                     owner = excluded.owner, place = excluded.place, claim = excluded.claim, json = excluded.json";
-                bound(sqlx::query(upsert), &row).execute(&mut **turn).await?;
+                     owner = excluded.owner, place = excluded.place, claim = excluded.claim, \
+                     json = excluded.json, due = excluded.due";
+                bound(sqlx::query(upsert), &row).bind(due).execute(&mut **turn).await?;
                 let change = RowChange { row, before: found.map(|found| found.json), is_gone: false, at };
                 log(turn, &change).await?;
                 Ok(Written::Done(vec![change]))
@@ -272,10 +298,29 @@ macro_rules! statements {
                     .bind(&*found.name)
                     .execute(&mut **turn)
                     .await?;
-                let before = Some(found.json.clone());
-                let change = RowChange { row: Row { revision: *epoch, ..found }, before, is_gone: true, at };
+                let mut before = Some(found.json.clone());
+                let mut row = Row { revision: *epoch, ..found };
+                if row.kind == KindName::Developer {
+                    (row.json, before) = (sql::nobody(&row), None);
+                    forget_person(turn, &row).await?;
+                }
+                let change = RowChange { row, before, is_gone: true, at };
                 log(turn, &change).await?;
                 Ok(Written::Done(vec![change]))
+            }
+
+            /// Takes out of the past what was known of a person: what happened stays, and whom it was about.
+            async fn forget_person(turn: &mut Turn<'_>, row: &Row) -> Result<(), StoreError> {
+                let blank = "UPDATE customer_changes SET json = $1, before = NULL \
+                     WHERE kind = $2 AND namespace = $3 AND name = $4";
+                sqlx::query(blank)
+                    .bind(&*row.json)
+                    .bind(row.kind.as_str())
+                    .bind(&*row.namespace)
+                    .bind(&*row.name)
+                    .execute(&mut **turn)
+                    .await?;
+                Ok(())
             }
 
             async fn log(turn: &mut Turn<'_>, change: &RowChange) -> Result<(), StoreError> {
@@ -408,6 +453,23 @@ macro_rules! statements {
                 .await?;
                 moment.rollback().await?;
                 Ok((epoch, found.into_iter().map(sql::row).collect::<Result<_, _>>()?))
+            }
+
+            /// The rows that time should have changed.
+            pub async fn due(
+                connection: &mut Connected,
+                now: i64,
+                limit: usize,
+            ) -> Result<Vec<Row>, StoreError> {
+                let found: Vec<RowColumns> = sqlx::query_as(
+                    "SELECT kind, namespace, name, uid, number, revision, parent, owner, place, claim, json \
+                     FROM customers WHERE due <= $1 ORDER BY due LIMIT $2",
+                )
+                .bind(now)
+                .bind(number(limit as u64))
+                .fetch_all(connection)
+                .await?;
+                found.into_iter().map(sql::row).collect()
             }
 
             /// The number of the last write.

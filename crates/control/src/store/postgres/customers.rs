@@ -37,6 +37,11 @@ impl CustomerRows for Postgres {
         self.answer(self.patience.load, read)
     }
 
+    fn due(&self, now: i64, limit: usize) -> Answer<'_, Vec<Row>> {
+        let read = self.readers.with(async move |reader| statements::due(reader, now, limit).await);
+        self.answer(self.patience.read, read)
+    }
+
     fn row_epoch(&self) -> Answer<'_, Revision> {
         self.answer(self.patience.read, self.readers.with(async |reader| statements::epoch(reader).await))
     }

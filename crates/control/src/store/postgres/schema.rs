@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use crate::store::StoreError;
-use crate::store::customers::sql::TABLES_POSTGRES;
+use crate::store::customers::sql::{DUE_POSTGRES, TABLES_POSTGRES};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
 use crate::store::usage::sql::TABLES_POSTGRES as USAGE;
@@ -12,7 +12,8 @@ use crate::store::usage::sql::TABLES_POSTGRES as USAGE;
 pub(super) const SCHEMA: &str = "selvedge";
 
 /// What to do to get from one version to the next. The version is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_POSTGRES, quotas::TABLES_POSTGRES, USAGE];
+const MIGRATIONS: &[&str] =
+    &[FIRST, SHORT_AUDIT, TABLES_POSTGRES, quotas::TABLES_POSTGRES, USAGE, DUE_POSTGRES];
 
 const FIRST: &str = r#"
 CREATE TABLE meta (

@@ -32,6 +32,10 @@ impl CustomerRows for Sqlite {
         self.answer(async move { statements::buckets(&mut *self.reader().await?, kinds, first, last).await })
     }
 
+    fn due(&self, now: i64, limit: usize) -> Answer<'_, Vec<Row>> {
+        self.answer(async move { statements::due(&mut *self.reader().await?, now, limit).await })
+    }
+
     fn row_epoch(&self) -> Answer<'_, Revision> {
         self.answer(async move { statements::epoch(&mut *self.reader().await?).await })
     }

@@ -3,7 +3,7 @@
 use sqlx::{Connection, SqliteConnection};
 
 use crate::store::StoreError;
-use crate::store::customers::sql::TABLES_SQLITE;
+use crate::store::customers::sql::{DUE_SQLITE, TABLES_SQLITE};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
 use crate::store::usage::sql::TABLES_SQLITE as USAGE;
@@ -12,7 +12,7 @@ use crate::store::usage::sql::TABLES_SQLITE as USAGE;
 pub(super) const APPLICATION: i64 = 0x536c_7667;
 
 /// What to do to get from one version to the next. The version of a file is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_SQLITE, quotas::TABLES_SQLITE, USAGE];
+const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_SQLITE, quotas::TABLES_SQLITE, USAGE, DUE_SQLITE];
 
 const FIRST: &str = "
 CREATE TABLE meta (

@@ -67,11 +67,9 @@ impl Lowered {
         self.spec().is_some_and(|spec| spec.parent_refs.iter().any(is_service))
     }
 
-    /// Whether an operation of products leads to one of these ports of Services of its namespace.
-    pub(super) fn is_guarded_behind(&self, at: usize, services: &[(Arc<str>, u16)]) -> bool {
-        let Some((lowered, rule)) = self.rule(at).filter(|(lowered, _)| lowered.access.is_some()) else {
-            return false;
-        };
+    /// Whether a rule leads to one of these ports of Services of its namespace.
+    pub(super) fn leads_behind(&self, at: usize, services: &[(Arc<str>, u16)]) -> bool {
+        let Some((lowered, rule)) = self.rule(at) else { return false };
         let leads = |target: &BackendObjectRef| {
             let namespace = target.namespace.as_deref().unwrap_or(self.version.namespace());
             *target.group == *CORE_GROUP
@@ -105,6 +103,8 @@ pub(in crate::compile) struct LoweredRule {
     answer: Option<Answer>,
     /// What its operation is like, and what stands before the paths of all of them.
     described: Option<(Arc<apis::Operation>, Arc<str>)>,
+    /// What stands before them where its provider is asked; nothing where it is asked for something else.
+    base_behind: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -120,6 +120,29 @@ impl LoweredRule {
     pub(in crate::compile) fn described(&self) -> Option<DescribedBy> {
         let (operation, base) = self.described.clone()?;
         Some(DescribedBy::Operation { operation, base })
+    }
+
+    /// What describes it as its provider is asked; nothing where a shim makes something else of it.
+    pub(in crate::compile) fn described_behind(&self) -> Option<DescribedBy> {
+        let (operation, _) = self.described.clone()?;
+        Some(DescribedBy::Operation { operation, base: self.base_behind.clone()? })
+    }
+
+    /// One that answers by itself whatever is asked for below a path.
+    fn answering(path: PathMatch, products: Vec<Arc<str>>, answer: FixedAnswer) -> LoweredRule {
+        LoweredRule {
+            below: path.clone(),
+            path,
+            operation: None,
+            shim: None,
+            access: None,
+            behind: None,
+            products,
+            behind_method: None,
+            answer: Some(Answer::Fixed(Arc::new(answer))),
+            described: None,
+            base_behind: None,
+        }
     }
 
     /// What answers, where no upstream does.
@@ -199,21 +222,8 @@ impl Lowering<'_> {
     fn everything(&mut self, answer: FixedAnswer) {
         let ways = demands(&self.ground.version.content.spec, None);
         let path = PathMatch::Prefix(self.below());
-        let products = self.products(None);
-        let answer = Some(Answer::Fixed(Arc::new(answer)));
         self.rules.push(rule("*", &path, &ways, &[None]));
-        self.beyond.push(LoweredRule {
-            below: path.clone(),
-            path,
-            operation: None,
-            shim: None,
-            access: None,
-            behind: None,
-            products,
-            behind_method: None,
-            answer,
-            described: None,
-        });
+        self.beyond.push(LoweredRule::answering(path, self.products(None), answer));
     }
 
     /// Names of the products that have an operation; of those that have any, when none is meant.
@@ -278,6 +288,8 @@ impl Lowering<'_> {
                 .ok()
                 .and_then(|template| Some(behind(target?, &template.erased()))),
         };
+        let is_shimmed = target.and_then(|target| target.shim.as_ref()?.operation(&key)).is_some();
+        let base_behind = target.filter(|_| !is_shimmed).map(|target| base_of(target).into());
         let behind_method =
             other.map(|(method, _)| Arc::from(method)).filter(|method| *method != operation.method);
         if let Some(target) = target {
@@ -301,6 +313,7 @@ impl Lowering<'_> {
             behind_method,
             answer,
             described,
+            base_behind,
         });
     }
 
@@ -359,20 +372,8 @@ impl Lowering<'_> {
         let mut rule = rule(&format!("* {template}"), &path, ways, &[None]);
         rule.filters.clone_from(&self.filters);
         self.rules.push(rule);
-        let answer = Some(Answer::Fixed(Arc::new(answers::method_not_allowed(&words.join(", ")))));
-        let products = self.products(None);
-        self.beyond.push(LoweredRule {
-            below: path.clone(),
-            path,
-            operation: None,
-            shim: None,
-            access: None,
-            behind: None,
-            products,
-            behind_method: None,
-            answer,
-            described: None,
-        });
+        let answer = answers::method_not_allowed(&words.join(", "));
+        self.beyond.push(LoweredRule::answering(path, self.products(None), answer));
     }
 
     fn path(&self, template: &str) -> PathMatch {
@@ -387,8 +388,12 @@ fn path(whole: String) -> PathMatch {
 
 /// The path by which the upstream of an operation knows it.
 fn behind(target: &BindingTarget, template: &str) -> PathMatch {
-    let base = target.path.as_deref().unwrap_or_default().trim_end_matches('/');
-    path(format!("{base}{template}"))
+    path(format!("{}{template}", base_of(target)))
+}
+
+/// What stands before the paths of operations where an upstream is asked, without a slash at its end.
+fn base_of(target: &BindingTarget) -> &str {
+    target.path.as_deref().unwrap_or_default().trim_end_matches('/')
 }
 
 /// A rule that leads nowhere yet, with a match for each method in each way to be asked.

@@ -14,6 +14,7 @@ mod ends;
 mod lowering;
 mod offers;
 mod selector;
+mod shims;
 mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,6 +33,7 @@ use described::{Described, Descriptions};
 use offers::{Offer, Offers, UsualCredentials};
 
 pub(super) use lowering::{Lowered, LoweredRule};
+pub use shims::ShimInUse;
 
 /// Stable numbers of operations, by version and key.
 type OperationSlots = Slots<(Arc<str>, Arc<str>)>;
@@ -45,6 +47,7 @@ pub(super) struct ApiBook {
     usual: UsualCredentials,
     slots: OperationSlots,
     statuses: Vec<(Arc<Resource>, ObjectStatus)>,
+    shims: Arc<[ShimInUse]>,
 }
 
 /// One version as it was lowered last.
@@ -169,6 +172,7 @@ impl ApiBook {
         }
         self.descriptions.keep(resources);
         self.statuses = statuses::all(self, resources);
+        self.shims = shims::all(self, resources);
         changes
     }
 
@@ -188,9 +192,8 @@ impl ApiBook {
         self.versions.get(key)?.lowered.as_ref()
     }
 
-    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them for
-    /// operations of products.
-    pub(super) fn guarded_behind<'a>(
+    /// Rules of versions of a namespace that callers of Services have, and that lead to one of these ports of them.
+    pub(super) fn leading_behind<'a>(
         &'a self,
         namespace: &'a str,
         services: &'a [(Arc<str>, u16)],
@@ -200,13 +203,18 @@ impl ApiBook {
         let called = here.filter(|lowered| lowered.has_callers_of_services());
         called.flat_map(move |lowered| {
             let rules = 0..lowered.rules.len();
-            rules.filter(move |at| lowered.is_guarded_behind(*at, services)).map(move |at| (lowered, at))
+            rules.filter(move |at| lowered.leads_behind(*at, services)).map(move |at| (lowered, at))
         })
     }
 
     /// How subscribers prove who they are where no policy says it.
     pub(super) fn usual_credentials(&self) -> &Arc<Authentication> {
         &self.usual.0
+    }
+
+    /// Shims that carry traffic.
+    pub(super) fn shims(&self) -> &Arc<[ShimInUse]> {
+        &self.shims
     }
 
     /// What became of revisions, bindings, products and plans.
@@ -216,6 +224,11 @@ impl ApiBook {
 
     /// The operations of a version, as far as its current revision can be read.
     fn operations(&self, version: &Resource) -> Option<&Described> {
+        self.described(version).map(|described| &**described)
+    }
+
+    /// The same, to be kept.
+    fn described(&self, version: &Resource) -> Option<&Arc<Described>> {
         Some(&self.versions.get(&version.key)?.good.as_ref()?.described)
     }
 }

@@ -204,6 +204,8 @@ fn limit(plan: &Arc<str>, at: u64, written: &PlanRate) -> Result<RateLimit, Stri
     Ok(RateLimit {
         account: account(plan, at),
         rate: Rate::new(requests, time, burst).map_err(|error| format!("rates[{at}]: {error}"))?,
+        // What somebody has subscribed to is one rate, however many gateways there are.
+        is_together: true,
         name: name.into(),
         said_by: SaidBy::Plan,
         policy: plan.clone(),

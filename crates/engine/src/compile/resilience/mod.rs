@@ -26,7 +26,7 @@ use model::kinds::resilience_policy::{ResiliencePolicy, ResiliencePolicySpec};
 use model::kinds::transform_policy::TransformPolicy;
 use model::kinds::validation_policy::ValidationPolicy;
 use model::kinds::{CorsPolicy, IpPolicy};
-use model::{Resource, Resources};
+use model::{Resource, ResourceKey, Resources};
 
 use super::apis::{ApiBook, LoweredRule};
 use super::attached::{self, Attached, Policy, Target, TargetKind};
@@ -82,6 +82,10 @@ impl Policy for TransformPolicy {
 impl Policy for ValidationPolicy {
     fn target_refs(&self) -> &[PolicyTargetRef] {
         &self.spec.target_refs
+    }
+
+    fn is_idle_at(target: &Target, resources: &Resources) -> Option<String> {
+        attached::without_sidecars(target, resources)
     }
 }
 
@@ -205,7 +209,7 @@ impl ResilienceBook {
     pub(super) fn gateway(&self, namespace: &Arc<str>, name: &Arc<str>) -> GatewaySide {
         let target = Target { kind: TargetKind::Gateway, namespace: namespace.clone(), name: name.clone() };
         let own = self.resilience.of::<ResiliencePolicy>(&target, None);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, None).next();
         GatewaySide {
             resilience: merged.map(Arc::new),
@@ -228,7 +232,7 @@ impl ResilienceBook {
         let RulePlace { target, products } = place;
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &*policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
         let fault = self.faults.of::<FaultPolicy>(target, section).next();
@@ -284,11 +288,46 @@ impl ResilienceBook {
         some(all)
     }
 
+    /// What all of these ports of Services ask of requests and answers, for who comes in by a door that stands for
+    /// them.
+    pub(super) fn validation_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Option<Arc<Validation>> {
+        validation::described_by(&self.said_of(parts), None)
+    }
+
+    /// The same for an operation of a version that comes in there as its provider knows it.
+    pub(super) fn validation_behind<'p>(
+        &self,
+        version: &ResourceKey,
+        (rule, lowered): (&HttpRule, &LoweredRule),
+        parts: impl Iterator<Item = Part<'p>>,
+    ) -> Option<Arc<Validation>> {
+        let namespace = version.namespace.as_ref().map_or("", |namespace| namespace.as_str());
+        let place = RulePlace::version(namespace, version.name.as_str(), &lowered.products);
+        let at = |target, section| validation::at(&self.validation, &self.named, target, section);
+        let mut said = at(&place.target, rule.name.as_deref());
+        said.extend(place.products.iter().flat_map(|product| at(product, None)));
+        said.extend(self.said_of(parts));
+        validation::described_by(&said, lowered.described_behind())
+    }
+
+    fn said_of<'p>(&self, parts: impl Iterator<Item = Part<'p>>) -> Vec<validation::Said> {
+        let mut all: Vec<validation::Said> = Vec::new();
+        for (target, section) in parts.map(Part::target) {
+            for said in validation::at(&self.validation, &self.named, &target, section) {
+                // Two ports of a Service share what holds for all of it.
+                if !all.contains(&said) {
+                    all.push(said);
+                }
+            }
+        }
+        all
+    }
+
     /// What holds for a destination.
     pub(super) fn cluster(&self, part: Part<'_>) -> Option<Arc<Resilience>> {
         let (target, section) = part.target();
         let own = self.resilience.of::<ResiliencePolicy>(&target, section);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, section).next();
         if merged.is_none() && fault.is_none() {
             return None;

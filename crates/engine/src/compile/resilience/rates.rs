@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use commerce::rate::Rate;
 use model::kinds::rate_limit_policy::{
-    RateKey as WrittenKey, RateKeyType, RateLimit as Written, RateLimitPolicy,
+    RateKey as WrittenKey, RateKeyType, RateLimit as Written, RateLimitPolicy, RateScope,
 };
 
-use super::super::attached::{Attached, Held, Target};
+use super::super::attached::{Attached, Held, Target, TargetKind};
 use super::request;
 use crate::config::{RateKey, RateLimit, SaidBy};
 
@@ -24,7 +24,7 @@ pub(super) fn at(policies: &Attached, target: &Target, section: Option<&str>) ->
 
 /// `None` for what the schema does not let by.
 fn compiled(limit: &Written, held: &Held<'_>, target: &Target) -> Option<RateLimit> {
-    let Written { name, requests, per, burst, by, when } = limit;
+    let Written { name, requests, per, burst, scope, by, when } = limit;
     let per = per.get();
     let policy: Arc<str> = held.resource.key.place().into();
     let seconds = per.as_secs() + u64::from(per.subsec_nanos() > 0);
@@ -35,6 +35,12 @@ fn compiled(limit: &Written, held: &Held<'_>, target: &Target) -> Option<RateLim
         said_by: SaidBy::RateLimitPolicy,
         policy,
         rate: Rate::new(*requests, per, *burst).ok()?,
+        is_together: match scope {
+            Some(RateScope::AllProxies) => true,
+            Some(RateScope::EachProxy) => false,
+            // The replicas of a Service are beside one another, and each is to be kept from too much.
+            None => target.kind != TargetKind::Service,
+        },
         requests: *requests,
         per,
         by: by.iter().filter_map(key).collect(),

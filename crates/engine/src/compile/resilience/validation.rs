@@ -95,14 +95,18 @@ pub(super) fn described(by: &DescribedBy, namespace: &str, named: &Named) -> Res
 /// What holds for a rule; `None` when nothing is asked of it. Rules of an API that carry no operation answer by
 /// themselves, and nothing passes there.
 pub(super) fn of_rule(said: &[Said], lowered: Option<&LoweredRule>) -> Option<Arc<Validation>> {
-    let own = match lowered {
-        Some(rule) => Some(Ok(rule.described()?)),
-        None => None,
-    };
+    match lowered {
+        Some(rule) => described_by(said, Some(rule.described()?)),
+        None => described_by(said, None),
+    }
+}
+
+/// What holds where `own` is described, or where nothing but policies says what is.
+pub(super) fn described_by(said: &[Said], own: Option<Described>) -> Option<Arc<Validation>> {
     if said.is_empty() {
         return None;
     }
-    let described = own.or_else(|| said.iter().find_map(|one| one.described.clone()));
+    let described = own.map(Ok).or_else(|| said.iter().find_map(|one| one.described.clone()));
     let (described, broken) = match described {
         None => (None, None),
         Some(Ok(described)) => (Some(described), None),

@@ -20,7 +20,7 @@ use crate::compile::references::ClusterKey;
 use crate::compile::resilience::Part;
 use crate::compile::selection::Selection;
 use crate::compile::service_parents::{self, PRODUCER};
-use crate::config::{BindAddress, RateLimit};
+use crate::config::BindAddress;
 use crate::mesh::MeshView;
 use crate::mesh::addresses::Place;
 use crate::mesh::spoken::Spoken;
@@ -149,8 +149,10 @@ impl Inbound {
             let unique = format!("into {namespace}/{workload}:{}", port.address.port);
             let products = products::leading_to(namespace, &port.services, (&unique, &guard), ways);
             let place = format!("{namespace}/{workload}").into();
-            let rates = rates(namespace, &port.services, ways);
-            let label = Label { unique, kind: "Workload", place, guard, rates, products };
+            let asked = Parts::of(namespace, &port.services, ways.resources);
+            let (rates, validation) =
+                (ways.resilience.rates_of(asked.all()), ways.resilience.validation_of(asked.all()));
+            let label = Label { unique, kind: "Workload", place, guard, rates, validation, products };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
             // Nobody proves anything here, so there is nobody to tell of.
@@ -193,18 +195,32 @@ fn leading<'r>(
         .collect()
 }
 
-/// How often these ports of Services may be asked.
-fn rates(namespace: &Arc<str>, services: &[(Arc<str>, u16)], ways: &Ways<'_>) -> Option<Arc<[RateLimit]>> {
-    let named: Vec<Option<Arc<str>>> = services
-        .iter()
-        .map(|(service, port)| protection::port_name(namespace, service, *port, ways.resources))
-        .collect();
-    let parts = services.iter().zip(&named);
-    ways.resilience.rates_of(parts.map(|((name, _), port)| Part::Service {
-        namespace,
-        name,
-        port: port.as_deref(),
-    }))
+/// Ports of Services of a namespace, as policies name them.
+pub(super) struct Parts<'a> {
+    namespace: &'a Arc<str>,
+    /// Names of Services, with those of their ports.
+    services: Vec<(&'a Arc<str>, Option<Arc<str>>)>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(
+        namespace: &'a Arc<str>,
+        services: &'a [(Arc<str>, u16)],
+        resources: &Resources,
+    ) -> Self {
+        let named = |(service, port): &'a (Arc<str>, u16)| {
+            (service, protection::port_name(namespace, service, *port, resources))
+        };
+        Parts { namespace, services: services.iter().map(named).collect() }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = Part<'_>> {
+        self.services.iter().map(|(name, port)| Part::Service {
+            namespace: self.namespace,
+            name,
+            port: port.as_deref(),
+        })
+    }
 }
 
 impl Asked {
@@ -221,8 +237,10 @@ impl Asked {
         let unique = format!("into {namespace}/{service}:{}", self.port);
         let products = products::leading_to(namespace, &asked, (&unique, &guard), ways);
         let place = format!("{namespace}/{service}").into();
-        let rates = rates(namespace, &asked, ways);
-        let label = Label { unique, kind: "Service", place, guard, rates, products };
+        let parts = Parts::of(namespace, &asked, ways.resources);
+        let (rates, validation) =
+            (ways.resilience.rates_of(parts.all()), ways.resilience.validation_of(parts.all()));
+        let label = Label { unique, kind: "Service", place, guard, rates, validation, products };
         Named {
             server_name: self.server_name.clone(),
             name: format!("{namespace}/{service}:{}", self.port).into(),

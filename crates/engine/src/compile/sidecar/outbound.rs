@@ -150,8 +150,7 @@ impl Called {
         let (namespace, name) = &self.place;
         for whose in [CONSUMER, PRODUCER] {
             let place = service_parents::unique(namespace, name, port.port, whose);
-            let listener = ways.tables.listener(&place);
-            if !listener.hosts.is_empty() {
+            if let Some(listener) = ways.tables.listener_with_hosts(&place) {
                 return Way::Routes(listener);
             }
         }
@@ -168,6 +167,7 @@ impl Called {
             place: format!("{namespace}/{name}").into(),
             guard: Guard::default(),
             rates: None,
+            validation: None,
             products: Vec::new(),
         };
         Way::straight(label, key, port.spoken.is_http(), ways)

@@ -2,15 +2,17 @@
 //!
 //! Whoever calls a Service is routed by the proxy beside itself, so what comes in here is what the application
 //! understands: an operation without what stands before its path. What a product asks of callers is asked here, by the
-//! proxy beside the provider, because nobody gets around that one. Whatever no product has comes in as ever.
+//! proxy beside the provider, because nobody gets around that one; and so is what a ValidationPolicy asks of requests
+//! and answers of an operation. Whatever no product has, and nobody judges, comes in as ever.
 
 use std::sync::Arc;
 
 use super::Ways;
+use super::inbound::Parts;
 use crate::compile::apis::Lowered;
 use crate::compile::protection::Guard;
 use crate::compile::rules::{self, RuleKey};
-use crate::config::{Action, Origin, RateLimit, Rule, RuleSlot, Timeouts};
+use crate::config::{Action, Origin, RateLimit, Rule, RuleSlot, Timeouts, Validation};
 use crate::matching::{Entry, HostPattern};
 
 /// An operation that leads here.
@@ -21,16 +23,18 @@ pub(super) struct Product {
     at: usize,
     slot: RuleSlot,
     guard: Guard,
+    validation: Option<Arc<Validation>>,
 }
 
 impl Product {
     /// Whether both are the same operation with the same demands.
     pub(super) fn is(&self, other: &Product) -> bool {
-        let Product { version, at, slot, guard } = self;
+        let Product { version, at, slot, guard, validation } = self;
         Arc::ptr_eq(version, &other.version)
             && *at == other.at
             && *slot == other.slot
             && *guard == other.guard
+            && *validation == other.validation
     }
 
     /// Its entries in a table, with how often callers may ask and what becomes of requests.
@@ -65,9 +69,9 @@ impl Product {
                 fault: None,
                 addresses: None,
                 rates: rates.cloned(),
-                // Bodies are judged where somebody comes in from outside.
-                validation: None,
+                validation: self.validation.clone(),
                 authentication: self.guard.authentication.clone(),
+                authorizers: self.guard.authorizers.to_rule(),
                 authorization: self.guard.authorization.clone(),
                 access: self.guard.access.clone(),
                 transforms: None,
@@ -85,8 +89,8 @@ impl Product {
     }
 }
 
-/// The operations of products that lead to ports of Services of a namespace. `label` tells their rules from those of
-/// other ways in.
+/// The operations of products, and those that are judged, that lead to ports of Services of a namespace. `label` tells
+/// their rules from those of other ways in.
 pub(super) fn leading_to(
     namespace: &Arc<str>,
     services: &[(Arc<str>, u16)],
@@ -94,8 +98,14 @@ pub(super) fn leading_to(
     ways: &mut Ways<'_>,
 ) -> Vec<Product> {
     let mut found = Vec::new();
-    for (version, at) in ways.apis.guarded_behind(namespace, services) {
+    let parts = Parts::of(namespace, services, ways.resources);
+    for (version, at) in ways.apis.leading_behind(namespace, services) {
         let Some((lowered, rule)) = version.rule(at) else { continue };
+        let validation =
+            ways.resilience.validation_behind(&version.version.key, (rule, lowered), parts.all());
+        if lowered.access.is_none() && validation.is_none() {
+            continue;
+        }
         let unique = format!("{label} as {}", version.version.key.place());
         let key = rule.name.clone().map_or(RuleKey::At(0), RuleKey::Named);
         found.push(Product {
@@ -103,6 +113,7 @@ pub(super) fn leading_to(
             at,
             slot: RuleSlot(ways.slots.of((unique.into(), key))),
             guard: guard.clone().admitting(lowered.access.as_ref(), ways.apis.usual_credentials()),
+            validation,
         });
     }
     found

@@ -9,7 +9,7 @@ use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
     Action, Backend, Backends, Carries, ClusterSlot, Origin, RateLimit, Rule, RuleSlot, Target, TcpAction,
-    TcpRule, Timeouts,
+    TcpRule, Timeouts, Validation,
 };
 use crate::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -37,6 +37,7 @@ pub(super) struct Straight {
     http: bool,
     guard: Guard,
     rates: Option<Arc<[RateLimit]>>,
+    validation: Option<Arc<Validation>>,
     /// Operations for which more is asked.
     products: Box<[Product]>,
 }
@@ -54,6 +55,8 @@ pub(super) struct Label {
     pub(super) guard: Guard,
     /// How often they may; connections that carry bytes are not counted.
     pub(super) rates: Option<Arc<[RateLimit]>>,
+    /// What requests and answers must be like.
+    pub(super) validation: Option<Arc<Validation>>,
     /// Operations for which more is asked.
     pub(super) products: Vec<Product>,
 }
@@ -63,9 +66,9 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, rates, products, .. } = label;
+        let Label { kind, place, guard, rates, validation, products, .. } = label;
         let products = products.into();
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates, products })
+        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates, validation, products })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -104,7 +107,7 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard, rates, products } = self;
+        let Straight { place, kind, slot, cluster, http, guard, rates, validation, products } = self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
@@ -112,6 +115,7 @@ impl Straight {
             && *http == other.http
             && *guard == other.guard
             && *rates == other.rates
+            && *validation == other.validation
             && products.len() == other.products.len()
             && products.iter().zip(&other.products).all(|(mine, theirs)| mine.is(theirs))
     }
@@ -137,8 +141,9 @@ impl Straight {
             fault: None,
             rates: self.rates.clone(),
             addresses: None,
-            validation: None,
+            validation: self.validation.clone(),
             authentication: self.guard.authentication.clone(),
+            authorizers: self.guard.authorizers.to_rule(),
             authorization: self.guard.authorization.clone(),
             transforms: None,
             access: None,

@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use engine::config::{PlanTerms, ProductTerms};
-use engine::customers::{ApplicationId, Customers, Hold, Pepper, SubscriptionId};
+use engine::customers::{ApplicationId, Customers, Hold, Pepper, SubscriptionId, Term};
 use proptest::prelude::*;
 
 use super::*;
@@ -40,6 +40,7 @@ fn subscription(number: u8, product: &str, plan: &str, access: Result<(), Refusa
         product: product.into(),
         plan: plan.into(),
         access,
+        term: Term::ALWAYS,
         anchor: 3,
     }
 }
@@ -58,7 +59,7 @@ fn calling(subscriptions: &[Subscription]) -> Principal<'static> {
 
 /// The number of the subscription that lets somebody in, or why none does.
 fn judged(principal: &Principal<'_>, access: &Access) -> Result<Option<u8>, Failure> {
-    let admitted = admit(principal, access).map_err(|(failure, _)| failure)?;
+    let admitted = admit(principal, access, || 50).map_err(|(failure, _)| failure)?;
     Ok(admitted.subscriber.map(|subscriber| subscriber.subscription.0[0]))
 }
 
@@ -77,6 +78,15 @@ fn a_subscription_to_any_product_with_the_operation_is_enough() {
         (vec![subscription(1, "shop/pets", "shop/gone", Ok(()))], Err(Failure::PlanEnded)),
         (vec![subscription(1, "shop/pets", "shop/gold", Ok(()))], Err(Failure::PlanEnded)),
         (vec![subscription(1, "shop/all", "shop/mesh", Ok(()))], Err(Failure::PlanCredential)),
+        (
+            vec![Subscription { term: Term { begins: 51, ..Term::ALWAYS }, ..to_pets(Ok(())) }],
+            Err(Failure::SubscriptionInactive),
+        ),
+        (
+            vec![Subscription { term: Term { ends: 50, ..Term::ALWAYS }, ..to_pets(Ok(())) }],
+            Err(Failure::SubscriptionInactive),
+        ),
+        (vec![Subscription { term: Term { begins: 50, ends: 51 }, ..to_pets(Ok(())) }], Ok(Some(1))),
     ] {
         assert_eq!(judged(&calling(&subscriptions), &access()), wanted, "{subscriptions:?}");
     }

@@ -30,7 +30,7 @@ pub(super) fn change(fields: &mut Fields, text: &mut Text, changed: &ChangedHead
 }
 
 /// Puts one field behind the others.
-pub(super) fn put(fields: &mut Fields, text: &mut Text, name: &[u8], value: &[u8]) {
+pub fn put(fields: &mut Fields, text: &mut Text, name: &[u8], value: &[u8]) {
     let (name, value) = (append(text, name), append(text, value));
     // What a rule says of a client is ours to say, whoever may not.
     let known = match classify(name.of(text)) {
@@ -41,12 +41,12 @@ pub(super) fn put(fields: &mut Fields, text: &mut Text, name: &[u8], value: &[u8
 }
 
 /// Takes out fields by name.
-pub(super) fn remove(fields: &mut Fields, text: &[u8], names: &[&[u8]]) {
+pub fn remove(fields: &mut Fields, text: &[u8], names: &[&[u8]]) {
     fields.retain(|field| !names.contains(&field.name.of(text)));
 }
 
 /// New text behind the old one.
-pub(super) fn append(text: &mut Text, bytes: &[u8]) -> Span {
+pub fn append(text: &mut Text, bytes: &[u8]) -> Span {
     let start = text.len();
     text.extend_from_slice(bytes);
     Span::new(start, text.len())

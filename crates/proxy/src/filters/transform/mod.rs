@@ -5,7 +5,7 @@
 //! of that one. Rules without changes never come here.
 
 mod answer;
-mod fields;
+pub mod fields;
 mod request;
 
 pub use answer::{on_head, on_whole};

@@ -122,6 +122,12 @@ impl Meters {
         self.words.is_kept()
     }
 
+    /// Where they are, if they outlive the process.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// How many workers count.
     #[must_use]
     pub fn shards(&self) -> usize {

@@ -9,13 +9,15 @@ use engine::customers::SubscriptionId;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::kept::Spent;
+
 /// What was lent, what was spent of it, and whether more is to be had.
 #[derive(Debug)]
 pub struct Account {
     pub(super) subscription: SubscriptionId,
     pub(super) name: Arc<str>,
     pub(super) window: Window,
-    pub(super) lease: Lease,
+    pub(super) lease: Lease<Spent>,
     /// The plan of the subscription. It may change within a period; what was spent stays spent.
     plan: Mutex<Arc<str>>,
     standing: AtomicU8,
@@ -74,12 +76,13 @@ impl Account {
         plan: Arc<str>,
         name: Arc<str>,
         window: Window,
+        spent: Spent,
     ) -> Account {
         Account {
             subscription,
             name,
             window,
-            lease: Lease::default(),
+            lease: Lease::counting_in(spent),
             plan: Mutex::new(plan),
             standing: AtomicU8::new(0),
             is_asking: AtomicBool::default(),

@@ -7,15 +7,18 @@
 
 mod account;
 mod keeping;
+mod kept;
 pub mod near;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use commerce::period::Window;
 use commerce::quota::{Take, WhenUnknown};
+use commerce::usage::Boot;
+use discovery::quotas::QuotaAsk;
 use engine::config::Quota;
 use engine::customers::SubscriptionId;
 use tokio::sync::{Notify, mpsc};
@@ -23,6 +26,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::limits::{QUOTA_ACCOUNTS_MAX, QUOTA_ASKS_WAITING_MAX};
 pub use account::Account;
 use account::Standing;
+pub(crate) use kept::Left;
+use kept::{Kept, Spent};
 
 /// Every quota of every subscription that was asked for lately.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Quotas {
     /// Whether there is nobody to ask.
     is_away: AtomicBool,
     boot: [u8; 16],
+    /// Where what is spent outlives the process.
+    kept: Option<Arc<Kept>>,
     leaving: Notify,
     left: Notify,
 }
@@ -68,14 +75,31 @@ impl Default for Quotas {
             asks,
             asked: tokio::sync::Mutex::new(asked),
             is_away: AtomicBool::new(true),
-            boot: new_boot(),
+            boot: identity::random(),
+            kept: None,
             leaving: Notify::new(),
             left: Notify::new(),
         }
     }
 }
 
+impl Drop for Quotas {
+    fn drop(&mut self) {
+        self.kept.iter().for_each(|kept| kept.close());
+    }
+}
+
 impl Quotas {
+    /// Of a start of a proxy that counts what is spent in a folder, so that the next start can tell it. In memory only
+    /// when the folder cannot be used.
+    #[must_use]
+    pub fn of(folder: Option<&Path>, boot: Boot) -> Quotas {
+        let mut quotas = Quotas::default();
+        quotas.boot = boot.0.to_be_bytes();
+        quotas.kept = folder.and_then(|folder| Kept::create(folder, boot).ok()).map(Arc::new);
+        quotas
+    }
+
     /// The account of a subscription in a period. `None` when there are too many.
     pub fn account(
         &self,
@@ -93,9 +117,21 @@ impl Quotas {
         if accounts.len() >= QUOTA_ACCOUNTS_MAX {
             return None;
         }
-        let account = Arc::new(Account::new(subscription, plan.clone(), quota.name.clone(), window));
+        let spent = self.counter(&place, plan);
+        let account = Arc::new(Account::new(subscription, plan.clone(), quota.name.clone(), window, spent));
         accounts.insert(place, account.clone());
         Some(account)
+    }
+
+    fn counter(&self, place: &Place, plan: &Arc<str>) -> Spent {
+        let Some(kept) = &self.kept else { return Spent::Here(AtomicU64::default()) };
+        kept.counter(&QuotaAsk {
+            subscription: place.subscription.0.to_vec().into(),
+            plan: plan.to_string(),
+            quota: place.quota.to_string(),
+            start: place.start,
+            ..QuotaAsk::default()
+        })
     }
 
     /// Charges one request, or says why not.
@@ -159,16 +195,6 @@ impl Quotas {
         // Nothing that runs under the lock panics half-way through a change.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A number that no other start of any proxy has.
-fn new_boot() -> [u8; 16] {
-    let mut boot = [0; 16];
-    for half in boot.chunks_exact_mut(8) {
-        // The standard library seeds each hasher from the operating system.
-        half.copy_from_slice(&RandomState::new().build_hasher().finish().to_be_bytes());
-    }
-    boot
 }
 
 #[cfg(test)]

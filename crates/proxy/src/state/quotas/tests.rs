@@ -151,3 +151,33 @@ fn a_worker_finds_its_account_again_until_the_period_ends() {
     near.forget(NOON + 120);
     assert_eq!(quotas.accounts().len(), 2, "the table forgets by itself");
 }
+
+#[tokio::test]
+async fn what_a_killed_start_has_spent_is_told_by_the_next_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let boot = Boot(7);
+    let quotas = Quotas::of(Some(folder.path()), boot);
+    quotas.can_ask();
+    let lasting = hard(100);
+    // An account of a minute that is over takes no place any more.
+    drop(account(&quotas, &lasting, NOON - 60));
+    quotas.due(NOON + 2);
+    let account = account(&quotas, &lasting, NOON);
+    quotas.charge(&account, &lasting);
+    answer(&quotas, Vec::new(), 10, 90).await;
+    for _ in 0..4 {
+        quotas.charge(&account, &lasting);
+    }
+    // Killed: nothing of it runs any more.
+    drop((account, quotas));
+
+    let counters = folder.path().join(format!("{:032x}.meter", boot.0));
+    let left = super::Left::beside(&counters, boot).expect("what it has left behind");
+    let asks = left.asks();
+
+    assert_eq!(asks.len(), 1, "{asks:?}");
+    assert_eq!((asks[0].spent, asks[0].wanted, &*asks[0].plan), (4, 0, "shop/free"));
+    assert_eq!((asks[0].start, &*asks[0].ended_boot), (NOON, &boot.0.to_be_bytes()[..]));
+    left.remove();
+    assert!(super::Left::beside(&counters, boot).is_none());
+}

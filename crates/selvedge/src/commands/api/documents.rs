@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use apis::{Description, Document, Problem};
+use clap::Args;
 
 use crate::exit::Failure;
 
@@ -43,9 +44,24 @@ fn collect(path: &Path, named: bool, documents: &mut Vec<Document>) -> Result<()
     Ok(())
 }
 
-/// Reads a description, or tells everything that is wrong with it.
-pub fn description(paths: &[PathBuf]) -> Result<Description, Failure> {
-    Description::read(&read(paths)?).map_err(|problems| refused(&problems))
+/// Overlays, as every command that reads a description takes them.
+#[derive(Clone, Debug, Args)]
+pub struct Overlays {
+    /// Changes to lay over the description (OpenAPI Overlay), in their order; may be given more than once
+    #[arg(long = "overlay", value_name = "FILE")]
+    overlays: Vec<PathBuf>,
+}
+
+impl Overlays {
+    /// Reads them.
+    pub fn read(&self) -> Result<Vec<Document>, Failure> {
+        read(&self.overlays)
+    }
+}
+
+/// Reads a description with what is laid over it, or tells everything that is wrong with them.
+pub fn description(paths: &[PathBuf], overlays: &[Document]) -> Result<Description, Failure> {
+    Description::read_overlaid(&read(paths)?, overlays).map_err(|problems| refused(&problems))
 }
 
 /// Everything that is wrong with a description.

@@ -9,17 +9,24 @@ use model::units::Moment;
 use serde_json::{Value, json};
 
 use super::Place;
+use super::show::{bindings, proof};
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::product::{collection, version};
 use crate::remote::{block_on, failure};
 
 /// Make the candidate the current revision, or publish a draft
+///
+/// A draft whose shim was refuted (condition `ShimProved` of its APIBinding) is not published: some of its clients
+/// would not be served.
 #[derive(Debug, Args)]
 pub struct Promote {
     /// Name of a version, or of an API that has one
     #[arg(value_name = "API")]
     api: String,
+    /// Publish it although its shim was refuted
+    #[arg(long)]
+    unproved: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -65,11 +72,14 @@ pub struct Retire {
 
 impl Promote {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        step(&self.place, &self.api, async |_, object| {
+        step(&self.place, &self.api, async |client, object| {
             let candidate = object.text("/spec/candidate");
             if !candidate.is_empty() {
                 let spec = json!({ "revision": candidate, "candidate": null });
                 return Ok((spec, format!("is described by {candidate} now")));
+            }
+            if !self.unproved {
+                refuse_refuted(client, object).await?;
             }
             Ok((json!({ "state": "Published" }), "is published".to_owned()))
         })
@@ -111,6 +121,19 @@ impl Retire {
         step(&self.place, &self.api, async |_, _| {
             Ok((json!({ "state": "Retired" }), "is retired: 410".to_owned()))
         })
+    }
+}
+
+/// Whoever publishes a version promises its description, and a refuted shim breaks that promise.
+async fn refuse_refuted(client: &Client, version: &Object) -> Result<(), Failure> {
+    let bindings = bindings(client, version.namespace().unwrap_or_default(), version.name()).await?;
+    match bindings.first().and_then(proof) {
+        Some(("False", what)) => Err(Failure::new(
+            Exit::Refused,
+            format!("the shim of `{}` does not serve its clients: {what}", version.name()),
+            "`selvedge api prove` shows every message; --unproved publishes all the same",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use apis::Document;
-use apis::lint::{Finding, Rule, Ruleset, Severity, junit, lint_by, sarif};
+use apis::lint::{Finding, Rule, Ruleset, Severity, junit, lint_overlaid, sarif};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::documents;
+use super::{documents, mending};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -19,18 +19,28 @@ use crate::output;
   selvedge api lint petstore.yaml
   selvedge api lint -o junit petstore.yaml > lint.xml
   selvedge api lint --ruleset house.yaml petstore.yaml
+  selvedge api lint --overlay public.yaml petstore.yaml   what the public would see of it
+  selvedge api lint --fix --dry-run petstore.yaml         what could be mended, as a difference
   selvedge api lint --ignore operation-id --fail-on warning petstore.yaml
 Exit code 1 means that something was found that is as bad as --fail-on, 0 that nothing was.")]
 pub struct Arguments {
     /// The description, and files or directories that it refers to
     #[arg(value_name = "FILE|DIR", required_unless_present = "rules")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    overlays: documents::Overlays,
     /// Rules to ask: a ruleset in the form of Spectral, as far as it is declarative
     #[arg(long, value_name = "FILE")]
     ruleset: Option<PathBuf>,
     /// A rule to leave out; may be given more than once
     #[arg(long, value_name = "RULE")]
     ignore: Vec<String>,
+    /// Mend what can be mended without a choice, in the files themselves; comments and order stay
+    #[arg(long, conflicts_with_all = ["overlays", "rules"])]
+    fix: bool,
+    /// With --fix: show what would change, and write nothing
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
     /// From which severity on the exit code says no
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     fail_on: FailOn,
@@ -75,7 +85,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     known(&arguments.ignore, &rules)?;
-    let mut findings = lint_by(&documents::read(&arguments.files)?, &ruleset);
+    let mut documents = documents::read(&arguments.files)?;
+    if arguments.fix {
+        let wanted = |rule: &Rule| !arguments.ignore.iter().any(|ignored| *ignored == rule.id);
+        let tell: fn(String) = if arguments.output == Form::Text { output::data } else { output::note };
+        mending::mend(&mut documents, &ruleset, wanted, arguments.dry_run, tell)?;
+    }
+    let mut findings = lint_overlaid(&documents, &arguments.overlays.read()?, &ruleset);
     findings.retain(|finding| !arguments.ignore.iter().any(|ignored| *ignored == finding.rule.id));
     match arguments.output {
         Form::Text => {

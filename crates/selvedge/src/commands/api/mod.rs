@@ -6,9 +6,11 @@ mod junit;
 mod life;
 mod lint;
 mod list;
+mod mending;
 mod prove;
 mod publish;
 mod show;
+mod suggest;
 mod test;
 
 pub(crate) use show::described;
@@ -31,6 +33,7 @@ use crate::remote::Connection;
   selvedge api lint petstore.yaml                         what is wrong with it
   selvedge api diff petstore-1.yaml petstore-2.yaml       what a change breaks
   selvedge api test petstore.yaml --url http://127.0.0.1:8080
+  selvedge api diff --suggest-shim pets-1.yaml pets-2.yaml > binding.yaml
   selvedge api prove pets-1.yaml pets-2.yaml --shim binding.yaml
   selvedge api publish petstore.yaml                      a description becomes something that can be called
   selvedge api list

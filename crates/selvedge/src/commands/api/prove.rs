@@ -52,7 +52,7 @@ struct Meant {
 
 /// Reads, proves and prints.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path));
+    let read = |path: &PathBuf| documents::description(std::slice::from_ref(path), &[]);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     super::known(&old, &arguments.operations)?;
     let mut whole = Proof::default();
@@ -122,7 +122,7 @@ fn meant(path: Option<&Path>, keys: &[Arc<str>]) -> Result<Vec<Meant>, Failure> 
     Ok(found)
 }
 
-fn refused(wrong: &[apis::Problem]) -> Failure {
+pub(super) fn refused(wrong: &[apis::Problem]) -> Failure {
     let list: Vec<String> = wrong.iter().map(ToString::to_string).collect();
     let noun = if wrong.len() == 1 { "mistake" } else { "mistakes" };
     Failure::refused(format_args!(
@@ -149,7 +149,7 @@ fn told(failed: &Failed) -> String {
     text
 }
 
-fn summary(proof: &Proof) -> String {
+pub(super) fn summary(proof: &Proof) -> String {
     let Proof { requests, answers, failures, .. } = proof;
     match failures {
         0 => format!("{requests} requests and {answers} answers: all are served"),

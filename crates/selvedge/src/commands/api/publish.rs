@@ -20,9 +20,8 @@ pub struct Arguments {
     /// A description of an API: OpenAPI 3.0 or 3.1, YAML or JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Changes to lay over the description (OpenAPI Overlay), in their order; may be given more than once
-    #[arg(long = "overlay", value_name = "FILE")]
-    overlays: Vec<PathBuf>,
+    #[command(flatten)]
+    overlays: documents::Overlays,
     /// Name of the API [default: that of the file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -38,7 +37,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let overlays = documents::read(&self.overlays)?;
+        let overlays = self.overlays.read()?;
         let (document, description) = read_overlaid(&self.file, &overlays)?;
         let (client, namespace) = self.place.open()?;
         let mut publication = Publication::new(&description, &document.name, &document.text);

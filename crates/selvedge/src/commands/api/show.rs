@@ -60,7 +60,17 @@ async fn lines(client: &Client, namespace: &str, object: &Object) -> Result<Vec<
     ] {
         lines.extend(value.as_ref().map(|value| field(name, value)));
     }
-    let binding = binding(client, namespace, object.name()).await?;
+    let bindings = bindings(client, namespace, object.name()).await?;
+    let binding =
+        bindings.first().and_then(|object| object.resource().ok()?.content::<ApiBinding>().cloned());
+    if let Some((status, what)) = bindings.first().and_then(proof) {
+        let word = match status {
+            "True" => "proved",
+            "False" => "refuted",
+            _ => "not proved",
+        };
+        lines.push(field("shim", &format!("{word}: {what}")));
+    }
     if let Some(description) = described(client, namespace, spec.revision.as_deref()).await? {
         lines.push(String::new());
         let width = description.operations.iter().map(|one| one.key.as_str().len()).max().unwrap_or(0);
@@ -72,11 +82,24 @@ async fn lines(client: &Client, namespace: &str, object: &Object) -> Result<Vec<
     Ok(lines)
 }
 
-async fn binding(client: &Client, namespace: &str, version: &str) -> Result<Option<ApiBinding>, Failure> {
+/// The bindings of a version, the one that holds first.
+pub(super) async fn bindings(
+    client: &Client,
+    namespace: &str,
+    version: &str,
+) -> Result<Vec<Object>, Failure> {
     let bindings = collection(KindName::ApiBinding, namespace);
-    let listed = client.list(&bindings, &ListOptions::default()).await.map_err(failure)?;
-    let mine = listed.objects.iter().find(|object| object.text("/spec/version") == version);
-    Ok(mine.and_then(|object| object.resource().ok()?.content::<ApiBinding>().cloned()))
+    let mut listed = client.list(&bindings, &ListOptions::default()).await.map_err(failure)?.objects;
+    listed.retain(|object| object.text("/spec/version") == version);
+    listed.sort_by_cached_key(|object| object.text("/metadata/creationTimestamp").to_owned());
+    Ok(listed)
+}
+
+/// What the proof of the shim of a binding came to: the status of the condition, and its message.
+pub(super) fn proof(binding: &Object) -> Option<(&str, &str)> {
+    let conditions = binding.0.pointer("/status/conditions")?.as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == "ShimProved")?;
+    Some((found["status"].as_str()?, found["message"].as_str().unwrap_or_default()))
 }
 
 /// The description of a revision, as far as it can be read.

@@ -37,6 +37,8 @@ pub struct Arguments {
     /// The description, and files or directories that it refers to
     #[arg(value_name = "FILE|DIR", required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    overlays: documents::Overlays,
     /// Where the API is served, the base path included
     #[arg(long, value_name = "URL")]
     url: String,
@@ -76,7 +78,7 @@ struct Target {
 
 /// Makes the cases, sends them one after the other, and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let description = documents::description(&arguments.files)?;
+    let description = documents::description(&arguments.files, &arguments.overlays.read()?)?;
     super::known(&description, &arguments.operations)?;
     let credentials = arguments.headers.iter().map(|text| field(text)).collect::<Result<Vec<_>, _>>()?;
     let target = target(&arguments.url)?;

@@ -81,13 +81,19 @@ pub fn header(text: &str) -> Result<(String, String), String> {
 /// too: exit code 0.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { files, headers, from, output: form, subject, url, connection } = arguments;
-    let connection_to = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
-    let Some(url) = url.as_ref().or(connection_to) else {
+    let alone = url.is_none().then_some(subject).filter(|subject| subject.contains("://"));
+    let Some(url) = url.as_ref().or(alone) else {
         output::data(field::explain(subject)?);
         return Ok(Exit::Success);
     };
-    // A connection has no method; one that is no request's is asked about by its URL alone.
-    let word = if connection_to.is_some() { "CONNECT" } else { subject };
+    // A connection has no method; one that is no request's is asked about by its URL alone. Of the URL of a request, GET
+    // is meant, as browsers and curl mean it.
+    let connection_to = alone.filter(|url| !url.starts_with("http://") && !url.starts_with("https://"));
+    let word = match alone {
+        None => subject.as_str(),
+        Some(_) if connection_to.is_some() => "CONNECT",
+        Some(_) => "GET",
+    };
     let method = &method(word).map_err(|problem| {
         Failure::new(Exit::Usage, format!("`{subject}` is no method: {problem}"), "write METHOD URL")
     })?;

@@ -7,7 +7,7 @@ use client::{Client, Collection, ListOptions, Object};
 use model::kinds::KindName;
 use serde_json::{Value, json};
 
-use crate::customers::{Place, Places};
+use crate::customers::{Named, Place, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, BOLD, styled};
 use crate::remote::{block_on, failure};
@@ -37,11 +37,15 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     List(List),
-    Show(Show),
+    /// Show the terms of a plan
+    Show(Named),
     Create(Create),
-    Publish(Publish),
-    Deprecate(Deprecate),
-    Close(Close),
+    /// Offer a plan: its terms are for good from here on
+    Publish(Named),
+    /// Offer a plan to nobody else; those who have it keep it
+    Deprecate(Named),
+    /// End a plan: its subscriptions are refused
+    Close(Named),
 }
 
 /// List plans with what they give
@@ -52,16 +56,6 @@ struct List {
     product: Option<String>,
     #[command(flatten)]
     places: Places,
-}
-
-/// Show the terms of a plan
-#[derive(Debug, Args)]
-struct Show {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
 }
 
 /// Make a plan, as a draft whose terms may still change
@@ -98,36 +92,6 @@ struct Create {
     place: Place,
 }
 
-/// Offer a plan: its terms are for good from here on
-#[derive(Debug, Args)]
-struct Publish {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// Offer a plan to nobody else; those who have it keep it
-#[derive(Debug, Args)]
-struct Deprecate {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// End a plan: its subscriptions are refused
-#[derive(Debug, Args)]
-struct Close {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-    #[command(flatten)]
-    place: Place,
-}
-
 /// By what subscribers are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Credential {
@@ -154,18 +118,12 @@ enum Approval {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.action {
         Action::List(list) => block_on(list.run()),
-        Action::Show(show) => block_on(show.run()),
+        Action::Show(named) => block_on(show(named)),
         Action::Create(create) => block_on(create.run()),
-        Action::Publish(publish) => block_on(turn(&publish.place, &publish.name, "Published")),
-        Action::Deprecate(deprecate) => block_on(turn(&deprecate.place, &deprecate.name, "Deprecated")),
-        Action::Close(close) => block_on(turn(&close.place, &close.name, "Closed")),
+        Action::Publish(named) => block_on(named.offer(KindName::Plan, "Published")),
+        Action::Deprecate(named) => block_on(named.offer(KindName::Plan, "Deprecated")),
+        Action::Close(named) => block_on(named.offer(KindName::Plan, "Closed")),
     }
-}
-
-async fn turn(place: &Place, name: &str, state: &str) -> Result<Exit, Failure> {
-    place.open()?.change(KindName::Plan, name, json!({ "state": state })).await?;
-    output::data(format_args!("plan/{name} is {state}"));
-    Ok(Exit::Success)
 }
 
 impl List {
@@ -209,21 +167,19 @@ fn credentials(plan: &Object) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(",") }
 }
 
-impl Show {
-    async fn run(&self) -> Result<Exit, Failure> {
-        let customers = self.place.open()?;
-        let plan = customers.get(KindName::Plan, &self.name).await?;
-        let field = |name: &str, value: &str| {
-            output::data(format_args!("{}  {value}", styled(BOLD, format!("{name:<11}"))))
-        };
-        field("plan", plan.name());
-        field("product", plan.text("/spec/product"));
-        field("state", plan.text("/spec/state"));
-        field("credentials", &credentials(&plan));
-        field("approval", plan.text("/spec/approval"));
-        terms::told(&plan.0["spec"]).iter().for_each(|term| field("gives", term));
-        Ok(Exit::Success)
-    }
+async fn show(named: &Named) -> Result<Exit, Failure> {
+    let customers = named.place.open()?;
+    let plan = customers.get(KindName::Plan, &named.name).await?;
+    let field = |name: &str, value: &str| {
+        output::data(format_args!("{}  {value}", styled(BOLD, format!("{name:<11}"))))
+    };
+    field("plan", plan.name());
+    field("product", plan.text("/spec/product"));
+    field("state", plan.text("/spec/state"));
+    field("credentials", &credentials(&plan));
+    field("approval", plan.text("/spec/approval"));
+    terms::told(&plan.0["spec"]).iter().for_each(|term| field("gives", term));
+    Ok(Exit::Success)
 }
 
 impl Create {

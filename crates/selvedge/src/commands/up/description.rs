@@ -45,6 +45,7 @@ pub(super) fn run(
         output::note(format_args!("  {}  {text}", output::styled(output::BOLD, format!("{label:<7}"))));
     };
     line("api", format!("{}  {} operations, answered by a mock", described.url(), described.operations));
+    line("docs", format!("https://{}{}", running.server().reachable(), described.page()));
     line("console", format!("https://{}/console", running.server().reachable()));
     if let Some(sample) = described.sample(key.as_deref()) {
         line("try", output::styled(output::CYAN, sample));
@@ -58,7 +59,7 @@ pub(super) fn run(
     line("get", format!("selvedge get apis{known}"));
     line("kubectl", format!("kubectl --kubeconfig {} get apis", running.server().kubeconfig().display()));
     line("data", data.display().to_string());
-    hush.end();
+    hush.end(&[]);
     Ok(signals.then_drain(move || {
         drop(watch);
         running.stop();

@@ -228,8 +228,9 @@ fn run_kept(
         .flatten()
         .for_each(|said| output::note(format_args!("warning: {said}")));
     note_example(example);
-    note_problems(&event::problems(&snapshot.conditions, &running.files()), &judged.warnings);
-    hush.end();
+    let problems = event::problems(&snapshot.conditions, &running.files());
+    note_problems(&problems, &judged.warnings);
+    hush.end(&problems);
     Ok(signals.then_drain(move || running.stop()))
 }
 

@@ -1,33 +1,58 @@
 //! What `selvedge up` tells while it runs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::output;
 use crate::up::kept::{self, KeptEvent};
 use crate::up::{Event, example};
 
-/// Keeps what goes well during a start to itself: the lines that say what runs say all of it.
+/// Keeps what goes well during a start to itself, and what does not work yet: objects come one after the other, and each looks
+/// for the one that comes next. The lines that say what runs say all of it; what is still wrong then follows them.
 #[derive(Default)]
-pub(super) struct Hush(Arc<AtomicBool>);
+pub(super) struct Hush(Arc<Start>);
+
+#[derive(Default)]
+struct Start {
+    is_over: AtomicBool,
+    /// The newest of them: the ones before it have passed.
+    problems: Mutex<Option<KeptEvent>>,
+}
 
 impl Hush {
     pub(super) fn listener(&self) -> kept::Listener {
-        let is_over = Arc::clone(&self.0);
-        Arc::new(move |event| {
-            let goes_well = match &event {
-                KeptEvent::Gateway(proxy::Event::Connected(_)) => true,
-                KeptEvent::Gateway(proxy::Event::Applied { rejections, .. }) => rejections.is_empty(),
-                _ => false, // Something to be told at any time.
-            };
-            if is_over.load(Ordering::Relaxed) || !goes_well {
-                tell_kept(event);
-            }
-        })
+        let start = Arc::clone(&self.0);
+        Arc::new(move |event| start.hear(event))
     }
 
-    pub(super) fn end(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Tells what is still wrong, but for what was `said`.
+    pub(super) fn end(&self, said: &[String]) {
+        let mut newest = self.0.problems();
+        self.0.is_over.store(true, Ordering::Relaxed);
+        match newest.take() {
+            Some(KeptEvent::Problems { problems, .. }) if problems == said => {}
+            newest => newest.into_iter().for_each(tell_kept),
+        }
+    }
+}
+
+impl Start {
+    fn hear(&self, event: KeptEvent) {
+        let mut problems = self.problems();
+        if self.is_over.load(Ordering::Relaxed) {
+            drop(problems);
+            return tell_kept(event);
+        }
+        match event {
+            KeptEvent::Problems { .. } => *problems = Some(event),
+            KeptEvent::Gateway(proxy::Event::Connected(_)) => {}
+            KeptEvent::Gateway(proxy::Event::Applied { ref rejections, .. }) if rejections.is_empty() => {}
+            _ => tell_kept(event), // Something to be told at any time.
+        }
+    }
+
+    fn problems(&self) -> MutexGuard<'_, Option<KeptEvent>> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,9 @@
 //! eyes with which they are seen differ. What is not compared is what the two doors mean to say differently: who
 //! vouches for a client, and names of requests that nobody gave.
 
+mod forged;
 mod policies;
 mod resilience;
 mod routes;
 pub mod stage;
+mod validation;

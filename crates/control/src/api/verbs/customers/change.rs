@@ -137,7 +137,7 @@ async fn put(
     };
     let expect = before.map_or(Expect::Absent, |before| Expect::Revision(before.revision));
     let name = key.name.as_str();
-    match commit(state, asked, Some(name), vec![RowWrite::Put { row, expect }]).await? {
+    match commit(state, asked, Some(name), vec![RowWrite::Put { row, expect, due: fit.due }]).await? {
         Written::Conflict(_) => Ok(Put::Conflict),
         Written::Taken(holder) => Err(rules::taken(About::new(asked.kind, name), &holder)),
         Written::Done(changes) => {

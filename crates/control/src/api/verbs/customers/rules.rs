@@ -37,6 +37,8 @@ pub struct Fit {
     pub place: Option<u32>,
     /// See [`Row::claim`].
     pub claim: Option<Arc<str>>,
+    /// See [`RowWrite::Put`](crate::store::customers::RowWrite::Put).
+    pub due: Option<i64>,
     /// A key that was just made. It is in this answer and nowhere else.
     pub shown_once: Option<ApiKey>,
 }
@@ -54,7 +56,8 @@ pub fn goes_with(kind: KindName) -> &'static [KindName] {
 /// # Errors
 /// 422 with all that is wrong and what to do about it.
 pub async fn fit(state: &State, kind: KindName, object: Value, before: Option<&Row>) -> Result<Fit, Status> {
-    let fit = Fit { object, parent: None, owner: None, place: None, claim: None, shown_once: None };
+    let fit =
+        Fit { object, parent: None, owner: None, place: None, claim: None, due: None, shown_once: None };
     match kind {
         KindName::Team => of_member::<Team>(fit, kind, before, |team| team.status.state),
         KindName::Developer => of_member::<Developer>(fit, kind, before, |developer| developer.status.state),
@@ -120,76 +123,151 @@ async fn of_application(state: &State, mut fit: Fit, before: Option<&Row>) -> Re
 }
 
 async fn of_subscription(state: &State, mut fit: Fit, before: Option<&Row>) -> Result<Fit, Status> {
-    let kind = KindName::Subscription;
-    let mut wanted: Subscription = read(&fit.object)?;
-    let owner = owner(state, kind, &fit.object, &wanted.spec.application).await?;
+    let wanted: Subscription = read(&fit.object)?;
+    let owner = owner(state, KindName::Subscription, &fit.object, &wanted.spec.application).await?;
     let was: Option<Subscription> = before.map(|before| typed(&before.json)).transpose()?;
-    let is_other_plan = was.as_ref().is_none_or(|was| was.spec.plan != wanted.spec.plan);
-    if is_other_plan {
+    let now = Moment(state.clock.seconds());
+    if was.as_ref().is_none_or(|was| was.spec.plan != wanted.spec.plan) {
         let approval = plan(state, &fit.object, &wanted, was.is_some())?;
         if was.is_none() {
-            let now = Moment(state.clock.seconds());
-            let first = match approval {
-                Approval::Automatic => SubscriptionState::Active,
-                Approval::Manual => SubscriptionState::Requested,
-            };
-            fit.object["status"] = json!({ "state": first.as_str(), "holds": [], "anchor": now.to_string() });
-            wanted = read(&fit.object)?;
+            fit.object["status"] = beginning(&wanted, &approval, now);
         }
     }
     if let Some(was) = &was {
-        moved(kind, &fit.object, was.status.state().may_become(wanted.status.state()))?;
+        step(&mut fit.object, was, &wanted, now)?;
     }
+    let wanted: Subscription = read(&fit.object)?;
     let (product_namespace, product) = wanted.spec.product_in(namespace(&fit.object));
     fit.claim = wanted
         .status
         .state()
         .is_live()
         .then(|| format!("subscription {} {product_namespace}/{product}", owner.number).into());
+    fit.due = wanted.due().map(|due| due.at.0);
     fit.parent = Some(wanted.spec.application.clone());
     (fit.owner, fit.place) = (Some(owner.number), owner.place);
     Ok(fit)
 }
 
+/// The first status of a subscription. Its periods begin with it.
+fn beginning(wanted: &Subscription, approval: &Approval, now: Moment) -> Value {
+    let later = wanted.spec.starts_at.filter(|start| *start > now);
+    let first = match (approval, later) {
+        (Approval::Manual, _) => SubscriptionState::Requested,
+        (Approval::Automatic, Some(_)) => SubscriptionState::Scheduled,
+        (Approval::Automatic, None) => SubscriptionState::Active,
+    };
+    json!({ "state": first.as_str(), "holds": [], "anchor": later.unwrap_or(now).to_string() })
+}
+
+/// A step in the life of a subscription. What time has done already is done, whether or not it is written down yet.
+fn step(object: &mut Value, was: &Subscription, wanted: &Subscription, now: Moment) -> Result<(), Status> {
+    let kind = KindName::Subscription;
+    let by_time = was.due().and_then(|due| due.by(now));
+    let before = by_time.unwrap_or(was.status.state());
+    let is = match wanted.status.state() {
+        same if same == was.status.state() => before,
+        other => other,
+    };
+    moved(kind, object, before.may_become(is))?;
+    let refuse = |field: &str, problem: &str, remedy: &str| {
+        Err(refused(kind, object, field, &Problem::new(problem).remedy(remedy)))
+    };
+    let later = wanted.spec.starts_at.filter(|start| *start > now);
+    match (is, later) {
+        (SubscriptionState::Active, Some(start)) if before != SubscriptionState::Active => {
+            let problem = format!("it begins at {start}");
+            return refuse("status.state", &problem, "make it `Scheduled`; it becomes active by itself");
+        }
+        (SubscriptionState::Scheduled, None) if before != is => {
+            let problem = "there is no beginning that it could wait for";
+            return refuse("status.state", problem, "make it `Active`");
+        }
+        (SubscriptionState::Ending, _) if before != is && wanted.status.ends_at.is_none() => {
+            return refuse(
+                "status.endsAt",
+                "nobody says when it ends",
+                "set it, or make it `Closed` at once",
+            );
+        }
+        _ => {}
+    }
+    let ends = match is {
+        SubscriptionState::Ending => wanted.status.ends_at,
+        SubscriptionState::Closed if before == is => was.status.ends_at,
+        SubscriptionState::Closed => Some(now),
+        _ => None,
+    };
+    object["status"]["state"] = is.as_str().into();
+    if let Value::Object(status) = &mut object["status"] {
+        status.shift_remove("endsAt");
+        status.extend(ends.map(|ends| ("endsAt".to_owned(), ends.to_string().into())));
+    }
+    Ok(())
+}
+
 async fn of_credential(state: &State, mut fit: Fit, before: Option<&Row>) -> Result<Fit, Status> {
-    let kind = KindName::Credential;
     let wanted: Credential = read(&fit.object)?;
-    let owner = owner(state, kind, &fit.object, &wanted.spec.application).await?;
+    let owner = owner(state, KindName::Credential, &fit.object, &wanted.spec.application).await?;
     fit.parent = Some(wanted.spec.application.clone());
     fit.owner = Some(owner.number);
-    if let Some(before) = before {
-        let was: Credential = typed(&before.json)?;
-        moved(kind, &fit.object, was.status.state.may_become(wanted.status.state))?;
-        // What the key begins with was said when it was made, and is true for good.
-        if let Some(shown) = was.status.shown {
-            fit.object["status"]["shown"] = (&*shown).into();
+    match before {
+        Some(before) => {
+            let now = Moment(state.clock.seconds());
+            keep(&mut fit.object, &typed(&before.json)?, &wanted, now)?;
+            (fit.place, fit.claim) = (before.place, before.claim.clone());
         }
-        (fit.place, fit.claim) = (before.place, before.claim.clone());
-        return Ok(fit);
+        None => {
+            let pepper = pepper(state).await?;
+            let (status, print, key) = recognised(&wanted, &pepper)?;
+            fit.object["status"] = status;
+            fit.place = Some(Place::of_fingerprint(&print).number());
+            fit.claim = Some(claim(&print));
+            fit.shown_once = key;
+        }
     }
-    let pepper = pepper(state).await?;
+    fit.due = read::<Credential>(&fit.object)?.due().map(|due| due.at.0);
+    Ok(fit)
+}
+
+/// A step in the life of a credential. What has an end is over then, whether or not it is written down yet.
+fn keep(object: &mut Value, was: &Credential, wanted: &Credential, now: Moment) -> Result<(), Status> {
+    let kind = KindName::Credential;
+    let before = was.due().and_then(|due| due.by(now)).unwrap_or(was.status.state);
+    let is = if wanted.status.state == was.status.state { before } else { wanted.status.state };
+    moved(kind, object, before.may_become(is))?;
+    if before == CredentialState::Expired && wanted.spec.expires_at != was.spec.expires_at {
+        let ended = was.spec.expires_at.map(|end| format!(" at {end}")).unwrap_or_default();
+        let problem = Problem::new(format!("it has expired{ended}")).remedy("make another one");
+        return Err(refused(kind, object, "spec.expiresAt", &problem));
+    }
+    object["status"]["state"] = is.as_str().into();
+    // What the key begins with was said when it was made, and is true for good.
+    if let Some(shown) = &was.status.shown {
+        object["status"]["shown"] = (&**shown).into();
+    }
+    Ok(())
+}
+
+/// What a new credential is recognised by: its first status, its fingerprint, and its key where it is one of ours.
+fn recognised(wanted: &Credential, pepper: &Pepper) -> Result<(Value, Fingerprint, Option<ApiKey>), Status> {
     let mut status = json!({ "state": CredentialState::Active.as_str() });
-    let print = match wanted.spec.of {
+    match wanted.spec.of {
         CredentialType::ApiKey => {
             let key = mint()?;
             status["shown"] = key.shown().into();
             let print = pepper.api_key(key.reveal().as_bytes());
-            fit.shown_once = Some(key);
-            print
+            Ok((status, print, Some(key)))
         }
         CredentialType::Spiffe => match &wanted.spec.identity {
-            Some(identity) => pepper.spiffe(identity.as_str()),
-            None => return Err(Status::internal_error("the schema lets no such credential in")),
+            Some(identity) => Ok((status, pepper.spiffe(identity.as_str()), None)),
+            None => Err(Status::internal_error("the schema lets no such credential in")),
         },
         CredentialType::ClientCertificate => match wanted.spec.certificate.as_deref().and_then(bytes) {
-            Some(sha256) => pepper.certificate(&sha256),
-            None => return Err(Status::internal_error("the schema lets no such credential in")),
+            Some(sha256) => Ok((status, pepper.certificate(&sha256), None)),
+            None => Err(Status::internal_error("the schema lets no such credential in")),
         },
-    };
-    fit.object["status"] = status;
-    fit.place = Some(Place::of_fingerprint(&print).number());
-    fit.claim = Some(claim(&print));
-    Ok(fit)
+    }
 }
 
 /// The claim of a credential: its fingerprint.

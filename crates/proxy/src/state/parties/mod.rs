@@ -3,6 +3,10 @@
 //! A limit that each worker counted for itself would give a caller as much as there are workers. So this is shared,
 //! without a lock: a place is taken by writing whose it is, and charged by adding to one number. Memory comes in small
 //! neighbourhoods as callers come, and not at all before the first limit is asked.
+//!
+//! Where several proxies give one rate together, each gives its share of it ([`shares`]).
+
+pub mod shares;
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::OnceLock;
@@ -12,6 +16,7 @@ use commerce::rate::{Account, Asked, Rate};
 use foldhash::quality::RandomState;
 
 use crate::limits::{LIMITED_PARTIES_MAX, LIMITED_PARTIES_NEAR};
+use shares::{Share, Shares};
 
 /// Places that lie together: a caller is looked for in one neighbourhood only.
 const NEIGHBOURS: usize = 64;
@@ -23,12 +28,13 @@ type Neighbourhood = [Place; NEIGHBOURS];
 #[derive(Debug, Default)]
 pub struct Parties {
     table: OnceLock<Box<[OnceLock<Box<Neighbourhood>>]>>,
+    shares: Shares,
     // Not to be guessed: whoever knew it could choose names that share a place with somebody else's.
     hashes: RandomState,
 }
 
 /// Who is limited by what: all that tells it apart, as one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Party(u64);
 
 #[derive(Debug, Default)]
@@ -36,6 +42,7 @@ struct Place {
     /// Zero: nobody's.
     party: AtomicU64,
     account: Account,
+    share: Share,
 }
 
 impl Parties {
@@ -51,7 +58,7 @@ impl Parties {
     pub fn ask(&self, party: Party, rate: Rate, now: u64) -> Asked {
         let place = self.place(party, now);
         let asked = place.account.ask(rate, now, 1);
-        if place.party.load(Ordering::Relaxed) != party.0 {
+        if !place.is_of(party) {
             // It had paid for everything, and another took its place at this very moment: ask where it is now. The
             // other has been charged once too often, which is the safe way to be wrong.
             return self.place(party, now).account.ask(rate, now, 1);
@@ -59,9 +66,42 @@ impl Parties {
         asked
     }
 
+    /// The same for a rate that several proxies give together. `name` is what stands for the rate and the party on every
+    /// proxy; it is asked for when the party comes the first time.
+    pub fn ask_together(&self, party: Party, rate: Rate, now: u64, name: impl FnOnce() -> u64) -> Asked {
+        let place = self.place(party, now);
+        if !place.is_of(party) {
+            // It shares somebody's account, so nobody could say whose demand it is.
+            return self.ask(party, rate.share(self.shares.even()), now);
+        }
+        place.share.counts(|| self.shares.enlist(party, name(), rate));
+        let share = self.shares.of(&place.share, now);
+        place.account.ask(rate.share(share), now, 1)
+    }
+
     /// Takes back what was just admitted.
     pub fn forgive(&self, party: Party, rate: Rate, now: u64) {
         self.place(party, now).account.forgive(rate, 1);
+    }
+
+    /// The same for a rate that several proxies give together.
+    pub fn forgive_together(&self, party: Party, rate: Rate, now: u64) {
+        let place = self.place(party, now);
+        place.account.forgive(rate.share(self.shares.of(&place.share, now)), 1);
+    }
+
+    /// What is given together with other proxies.
+    #[must_use]
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// The place of a party that has one.
+    fn find(&self, party: Party) -> Option<&Place> {
+        let places = self.neighbourhood(party);
+        let first = party.0 as usize >> 1;
+        let mut near = (0..LIMITED_PARTIES_NEAR).map(|step| &places[first.wrapping_add(step) % NEIGHBOURS]);
+        near.find(|place| place.is_of(party))
     }
 
     fn place(&self, party: Party, now: u64) -> &Place {
@@ -69,7 +109,7 @@ impl Parties {
         let first = party.0 as usize >> 1;
         let near = (0..LIMITED_PARTIES_NEAR).map(|step| &places[first.wrapping_add(step) % NEIGHBOURS]);
         // Its own first, wherever nearby: a place before it may have become free since.
-        if let Some(own) = near.clone().find(|place| place.party.load(Ordering::Relaxed) == party.0) {
+        if let Some(own) = near.clone().find(|place| place.is_of(party)) {
             return own;
         }
         near.clone()
@@ -91,7 +131,16 @@ impl Place {
     fn take(&self, party: Party, now: u64) -> bool {
         let whose = self.party.load(Ordering::Relaxed);
         let free = whose == 0 || self.account.is_settled(now);
-        free && self.party.compare_exchange(whose, party.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let taken =
+            free && self.party.compare_exchange(whose, party.0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if taken {
+            self.share.is_nobodys();
+        }
+        taken
+    }
+
+    fn is_of(&self, party: Party) -> bool {
+        self.party.load(Ordering::Relaxed) == party.0
     }
 }
 
