@@ -59,7 +59,8 @@ pub fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Puts fields down in HTTP/1 as they came in their head's text. Each is judged before it comes here; what stands there
-/// just as it would be written (one space before the value and nothing behind it) goes over together with its neighbours.
+/// just as it would be written (one space before the value and nothing behind it) goes over together with its
+/// neighbours.
 #[inline]
 pub fn put_all<'f>(out: &mut Vec<u8>, fields: impl Iterator<Item = &'f Field>, text: &[u8]) {
     let mut run = 0..0;
