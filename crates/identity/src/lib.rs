@@ -32,7 +32,8 @@ use rustls::CipherSuite;
 use rustls::crypto::CryptoProvider;
 
 /// The one cryptography provider of the product: aws-lc-rs, with hybrid post-quantum key exchange preferred, and of
-/// ciphers AES-128-GCM. It is passed explicitly everywhere, so nothing depends on a process-wide default being installed.
+/// ciphers AES-128-GCM. It is passed explicitly everywhere, so nothing depends on a process-wide default being
+/// installed.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| {

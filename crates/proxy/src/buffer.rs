@@ -18,7 +18,6 @@ pub struct Buffer {
     pub end: usize,
 }
 
-#[derive(Default)]
 struct Kept {
     head: Vec<Box<[u8]>>,
     body: Vec<Box<[u8]>>,
@@ -26,7 +25,7 @@ struct Kept {
 }
 
 thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { head: Vec::new(), body: Vec::new(), text: Vec::new() }) };
 }
 
 impl Buffer {

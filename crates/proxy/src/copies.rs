@@ -82,7 +82,8 @@ fn spawn(exchange: &Exchange<'_>, cluster: Rc<ClusterState>, body: Whole) {
     let (id, trace) = (exchange.request_id, exchange.trace.of_copy());
     tokio::task::spawn_local(async move {
         let _counted = InFlight::begin();
-        let mut copy = Exchange::new(&worker, &port, &pinned, &peer, request);
+        let open = worker.open.request();
+        let mut copy = Exchange::new(&worker, &port, &pinned, &peer, &open, request);
         copy.is_copy = true;
         copy.request_id = id;
         copy.trace = trace;

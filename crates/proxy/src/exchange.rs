@@ -229,7 +229,7 @@ pub struct Exchange<'c> {
     /// Audit policies that matched it.
     pub audits: Vec<Decision<'c>>,
     /// Its place among the requests that wait.
-    pub open: OpenRequest<'c>,
+    pub open: &'c OpenRequest,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -262,6 +262,7 @@ impl<'c> Exchange<'c> {
         port: &'c Rc<PortState>,
         pinned: &'c Pinned,
         peer: &'c Rc<Peer>,
+        open: &'c OpenRequest,
         request: Request,
     ) -> Exchange<'c> {
         let settings = &pinned.port().settings;
@@ -307,7 +308,7 @@ impl<'c> Exchange<'c> {
             heard: None,
             denied_by: None,
             audits: Vec::new(),
-            open: worker.open.request(),
+            open,
             outcome,
         }
     }
@@ -364,7 +365,15 @@ impl<'c> Exchange<'c> {
         self.peer.listener.is_some() || self.peer.counterpart.is_some()
     }
 
+    /// Its fields.
+    #[inline]
+    #[must_use]
+    pub fn headers(&self) -> FieldsView<'_> {
+        FieldsView { fields: &self.request.head.fields, bytes: &self.request.text }
+    }
+
     /// The canonical view that every decision is made from.
+    #[inline]
     #[must_use]
     pub fn view(&self) -> RequestView<'_, FieldsView<'_>> {
         let Request { head, text, .. } = &self.request;
@@ -373,7 +382,7 @@ impl<'c> Exchange<'c> {
             host: head.host.of(text),
             path: head.path.of(text),
             query: head.query.map(|query| query.of(text)),
-            headers: FieldsView { fields: &head.fields, bytes: text },
+            headers: self.headers(),
         }
     }
 

@@ -25,10 +25,14 @@ pub fn last_hops(chain: &[u8], hops: u8) -> &[u8] {
 #[must_use]
 pub fn trusted_chain(exchange: &Exchange<'_>) -> Option<Text> {
     let hops = exchange.settings().trusted_hops;
+    if hops == 0 {
+        return None;
+    }
     let (fields, text) = (&exchange.request.head.fields, &exchange.request.text);
-    let mut values = fields.iter().filter(|field| field.known == Known::ForwardedFor && hops > 0);
+    let mut values = fields.iter().filter(|field| field.known == Known::ForwardedFor);
+    let first = values.next()?;
     let mut chain = Text::new();
-    chain.extend_from_slice(values.next()?.value.of(text));
+    chain.extend_from_slice(first.value.of(text));
     for value in values {
         chain.extend_from_slice(b", ");
         chain.extend_from_slice(value.value.of(text));

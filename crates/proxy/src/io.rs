@@ -140,6 +140,10 @@ impl Io {
     /// call, since the reactor remembers that nothing has happened.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
+        if let Io::Plain(stream) = self {
+            // Asked without a waker: nobody is to be told when something comes.
+            return stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        }
         let mut room = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         each!(self, stream => Pin::new(stream).poll_read(&mut cx, &mut room)).is_pending()

@@ -1,5 +1,6 @@
 //! Accepts connections and finds out what they speak.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
@@ -12,7 +13,7 @@ use engine::config::{Carries, Security, TcpRule};
 use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
-use crate::downstream::{self, After, Http1Server};
+use crate::downstream::{self, Http1Server};
 use crate::exchange::Peer;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -65,7 +66,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn accept<F: Future<Output = After> + 'static>(
+fn accept<F: Future<Output = Infallible> + 'static>(
     stream: TcpStream,
     server: &Rc<Http1Server<F>>,
     worker: &Rc<Worker>,
@@ -84,7 +85,7 @@ fn accept<F: Future<Output = After> + 'static>(
     });
 }
 
-async fn serve<F: Future<Output = After>>(
+async fn serve<F: Future<Output = Infallible>>(
     stream: TcpStream,
     server: Rc<Http1Server<F>>,
     worker: Rc<Worker>,

@@ -123,7 +123,7 @@ async fn admitted<'c>(
         }
     }
     if let Some(authorizers) = rule.authorizers.as_deref() {
-        let asked = Box::pin(authorizer::ask(downstream, exchange, rule, authorizers));
+        let asked = Box::pin(authorizer::ask(downstream, exchange, authorizers));
         if let Flow::Respond(answer) = asked.await? {
             return Ok(Decision::Answer(answer));
         }
@@ -137,7 +137,7 @@ async fn admitted<'c>(
         }
     }
     if let Some(validation) = rule.validation.as_deref() {
-        Box::pin(filters::validation::on_request(downstream, exchange, rule, validation)).await?;
+        Box::pin(filters::validation::on_request(downstream, exchange, validation)).await?;
     }
     decide(exchange, rule)
 }

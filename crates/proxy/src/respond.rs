@@ -10,11 +10,11 @@ use engine::config::{Abort, SaidBy};
 
 use crate::authorizer::grpc_status;
 use crate::buffer::Text;
-use crate::emit::{emit_edits, emit_length, is_replaced};
+use crate::emit::{emit_edits, emit_length, is_replaced, put, put_all};
 use crate::exchange::Exchange;
 use crate::failure::{Facts, Failure};
 use crate::filters::{access, authentication, cors, quotas, rates};
-use crate::message::{Known, ResponseHead};
+use crate::message::{Field, Known, ResponseHead};
 
 /// Every field of an upstream's answer that goes to the client, but for those that frame the message.
 pub fn visit_fields(
@@ -23,25 +23,67 @@ pub fn visit_fields(
     bytes: &[u8],
     mut emit: impl FnMut(&[u8], &[u8]),
 ) {
-    let edited = exchange.response_edits.iter().any(Option::is_some);
-    for field in head.fields.iter() {
-        let name = field.name.of(bytes);
-        if !passes(field.known)
-            || (edited && is_replaced(&exchange.response_edits, name))
-            || (exchange.cors.is_some() && cors::is_ours(name))
-            || ((exchange.told_rate.is_some() || exchange.told_quota.is_some()) && rates::is_ours(name))
-            || exchange.heard.as_ref().is_some_and(|heard| heard.replaces(name))
-            || (exchange.answer_length.is_some() && field.known == Known::ContentLength)
-        {
-            continue;
-        }
-        emit(name, field.value.of(bytes));
+    let sieve = Sieve::new(exchange);
+    for field in head.fields.iter().filter(|field| sieve.lets_by(field, bytes)) {
+        emit(field.name.of(bytes), field.value.of(bytes));
     }
+    visit_own(exchange, head, bytes, &mut emit);
+}
+
+/// The same for HTTP/1.
+pub fn write_fields(exchange: &Exchange<'_>, head: &ResponseHead, bytes: &[u8], out: &mut Text) {
+    let sieve = Sieve::new(exchange);
+    put_all(out, head.fields.iter().filter(|field| sieve.lets_by(field, bytes)), bytes);
+    visit_own(exchange, head, bytes, &mut |name, value| put(out, name, value));
+}
+
+fn visit_own(
+    exchange: &Exchange<'_>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    emit: &mut impl FnMut(&[u8], &[u8]),
+) {
     if let Some(length) = exchange.answer_length {
-        emit_length(length, &mut emit);
+        emit_length(length, emit);
     }
     let has = |name: &[u8]| head.fields.iter().any(|field| field.name.of(bytes) == name);
-    finish_fields(exchange, has, &mut emit);
+    finish_fields(exchange, has, emit);
+}
+
+/// Which of an upstream's fields go on.
+struct Sieve<'e, 'c> {
+    exchange: &'e Exchange<'c>,
+    edited: bool,
+    is_limited: bool,
+    /// Whether nothing is said of fields by anybody but the protocol.
+    is_coarse: bool,
+}
+
+impl<'e, 'c> Sieve<'e, 'c> {
+    fn new(exchange: &'e Exchange<'c>) -> Sieve<'e, 'c> {
+        let edited = exchange.response_edits.iter().any(Option::is_some);
+        let is_limited = exchange.told_rate.is_some() || exchange.told_quota.is_some();
+        let is_coarse = !edited
+            && !is_limited
+            && exchange.cors.is_none()
+            && exchange.heard.is_none()
+            && exchange.answer_length.is_none();
+        Sieve { exchange, edited, is_limited, is_coarse }
+    }
+
+    #[inline]
+    fn lets_by(&self, field: &Field, bytes: &[u8]) -> bool {
+        passes(field.known) && (self.is_coarse || self.lets_by_name(field, field.name.of(bytes)))
+    }
+
+    fn lets_by_name(&self, field: &Field, name: &[u8]) -> bool {
+        let exchange = self.exchange;
+        !((self.edited && is_replaced(&exchange.response_edits, name))
+            || (exchange.cors.is_some() && cors::is_ours(name))
+            || (self.is_limited && rates::is_ours(name))
+            || exchange.heard.as_ref().is_some_and(|heard| heard.replaces(name))
+            || (exchange.answer_length.is_some() && field.known == Known::ContentLength))
+    }
 }
 
 /// The fields we put on every answer, beside those that it `has`.

@@ -69,7 +69,7 @@ pub struct Worker {
     /// What becomes of connections whose port is no longer in the config.
     deleted_ports: DeletedPorts,
     /// Requests under way that wait.
-    pub open: OpenRequests,
+    pub open: Rc<OpenRequests>,
     /// Who the customers are, as far as is known.
     pub customers: RefCell<Shared<Customers>>,
     /// Keys of token issuers.
@@ -175,7 +175,7 @@ impl Worker {
             taps: Taps::default(),
             drain: Duration::from_secs(u64::from(DRAIN_SECONDS)),
             deleted_ports: DeletedPorts::default(),
-            open: OpenRequests::default(),
+            open: Rc::default(),
             customers: RefCell::new(Rc::new(Arc::new(Customers::unknown()))),
             parties: Arc::default(),
             quotas: Arc::default(),

@@ -120,7 +120,9 @@ async fn attempt(
     fresh: bool,
 ) -> Result<Reply, Lost> {
     let (request, id) = question.request(exchange.request_id(), exchange);
-    let mut own = Exchange::new(exchange.worker, exchange.port, exchange.pinned, exchange.peer, request);
+    let open = exchange.worker.open.request();
+    let mut own =
+        Exchange::new(exchange.worker, exchange.port, exchange.pinned, exchange.peer, &open, request);
     own.is_copy = true;
     own.request_id = id;
     own.trace = exchange.trace.of_copy();

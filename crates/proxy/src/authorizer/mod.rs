@@ -17,12 +17,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use engine::config::{Authorizer, AuthorizerQuestion, Rule, ShownBody};
+use engine::config::{Authorizer, AuthorizerQuestion, ShownBody};
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::{Flow, cors};
+use crate::filters::Flow;
 use crate::heard::Heard;
 use crate::limits::AUTHORIZER_PARTLY_SHOWN_BYTES_MAX;
 use crate::whole;
@@ -38,12 +38,8 @@ use verdict::{Fault, Verdict};
 pub async fn ask<'c>(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'c>,
-    rule: &'c Rule,
     authorizers: &'c [Arc<Authorizer>],
 ) -> Result<Flow, Failure> {
-    if cors::is_answered_preflight(exchange, rule) {
-        return Ok(Flow::Continue);
-    }
     for authorizer in authorizers {
         let shown = show_body(downstream, exchange, authorizer.body).await?;
         let said = in_time(downstream, exchange, authorizer, shown).await?;

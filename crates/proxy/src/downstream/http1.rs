@@ -3,6 +3,7 @@
 //! While it waits for a request, a connection is this file's small future and nothing else: no buffer, and not
 //! the future of the pipeline, which is borrowed from the worker for the length of a request.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,7 @@ use crate::buffer::{Buffer, Text};
 use crate::codec::http1::{Parsed, Resume, Rules, parse_request};
 use crate::emit::{put, write_decimal};
 use crate::exchange::{Exchange, Peer, Request};
-use crate::exchanges::{Exchanges, Placed};
+use crate::exchanges::{Exchanges, Seat};
 use crate::failure::{Blame, Failure};
 use crate::io::{Hangup, Io};
 use crate::limits::DRAINED_BODY_BYTES_MAX;
@@ -19,6 +20,7 @@ use crate::message::{Framing, Known, Method, RequestHead, ResponseHead, Version}
 use crate::pipeline;
 use crate::respond::{self, Answer};
 use crate::state::deadlines::whole_seconds;
+use crate::state::open::OpenRequest;
 use crate::state::ports::{Pinned, PortState};
 use crate::stream::{Form, Frames, Http1Stream, Next, Piece, Sink, Source, Trailers};
 use crate::waits::Waits;
@@ -38,37 +40,33 @@ pub struct Http1Downstream {
     aborted: bool,
     /// Whether it is worth looking for the client's departure.
     watching: bool,
+    /// The place of its requests among those that wait; while one is carried, that has it.
+    open: Option<OpenRequest>,
 }
 
 /// Serves HTTP/1 connections; borrows the futures of their exchanges.
 #[derive(Debug)]
 pub struct Http1Server<F> {
-    exchanges: Rc<Exchanges<F>>,
-    make: fn(Box<Http1Downstream>, Buffer, Rc<Worker>, Rc<PortState>) -> F,
+    exchanges: Rc<Exchanges<Begun, After, F>>,
 }
 
-impl<F: Future<Output = After>> Http1Server<F> {
-    /// Begins an exchange. Not inlined into the connection's future, where the exchange's future, although moved
-    /// on at once, would take up room for as long as the connection lives.
-    fn place(
-        &self,
-        connection: Box<Http1Downstream>,
-        buffer: Buffer,
-        worker: &Rc<Worker>,
-        port: &Rc<PortState>,
-    ) -> Placed<F> {
-        self.exchanges.place((self.make)(connection, buffer, worker.clone(), port.clone()))
-    }
+/// A connection on which a request has begun, with what has arrived of it.
+#[derive(Debug)]
+pub struct Begun {
+    connection: Box<Http1Downstream>,
+    received: Buffer,
+    worker: Rc<Worker>,
+    port: Rc<PortState>,
 }
 
 /// A server for the connections of one port.
 #[must_use]
-pub fn server() -> Http1Server<impl Future<Output = After>> {
-    Http1Server { exchanges: Rc::default(), make: one_request }
+pub fn server() -> Http1Server<impl Future<Output = Infallible>> {
+    Http1Server { exchanges: Rc::new(Exchanges::new(requests)) }
 }
 
 /// Carries requests until the connection ends.
-pub async fn serve<F: Future<Output = After>>(
+pub async fn serve<F: Future<Output = Infallible>>(
     server: Rc<Http1Server<F>>,
     (io, received): (Io, Option<Buffer>),
     peer: Peer,
@@ -84,6 +82,7 @@ pub async fn serve<F: Future<Output = After>>(
         closing: false,
         aborted: false,
         watching: false,
+        open: None,
     });
     let mut received = received;
     loop {
@@ -97,7 +96,8 @@ pub async fn serve<F: Future<Output = After>>(
                 Ok(None) | Err(_) => return,
             },
         };
-        let Some((next, rest)) = server.place(connection, buffer, &worker, &port).await else { return };
+        let begun = Begun { connection, received: buffer, worker: worker.clone(), port: port.clone() };
+        let Some((next, rest)) = server.exchanges.place(begun).await else { return };
         connection = next;
         received = rest;
     }
@@ -106,17 +106,22 @@ pub async fn serve<F: Future<Output = After>>(
 /// The connection, with what has already arrived of its next request; `None` when it has ended.
 pub type After = Option<(Box<Http1Downstream>, Option<Buffer>)>;
 
+/// Carries one request after the other, of whatever connection.
+async fn requests(seat: Rc<Seat<Begun, After>>) -> Infallible {
+    loop {
+        let begun = seat.next().await;
+        seat.finish(one_request(begun).await);
+    }
+}
+
 /// Reads one request head and carries the request. `None` when the connection is to end.
-async fn one_request(
-    mut connection: Box<Http1Downstream>,
-    buffer: Buffer,
-    worker: Rc<Worker>,
-    port: Rc<PortState>,
-) -> After {
+async fn one_request(begun: Begun) -> After {
+    let Begun { mut connection, received: buffer, worker, port } = begun;
     let pinned = port.pin();
     let waits = Waits::of(&pinned.port().settings.limits);
     connection.stream.set_waits(waits.body, waits.stall);
     let peer = connection.peer.clone();
+    let open = connection.open.take().unwrap_or_else(|| worker.open.request());
     let mut request = Request::begun(worker.clock.now());
     let failure = match connection.read_head(&mut request.head, buffer, &pinned).await {
         Ok((buffer, length)) => {
@@ -131,14 +136,18 @@ async fn one_request(
     };
     let persistent = request.head.persistent;
     let mut downstream = super::Downstream::Http1(connection);
-    let mut exchange = Exchange::new(&worker, &port, &pinned, &peer, request);
-    match failure {
-        None => pipeline::run(&mut downstream, &mut exchange).await,
-        Some(Failure::ClientClosed) => exchange.fail(Failure::ClientClosed),
-        Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+    {
+        // It ends with the block: given to `drop`, it would be moved.
+        let mut exchange = Exchange::new(&worker, &port, &pinned, &peer, &open, request);
+        match failure {
+            None => pipeline::run(&mut downstream, &mut exchange).await,
+            Some(Failure::ClientClosed) => exchange.fail(Failure::ClientClosed),
+            Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,
+        }
     }
-    drop(exchange);
-    let super::Downstream::Http1(connection) = downstream else { return None };
+    let super::Downstream::Http1(mut connection) = downstream else { return None };
+    open.rests();
+    connection.open = Some(open);
     connection.after(persistent && !port.is_draining()).await
 }
 
@@ -235,7 +244,7 @@ impl Http1Downstream {
         };
         let mut out = Text::new();
         respond::write_status(head.status, head.reason.of(bytes), &mut out);
-        respond::visit_fields(exchange, head, bytes, |name, value| put(&mut out, name, value));
+        respond::write_fields(exchange, head, bytes, &mut out);
         if frames != Frames::Plain {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         } else if ends_unsaid(exchange, head, bytes) {

@@ -5,7 +5,7 @@ mod http2;
 
 use std::task::{Context, Poll};
 
-pub use http1::{After, Http1Downstream, Http1Server, serve as serve_http1, server as http1_server};
+pub use http1::{Http1Downstream, Http1Server, serve as serve_http1, server as http1_server};
 pub use http2::{Http2Downstream, serve as serve_http2};
 
 use crate::exchange::Exchange;

@@ -13,7 +13,6 @@ use model::kinds::plan::CredentialKind as Taken;
 
 use crate::exchange::{Admitted, Exchange, Subscriber, Unadmitted};
 use crate::failure::Failure;
-use crate::filters::cors;
 use crate::principal::{Principal, Unknown};
 
 /// Finds the terms on which a request comes in.
@@ -23,7 +22,7 @@ use crate::principal::{Principal, Unknown};
 #[inline]
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     let Some(access) = &rule.access else { return Ok(()) };
-    if cors::is_answered_preflight(exchange, rule) || was_asked_before(exchange, access) {
+    if was_asked_before(exchange, access) {
         return Ok(());
     }
     let clock = &exchange.worker.clock;

@@ -1,6 +1,6 @@
 //! Asks the policies of the rule whether a request may pass: before anything else is done for it.
 //!
-//! A CORS preflight that the rule answers itself is let by. It carries no credentials by design (Fetch standard,
+//! A CORS preflight that the rule answers itself never comes here. It carries no credentials by design (Fetch standard,
 //! section "CORS protocol and credentials"), so it could satisfy no policy that asks who somebody is; it reaches no
 //! backend, and the request that it asks for is judged when it comes.
 
@@ -10,7 +10,6 @@ use engine::config::Rule;
 use crate::caller;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::cors;
 
 /// Judges a request, and notes what there is to tell.
 ///
@@ -19,9 +18,6 @@ use crate::filters::cors;
 #[inline]
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
     let Some(authorization) = &rule.authorization else { return Ok(()) };
-    if cors::is_answered_preflight(exchange, rule) {
-        return Ok(());
-    }
     let verdict = caller::judge(exchange, authorization);
     for audit in &verdict.audits {
         count(exchange, audit);

@@ -51,8 +51,7 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rules: &'c Cors) -> Flow {
 }
 
 /// Whether a request asks for permission to make another one. Who answers it also looks for an origin.
-#[must_use]
-pub fn is_preflight(exchange: &Exchange<'_>) -> bool {
+fn is_preflight(exchange: &Exchange<'_>) -> bool {
     exchange.request.head.method == Method::Options
         && exchange.view().headers.first(b"access-control-request-method").is_some()
 }
@@ -75,12 +74,6 @@ pub fn rule_asked_about<'c>(exchange: &Exchange<'c>) -> Option<&'c Rule> {
 /// Whether a rule answers preflights itself.
 fn answers_preflights(rule: &Rule) -> bool {
     rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_)))
-}
-
-/// Whether a rule answers a request itself, as a preflight.
-#[must_use]
-pub fn is_answered_preflight(exchange: &Exchange<'_>, rule: &Rule) -> bool {
-    is_preflight(exchange) && answers_preflights(rule) && exchange.view().headers.first(b"origin").is_some()
 }
 
 fn preflight_fields(exchange: &Exchange<'_>, rules: &Cors, origin: &[u8]) -> Vec<(&'static str, Vec<u8>)> {

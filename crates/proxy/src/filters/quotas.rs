@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use engine::customers::SubscriptionId;
 use model::units::Moment;
 use tokio::time::{Instant, timeout_at};
 
+use crate::emit::emit_limit;
 use crate::exchange::{Admitted, Exchange, ToldQuota};
 use crate::failure::Failure;
 use crate::filters::{access, rates};
@@ -185,13 +185,7 @@ fn told<'c>(exchange: &Exchange<'c>, quota: &'c Quota, account: &Account) -> Tol
 /// Puts down what a caller is told on every answer, beside what it is told of rates.
 pub fn emit_response_fields(told: &ToldQuota<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit(b"ratelimit-policy", &told.quota.announced);
-    let mut line = [0_u8; 160];
-    let mut rest = &mut line[..];
-    // A name has at most 71 bytes, numbers at most 20 digits: it fits.
-    if write!(rest, "\"{}\";r={};t={}", told.quota.name, told.left, told.resets_in).is_ok() {
-        let length = 160 - rest.len();
-        emit(b"ratelimit", &line[..length]);
-    }
+    emit_limit(&told.quota.name, told.left, told.resets_in, emit);
 }
 
 /// What a refused caller is told beside: the value of `Retry-After`, and members of the problem document.

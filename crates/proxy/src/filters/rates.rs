@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher};
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use engine::HeaderView;
 use engine::config::{RateKey, RateLimit, Rule, SaidBy};
 
 use crate::caller;
+use crate::emit::emit_limit;
 use crate::exchange::{Exchange, ToldRate};
 use crate::failure::Failure;
-use crate::filters::cors;
 use crate::forwarded;
 use crate::state::parties::{Party, hash_text, hash_value};
 
@@ -34,9 +33,6 @@ pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(),
 }
 
 fn ask_all<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Failure> {
-    if cors::is_answered_preflight(exchange, rule) {
-        return Ok(());
-    }
     let now = exchange.worker.clock.nanoseconds();
     for (at, limit) in limits(exchange, rule).enumerate() {
         if !is_about(limit, exchange) {
@@ -156,15 +152,7 @@ pub fn is_ours(name: &[u8]) -> bool {
 /// Puts down what a caller is told on every answer.
 pub fn emit_response_fields(told: &ToldRate<'_>, emit: &mut impl FnMut(&[u8], &[u8])) {
     emit(b"ratelimit-policy", &told.limit.announced);
-    let mut line = [0_u8; 128];
-    let mut rest = &mut line[..];
-    // A name has at most 63 bytes, numbers at most 20 digits: it fits.
-    let written =
-        write!(rest, "\"{}\";r={};t={}", told.limit.name, told.left.requests, seconds(told.left.until_whole));
-    if written.is_ok() {
-        let length = 128 - rest.len();
-        emit(b"ratelimit", &line[..length]);
-    }
+    emit_limit(&told.limit.name, told.left.requests.into(), seconds(told.left.until_whole), emit);
 }
 
 /// Whole seconds, rounded up: whoever comes back after them is not early.

@@ -209,7 +209,7 @@ impl Drop for Exchange<'_> {
                 self.outcome.status = failure.facts().status;
             }
         }
-        let micros = duration.as_micros() as u64;
+        let micros = duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros());
         cells.observe(self.outcome.status, micros, self.outcome.request_bytes, self.outcome.response_bytes);
         if let Some(counted) = self.peer.counterpart.as_ref().and_then(|caller| caller.counted.as_ref()) {
             let Outcome { status, request_bytes, response_bytes, .. } = self.outcome;

@@ -11,12 +11,12 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::buffer::Text;
 use crate::codec::http2::FieldMap;
-use crate::emit::{emit_edits, emit_length, is_replaced, put, write_decimal};
+use crate::emit::{emit_edits, emit_length, is_replaced, put, put_all, write_decimal};
 use crate::exchange::{Concealed, Exchange};
 use crate::failure::Failure;
 use crate::forwarded::trusted_chain;
 use crate::hop;
-use crate::message::{Framing, Known};
+use crate::message::{Field, Framing, Known};
 use crate::trace;
 
 /// Writes a request head for HTTP/1.1 (RFC 9112 section 3).
@@ -28,7 +28,7 @@ pub fn write_head(exchange: &Exchange<'_>, credential: Option<&UpstreamCredentia
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     write_host(exchange, out);
     out.extend_from_slice(b"\r\n");
-    visit_fields(exchange, credential, |name, value| put(out, name, value));
+    write_fields(exchange, credential, out);
     if exchange.request.head.framing == Framing::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
@@ -119,42 +119,119 @@ pub fn visit_fields(
     credential: Option<&UpstreamCredential>,
     mut put_down: impl FnMut(&[u8], &[u8]),
 ) {
-    // Nothing that a client or a route says takes the place of our own credential, or stands beside it.
+    visit_received(&Sieve::new(exchange, credential), &mut put_down);
+    visit_own(exchange, credential, put_down);
+}
+
+/// The same for HTTP/1.
+fn write_fields(exchange: &Exchange<'_>, credential: Option<&UpstreamCredential>, out: &mut Text) {
+    let sieve = Sieve::new(exchange, credential);
+    match sieve.cookie {
+        None => {
+            let fields = exchange.onward().fields.iter();
+            put_all(out, fields.filter(|field| sieve.lets_by(field)), &exchange.request.text);
+        }
+        Some(_) => visit_received(&sieve, &mut |name, value| put(out, name, value)),
+    }
+    visit_own(exchange, credential, |name, value| put(out, name, value));
+}
+
+/// Which of a client's fields go on.
+struct Sieve<'e, 'c> {
+    exchange: &'e Exchange<'c>,
+    credential: Option<&'e UpstreamCredential>,
+    /// Whether the client may vouch for others: a member is believed about itself, by its certificate, and about nobody
+    /// else.
+    vouched: bool,
+    edited: bool,
+    /// Whether nothing is said of fields by anybody but the protocol.
+    is_coarse: bool,
+    /// A cookie that goes no further.
+    cookie: Option<&'c [u8]>,
+}
+
+impl<'e, 'c> Sieve<'e, 'c> {
+    fn new(exchange: &'e Exchange<'c>, credential: Option<&'e UpstreamCredential>) -> Sieve<'e, 'c> {
+        let Concealed { reserved, place, keep, told: _ } = exchange.concealed;
+        let concealed = place.filter(|_| !keep);
+        let edited = is_edited(exchange);
+        Sieve {
+            exchange,
+            credential,
+            vouched: exchange.settings().trusted_hops > 0 && exchange.peer.counterpart.is_none(),
+            edited,
+            is_coarse: !edited
+                && concealed.is_none()
+                && reserved.is_empty()
+                && credential.is_none()
+                && exchange.body_length.is_none()
+                && exchange.answer_bytes_max.is_none(),
+            cookie: match concealed {
+                Some(Place::Cookie(cookie)) => Some(cookie),
+                Some(Place::Header(_) | Place::Scheme(_) | Place::Query(_)) | None => None,
+            },
+        }
+    }
+
+    #[inline]
+    fn lets_by(&self, field: &Field) -> bool {
+        if !passes(self.exchange, field.known, self.vouched) {
+            return false;
+        }
+        if self.is_coarse && field.known != Known::Trace {
+            return true;
+        }
+        self.lets_by_name(field, field.name.of(&self.exchange.request.text))
+    }
+
+    fn lets_by_name(&self, field: &Field, name: &[u8]) -> bool {
+        let exchange = self.exchange;
+        !((field.known == Known::ContentLength && exchange.body_length.is_some())
+            || (self.edited && is_replaced(&exchange.request_edits, name))
+            || (field.known == Known::Trace && !exchange.trace.passes(name))
+            // Who takes the answer in wants to read it.
+            || (exchange.answer_bytes_max.is_some() && name == b"accept-encoding")
+            || is_concealed(exchange, name)
+            // Nothing that a client says takes the place of our own credential, or stands beside it.
+            || self.credential.is_some_and(|own| *own.field == *name))
+    }
+}
+
+fn is_edited(exchange: &Exchange<'_>) -> bool {
+    exchange.request_edits.iter().any(Option::is_some)
+}
+
+/// Those fields of the client's that go on.
+fn visit_received(sieve: &Sieve<'_, '_>, put_down: &mut impl FnMut(&[u8], &[u8])) {
+    let text = &sieve.exchange.request.text;
+    for field in sieve.exchange.onward().fields.iter().filter(|field| sieve.lets_by(field)) {
+        let (name, value) = (field.name.of(text), field.value.of(text));
+        match sieve.cookie {
+            Some(cookie) if name == b"cookie" => {
+                let mut left = Text::new();
+                if without_cookie(value, cookie, &mut left) {
+                    put_down(name, &left);
+                }
+            }
+            Some(_) | None => put_down(name, value),
+        }
+    }
+}
+
+/// What we say ourselves.
+fn visit_own(
+    exchange: &Exchange<'_>,
+    credential: Option<&UpstreamCredential>,
+    mut put_down: impl FnMut(&[u8], &[u8]),
+) {
+    // Nothing that a route says takes the place of our own credential, or stands beside it.
     let mut emit = |name: &[u8], value: &[u8]| {
         if credential.is_none_or(|own| *own.field != *name) {
             put_down(name, value);
         }
     };
-    let (request, text) = (exchange.onward(), &exchange.request.text);
     let trusted = exchange.settings().trusted_hops > 0;
-    // A member is believed about itself, by its certificate, and about nobody else.
-    let vouched = trusted && exchange.peer.counterpart.is_none();
-    let edited = exchange.request_edits.iter().any(Option::is_some);
-    for field in request.fields.iter() {
-        let name = field.name.of(text);
-        if field.known == Known::ContentLength && exchange.body_length.is_some() {
-            continue;
-        }
-        if !passes(exchange, field.known, vouched) || (edited && is_replaced(&exchange.request_edits, name)) {
-            continue;
-        }
-        if field.known == Known::Trace && !exchange.trace.passes(name) {
-            continue;
-        }
-        if exchange.answer_bytes_max.is_some() && name == b"accept-encoding" {
-            continue; // Who takes the answer in wants to read it.
-        }
-        match concealment(exchange, name) {
-            Concealment::None => emit(name, field.value.of(text)),
-            Concealment::Whole => {}
-            Concealment::Cookie(cookie) => {
-                let mut left = Text::new();
-                if without_cookie(field.value.of(text), cookie, &mut left) {
-                    emit(name, &left);
-                }
-            }
-        }
-    }
+    let edited = is_edited(exchange);
     if exchange.answer_bytes_max.is_some() {
         emit(b"accept-encoding", b"identity");
     }
@@ -171,27 +248,16 @@ pub fn visit_fields(
     }
 }
 
-/// What of a field goes no further.
-enum Concealment<'c> {
-    None,
-    Whole,
-    /// A cookie of it.
-    Cookie(&'c [u8]),
-}
-
-#[inline]
-fn concealment<'c>(exchange: &Exchange<'c>, name: &[u8]) -> Concealment<'c> {
+/// Whether a field goes no further because of who the caller is. Of a field with cookies, one goes no further.
+fn is_concealed(exchange: &Exchange<'_>, name: &[u8]) -> bool {
     let Concealed { reserved, place, keep, told: _ } = exchange.concealed;
     if reserved.iter().any(|field| **field == *name) {
-        return Concealment::Whole;
+        return true;
     }
     match place.filter(|_| !keep) {
-        Some(Place::Header(field)) if **field == *name => Concealment::Whole,
-        Some(Place::Scheme(_)) if name == b"authorization" => Concealment::Whole,
-        Some(Place::Cookie(cookie)) if name == b"cookie" => Concealment::Cookie(cookie),
-        Some(Place::Header(_) | Place::Scheme(_) | Place::Cookie(_) | Place::Query(_)) | None => {
-            Concealment::None
-        }
+        Some(Place::Header(field)) => **field == *name,
+        Some(Place::Scheme(_)) => name == b"authorization",
+        Some(Place::Cookie(_) | Place::Query(_)) | None => false,
     }
 }
 
@@ -240,13 +306,13 @@ fn passes(exchange: &Exchange<'_>, known: Known, vouched: bool) -> bool {
 
 /// What we say of the client ourselves, unless the rule says something else.
 fn emit_vouched(exchange: &Exchange<'_>, trusted: bool, emit: &mut impl FnMut(&[u8], &[u8])) {
-    let edited = exchange.request_edits.iter().any(Option::is_some);
+    let edited = is_edited(exchange);
     let mut vouch = |name: &[u8], value: &[u8]| {
         if !(edited && is_replaced(&exchange.request_edits, name)) {
             emit(name, value);
         }
     };
-    let view = exchange.view().headers;
+    let view = exchange.headers();
     match trusted_chain(exchange) {
         Some(mut chain) => {
             chain.extend_from_slice(b", ");

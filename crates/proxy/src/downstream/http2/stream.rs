@@ -85,7 +85,8 @@ pub(super) async fn carry(begun: Begun, shared: Rc<Shared>, open: OpenStream) {
         refused = poll_fn(|cx| downstream.poll_piece(cx)).await.map_or_else(Some, not_empty);
     }
     let Shared { peer, worker, port, dismissed } = &*shared;
-    let mut exchange = Exchange::new(worker, port, &pinned, peer, request);
+    let waiting = worker.open.request();
+    let mut exchange = Exchange::new(worker, port, &pinned, peer, &waiting, request);
     match refused {
         None => pipeline::run(&mut downstream, &mut exchange).await,
         Some(failure) => pipeline::refuse(&mut downstream, &mut exchange, failure).await,

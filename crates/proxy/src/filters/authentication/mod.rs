@@ -3,8 +3,6 @@
 //! The first method whose credential is there decides. What is at hand (keys, tokens and passwords that were verified
 //! lately) is looked at without waiting; only what is not is waited for, in a future of its own, so that requests which
 //! need none of it carry no room for it.
-//!
-//! A CORS preflight that the rule answers itself is let by, as authorization does, and for its reasons.
 
 mod challenge;
 mod customer;
@@ -20,7 +18,6 @@ use engine::config::Rule;
 
 use crate::exchange::{Concealed, Exchange};
 use crate::failure::Failure;
-use crate::filters::cors;
 use crate::limits::{AUTHENTICATION_TURNS_MAX, KEYS_WAIT_MILLISECONDS};
 use crate::principal::Principal;
 
@@ -63,7 +60,7 @@ type Judged<'c> = Result<Option<Principal<'c>>, Stop<'c>>;
 pub fn on_request<'c>(exchange: &mut Exchange<'c>, rule: &'c Rule) -> Result<(), Stop<'c>> {
     match rule.authentication.as_deref() {
         None => Ok(()),
-        Some(authentication) => prove(exchange, rule, authentication),
+        Some(authentication) => prove(exchange, authentication),
     }
 }
 
@@ -98,15 +95,8 @@ pub async fn later<'c>(
     Err(Failure::AuthenticationUnavailable)
 }
 
-fn prove<'c>(
-    exchange: &mut Exchange<'c>,
-    rule: &'c Rule,
-    authentication: &'c Authentication,
-) -> Result<(), Stop<'c>> {
+fn prove<'c>(exchange: &mut Exchange<'c>, authentication: &'c Authentication) -> Result<(), Stop<'c>> {
     exchange.concealed.reserved = &authentication.reserved;
-    if cors::is_answered_preflight(exchange, rule) {
-        return Ok(());
-    }
     if authentication.unusable.is_some() {
         return Err(Failure::AuthenticationInvalid.into());
     }

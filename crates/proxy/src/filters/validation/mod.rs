@@ -8,13 +8,12 @@ mod answers;
 mod refusal;
 
 use apis::check::{self, Fault, Where};
-use engine::config::{BodyBounds, Rule, Validation};
+use engine::config::{BodyBounds, Validation};
 use model::kinds::validation_policy::ValidationAction;
 
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
-use crate::filters::cors;
 use crate::message::{Framing, Known};
 use crate::told;
 use crate::whole;
@@ -28,12 +27,8 @@ pub use answers::{Sample, on_whole_answer};
 pub async fn on_request<'c>(
     downstream: &mut Downstream,
     exchange: &mut Exchange<'c>,
-    rule: &'c Rule,
     validation: &'c Validation,
 ) -> Result<(), Failure> {
-    if cors::is_answered_preflight(exchange, rule) {
-        return Ok(());
-    }
     if validation.broken.is_some() {
         return Err(Failure::ValidationInvalid);
     }
