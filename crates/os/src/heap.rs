@@ -1,10 +1,12 @@
 //! Memory that the allocator keeps for what may come.
 //!
-//! Taking in a thousand objects frees thousands of small pieces, and the thread that did it then waits for hours: what it
-//! has freed stays with it, and counts. The allocator gives such pages back when it is asked to, or when it next works.
+//! Taking in a thousand objects frees thousands of small pieces, and the thread that did it then waits for hours: what
+//! it has freed stays with it, and counts. The allocator gives such pages back when it is asked to, or when it next
+//! works.
 
 use libmimalloc_sys as _;
 
+// SAFETY: it is declared as the library defines it (`mimalloc.h`).
 unsafe extern "C" {
     fn mi_collect(force: bool);
 }

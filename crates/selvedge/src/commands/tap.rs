@@ -14,10 +14,10 @@ use crate::remote::{Connection, block_on, failure};
 
 /// Watch requests and connections of a running proxy as they end
 ///
-/// WHOM is a Workload, as `shop/cart-1`, or a Gateway, as `gateway/shop/edge`: then it is watched over the API, by whoever
-/// may `get` its subresource `tap`. Or the socket that a proxy on this machine was given as `--tap`; only its user and
-/// root may watch there. All that is said must hold of what is shown. Queries are never shown, nor values of header
-/// fields that may hold a secret. A proxy under load shows a part, and says how much is missing.
+/// WHOM is a Workload, as `shop/cart-1`, or a Gateway, as `gateway/shop/edge`: then it is watched over the API, by
+/// whoever may `get` its subresource `tap`. Or the socket that a proxy on this machine was given as `--tap`; only its
+/// user and root may watch there. All that is said must hold of what is shown. Queries are never shown, nor values of
+/// header fields that may hold a secret. A proxy under load shows a part, and says how much is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge tap shop/cart-1
