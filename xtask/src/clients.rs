@@ -26,8 +26,8 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ("descriptions", "@blockfrost/openapi@0.1.93",  "@blockfrost/openapi/openapi.yaml"),
 ];
 
-/// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have a
-/// folder of their own.
+/// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have
+/// a folder of their own.
 const DEFINITIONS: (&str, &str) = ("xds", "xds-protos==1.85.0");
 
 /// Gets what is missing.

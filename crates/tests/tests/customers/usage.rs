@@ -206,8 +206,10 @@ async fn what_a_killed_gateway_was_lent_of_a_quota_can_be_used_again_once_it_is_
             let shown = processes.done(&["subscription", "show", "mobile-pets"]).await;
             // Used, lent, held, left.
             let line = shown.lines().find_map(|line| line.strip_prefix("year ")).map(str::to_owned);
-            let cells: Vec<u64> =
-                line.iter().flat_map(|line| line.split_whitespace().map_while(|cell| cell.parse().ok())).collect();
+            let cells: Vec<u64> = line
+                .iter()
+                .flat_map(|line| line.split_whitespace().map_while(|cell| cell.parse().ok()))
+                .collect();
             if let [used, _, 0, ..] = cells[..]
                 && used >= whole.load(SeqCst)
             {
@@ -215,7 +217,8 @@ async fn what_a_killed_gateway_was_lent_of_a_quota_can_be_used_again_once_it_is_
             }
         }
     };
-    let (used, shown) = within_time(UNTIL_KNOWN, "nothing to be held any more", settled).await.expect("settled");
+    let (used, shown) =
+        within_time(UNTIL_KNOWN, "nothing to be held any more", settled).await.expect("settled");
     println!("{} answers, {used} used of the quota", whole.load(SeqCst));
     let under_way = 2;
     assert!((whole.load(SeqCst)..=whole.load(SeqCst) + under_way).contains(&used), "{shown}");

@@ -9,8 +9,8 @@
 use std::borrow::Borrow;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -163,7 +163,8 @@ fn write(place: &[AtomicU64], text: &[u8]) {
 /// The text of a place; `None` when nothing whole is there.
 fn read(place: &[AtomicU64]) -> Option<Vec<u8>> {
     let written = place.get(SAYS)?.load(Acquire);
-    let mut text: Vec<u8> = place.get(NAME..)?.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
+    let mut text: Vec<u8> =
+        place.get(NAME..)?.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
     text.truncate(usize::try_from(written as u32).ok()?);
     (written != 0 && says(&text) == written).then_some(text)
 }
