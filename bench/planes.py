@@ -27,12 +27,12 @@ OUTAGE_SECONDS = float(os.environ.get("BENCH_OUTAGE", "60"))
 class Api:
     """The API of a control plane, over one connection."""
 
-    def __init__(self, data: Path):
+    def __init__(self, data: Path, port: int = 0):
         config = json.loads((data / "admin.kubeconfig").read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         context = ssl.create_default_context(cadata=authority)
-        self.connection = http.client.HTTPSConnection("127.0.0.1", API, context=context, timeout=10)
+        self.connection = http.client.HTTPSConnection("127.0.0.1", port or API, context=context, timeout=10)
         self.token = user["token"]
 
     def ask(self, method: str, path: str, body: dict, kind: str) -> dict:
@@ -59,7 +59,7 @@ class Api:
 
 PLURALS = {
     "GatewayClass": "gatewayclasses", "GatewayParameters": "gatewayparameters", "Secret": "secrets",
-    "Backend": "backends", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
+    "Backend": "backends", "ConfigMap": "configmaps", "Gateway": "gateways", "HTTPRoute": "httproutes", "API": "apis", "APIRevision": "apirevisions",
     "APIVersion": "apiversions", "APIBinding": "apibindings", "APIProduct": "apiproducts", "Plan": "plans",
     "Application": "applications", "Subscription": "subscriptions", "Credential": "credentials",
     "Namespace": "namespaces", "Service": "services", "Mesh": "meshes", "Workload": "workloads",

@@ -43,6 +43,14 @@ def field(workload: str, name: str, key: str, scale: float = 1) -> Callable[[dic
     return value
 
 
+def inverse(workload: str, key: str) -> Callable[[dict], float | None]:
+    """Milliseconds for one of so many a second."""
+    def value(results: dict) -> float | None:
+        found = field(workload, "selvedge", key)(results)
+        return 1000 / found if found else None
+    return value
+
+
 def growth(shape: str) -> Callable[[dict], float | None]:
     """Instructions at 100,000 routes by those at 10."""
     def value(results: dict) -> float | None:
@@ -78,6 +86,14 @@ GOALS = [
     Goal("an idle TLS connection", 16, 12, field("rss", "selvedge", "tls_kib"), "KiB"),
     Goal("resident memory of a sidecar, idle", 16, 16, field("sidecar", "selvedge", "idle_rss_kib", 1024), "MiB"),
     Goal("what 1,000 reachable endpoints add to it", 2, 2, field("sidecar", "selvedge", "grown_kib", 1024), "MiB"),
+    Goal("requests that failed at 1,000 a second while the root of the mesh was rotated", 0, 0,
+         field("rotation", "selvedge", "failed")),
+    Goal("one of 10,000 endpoints changed, until the last concerned of 300 proxies has it, p99", 1000, 1000,
+         field("mesh-discovery", "selvedge", "p99_ms"), "ms"),
+    Goal("memory of the control plane for each of 300 connected proxies", 200, 200,
+         field("mesh-discovery", "selvedge", "kib_a_proxy"), "KiB"),
+    Goal("the same for one more proxy, when others like it are there", 200, 200,
+         field("mesh-discovery", "selvedge", "kib_one_more"), "KiB"),
     Goal("route match at 100,000 routes, 10 a host ÷ at 10, instructions", 1.5, 1.2, growth("spread")),
     Goal("route match at 100,000 routes under one host ÷ at 10, instructions", 1.5, 1.2, growth("one host")),
     Goal("an edit among 5,000 routes under load, from compile to served, p99", 20, 5,
@@ -104,6 +120,9 @@ GOALS = [
          field("discovery", "selvedge", "return_peak_kib", 1024), "MiB"),
     Goal("all 10,000 routes edited at once, until the last of 2,000 proxies has its 1,000", 60, 30,
          field("discovery", "selvedge", "push_seconds"), "s"),
+    Goal("1 ÷ durable writes a second through the API, eight clients, on SQLite (3.33 ms are 300/s)", 3.33, 1,
+         inverse("writes", "sqlite_per_s"), "ms"),
+    Goal("the same on PostgreSQL", 3.33, 1, inverse("writes", "postgres_per_s"), "ms"),
     Goal("from a revocation to the 401 of the last of three gateways, p99", 1000, 1000,
          field("revocations", "selvedge", "p99_ms"), "ms"),
 ]

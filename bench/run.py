@@ -12,14 +12,17 @@ import time
 import certificates
 import descriptions
 import discovery
+import discovery_mesh
 import places
 import planes
 import products
 import report
 import revocations
+import rotation
 import sidecar
 import single
 import workloads
+import writes
 from peers import all_peers
 
 # What is not CPU per request.
@@ -31,6 +34,9 @@ OTHERS = {
     "product": (["selvedge", "nginx"], products.measure),
     "revocations": ([], revocations.revocations),
     "sidecar": ([], sidecar.measure),
+    "writes": ([], writes.measure),
+    "rotation": ([], rotation.rotation),
+    "mesh-discovery": ([], discovery_mesh.measure),
 }
 
 

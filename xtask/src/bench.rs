@@ -8,7 +8,7 @@ use crate::{child, setup};
 /// Builds everything and passes the arguments on to `bench/run.py`.
 pub fn run(arguments: &[&str]) -> Result<String, String> {
     // Instructions are counted in programs of their own, and so is what many proxies cost.
-    if !matches!(arguments, ["instructions" | "discovery"]) {
+    if !matches!(arguments, ["instructions" | "discovery" | "mesh-discovery"]) {
         child::run(child::cargo(&["build", "--release", "--package", "selvedge"]))?;
         child::run(child::cargo(&["build", "--release", "--manifest-path", "bench/tools/Cargo.toml"]))?;
     }
@@ -17,6 +17,10 @@ pub fn run(arguments: &[&str]) -> Result<String, String> {
         let examples = ["--example", "discovery_cost", "--example", "discovery_herd"];
         let build = ["build", "--profile", "fast", "--package", "selvedge-tests"];
         child::run(child::cargo(&[&build[..], &examples].concat()))?;
+    }
+    if arguments.is_empty() || arguments.contains(&"mesh-discovery") {
+        let example = ["--package", "selvedge-tests", "--example", "discovery_mesh"];
+        child::run(child::cargo(&[&["build", "--profile", "fast"][..], &example].concat()))?;
     }
     // The peer of the benchmarks is one that members of a mesh must get along with.
     if arguments.is_empty() {

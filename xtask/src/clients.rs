@@ -1,5 +1,6 @@
 //! Clients of Kubernetes for the tests: an old `kubectl` out of Debian's package, a current one, two programs in Go
-//! and one in Rust. And what the tests of API descriptions need of npm: another mock, and descriptions from the wild.
+//! and one in Rust. And what the tests of API descriptions need of npm: another mock,
+//! another linter, and descriptions from the wild.
 //!
 //! They go into `target/clients` and touch nothing else: a machine may have a kubectl of its own, and that one is left
 //! alone.
@@ -22,8 +23,12 @@ const WATCHER: &str = "crates/tests/clients/rust";
 #[rustfmt::skip] // the table is the point
 const PACKAGES: &[(&str, &str, &str)] = &[
     ("prism",        "@stoplight/prism-cli@5.14.2", "@stoplight/prism-cli/dist/index.js"),
+    ("spectral",     "@stoplight/spectral-cli@6.16.3", "@stoplight/spectral-cli/dist/index.js"),
     ("descriptions", "@octokit/openapi@23.0.2",     "@octokit/openapi/generated/api.github.com.json"),
     ("descriptions", "@blockfrost/openapi@0.1.93",  "@blockfrost/openapi/openapi.yaml"),
+    ("descriptions", "@readme/oas-examples@8.2.2",  "@readme/oas-examples/3.0/yaml/petstore.yaml"),
+    ("descriptions", "rclone-openapi@1.75.0",       "rclone-openapi/openapi.yaml"),
+    ("descriptions", "shipengine-openapi@1.4.0",    "shipengine-openapi/openapi.yaml"),
 ];
 
 /// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have

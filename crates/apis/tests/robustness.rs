@@ -24,25 +24,14 @@ fn findings_of_the_fuzzer_stay_found() {
     }
 }
 
-fn refused(text: String) -> String {
-    let wrong = Description::read(&[Document::new("api.yaml", text)]).expect_err("a bomb");
-    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
-fn bombs_are_refused_before_they_go_off() {
-    let deep = format!("openapi: 3.1.0\ninfo: {}{}\n", "[".repeat(1_000_000), "]".repeat(1_000_000));
-    assert!(!refused(deep).is_empty());
-    let json = format!("{{\"openapi\": {}1{}}}", "{\"a\":".repeat(1_000_000), "}".repeat(1_000_000));
-    assert!(!refused(json).is_empty());
+fn aliases_of_aliases_are_refused_before_they_unfold() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for at in 1..10 {
         let before = vec![format!("*a{}", at - 1); 10].join(", ");
         laughs.push_str(&format!("a{at}: &a{at} [{before}]\n"));
     }
-    assert!(!refused(laughs).is_empty());
-    let entity = "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>".to_owned();
-    assert!(!refused(entity).contains("root:"));
+    assert!(!refused("a.yaml", laughs).is_empty());
 }
 
 /// A POST of text that a pattern must match.

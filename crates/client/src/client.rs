@@ -17,6 +17,7 @@ use crate::address::Collection;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::kubeconfig::{Credentials, Endpoint};
+use crate::lines::Lines;
 use crate::object::Object;
 use crate::options::{ApplyOptions, DeleteOptions, ListOptions, Listed, Patch, Query, WriteOptions};
 use crate::status::Status;
@@ -347,6 +348,18 @@ impl Client {
         }
         let body = answer::whole(server, response.into_body()).await?;
         Err(Error::Status(Box::new(Status::read(code, &body))))
+    }
+
+    /// An answer that goes on for as long as either side wants, a line at a time.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn lines(&self, path: &str) -> Result<Lines, Error> {
+        let server = &self.endpoint.server;
+        let timeout = || Error::timeout(server, ANSWER_TIMEOUT.as_secs());
+        let head = tokio::time::timeout(ANSWER_TIMEOUT, self.send(Question::get(path)));
+        let response = head.await.unwrap_or_else(|_| Err(timeout()))?;
+        Ok(Lines::new(server, response.into_body()))
     }
 
     /// The body of a watch that goes on from a revision.

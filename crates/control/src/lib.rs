@@ -33,6 +33,7 @@ mod stamp;
 pub mod status;
 pub mod store;
 pub mod stream;
+pub mod taps;
 pub mod told;
 pub mod usage;
 pub mod view;

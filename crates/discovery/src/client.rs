@@ -85,8 +85,16 @@ pub struct Session {
     epoch: u64,
     staged: BTreeMap<ObjectName, Option<Received>>,
     answers: Vec<Answer>,
-    /// The update that was handed out and not yet answered.
-    waiting: Option<Update>,
+    /// The update that was handed out and not yet answered, without the contents: whoever has it takes them along.
+    waiting: Option<Waiting>,
+}
+
+/// An update as it is to be answered.
+#[derive(Debug)]
+struct Waiting {
+    epoch: u64,
+    put: Vec<(ObjectName, Version)>,
+    removed: Vec<ObjectName>,
 }
 
 /// A response that must be answered.
@@ -184,7 +192,8 @@ impl Session {
                 None => update.removed.push(name),
             }
         }
-        self.waiting = Some(update.clone());
+        let put = update.put.iter().map(|(name, received)| (name.clone(), received.version.clone()));
+        self.waiting = Some(Waiting { epoch, put: put.collect(), removed: update.removed.clone() });
         Ok(update)
     }
 
@@ -198,8 +207,8 @@ impl Session {
         }
         let rejected: HashMap<&ObjectName, &Rejection> =
             rejections.iter().map(|rejection| (&rejection.object, rejection)).collect();
-        for (name, received) in update.put {
-            let version = if rejected.contains_key(&name) { Version::unusable() } else { received.version };
+        for (name, version) in update.put {
+            let version = if rejected.contains_key(&name) { Version::unusable() } else { version };
             self.held.insert(name, version);
         }
         std::mem::take(&mut self.answers).into_iter().map(|answer| answer.request(&rejected)).collect()

@@ -16,6 +16,7 @@ pub mod rejection;
 pub mod reports;
 pub mod server;
 pub mod shares;
+pub mod taps;
 pub mod token;
 pub mod usage;
 pub mod view;

@@ -151,10 +151,13 @@ pub struct Route {
     pub durations: Vec<u64>,
 }
 
-/// To a proxy, once at the beginning.
+/// To a proxy, once at the beginning and whenever somebody wants to watch it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Lease {
     /// Milliseconds for which a report counts.
     #[prost(uint64, tag = "1")]
     pub lease_ms: u64,
+    /// Somebody who wants to watch.
+    #[prost(message, optional, tag = "2")]
+    pub tap: Option<crate::taps::Tap>,
 }

@@ -44,7 +44,9 @@ pub use security::{
     ClientValidation, ClientValidationMode, InboundService, KeyPair, MeshPort, Security, TlsHost, TlsPort,
     specificity,
 };
-pub use settings::{Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy};
+pub use settings::{
+    Collector, CollectorProtocol, Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy,
+};
 pub use slots::{ClusterSlot, EndpointSlot, RuleSlot};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;

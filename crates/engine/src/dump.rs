@@ -20,9 +20,10 @@ use serde_json::{Map, Value, json};
 
 use crate::authorization::{Authorization, DefaultAction};
 use crate::config::{
-    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Config, Cors, Filter,
-    HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule, Security, Settings,
-    Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, Tracing, UnderscorePolicy, UpstreamProtocol,
+    Action, Backend, Carries, ClientValidation, ClientValidationMode, Cluster, Collector, CollectorProtocol,
+    Config, Cors, Filter, HeaderEdits, Limits, Mirror, PathEdit, PathPolicy, Port, Redirect, Rewrite, Rule,
+    Security, Settings, Sources, Target, TcpAction, TcpLimits, TcpRule, TlsPort, Tracing, UnderscorePolicy,
+    UpstreamProtocol,
 };
 use crate::matching::{Entry, FieldMatch, HostTable, Listener, PathMatch, ValueMatch};
 
@@ -132,11 +133,18 @@ fn settings(settings: &Settings) -> Value {
     if *caller_header {
         object["caller_header"] = true.into();
     }
-    if let Some(Tracing { endpoint, numerator, denominator, resource }) = tracing.as_deref() {
+    if let Some(Tracing { collector, numerator, denominator, resource }) = tracing.as_deref() {
         let resource: Map<String, Value> =
             resource.iter().map(|(key, value)| ((*key).to_owned(), (**value).into())).collect();
         let share = format!("{numerator}/{denominator}");
+        let Collector { endpoint, protocol, tls: _, headers: _, credential: _, refuse } = &**collector;
         object["tracing"] = json!({ "endpoint": **endpoint, "share": share, "resource": resource });
+        if *protocol == CollectorProtocol::Grpc {
+            object["tracing"]["protocol"] = "grpc".into();
+        }
+        if *refuse {
+            object["tracing"]["refused"] = true.into();
+        }
     }
     object
 }

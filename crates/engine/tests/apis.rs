@@ -2,6 +2,7 @@
 //! not there say so, and plans do not contradict each other.
 
 mod support;
+mod wild;
 
 use std::sync::Arc;
 

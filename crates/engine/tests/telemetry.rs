@@ -3,7 +3,7 @@
 mod support;
 
 use engine::Perspective;
-use engine::config::{Config, Tracing};
+use engine::config::{CollectorProtocol, Config, Tracing};
 use engine::status::{ConditionStatus, ObjectStatus};
 use support::World;
 
@@ -88,7 +88,7 @@ fn a_policy_of_the_mesh_holds_at_gateways_and_sidecars_until_it_goes() {
         world.apply(&of_mesh("http://first:4318"));
         let compiled = world.compile();
         let tracing = told(&compiled.config).expect("somebody is told");
-        assert_eq!(&*tracing.endpoint, "http://first:4318/v1/traces");
+        assert_eq!(&*tracing.collector.endpoint, "http://first:4318/v1/traces");
         assert_eq!((tracing.numerator, tracing.denominator), (1, 100));
         assert_eq!(resource(tracing, "service.name"), service);
         assert_eq!(resource(tracing, "service.namespace"), "shop");
@@ -96,7 +96,10 @@ fn a_policy_of_the_mesh_holds_at_gateways_and_sidecars_until_it_goes() {
 
         world.apply(&of_mesh("http://second:4318/otlp"));
         let compiled = world.compile();
-        assert_eq!(told(&compiled.config).map(|tracing| &*tracing.endpoint), Some("http://second:4318/otlp"));
+        assert_eq!(
+            told(&compiled.config).map(|tracing| &*tracing.collector.endpoint),
+            Some("http://second:4318/otlp")
+        );
         let again = world.compile();
         assert!(std::sync::Arc::ptr_eq(&compiled.config.ports[0], &again.config.ports[0]), "nothing changed");
 
@@ -116,7 +119,7 @@ fn a_policy_of_a_gateway_holds_there_instead_and_may_turn_traces_off() {
     let compiled = world.compile();
     let tracing = told(&compiled.config).expect("somebody is told");
     assert_eq!(
-        (&*tracing.endpoint, tracing.numerator, tracing.denominator),
+        (&*tracing.collector.endpoint, tracing.numerator, tracing.denominator),
         ("https://own/v1/traces", 3, 1000)
     );
 
@@ -151,8 +154,9 @@ fn a_policy_of_a_service_holds_at_the_sidecars_of_its_replicas_instead() {
     let mut world = World::new();
     world.see_as(Perspective::Sidecar { namespace: "shop".into(), workload: "cart-1".into() });
     world.apply(SHOP).apply(&of_mesh("http://mesh:4318"));
-    let endpoint =
-        |world: &mut World| told(&world.compile().config).map(|tracing| tracing.endpoint.to_string());
+    let endpoint = |world: &mut World| {
+        told(&world.compile().config).map(|tracing| tracing.collector.endpoint.to_string())
+    };
 
     world.apply(&policy("shop", "cart", &format!("{CART}\n  tracing: {{ endpoint: 'http://cart:4318' }}")));
     assert_eq!(endpoint(&mut world).as_deref(), Some("http://cart:4318/v1/traces"));
@@ -190,4 +194,52 @@ fn a_policy_of_a_service_without_a_sidecar_says_that_nobody_goes_by_it() {
             "{condition:?}"
         );
     }
+}
+
+/// What its collector is shown, and who it must be.
+const PROTECTED: &str = "tracing:
+    endpoint: https://10.0.0.9:4317
+    protocol: grpc
+    headers: [{ name: X-Scope-OrgID, value: shop }]
+    credential: { scheme: Bearer, secretRef: { name: collector } }
+    tls: { hostname: collector.internal, caCertificateRefs: [{ name: own-ca }] }";
+
+#[test]
+fn a_collector_is_told_nothing_until_it_can_be_verified_and_shown_what_the_policy_names() {
+    let mut world = World::new();
+    world.apply(SHOP).apply(&policy("shop", "edge", &format!("{EDGE}\n  {PROTECTED}")));
+
+    let compiled = world.compile();
+    assert!(told(&compiled.config).expect("somebody is told").collector.refuse);
+    let said = compiled.conditions.iter().find_map(|object| match &*object.status {
+        ObjectStatus::Policy(status) => status.ancestors[0].conditions.get(1).cloned(),
+        _ => None,
+    });
+    let said = said.expect("a second condition");
+    assert!(said.message.contains("own-ca") && said.message.contains("told nothing"), "{said:?}");
+
+    world.apply(
+        "apiVersion: v1
+kind: ConfigMap
+metadata: { namespace: shop, name: own-ca }
+data: { ca.crt: ca of the house }
+---
+apiVersion: v1
+kind: Secret
+type: policy.selvedge.dev/upstream-credential
+metadata: { namespace: shop, name: collector }
+stringData: { token: hunter2 }
+",
+    );
+    let compiled = world.compile();
+    let collector = &told(&compiled.config).expect("somebody is told").collector;
+    assert!(!collector.refuse, "{collector:?}");
+    let call = "https://10.0.0.9:4317/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    assert_eq!((&*collector.endpoint, collector.protocol), (call, CollectorProtocol::Grpc));
+    assert_eq!(collector.headers, [("x-scope-orgid".into(), "shop".into())]);
+    let tls = collector.tls.as_deref().expect("TLS");
+    assert_eq!((&*tls.hostname, tls.roots.len()), ("collector.internal", 1));
+    let credential = collector.credential.as_ref().expect("a credential");
+    assert_eq!(credential.value.as_deref(), Some(&b"Bearer hunter2"[..]));
+    assert!(!format!("{collector:?}").contains("hunter2"));
 }

@@ -46,6 +46,8 @@ fn offering(port: &TlsPort, alpn: &[&[u8]]) -> Arc<ServerConfig> {
         }
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    // Clients list what their library lists; who wants a cipher and no other offers no other.
+    config.ignore_client_order = true;
     if port.client_validation.is_some() {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

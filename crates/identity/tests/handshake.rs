@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::config::{ClientValidation, ClientValidationMode, KeyPair, TlsHost, TlsPort, UpstreamTls};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, ServerName};
 
 /// A private authority and what it signs.
@@ -97,6 +97,7 @@ fn upstream(hostname: &str, names: &[&str], root: &CertificateDer<'static>) -> U
 struct Agreed {
     shown: CertificateDer<'static>,
     alpn: Option<Vec<u8>>,
+    suite: CipherSuite,
     /// Whether a session from before spared the verification.
     resumed: bool,
 }
@@ -114,6 +115,7 @@ fn shake(client: Arc<ClientConfig>, sni: &str, server: Arc<ServerConfig>) -> Res
     Ok(Agreed {
         shown: shown.into_owned(),
         alpn: client.alpn_protocol().map(<[u8]>::to_vec),
+        suite: client.negotiated_cipher_suite().expect("a suite").suite(),
         resumed: client.handshake_kind() == Some(HandshakeKind::Resumed),
     })
 }
@@ -168,6 +170,35 @@ fn a_name_no_listener_has_is_shown_no_certificate() {
     for name in ["elsewhere.test", "bare.example"] {
         let client = identity::client_config(&upstream(name, &[], &authority.root), &[]);
         assert!(shake(client, name, port.clone()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn of_the_ciphers_that_a_client_takes_the_cheapest_is_chosen_and_no_other_is_forced_on_it() {
+    let authority = Authority::new();
+    let port = server(vec![host(None, vec![authority.pair_for("shop.example")])]);
+    let agreed = |version, taken: &[CipherSuite]| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.cipher_suites.retain(|suite| taken.is_empty() || taken.contains(&suite.suite()));
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.root.clone()).expect("a root");
+        let client = ClientConfig::builder_with_provider(provider.into())
+            .with_protocol_versions(&[version])
+            .expect("suites of this version")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        shake(client.into(), "shop.example", port.clone()).expect("a handshake").suite
+    };
+    let (tls13, tls12) = (&rustls::version::TLS13, &rustls::version::TLS12);
+
+    assert_eq!(agreed(tls13, &[]), CipherSuite::TLS13_AES_128_GCM_SHA256);
+    assert_eq!(agreed(tls12, &[]), CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+    for (version, only) in [
+        (tls13, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        (tls13, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+        (tls12, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    ] {
+        assert_eq!(agreed(version, &[only]), only);
     }
 }
 

@@ -19,6 +19,7 @@ pub mod path;
 pub mod resource;
 pub mod resources;
 pub mod schema;
+pub mod shared;
 pub mod spiffe;
 pub mod suggest;
 pub mod units;

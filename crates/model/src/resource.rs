@@ -23,8 +23,8 @@ pub struct ObjectMeta {
     pub name: Name,
     /// Namespace; `None` for kinds outside of namespaces.
     pub namespace: Option<Namespace>,
-    /// Labels.
-    pub labels: Labels,
+    /// Labels, shared by what has the same ones.
+    pub labels: Arc<Labels>,
     /// Annotations.
     pub annotations: Labels,
     /// Unique id, when a store gave one.

@@ -322,7 +322,7 @@ impl Resources {
     #[must_use]
     pub fn namespace_labels(&self, namespace: &str) -> Labels {
         let declared = self.find::<Namespace>("", namespace);
-        let mut labels = declared.map(|found| found.resource.meta.labels.clone()).unwrap_or_default();
+        let mut labels = declared.map(|found| Labels::clone(&found.resource.meta.labels)).unwrap_or_default();
         labels.insert(NAMESPACE_NAME.into(), namespace.into());
         labels
     }

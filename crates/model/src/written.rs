@@ -33,6 +33,12 @@ impl Written {
         Written { json: value.to_string().into(), lines: numbers.into_boxed_slice() }
     }
 
+    /// Nothing, for whoever acts on objects and never shows them.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Written { json: Box::default(), lines: Box::default() }
+    }
+
     /// The tree as JSON.
     #[must_use]
     pub fn json(&self) -> &str {

@@ -218,6 +218,26 @@ fn a_policy_says_only_what_its_targets_can_do() {
         ),
         (telemetry(&format!("{mesh}, tracing: {{endpoint: 'collector:4318'}}")), "is not"),
         (
+            telemetry(&format!("{mesh}, tracing: {{endpoint: 'https://a/v1/traces', protocol: grpc}}")),
+            "gRPC has no path",
+        ),
+        (
+            telemetry(&format!("{mesh}, tracing: {{endpoint: 'http://a', tls: {{hostname: a}}}}")),
+            "this one is http",
+        ),
+        (
+            telemetry(&format!(
+                "{mesh}, tracing: {{endpoint: 'http://a', credential: {{scheme: Bearer, secretRef: {{name: a}}}}}}"
+            )),
+            "everybody on the way reads",
+        ),
+        (
+            telemetry(&format!(
+                "{mesh}, tracing: {{endpoint: 'http://a', headers: [{{name: Content-Type, value: a}}]}}"
+            )),
+            "belongs to the message itself",
+        ),
+        (
             telemetry(&format!("{mesh}, tracing: {{endpoint: 'http://a', sampling: {{percent: 101}}}}")),
             "101 is too large",
         ),

@@ -6,6 +6,7 @@
 mod allocations;
 mod application;
 mod code;
+mod heap;
 mod listen;
 mod pipe;
 mod ports;
@@ -16,6 +17,7 @@ mod words;
 pub use allocations::CountingAllocator;
 pub use application::{Application, Ended, InPlaceOf, shares_terminal};
 pub use code::let_go_of_code;
+pub use heap::give_back_heap;
 pub use listen::{ListenOptions, listen};
 pub use pipe::Pipe;
 pub use ports::may_listen_on_low_ports;

@@ -37,7 +37,7 @@ use crate::state::meters::{self, Meter, Meters};
 use crate::state::metrics::Metrics;
 use crate::state::parties::Parties;
 use crate::state::quotas::Quotas;
-use crate::tap;
+use crate::tap::{self, Watchers};
 use crate::trace::{Exporter, Spans};
 use crate::worker::{self, Order, Worker};
 
@@ -84,6 +84,7 @@ pub struct Proxy {
     checks: Checks,
     keys: KeyKeeper,
     shown: Arc<Shown>,
+    watchers: Watchers,
     writer: Writer,
     exporter: Exporter,
     parties: Arc<Parties>,
@@ -169,6 +170,7 @@ impl Proxy {
         let resolver = Resolver::start(orders.clone())?;
         introspector.run_on(resolver.runtime());
         let keys = KeyKeeper::new(resolver.runtime(), orders.clone(), missing);
+        let watchers = Watchers::new(orders.clone());
         let checks = Checks::new(resolver.runtime(), orders);
         let admin = options.admin.map(|address| Admin::start(address, shown.clone())).transpose()?;
         let state = Mutex::default();
@@ -183,6 +185,7 @@ impl Proxy {
             checks,
             keys,
             shown,
+            watchers,
             writer,
             exporter,
             parties,
@@ -317,9 +320,13 @@ impl Proxy {
     pub fn tap_at(&self, path: &Path) -> io::Result<()> {
         let runtime = self.resolver.runtime();
         let _within = runtime.enter();
-        let workers = self.workers.iter().map(|worker| worker.orders.clone()).collect();
-        self.resolver.beside(tap::serve(path, workers)?);
+        self.resolver.beside(tap::serve(path, self.watchers.clone())?);
         Ok(())
+    }
+
+    /// Who watches, wherever they stand.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// What is in use; `None` before the first config.

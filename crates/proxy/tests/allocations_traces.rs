@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use engine::Config;
-use engine::config::{Settings, Tracing};
+use engine::config::{Collector, Settings, Tracing};
 use proxy::LogSink;
 
 mod made;
@@ -50,7 +50,7 @@ fn allocations(percent: u32) -> f64 {
 fn trace(config: &mut Config, collector: SocketAddr, percent: u32) {
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
     let tracing = Tracing {
-        endpoint: format!("http://{collector}/v1/traces").into(),
+        collector: Arc::new(Collector::plain(&format!("http://{collector}/v1/traces"))),
         numerator: percent,
         denominator: 100,
         resource: Arc::new([("service.name", "edge".into())]),

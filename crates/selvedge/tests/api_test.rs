@@ -138,6 +138,125 @@ fn a_service_is_held_to_what_an_overlay_makes_of_its_description() {
     );
 }
 
+/// A way in which a service breaks its description.
+struct Break {
+    name: &'static str,
+    change: fn(&str, &mut Answer),
+    /// What schemathesis calls it.
+    theirs: Option<&'static str>,
+    ours: bool,
+}
+
+/// Both find all of them, but for one: a method that is not described is nobody's operation, so we send none.
+const BREAKS: [Break; 6] = [
+    Break { name: "keeps to it", change: |_, _| {}, theirs: None, ours: false },
+    Break {
+        name: "a property is missing",
+        change: |_, answer| {
+            if answer.status == 200 {
+                answer.body = b"[{\"kind\": \"dog\"}]".to_vec();
+            }
+        },
+        theirs: Some("Response violates schema"),
+        ours: true,
+    },
+    Break {
+        name: "everything is taken",
+        change: |query, answer| {
+            if !query.is_empty() && matches!(answer.status, 400 | 422) {
+                *answer = pets();
+            }
+        },
+        theirs: Some("Schema-violating request accepted"),
+        ours: true,
+    },
+    Break {
+        name: "it fails, where only `default` is described",
+        change: |query, answer| {
+            if !query.is_empty() && answer.status == 200 {
+                answer.status = 500;
+            }
+        },
+        theirs: Some("Server error"),
+        ours: true,
+    },
+    Break {
+        name: "another type",
+        change: |_, answer| {
+            if answer.status == 200 {
+                answer.headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+            }
+        },
+        theirs: Some("Undocumented Content-Type"),
+        ours: true,
+    },
+    Break {
+        name: "a method that is not described is taken",
+        change: |_, answer| {
+            if answer.status == 405 {
+                *answer = pets();
+            }
+        },
+        theirs: Some("Wrong response to undeclared method"),
+        ours: false,
+    },
+];
+
+fn pets() -> Answer {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    Answer { status: 200, headers, body: b"[]".to_vec() }
+}
+
+/// Whether schemathesis is content with a service, and what it says.
+fn schemathesis(address: SocketAddr) -> (bool, String) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = root.join("../../target/venv/bin/schemathesis").canonicalize();
+    let program = program.expect("schemathesis is installed by `cargo xtask setup tests`");
+    // It leaves files behind where it runs.
+    let folder =
+        std::env::temp_dir().join(format!("selvedge-api-test-{}-{}", std::process::id(), address.port()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let output = Command::new(program)
+        .arg("run")
+        .arg(root.join("tests/cases/pets-1.yaml"))
+        .args([
+            "--url",
+            &format!("http://{address}/v1"),
+            "--phases",
+            "coverage,fuzzing",
+            "--max-examples",
+            "10",
+        ])
+        .args(["--seed", "1", "--no-shrink", "--generation-database", "none", "--workers", "1"])
+        .args(["--request-timeout", "60", "--warnings", "off", "--no-color"])
+        .current_dir(&folder)
+        .output()
+        .expect("schemathesis runs");
+    std::fs::remove_dir_all(folder).expect("removed");
+    (output.status.success(), text(&output.stdout))
+}
+
+#[test]
+fn what_schemathesis_finds_we_find_but_for_what_is_no_operation() {
+    std::thread::scope(|scope| {
+        for Break { name, change, theirs, ours } in BREAKS {
+            scope.spawn(move || {
+                let address = service(change);
+                let (content, said) = schemathesis(address);
+                assert_eq!(content, theirs.is_none(), "{name}: {said}");
+                assert!(theirs.is_none_or(|words| said.contains(words)), "{name}: {said}");
+                let output = test(address, &[]);
+                assert_eq!(
+                    output.status.code(),
+                    Some(if ours { 6 } else { 0 }),
+                    "{name}: {}",
+                    text(&output.stdout)
+                );
+            });
+        }
+    });
+}
+
 #[test]
 fn nobody_there_is_no_failure_of_the_api() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -160,6 +160,60 @@ fn a_connection_that_carries_bytes_is_one_span_at_each_of_its_sidecars() {
     }
 }
 
+#[test]
+fn a_collector_behind_grpc_is_known_by_its_own_authority_and_shown_the_tenant_and_the_token() {
+    let mesh = Mesh::start();
+    let made = rcgen::generate_simple_self_signed(["collector.internal".to_owned()]).expect("a certificate");
+    let (certificate, key) = (mesh.folder().join("collector.crt"), mesh.folder().join("collector.key"));
+    std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let collector = Collector::over_grpc(&certificate, &key);
+    let application = echo("cart");
+    let mut cart = mesh.member("cart", Speaks::Http, application.address());
+    cart.run(&[]);
+    let entry = free_address();
+    mesh.apply(&edge(entry, "cart", cart.port()));
+    let policy = policy("Gateway", "shop", &collector, 100)
+        .replace(&collector.endpoint(), &collector.endpoint().replace("http:", "https:"))
+        .replace("sampling:", &format!("{PROTECTED}, sampling:"));
+    let anchors = made.cert.pem().replace('\n', "\n    ");
+    mesh.apply(&format!(
+        "{policy}---
+apiVersion: v1
+kind: Secret
+type: policy.selvedge.dev/upstream-credential
+metadata: {{ namespace: shop, name: collector }}
+stringData: {{ token: hunter2 }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{ namespace: shop, name: own-ca }}
+data:
+  ca.crt: |
+    {anchors}
+"
+    ));
+    let _gateway = mesh.gateway("shop/edge");
+    until("a traced request", || {
+        TcpStream::connect(entry).ok()?;
+        let (status, _) = get(entry, "GET /traced HTTP/1.1\r\nHost: shop.example");
+        (status == 200).then_some(())
+    });
+
+    collector.find("a refusal", |line| line["refused"] == 1);
+    let span = collector.find("the request's span", |line| {
+        line["kind"] == "SPAN_KIND_SERVER" && line["attributes"]["url.path"] == "/traced"
+    });
+    assert_eq!(span["shown"]["authorization"], "Bearer hunter2", "{span:#}");
+    assert_eq!(span["shown"]["x-scope-orgid"], "shop", "{span:#}");
+    assert!(span["shown"]["user-agent"].as_str().is_some_and(|agent| agent.starts_with("OTel-OTLP")));
+}
+
+/// How a collector is spoken to that is protected.
+const PROTECTED: &str = "protocol: grpc, headers: [{ name: X-Scope-OrgID, value: shop }], \
+    credential: { scheme: Bearer, secretRef: { name: collector } }, \
+    tls: { hostname: collector.internal, caCertificateRefs: [{ name: own-ca }] }";
+
 /// A policy that has a Gateway or the mesh tell a collector.
 fn policy(kind: &str, namespace: &str, collector: &Collector, percent: u32) -> String {
     let (group, name) = match kind {

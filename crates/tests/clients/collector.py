@@ -1,13 +1,19 @@
 """A collector of traces with the official schema (PyPI `opentelemetry-proto`).
 
 Listens where its first argument says (`host:port`), and writes one line of JSON for each span: its fields, its attributes
-and those of its resource. With a second argument it answers the first so many messages with 503, and counts them in a
-line `{"refused": n}`.
+and those of its resource. With a second argument it answers the first so many messages with 503 (over gRPC:
+UNAVAILABLE), and counts them in a line `{"refused": n}`. With a third and a fourth, files with a certificate and its key,
+it speaks gRPC over TLS, and writes with each span what its call has shown.
 """
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -38,45 +44,56 @@ def unknown(message, place):
     assert len(copy.SerializeToString()) == before, f"unknown fields in {place}"
 
 
-class Collector(BaseHTTPRequestHandler):
+def refuses():
+    """Whether this message is refused."""
+    global refused
+    if refused >= REFUSES:
+        return False
+    refused += 1
+    print(json.dumps({"refused": refused}), flush=True)
+    return True
+
+
+def tell_all(request, shown):
+    unknown(request, "the request")
+    for told in request.resource_spans:
+        resource = attributes(told.resource.attributes)
+        for scope in told.scope_spans:
+            assert scope.scope.name == "selvedge", scope.scope
+            for span in scope.spans:
+                tell(span, resource, shown)
+
+
+def tell(span, resource, shown):
+    assert len(span.trace_id) == 16 and len(span.span_id) == 8, span
+    assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano, span
+    line = {
+        **shown,
+        "resource": resource,
+        "trace": span.trace_id.hex(),
+        "span": span.span_id.hex(),
+        "parent": span.parent_span_id.hex(),
+        "state": span.trace_state,
+        "name": span.name,
+        "kind": span.SpanKind.Name(span.kind),
+        "flags": span.flags,
+        "status": span.status.code,
+        "nanos": span.end_time_unix_nano - span.start_time_unix_nano,
+        "attributes": attributes(span.attributes),
+    }
+    print(json.dumps(line), flush=True)
+
+
+class OverHttp(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        global refused
         body = self.rfile.read(int(self.headers["content-length"]))
-        if refused < REFUSES:
-            refused += 1
-            print(json.dumps({"refused": refused}), flush=True)
+        if refuses():
             return self.answer(503, b"")
         assert self.headers["content-type"] == "application/x-protobuf", self.headers
-        request = ExportTraceServiceRequest.FromString(body)
-        unknown(request, "the request")
-        for told in request.resource_spans:
-            resource = attributes(told.resource.attributes)
-            for scope in told.scope_spans:
-                assert scope.scope.name == "selvedge", scope.scope
-                for span in scope.spans:
-                    self.tell(span, resource)
+        tell_all(ExportTraceServiceRequest.FromString(body), {"path": self.path})
         self.answer(200, ExportTraceServiceResponse().SerializeToString())
-
-    def tell(self, span, resource):
-        assert len(span.trace_id) == 16 and len(span.span_id) == 8, span
-        assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano, span
-        line = {
-            "path": self.path,
-            "resource": resource,
-            "trace": span.trace_id.hex(),
-            "span": span.span_id.hex(),
-            "parent": span.parent_span_id.hex(),
-            "state": span.trace_state,
-            "name": span.name,
-            "kind": span.SpanKind.Name(span.kind),
-            "flags": span.flags,
-            "status": span.status.code,
-            "nanos": span.end_time_unix_nano - span.start_time_unix_nano,
-            "attributes": attributes(span.attributes),
-        }
-        print(json.dumps(line), flush=True)
 
     def answer(self, status, body):
         self.send_response(status)
@@ -89,6 +106,23 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer((HOST, int(PORT)), Collector)
-print(json.dumps({"listens": server.server_address[1]}), flush=True)
-server.serve_forever()
+class OverGrpc(trace_service_pb2_grpc.TraceServiceServicer):
+    def Export(self, request, context):
+        if refuses():
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        tell_all(request, {"shown": dict(context.invocation_metadata())})
+        return ExportTraceServiceResponse()
+
+
+if len(sys.argv) > 3:
+    certificate, key = (Path(file).read_bytes() for file in sys.argv[3:5])
+    server = grpc.server(ThreadPoolExecutor(4))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(OverGrpc(), server)
+    port = server.add_secure_port(sys.argv[1], grpc.ssl_server_credentials([(key, certificate)]))
+    server.start()
+    print(json.dumps({"listens": port}), flush=True)
+    server.wait_for_termination()
+else:
+    server = ThreadingHTTPServer((HOST, int(PORT)), OverHttp)
+    print(json.dumps({"listens": server.server_address[1]}), flush=True)
+    server.serve_forever()

@@ -196,3 +196,29 @@ fn what_no_step_can_do_is_told() {
         ["not done: POST /a: the new version has nothing like it; a shim cannot make it up"]
     );
 }
+
+#[test]
+fn schemas_that_unfold_into_more_than_anybody_could_read_end() {
+    let description = |leaf: &str| {
+        let mut schemas = serde_json::Map::new();
+        for at in 0..40 {
+            let next = json!({ "$ref": format!("#/components/schemas/s{}", at + 1) });
+            let properties =
+                json!({ "left": next, "right": next, format!("{leaf}{at}"): { "type": "string" } });
+            schemas.insert(format!("s{at}"), json!({ "type": "object", "properties": properties }));
+        }
+        schemas.insert("s40".to_owned(), json!({ "type": "object" }));
+        let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/s0" } } });
+        let answer = json!({ "200": { "description": "a tree", "content": content } });
+        let paths = json!({ "/tree": { "get": { "responses": answer } } });
+        let info = json!({ "title": "t", "version": "1" });
+        json!({ "openapi": "3.1.0", "info": info, "paths": paths, "components": { "schemas": schemas } })
+            .to_string()
+    };
+    let (old, new) = (read(&description("name")), read(&description("title")));
+
+    let found = suggest("v2", &old.operations, &new.operations);
+
+    let told = told(&found);
+    assert!(told.iter().any(|one| one.contains("has more than 2000 places")), "{}", told.len());
+}

@@ -223,7 +223,7 @@ fn a_binding_to_no_role_gives_nothing_and_the_explanation_says_so() {
 #[test]
 fn a_cluster_role_can_be_made_of_others() {
     let mut part = role("", "part", json!([{ "verbs": ["get"], "apiGroups": [""], "resources": ["pods"] }]));
-    part.meta.labels.insert("for".into(), "whole".into());
+    std::sync::Arc::make_mut(&mut part.meta.labels).insert("for".into(), "whole".into());
     let whole = object(
         "ClusterRole",
         "",

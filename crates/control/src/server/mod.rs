@@ -35,8 +35,10 @@ use crate::reconcile::customer_times::{self, CustomerTimes};
 use crate::reconcile::ended_products::EndedProducts;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
+use crate::shares;
 use crate::store::Fence;
 use crate::stream::Hub;
+use crate::taps;
 use crate::told::Told;
 use crate::usage;
 use crate::view::Views;
@@ -114,7 +116,9 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let quotas = Coordinator::new(Arc::clone(&world), clock.clone());
     let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
     let proxies = Arc::clone(&hub.proxies);
+    let exchange = opened.is_shared.then(|| shares::Exchange::new(Arc::clone(&hub.shares), clock.clone()));
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
+    let taps = Arc::clone(&hub.taps);
     beside.push(Arc::new(Streams { hub, begun_anew }));
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
@@ -126,6 +130,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         &clock,
         &audit,
     )));
+    beside.push(Arc::new(taps::Door::new((&taps, &proxies), &authenticator, &authorizer, &audit)));
     beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
     beside.push(Arc::new(catalogue::Door::new(&world)));
     let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();
@@ -162,6 +167,9 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let plane = if keeps_config { plane } else { plane.judging_only() };
     let judging = judge::start(&world, &proxies, plane, &clock, &mut tasks);
     tasks.spawn(audit_writer.run());
+    if let Some(exchange) = exchange {
+        tasks.spawn(exchange.run(Arc::clone(world.store())));
+    }
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
     let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));

@@ -4,6 +4,8 @@
 //! [`commerce::shares`]. All of it is in memory: a control plane that begins anew knows within seconds, and gateways go on
 //! with what they were told meanwhile.
 
+mod exchange;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use commerce::shares::Board;
 use discovery::limits::RATES_TOLD_MAX;
 use discovery::shares::SharesRequest;
 use tokio::time::Instant;
+
+pub use exchange::Exchange;
 
 /// Deals out shares of rates.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The stream of customers of one proxy. It begins to tell when the proxy serves something for which customers are
-//! known by their credentials; until then it is silent, so that nobody holds what it has no use for.
+//! The stream of customers of one proxy. It begins to tell when the proxy asks callers for credentials that customers
+//! have; until then it is silent, so that nobody holds what it has no use for.
 
 use std::sync::Arc;
 
@@ -16,9 +16,6 @@ use crate::store::{Store, StoreError};
 
 /// Messages that wait for the connection. One: what is not read yet can still be made of something newer.
 const RESPONSES_WAITING_MAX: usize = 1;
-
-/// Kinds whose objects make a proxy need to know customers.
-const NEEDED_FOR: [&str; 2] = ["APIProduct", "AuthenticationPolicy"];
 
 /// Customers, for as long as somebody reads them.
 pub(super) async fn follow(
@@ -47,8 +44,11 @@ async fn tell(
     outgoing: &mpsc::Sender<Result<CustomersResponse, Status>>,
 ) -> Result<(), Status> {
     let mut view = hub.views.join(serves);
-    let needs = |view: &discovery::view::View| NEEDED_FOR.iter().any(|kind| view.has_any(kind));
-    while !needs(&view.view().borrow_and_update()) {
+    loop {
+        let current = view.view().borrow_and_update().clone();
+        if hub.views.asks_callers(serves, &current) {
+            break;
+        }
         if view.view().changed().await.is_err() {
             return Ok(());
         }

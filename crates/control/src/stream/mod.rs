@@ -13,6 +13,7 @@ mod objects;
 mod quotas;
 mod reports;
 mod shares;
+mod taps;
 mod usage;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use discovery::messages::STREAM_PATH;
 use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
 use discovery::shares::SHARES_PATH;
+use discovery::taps::TAPS_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -46,6 +48,7 @@ use crate::api::tls;
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
 use crate::shares::Dealer;
+use crate::taps::Taps;
 use crate::view::Views;
 
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
@@ -68,7 +71,9 @@ pub struct Hub {
     /// Who lends them parts of quotas.
     pub quotas: Coordinator,
     /// Who tells them which share of rates is theirs.
-    pub shares: Dealer,
+    pub shares: Arc<Dealer>,
+    /// Who watches them.
+    pub taps: Arc<Taps>,
 }
 
 impl Hub {
@@ -76,8 +81,8 @@ impl Hub {
     #[must_use]
     pub fn new(views: Arc<Views>, authenticate: Arc<dyn Authenticate>, quotas: Coordinator) -> Arc<Hub> {
         let (proxies, admission) = (Arc::default(), Admission::default());
-        let shares = Dealer::default();
-        Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares })
+        let (shares, taps) = (Arc::default(), Arc::default());
+        Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares, taps })
     }
 
     /// Who makes a call, and what it serves, if it may serve that.
@@ -115,6 +120,7 @@ pub const DOORS: &[Door] = &[
     Door::new("POST", QUOTAS_PATH, Who::Proxy),
     Door::new("POST", SHARES_PATH, Who::Proxy),
     Door::new("POST", REPORTS_PATH, Who::Proxy),
+    Door::new("POST", TAPS_PATH, Who::Proxy),
     Door::new("POST", REGISTER_PATH, Who::Proxy),
     Door::new("POST", SHIP_PATH, Who::Proxy),
 ];
@@ -134,6 +140,7 @@ where
         QUOTAS_PATH => grpc().unary(Call(move |request| quotas::ask(hub.clone(), request)), request).await,
         SHARES_PATH => grpc().unary(Call(move |request| shares::tell(hub.clone(), request)), request).await,
         REPORTS_PATH => grpc().streaming(reports::Reports { hub }, request).await,
+        TAPS_PATH => grpc().client_streaming(taps::Taps { hub }, request).await,
         REGISTER_PATH => {
             grpc().unary(Call(move |request| usage::register(hub.clone(), request)), request).await
         }

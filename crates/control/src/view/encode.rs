@@ -7,11 +7,16 @@
 use discovery::messages::Content;
 use discovery::object::{Object, ObjectName, TypeName};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::secret::{CA_CRT, JWKS_JSON, TLS_CRT, TLS_KEY, TYPE_API_KEYS, TYPE_PASSWORDS};
+use model::kinds::secret::{
+    CA_CRT, JWKS_JSON, TLS_CRT, TLS_KEY, TYPE_API_KEYS, TYPE_PASSWORDS, TYPE_UPSTREAM_CREDENTIAL,
+};
 use model::kinds::{Kind, OnRejection};
 use model::labels::SERVICE_NAME;
 use model::{Resource, ResourceKey};
 use serde_json::{Map, Value, json};
+
+/// Types of Secrets that were made for proxies, whatever keys they have.
+const WHOLE_SECRETS: [&str; 3] = [TYPE_API_KEYS, TYPE_PASSWORDS, TYPE_UPSTREAM_CREDENTIAL];
 
 /// An object as proxies are sent it.
 #[must_use]
@@ -37,7 +42,7 @@ fn json(resource: &Resource) -> Value {
     keep_metadata(object, &resource.kind);
     match &resource.kind {
         // They hold nothing that proxies do not ask for.
-        Kind::Secret(secret) if [TYPE_API_KEYS, TYPE_PASSWORDS].contains(&&*secret.secret_type) => {}
+        Kind::Secret(secret) if WHOLE_SECRETS.contains(&&*secret.secret_type) => {}
         Kind::Secret(_) => {
             let keys = [TLS_CRT, TLS_KEY, CA_CRT, JWKS_JSON];
             keep_fields(object, &["data", "stringData"], &keys);
@@ -316,6 +321,16 @@ mod tests {
         }));
 
         assert_eq!(value["data"], json!({ "partner": "aGk=" }));
+    }
+
+    #[test]
+    fn what_proxies_show_to_others_is_sent_as_it_is() {
+        let (_, value) = sent(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" },
+            "type": "policy.selvedge.dev/upstream-credential", "data": { "token": "aGk=" },
+        }));
+
+        assert_eq!(value["data"], json!({ "token": "aGk=" }));
     }
 
     #[test]

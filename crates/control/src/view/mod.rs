@@ -5,6 +5,7 @@
 //! costs one of three hundred. A view that a change does not concern keeps its epoch, and its proxies hear nothing.
 
 mod access;
+mod callers;
 mod closure;
 mod encode;
 mod index;

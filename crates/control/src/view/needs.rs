@@ -14,7 +14,7 @@ use model::kinds::service::Service;
 use model::kinds::workload::Reach;
 use model::kinds::{
     ApiBinding, ApiVersion, Backend, BackendTlsPolicy, GATEWAY_GROUP, GatewayClass, HttpFilter, HttpRoute,
-    Kind, KindName, TcpRoute, TrustBundle,
+    Kind, KindName, TcpRoute, TelemetryPolicy, TrustBundle,
 };
 use model::resources::{Referred, Referrer, Typed};
 use model::{Resource, ResourceKey, Resources};
@@ -167,6 +167,7 @@ impl Needs<'_> {
                 let secrets = policy.spec.secrets();
                 secrets.for_each(|secret| self.add(KindName::Secret, resource.namespace(), &secret.name));
             }
+            Kind::TelemetryPolicy(policy) => self.of_collector(resource, policy),
             Kind::ExternalAuthorizationPolicy(policy) => {
                 let kind = KindName::ExternalAuthorizationPolicy;
                 let namespace = resource.namespace();
@@ -187,7 +188,6 @@ impl Needs<'_> {
             | Kind::GatewayParameters(_)
             | Kind::ResiliencePolicy(_)
             | Kind::FaultPolicy(_)
-            | Kind::TelemetryPolicy(_)
             | Kind::TransformPolicy(_)
             | Kind::RateLimitPolicy(_)
             | Kind::IpPolicy(_)
@@ -393,6 +393,18 @@ impl Needs<'_> {
             self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap, KindName::Secret]);
         }
         if let Some(credential) = &backend.spec.credential {
+            self.add(KindName::Secret, resource.namespace(), &credential.secret_ref.name);
+        }
+    }
+
+    /// Of a policy about traces: what its collector is shown, and by whom it is known.
+    fn of_collector(&mut self, resource: &Resource, policy: &TelemetryPolicy) {
+        let Some(tracing) = &policy.spec.tracing else { return };
+        let references = tracing.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
+        for LocalObjectRef { group, kind, name } in references {
+            self.named(group, kind, resource.namespace(), name, &[KindName::ConfigMap, KindName::Secret]);
+        }
+        if let Some(credential) = &tracing.credential {
             self.add(KindName::Secret, resource.namespace(), &credential.secret_ref.name);
         }
     }

@@ -176,10 +176,16 @@ impl Attached {
 
     /// What holds for meshes.
     pub(super) fn of_meshes<P: Policy>(&self) -> impl Iterator<Item = &P> {
+        self.held_by_meshes().filter_map(|resource| resource.content::<P>())
+    }
+
+    /// The same as objects.
+    pub(super) fn held_by_meshes(&self) -> impl Iterator<Item = &Arc<Resource>> {
         let meshes = self.holding.iter().filter(|(target, _)| target.kind == TargetKind::Mesh);
-        let mut holders: Vec<&Holder> = meshes.flat_map(|(_, holders)| holders).collect();
-        holders.sort_by(|left, right| left.resource.key.cmp(&right.resource.key));
-        holders.into_iter().filter_map(|holder| holder.resource.content::<P>())
+        let mut holders: Vec<&Arc<Resource>> =
+            meshes.flat_map(|(_, holders)| holders).map(|holder| &holder.resource).collect();
+        holders.sort_by(|left, right| left.key.cmp(&right.key));
+        holders.into_iter()
     }
 
     /// What became of each policy at each of its targets, told of the target itself.

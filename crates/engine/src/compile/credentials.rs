@@ -1,4 +1,4 @@
-//! Credentials of ours for Backends, out of Secrets that were made for it.
+//! Credentials of ours for Backends and collectors, out of Secrets that were made for it.
 //!
 //! A Secret says by its type that it may be shown to somebody else: else whoever may write Backends could have any
 //! Secret of the namespace sent to an address of his own.
@@ -24,15 +24,25 @@ pub(super) fn of_backend(
     resources: &Resources,
 ) -> Option<(Arc<UpstreamCredential>, Option<String>)> {
     let written = backend.content.spec.credential.as_ref()?;
+    let (credential, problem) = of(written, backend.resource.namespace(), resources);
+    Some((Arc::new(credential), problem))
+}
+
+/// What is shown where this is written, and why it is lacking.
+pub(super) fn of(
+    written: &BackendCredential,
+    namespace: &str,
+    resources: &Resources,
+) -> (UpstreamCredential, Option<String>) {
     let field = match &written.header {
         Some(name) => name.to_ascii_lowercase(),
         None => "authorization".to_owned(),
     };
-    let (value, problem) = match value(written, backend.resource.namespace(), resources) {
+    let (value, problem) = match value(written, namespace, resources) {
         Ok(value) => (Some(value.into()), None),
         Err(problem) => (None, Some(format!("Secret `{}`: {problem}", written.secret_ref.name))),
     };
-    Some((Arc::new(UpstreamCredential { field: field.into_bytes().into(), value }), problem))
+    (UpstreamCredential { field: field.into_bytes().into(), value }, problem)
 }
 
 fn value(written: &BackendCredential, namespace: &str, resources: &Resources) -> Result<Vec<u8>, String> {

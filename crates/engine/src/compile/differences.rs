@@ -145,7 +145,9 @@ impl Watch {
             policies: !self.policy.update(shelf::<BackendTlsPolicy>(resources)).is_empty(),
             anchors: secrets || config_maps,
             resilience: concerned,
-            telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty(),
+            // What collectors are shown, and who they must be, stands in Secrets and ConfigMaps.
+            telemetry: !real(self.telemetry.update(shelf::<TelemetryPolicy>(resources))).is_empty()
+                | ((secrets || config_maps) && resources.all::<TelemetryPolicy>().next().is_some()),
             routes: self.http_route.update(shelf::<HttpRoute>(resources)),
             tcp_routes: self.tcp_route.update(shelf::<TcpRoute>(resources)),
             destinations: destinations

@@ -134,9 +134,18 @@ impl Draft {
             return;
         };
         let (namespace, name) = (service.resource.namespace(), service.resource.key.name.as_str());
+        // All are asked for the same service, and most are the same account: they share the text.
+        let like = self.members.last().map(|(_, peer)| peer);
         let peer = MeshPeer {
-            server_name: mesh.server_name(namespace, name, port.port),
-            identity,
+            server_name: match like {
+                Some(peer) => peer.server_name.clone(),
+                None => mesh.server_name(namespace, name, port.port),
+            },
+            identity: like
+                .map(|peer| &peer.identity)
+                .filter(|like| **like == identity)
+                .unwrap_or(&identity)
+                .clone(),
             replica: resource.key.place().into(),
         };
         let address = SocketAddr::new(address, sidecar.port);

@@ -208,7 +208,8 @@ impl Compiler {
         let mut differences = self.watched.differences(resources, &mut self.selection);
         self.judge_resilience(&differences, resources);
         if differences.telemetry {
-            self.telemetry = TelemetryBook::new(resources);
+            let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
+            self.telemetry = TelemetryBook::new(&mut lookup);
         }
         self.follow_mesh(&mut differences, resources);
         let listeners_changed = match self.sidecar {

@@ -75,6 +75,13 @@ impl Tables {
         hosts.built.clone()
     }
 
+    /// The same where there is one with any host; nothing is kept for those that no route has named.
+    pub(super) fn listener_with_hosts(&mut self, name: &Arc<str>) -> Option<Arc<Listener>> {
+        let hosts = self.listeners.get_mut(name)?;
+        hosts.rebuild();
+        (!hosts.built.hosts.is_empty()).then(|| hosts.built.clone())
+    }
+
     /// Forgets listeners that are gone.
     pub(super) fn retain(&mut self, is_known: impl Fn(&str) -> bool) {
         self.listeners.retain(|name, _| is_known(name));

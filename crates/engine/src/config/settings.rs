@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{UpstreamCredential, UpstreamTls};
+
 /// Process-wide behaviour of a Gateway, from `GatewayParameters` or its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -121,14 +123,55 @@ pub enum UnderscorePolicy {
 }
 
 /// Where spans of requests go. Equal ones may travel in one message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracing {
-    /// URL that batches of spans are posted to: `http` or `https`, with a path.
-    pub endpoint: Arc<str>,
+    /// Who is told.
+    pub collector: Arc<Collector>,
     /// Share of requests traced of those that nobody has decided about before, `numerator / denominator`.
     pub numerator: u32,
     /// See `numerator`; at least one.
     pub denominator: u32,
     /// Who tells, in the words of OpenTelemetry's conventions for resources: `service.name` and others.
     pub resource: Arc<[(&'static str, Arc<str>)]>,
+}
+
+/// A collector of spans (OTLP).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector {
+    /// Its URL, `http` or `https`, with the path that spans are posted to.
+    pub endpoint: Arc<str>,
+    /// What is spoken to it.
+    pub protocol: CollectorProtocol,
+    /// Who must answer at an `https` URL.
+    pub tls: Option<Arc<UpstreamTls>>,
+    /// Fields that each message shows, names in lower case.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What each message shows that is a secret.
+    pub credential: Option<UpstreamCredential>,
+    /// Whether it is told nothing, because what its policy names is not to be had.
+    pub refuse: bool,
+}
+
+impl Collector {
+    /// One at a cleartext URL with a path, that is shown nothing.
+    #[must_use]
+    pub fn plain(endpoint: &str) -> Collector {
+        Collector {
+            endpoint: endpoint.into(),
+            protocol: CollectorProtocol::HttpProtobuf,
+            tls: None,
+            headers: Vec::new(),
+            credential: None,
+            refuse: false,
+        }
+    }
+}
+
+/// How spans travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CollectorProtocol {
+    /// OTLP/HTTP with binary protobuf.
+    HttpProtobuf,
+    /// OTLP/gRPC.
+    Grpc,
 }

@@ -29,7 +29,15 @@ macro_rules! words {
 
 words! {
     /// What a condition speaks of.
-    ConditionType { Accepted, Programmed, ResolvedRefs, Conflicted, PartiallyInvalid, InsecureFrontendValidationMode, ShimProved }
+    ConditionType {
+        Accepted,
+        Programmed,
+        ResolvedRefs,
+        Conflicted,
+        PartiallyInvalid,
+        InsecureFrontendValidationMode,
+        ShimProved,
+    }
 }
 
 words! {

@@ -157,7 +157,7 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
     let meta = ObjectMeta {
         name: text("name").ok_or_else(no_name)?.parse()?,
         namespace: namespace_of(kind, text("namespace"))?,
-        labels: labels_of(metadata.get("labels")),
+        labels: labels_of(metadata.get("labels")).into(),
         annotations: labels_of(metadata.get("annotations")),
         uid: text("uid").map(Into::into),
         generation: metadata.get("generation").and_then(Value::as_u64).unwrap_or(1).max(1),

@@ -22,6 +22,9 @@ use crate::keeper::{self, Keeper};
 use crate::limits::UPDATES_WAITING_MAX;
 use crate::proxy::Proxy;
 
+/// From so many objects on an update leaves enough behind to be given back.
+pub const LARGE_UPDATE: usize = 64;
+
 /// An update, and where to say what became of it.
 pub struct Order {
     pub update: Update,
@@ -52,7 +55,11 @@ impl Following {
             let rejections = self.follow(&update, None);
             // When the connection is gone meanwhile, what is in use is in use all the same.
             let _ = done.send(rejections.clone());
+            let is_large = update.put.len() + update.removed.len() >= LARGE_UPDATE;
             self.keep(update, &rejections);
+            if is_large {
+                os::give_back_heap();
+            }
         }
     }
 

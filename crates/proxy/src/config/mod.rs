@@ -9,6 +9,7 @@ mod progress;
 mod replica;
 mod report;
 mod subscribe;
+mod tapped;
 mod turns;
 
 pub use connect::{ControlAddress, Wire};

@@ -19,7 +19,8 @@ use engine::mesh::addresses::ServiceBlock;
 use identity::Keyring;
 use model::kinds::gateway_class::CONTROLLER_NAME;
 use model::kinds::{KindName, OnRejection, Scope, Secret, TrustBundle};
-use model::{Resource, ResourceKey, Resources, Violations, yaml};
+use model::shared::Shared;
+use model::{Resource, ResourceKey, Resources, Violations, Written, yaml};
 use prost::Message as _;
 
 use super::denied::{Denied, Target};
@@ -28,6 +29,8 @@ use super::denied::{Denied, Target};
 #[derive(Debug)]
 pub struct Replica {
     held: Resources,
+    /// What many of them say alike.
+    shared: Shared,
     /// What could not be read and must not be passed over, with what it was to protect.
     denying: BTreeMap<ObjectName, Denied>,
     compiler: Compiler,
@@ -77,6 +80,7 @@ impl Replica {
         let compiler = Compiler::new(options).placing_services(services);
         Replica {
             held: Resources::new(),
+            shared: Shared::default(),
             denying: BTreeMap::new(),
             compiler: if os::may_listen_on_low_ports() { compiler.binding_low_ports() } else { compiler },
             keyring: Keyring::new(),
@@ -122,7 +126,8 @@ impl Replica {
 
     fn put(&mut self, name: &ObjectName, received: &Received) -> Result<(), String> {
         match read(name, received) {
-            Ok(resource) => {
+            Ok(mut resource) => {
+                self.shared.share(&mut resource);
                 self.denying.remove(name);
                 self.held.put(resource);
                 Ok(())
@@ -188,7 +193,9 @@ fn read(name: &ObjectName, received: &Received) -> Result<Resource, Unreadable> 
     }
     let value = serde_json::from_slice(&content.json)
         .map_err(|fault| unreadable(format!("it is no JSON: {fault}")))?;
-    let resource = yaml::read_value(value).map_err(|violations| unreadable(sentences(&violations)))?;
+    let mut resource = yaml::read_value(value).map_err(|violations| unreadable(sentences(&violations)))?;
+    // It is shown by the control plane; here it would be kept for nobody.
+    resource.written = Written::nothing();
     if key(name).as_ref() != Some(&resource.key) {
         return Err(unreadable(format!("it calls itself {}", resource.key)));
     }

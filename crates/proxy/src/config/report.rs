@@ -9,6 +9,7 @@ use discovery::messages::Rejected;
 use discovery::reports::{self, DURATION_BUCKETS, Lease, REPORTS_PATH, Report};
 use model::spiffe::SpiffeId;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 use tonic::client::Grpc;
@@ -18,6 +19,7 @@ use tonic_prost::ProstCodec;
 use super::connect::Wire;
 use super::progress::Progress;
 use super::subscribe::SubscribeOptions;
+use super::tapped;
 use crate::clock::Clock;
 use crate::keeper::Keeper;
 use crate::proxy::Proxy;
@@ -89,19 +91,31 @@ impl Reporter {
     ) {
         let (outgoing, reports) = mpsc::channel(1);
         let mut request = Request::new(ReceiverStream::new(reports));
-        if let Some(bearer) = bearer {
-            request.metadata_mut().insert("authorization", bearer);
+        if let Some(bearer) = &bearer {
+            request.metadata_mut().insert("authorization", bearer.clone());
         }
         let path = http::uri::PathAndQuery::from_static(REPORTS_PATH);
         let call = async {
             if caller.ready().await.is_err() {
                 return;
             }
+            let shows = caller.clone();
             let codec: ProstCodec<Report, Lease> = ProstCodec::default();
             let Ok(response) = caller.streaming(request, path, codec).await else { return };
             let mut answers = response.into_inner();
             // An older control plane that knows no reports ends the call; the stream of objects goes on without.
-            while let Ok(Some(_lease)) = answers.message().await {}
+            let mut watchers = JoinSet::new();
+            while let Ok(Some(Lease { tap, .. })) = answers.message().await {
+                while watchers.try_join_next().is_some() {}
+                if let Some(tap) = tap {
+                    watchers.spawn(tapped::show(
+                        self.proxy.watchers().clone(),
+                        shows.clone(),
+                        bearer.clone(),
+                        tap,
+                    ));
+                }
+            }
         };
         let tell = async {
             let mut counted = Counted::default();

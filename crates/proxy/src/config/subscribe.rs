@@ -27,7 +27,7 @@ use tonic_prost::ProstCodec;
 
 use super::cache::Cache;
 use super::connect::{ControlAddress, Wire};
-use super::following::{Following, Order};
+use super::following::{Following, LARGE_UPDATE, Order};
 use super::progress::Progress;
 use super::replica::Replica;
 use super::report::Reporter;
@@ -48,10 +48,12 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(CONTROL_RETRY_SECONDS as u64);
 /// Longest time for a control plane to accept a stream. It may let us wait for our turn.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(CONTROL_ACCEPT_SECONDS as u64);
+/// After which a large update is on the disk, and what it has left behind can be given back.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
 /// Metadata that says when to come again, in milliseconds.
 const RETRY_AFTER: &str = "retry-after-ms";
-/// Longest time to give quotas back at the end.
-const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+/// Longest time to give quotas back at the end, and to tell what was used.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
 /// Longest time a control plane can send us away for.
 const AWAY_FOR: Duration = Duration::from_secs(CONTROL_RETRY_AFTER_SECONDS as u64);
 
@@ -167,6 +169,7 @@ impl Subscription {
             customers::Following::begin(proxy, &progress, clock, asks.clone(), options.cache.as_deref())?;
         let sharing = Sharing::new(proxy.parties().clone(), clock, asks.clone());
         let usage = usage::Shipping::of(proxy, asks);
+        let left = (quotas, usage.clone());
         let session = Session::new(node, options.serve.clone(), Replica::types(), held, epoch);
         let (stop, stopped) = oneshot::channel();
         let tls = tls(&options);
@@ -192,10 +195,11 @@ impl Subscription {
         let connection = std::thread::Builder::new().name("discovery".into()).spawn(move || {
             runtime.block_on(async {
                 let mut following = pin!(subscriber.follow());
+                let leaving = async { tokio::join!(left.0.leave(), left.1.leave()) };
                 tokio::select! {
                     () = &mut following => {}
                     // What nobody will spend any more is of use to other gateways, while the connection is there.
-                    _ = stopped => drop(tokio::time::timeout(GIVEN_BACK_WITHIN, quotas.leave()).await),
+                    _ = stopped => drop(tokio::time::timeout(LEFT_WITHIN, leaving).await),
                 }
             });
             // Its calls and connections end here; what waits in them is nobody's any more.
@@ -366,6 +370,7 @@ impl Subscriber {
                 (self.tell)(Event::Connected(control.clone()));
             }
             let Some(update) = self.session.receive(response)? else { continue };
+            let is_large = update.put.len() + update.removed.len() >= LARGE_UPDATE;
             let rejections = self.put_into_use(update).await?;
             let epoch = self.session.epoch();
             for answer in self.session.applied(&rejections) {
@@ -374,6 +379,13 @@ impl Subscriber {
                 }
             }
             self.applied.send_replace(self.session.epoch().max(epoch));
+            if is_large {
+                // The other thread is still writing to the disk what this one has allocated.
+                tokio::spawn(async {
+                    tokio::time::sleep(KEPT_WITHIN).await;
+                    os::give_back_heap();
+                });
+            }
             *worked = true;
         }
         drop((reports, customers, borrowing, sharing, usage));

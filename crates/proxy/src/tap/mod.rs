@@ -2,10 +2,12 @@
 //!
 //! A worker that nobody watches looks at one flag. One that is watched writes a line for each watcher who wants it, so
 //! many a second and no more, into a queue with a bound: who reads too slowly misses lines and learns how many.
-//! The socket belongs to the user of the proxy: what the log may show to its readers, and more, nobody else sees.
+//! The socket belongs to the user of the proxy: what the log may show to its readers, and more, nobody else sees. Whoever
+//! runs the control plane may watch as well, and decides who else may there.
 
 mod filter;
 mod socket;
+mod watchers;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use tokio::sync::mpsc::Sender;
 
 pub use filter::Filter;
 pub use socket::serve;
+pub use watchers::{Watched, Watchers};
 
 use crate::limits::TAP_LINES_PER_SECOND_MAX;
 

@@ -4,30 +4,24 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use os::PrivateSocket;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{interval, timeout};
 
-use super::{Filter, Tap};
-use crate::limits::{TAP_FILTER_BYTES_MAX, TAP_LINES_WAITING_MAX, TAP_QUESTION_SECONDS, TAPS_MAX};
-use crate::worker::Order;
+use super::{Filter, Watchers};
+use crate::limits::{TAP_FILTER_BYTES_MAX, TAP_QUESTION_SECONDS};
 
 /// Serves at a path for as long as the returned future is polled. Must be called within a runtime.
 ///
 /// # Errors
 /// The socket cannot be made.
-pub fn serve(
-    path: &Path,
-    workers: Vec<mpsc::Sender<Order>>,
-) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+pub fn serve(path: &Path, watchers: Watchers) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let (socket, listener) = PrivateSocket::bind(path)?;
     let listener = UnixListener::from_std(listener)?;
-    let (room, workers) = (Arc::new(Semaphore::new(TAPS_MAX)), Arc::<[_]>::from(workers));
     Ok(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -37,17 +31,16 @@ pub fn serve(
             if !stream.peer_cred().is_ok_and(|peer| socket.lets_in(peer.uid())) {
                 continue;
             }
-            let Ok(place) = room.clone().try_acquire_owned() else { continue };
-            let workers = workers.clone();
+            let Some(place) = watchers.place() else { continue };
+            let watchers = watchers.clone();
             tokio::spawn(async move {
-                let _ = watch(stream, &workers).await; // A watcher that breaks off concerns nobody else.
-                drop(place);
+                let _ = watch(stream, &watchers, place).await; // A watcher that breaks off concerns nobody else.
             });
         }
     })
 }
 
-async fn watch(stream: UnixStream, workers: &[mpsc::Sender<Order>]) -> io::Result<()> {
+async fn watch(stream: UnixStream, watchers: &Watchers, place: OwnedSemaphorePermit) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut question = String::new();
@@ -62,26 +55,18 @@ async fn watch(stream: UnixStream, workers: &[mpsc::Sender<Order>]) -> io::Resul
                 .await;
         }
     };
-    let (sender, mut lines) = mpsc::channel(TAP_LINES_WAITING_MAX);
-    let tap = Arc::new(Tap::new(filter, sender));
-    for worker in workers {
-        let (done, watched) = oneshot::channel();
-        // A worker that ended has nothing to show.
-        if worker.send(Order::Tap { tap: tap.clone(), done }).await.is_ok() {
-            let _ = watched.await;
-        }
-    }
+    let mut watched = watchers.watch(filter, place).await;
     write.write_all(b"{\"watching\":true}\n").await?;
     let mut seconds = interval(Duration::from_secs(1));
     let (mut told, mut end) = (0, [0]);
     loop {
         tokio::select! {
-            line = lines.recv() => match line {
+            line = watched.lines.recv() => match line {
                 Some(line) => write.write_all(&line).await?,
                 None => return Ok(()),
             },
             _ = seconds.tick() => {
-                let missed = tap.missed();
+                let missed = watched.missed();
                 if missed != told {
                     told = missed;
                     write.write_all(format!("{{\"missed\":{missed}}}\n").as_bytes()).await?;

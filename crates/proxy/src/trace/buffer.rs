@@ -97,12 +97,14 @@ impl Drop for Spans {
 
 #[cfg(test)]
 mod tests {
+    use engine::config::Collector;
+
     use super::*;
     use tokio::sync::mpsc;
 
     fn tracing() -> Arc<Tracing> {
-        let resource = Arc::new([]);
-        Arc::new(Tracing { endpoint: "http://a/v1/traces".into(), numerator: 1, denominator: 1, resource })
+        let (collector, resource) = (Arc::new(Collector::plain("http://a/v1/traces")), Arc::new([]));
+        Arc::new(Tracing { collector, numerator: 1, denominator: 1, resource })
     }
 
     #[test]

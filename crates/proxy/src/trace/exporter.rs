@@ -3,14 +3,13 @@
 //! Each collector has a queue of its own, so one that is away costs the others nothing. What a collector does not take
 //! in time is given up and counted: a trace is never worth the memory of the proxy that tells it.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use engine::Config;
+use engine::{Config, config};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinSet;
@@ -99,23 +98,30 @@ fn start(received: Receiver<Batch>, exported: Arc<Exported>) -> io::Result<JoinH
 }
 
 async fn run(mut received: Receiver<Batch>, exported: Arc<Exported>) {
-    let mut collectors: HashMap<Arc<str>, Sender<Batch>> = HashMap::new();
+    let mut collectors: Vec<(Arc<config::Collector>, Sender<Batch>)> = Vec::new();
     let mut tasks = JoinSet::new();
     while let Some(batch) = received.recv().await {
         while tasks.try_join_next().is_some() {}
-        let endpoint = &batch.tracing.endpoint;
-        collectors.retain(|known, sender| known == endpoint || !sender.is_closed());
-        let is_known = collectors.get(endpoint).is_some_and(|sender| !sender.is_closed());
-        if !is_known {
-            if collectors.len() >= COLLECTORS_MAX {
+        if batch.tracing.collector.refuse {
+            exported.refused.fetch_add(batch.count, Relaxed);
+            continue;
+        }
+        collectors.retain(|(_, sender)| !sender.is_closed());
+        let asked = &batch.tracing.collector;
+        let at = match collectors.iter().position(|(known, _)| known == asked) {
+            Some(at) => at,
+            None if collectors.len() >= COLLECTORS_MAX => {
                 exported.held_too_many.fetch_add(batch.count, Relaxed);
                 continue;
             }
-            let (sender, receiver) = mpsc::channel(SPAN_BATCHES_HELD_MAX);
-            tasks.spawn(Collector::new(endpoint, exported.clone()).serve(receiver));
-            collectors.insert(endpoint.clone(), sender);
-        }
-        let Some(collector) = collectors.get(endpoint) else { continue };
+            None => {
+                let (sender, receiver) = mpsc::channel(SPAN_BATCHES_HELD_MAX);
+                tasks.spawn(Collector::new(asked, exported.clone()).serve(receiver));
+                collectors.push((asked.clone(), sender));
+                collectors.len() - 1
+            }
+        };
+        let (_, collector) = &collectors[at];
         if let Err(returned) = collector.try_send(batch) {
             let (mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) =
                 returned;

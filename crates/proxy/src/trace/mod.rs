@@ -9,6 +9,7 @@ mod buffer;
 mod collector;
 mod context;
 mod exporter;
+mod otlp;
 mod proto;
 pub mod session;
 mod span;

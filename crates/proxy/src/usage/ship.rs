@@ -1,13 +1,14 @@
 //! Tells the ledger over the connection that there is, and goes on with the next one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use discovery::limits::QUOTAS_ASKED_MAX;
 use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
 use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
@@ -32,6 +33,32 @@ pub(crate) struct Shipping {
     session: Bytes,
     current: Arc<Meters>,
     boxes: Arc<Mutex<Boxes>>,
+    ending: Arc<Ending>,
+}
+
+/// How the last shipment is waited for.
+#[derive(Default)]
+struct Ending {
+    is_connected: AtomicBool,
+    wanted: Notify,
+    done: Notify,
+}
+
+/// Nobody can be told any more, however a connection ends.
+struct Connected<'e>(&'e Ending);
+
+impl<'e> Connected<'e> {
+    fn begin(ending: &'e Ending) -> Connected<'e> {
+        ending.is_connected.store(true, Ordering::Release);
+        Connected(ending)
+    }
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.is_connected.store(false, Ordering::Release);
+        self.0.done.notify_waiters();
+    }
 }
 
 struct Boxes {
@@ -58,12 +85,14 @@ impl Shipping {
             session: Bytes::copy_from_slice(&identity::random()),
             current,
             boxes: Arc::new(Mutex::new(boxes)),
+            ending: Arc::default(),
         }
     }
 
     /// Tells for as long as it is polled: as long as the connection lasts.
     pub async fn run(self, mut caller: Grpc<Wire>, bearer: Option<MetadataValue<Ascii>>) {
-        let mut is_registered = false;
+        let _connected = Connected::begin(&self.ending);
+        let (mut is_registered, mut is_last) = (false, false);
         for round in 1_u64.. {
             if round % LOOK_EVERY == 0 {
                 self.look_beside().await;
@@ -74,7 +103,22 @@ impl Shipping {
                 Err(status) if status.code() == Code::Unimplemented => return,
                 Err(_) => is_registered = false,
             }
-            tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)).await;
+            if is_last {
+                return;
+            }
+            is_last = tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(USAGE_SHIP_SECONDS)) => false,
+                () = self.ending.wanted.notified() => true,
+            };
+        }
+    }
+
+    /// Has what was counted until now told, and waits until it was, or nobody can be told. To be called once, at the end.
+    pub async fn leave(&self) {
+        let done = self.ending.done.notified();
+        self.ending.wanted.notify_one();
+        if self.ending.is_connected.load(Ordering::Acquire) {
+            done.await;
         }
     }
 

@@ -60,7 +60,7 @@ impl Arguments {
         if let Some(from) = self.from {
             spec["startsAt"] = from.to_string().into();
         }
-        let name = format!("{}-{product}", self.application);
+        let name = free_name(&customers, format!("{}-{product}", self.application)).await;
         let made = customers.create(KindName::Subscription, &name, spec).await?;
         output::note(format_args!("subscription/{} is {}", made.name(), made.text("/status/state")));
         match made.text("/status/state") {
@@ -85,9 +85,17 @@ impl Arguments {
     }
 }
 
+/// The name, or one that is made up behind it where a subscription that is over has it.
+async fn free_name(customers: &Customers, name: String) -> String {
+    match customers.get(KindName::Subscription, &name).await {
+        Ok(old) if matches!(old.text("/status/state"), "Closed" | "Rejected") => name + "-",
+        Ok(_) | Err(_) => name,
+    }
+}
+
 /// The name of the plan as it is kept: the word itself, or that behind the product. What is neither is left for the
 /// control plane to refuse, with what there is.
-async fn plan(customers: &Customers, namespace: &str, product: &str, word: &str) -> String {
+pub(super) async fn plan(customers: &Customers, namespace: &str, product: &str, word: &str) -> String {
     let kind = ApiKind::new(PRODUCT_GROUP, "v1alpha1", "Plan", "plans", true);
     let plans = Collection::within(kind, namespace);
     let Ok(plans) = customers.client.list(&plans, &ListOptions::default()).await else {

@@ -8,6 +8,7 @@ use model::kinds::KindName;
 use model::units::{GatewayDuration, Moment};
 use serde_json::{Value, json};
 
+use super::subscribe;
 use crate::customers::{Named, OfApplication, after};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -26,6 +27,7 @@ use crate::show::table::Table;
   selvedge subscription release mobile-weather --as security
   selvedge subscription approve mobile-weather
   selvedge subscription reject mobile-weather
+  selvedge subscription change mobile-weather --plan gold
   selvedge subscription end mobile-weather --in 720h      it may be used until then, and is closed by itself
   selvedge subscription renew mobile-weather              it goes on after all
   selvedge subscription cancel mobile-weather             at once
@@ -49,6 +51,8 @@ enum Action {
     Approve(Named),
     /// Say no to a subscription that waits for a yes
     Reject(Named),
+    /// Give a subscription another plan of its product
+    Change(Change),
     /// Let a subscription end by itself, at a moment or after some time
     End(End),
     /// Let a subscription that is ending go on
@@ -62,6 +66,15 @@ struct Side {
     /// Whose reason it is: provider, consumer, billing or security
     #[arg(long = "as", value_name = "SIDE", default_value = "provider")]
     side: Hold,
+    #[command(flatten)]
+    named: Named,
+}
+
+#[derive(Debug, Args)]
+struct Change {
+    /// The plan; `gold` also means `PRODUCT-gold`
+    #[arg(long, value_name = "PLAN")]
+    plan: String,
     #[command(flatten)]
     named: Named,
 }
@@ -88,6 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Action::Release(side) => block_on(hold(side, false)),
         Action::Approve(named) => block_on(approve(named)),
         Action::Reject(named) => block_on(named.turn(KindName::Subscription, "Rejected")),
+        Action::Change(change) => block_on(change.run()),
         Action::End(end) => block_on(end.run()),
         Action::Renew(named) => block_on(named.turn(KindName::Subscription, "Active")),
         Action::Cancel(named) => block_on(named.turn(KindName::Subscription, "Closed")),
@@ -132,6 +146,19 @@ async fn approve(named: &Named) -> Result<Exit, Failure> {
     let state =
         if begins.is_some_and(|begin| begin > after(Duration::ZERO)) { "Scheduled" } else { "Active" };
     named.turn(KindName::Subscription, state).await
+}
+
+impl Change {
+    async fn run(&self) -> Result<Exit, Failure> {
+        let customers = self.named.place.open()?;
+        let subscription = customers.get(KindName::Subscription, &self.named.name).await?;
+        let product = subscription.text("/spec/product");
+        let (namespace, product) = product.split_once('/').unwrap_or((&customers.namespace, product));
+        let plan = subscribe::plan(&customers, namespace, product, &self.plan).await;
+        customers.change(KindName::Subscription, &self.named.name, json!({ "plan": plan })).await?;
+        output::data(format_args!("subscription/{} is on plan {plan}", self.named.name));
+        Ok(Exit::Success)
+    }
 }
 
 impl End {

@@ -25,13 +25,23 @@ impl Collector {
 
     /// One that first says so many times that it cannot take anything now.
     pub fn refusing(times: u32) -> Collector {
+        Collector::with(&[times.to_string()])
+    }
+
+    /// One that speaks gRPC over TLS with this certificate and key, after it has said once that it cannot take anything.
+    pub fn over_grpc(certificate: &Path, key: &Path) -> Collector {
+        Collector::with(&["1".to_owned(), certificate.display().to_string(), key.display().to_string()])
+    }
+
+    fn with(words: &[String]) -> Collector {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let python = root.join("target/venv/bin/python");
         assert!(python.is_file(), "there is no target/venv\n  hint: run `cargo xtask setup tests`");
         let script: PathBuf = root.join("crates/tests/clients/collector.py");
         let mut child = Command::new(python)
             .arg(script)
-            .args(["127.0.0.1:0", &times.to_string()])
+            .arg("127.0.0.1:0")
+            .args(words)
             .stdout(Stdio::piped())
             .spawn()
             .expect("python runs");

@@ -43,6 +43,8 @@ pub struct Mesh {
     folder: TempDir,
     address: SocketAddr,
     control: Option<Running>,
+    /// Of the sidecars that come from here on.
+    pub environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Mesh {
@@ -55,7 +57,7 @@ impl Mesh {
         command.args(["--name", &address.ip().to_string()]).current_dir(folder.path());
         let mut control = Running::start(&mut command);
         control.line("selvedge gateway --control");
-        let mesh = Mesh { folder, address, control: Some(control) };
+        let mesh = Mesh { folder, address, control: Some(control), environment: Vec::new() };
         mesh.by_default("Allow");
         mesh
     }
@@ -168,6 +170,7 @@ pub struct Member {
     words: Vec<&'static str>,
     folder: PathBuf,
     control: SocketAddr,
+    environment: Vec<(&'static str, PathBuf)>,
     sidecar: Option<Running>,
 }
 
@@ -188,6 +191,7 @@ impl Member {
             words,
             folder,
             control,
+            environment: mesh.environment.clone(),
             sidecar,
         }
     }
@@ -254,6 +258,7 @@ spec:
         if !application.is_empty() {
             command.arg("--").args(application);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut sidecar = Running::start(command.current_dir(&self.folder));
         sidecar.line(&format!("a member of the mesh as {SHOP}/{name}"));
         self.sidecar = Some(sidecar);

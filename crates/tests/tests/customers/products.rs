@@ -154,3 +154,26 @@ async fn who_is_refused_is_told_exactly_why() {
     stage.is_told("/pets/pets", &key, 403, "subscription_missing").await;
     drop(gateway);
 }
+
+#[tokio::test]
+async fn a_subscription_ends_on_time_and_one_that_begins_later_waits_for_it() {
+    let (stage, _gateway) = start().await;
+    let printed = stage.done(&["subscribe", "pets", "--plan", "gold", "--app", "mobile"]).await;
+    let (key, _) = printed.split_once('\n').expect("a key and a line");
+    stage.is_told("/pets/pets", key, 200, "").await;
+
+    let changed = stage.done(&["subscription", "change", "mobile-pets", "--plan", "free"]).await;
+    assert_eq!(changed, "subscription/mobile-pets is on plan pets-free");
+    let ending = stage.done(&["subscription", "end", "mobile-pets", "--in", "2s"]).await;
+    assert!(ending.contains("subscription/mobile-pets is Ending, and may be used until"), "{ending}");
+    stage.is_told("/pets/pets", key, 403, "").await;
+    eventually_some("it to be closed", || async {
+        let listed = stage.done(&["subscription", "list"]).await;
+        listed.contains("Closed").then_some(())
+    })
+    .await;
+    let again = ["subscribe", "pets", "--plan", "gold", "--app", "mobile", "--no-key"];
+    let later = stage.run(&[&again[..], &["--from", "2100-01-01T00:00:00Z"]].concat()).await;
+    assert!(later.stderr.contains("is Scheduled"), "{}", later.stderr);
+    stage.is_told("/pets/pets", key, 403, "subscription_inactive").await;
+}

@@ -41,5 +41,5 @@ async fn two_gateways_share_the_rate_of_a_plan_by_who_is_asked() {
     asks_until(&pair, &[other, one], "half of it at the other", |left| half.contains(&left)).await;
 
     // What was asked for fades in a minute or two, so a crowd has to outweigh it.
-    asks_until(&pair, &[other], "most of it at the other", |left| left > BURST * 7 / 10).await;
+    asks_until(&pair, &[other], "most of it at the other", |left| left > *half.end()).await;
 }

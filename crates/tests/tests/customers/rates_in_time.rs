@@ -61,10 +61,16 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(gateways: usize) -> Simulation {
+    fn new(count: usize) -> Simulation {
+        let gateways: Vec<Gateway> = (0..count).map(Gateway::new).collect();
+        let proxies = u32::try_from(count).expect("few");
+        for gateway in &gateways {
+            // The first call is about nothing, and says how many there are.
+            gateway.parties.is_answered(&[], &SharesResponse { shares: Vec::new(), proxies }, 0);
+        }
         let rate = Rate::new(u32::try_from(RATE).expect("small"), Duration::from_secs(1), None);
         Simulation {
-            gateways: (0..gateways).map(Gateway::new).collect(),
+            gateways,
             dealer: Dealer::default(),
             rate: rate.expect("a rate"),
             now: 0,
@@ -113,7 +119,7 @@ async fn gateways_that_are_asked_too_often_admit_the_rate_together() {
         let mut simulation = Simulation::new(demands.len());
         // The bursts at the beginning, and until everybody was told.
         let first = simulation.run(5, demands).await;
-        assert!(first <= RATE * 8, "{demands:?}: {first} at the beginning");
+        assert!(first <= RATE * 9, "{demands:?}: {first} at the beginning");
 
         let then = simulation.run(30, demands).await;
 
@@ -165,5 +171,7 @@ async fn without_anybody_to_ask_shares_hold_for_a_while_and_are_even_then() {
 
     simulation.is_away = false;
     simulation.run(3, &[400, 0]).await;
-    assert!(is_about(simulation.run(20, &[400, 0]).await, 20, 5));
+    let again = simulation.run(20, &[400, 0]).await;
+    println!("{known} in 9 s as told, {even} in 20 s evenly, {one} at one alone, {again} told again");
+    assert!(is_about(again, 20, 5), "{again}");
 }

@@ -71,6 +71,29 @@ async fn calls_are_in_the_ledger_by_who_called_what_and_both_counts_agree() {
 }
 
 #[tokio::test]
+async fn what_was_called_just_before_a_gateway_stops_is_told_before_it_is_gone() {
+    let (stage, gateway) = products::start().await;
+    let printed = stage.done(&["subscribe", "pets", "--plan", "gold", "--app", "mobile"]).await;
+    let (key, _) = printed.split_once('\n').expect("a key and a line");
+    let mut answered = 0;
+    let first = AtomicU64::new(0);
+    eventually_some("the key to be known", || async {
+        let is_known = stage.asks("/pets/pets", key).await?.status == 200;
+        first.fetch_add(u64::from(is_known), SeqCst);
+        is_known.then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        answered += u64::from(stage.asks("/pets/pets", key).await.expect("an answer").status == 200);
+    }
+
+    gateway.stop().await;
+
+    let told = stage.done(&["usage", "--app", "mobile", "-o", "json"]).await;
+    assert_eq!(sum(&told, "success"), first.into_inner() + answered, "{told}");
+}
+
+#[tokio::test]
 async fn a_namespace_sees_its_own_usage_and_who_may_not_look_is_refused() {
     let (stage, _gateway) = products::start().await;
 

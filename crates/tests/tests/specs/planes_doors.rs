@@ -61,8 +61,12 @@ async fn ask(plane: &ControlPlane, method: &str, path: &str, token: Option<&str>
         vec!["--silent", "--show-error", "--insecure", "--output", "/dev/null", "--max-time", "20"];
     words.extend(["--request", method, "--header", &kind]);
     words.extend(["--write-out", "%{http_code};%header{grpc-status};%header{location}"]);
+    // One message of gRPC without any field: a flag and a length, both zero.
+    let message = plane.folder().join("message");
+    std::fs::write(&message, [0; 5]).expect("a file");
+    let message = format!("@{}", message.display());
     if method == "POST" {
-        words.extend(["--data-binary", "{}"]);
+        words.extend(["--data-binary", if stream { &message } else { "{}" }]);
     }
     if let Some(bearer) = &bearer {
         words.extend(["--header", bearer]);

@@ -1,7 +1,7 @@
 //! From the schema of a body that comes to the schema of a body that is wanted: the steps that lead there.
 //!
-//! What is alike is taken for the same and told as a guess; what no step can do is told as well. Nothing here is trusted:
-//! whoever takes the steps has them proved.
+//! What is alike is taken for the same and told as a guess; what no step can do is told as well. Nothing here is
+//! trusted: whoever takes the steps has them proved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,8 @@ use crate::schema::{SchemaId, Schemas, Type};
 
 /// Deepest nesting of bodies that is looked into.
 const DEPTH_MAX: usize = 16;
+/// Most places of one body that are looked at: schemas that share parts unfold into more of them than anybody could read.
+const PLACES_MAX: usize = 2_000;
 /// From here on two values of a list of choices are taken for one.
 const CHOICES_ALIKE: u32 = 40;
 
@@ -36,6 +38,7 @@ pub struct Mapping<'s> {
     pub(super) steps: Vec<BodyStep>,
     pub(super) told: Vec<Told>,
     open: Vec<(SchemaId, SchemaId)>,
+    places_left: usize,
     /// Places that something has moved to, and from.
     pub(super) filled: BTreeSet<String>,
     pub(super) taken: BTreeSet<String>,
@@ -54,6 +57,7 @@ pub fn steps(
         steps: Vec::new(),
         told: Vec::new(),
         open: Vec::new(),
+        places_left: PLACES_MAX,
         filled: BTreeSet::new(),
         taken: BTreeSet::new(),
     };
@@ -92,12 +96,19 @@ impl<'s> Mapping<'s> {
     }
 
     pub(super) fn cannot(&mut self, at: &str, what: impl Into<String>) {
-        self.told.push(Told { at: at.to_owned(), what: what.into(), is_guess: false });
+        let told = Told { at: at.to_owned(), what: what.into(), is_guess: false };
+        if self.told.last() != Some(&told) {
+            self.told.push(told);
+        }
     }
 
     /// Makes values for which all of `from` hold into ones for which all of `to` do.
     pub(super) fn map(&mut self, from: &[SchemaId], to: &[SchemaId], at: &str) {
         let (Some(first), Some(second)) = (from.first(), to.first()) else { return };
+        let Some(left) = self.places_left.checked_sub(1) else {
+            return self.cannot("", format!("has more than {PLACES_MAX} places, and no more were looked at"));
+        };
+        self.places_left = left;
         let (was, now) = (prints(self.from, from), prints(self.to, to));
         if was.is_some() && was == now {
             return;

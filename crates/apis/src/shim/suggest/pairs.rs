@@ -122,21 +122,27 @@ fn shared(old: &BTreeSet<String>, new: &BTreeSet<String>) -> i64 {
 fn words(operation: &Operation) -> BTreeSet<String> {
     let mut found: BTreeSet<String> =
         operation.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
+    let mut seen = BTreeSet::new();
     for id in operation.schema_ids() {
-        properties(&operation.schemas, id, DEPTH_MAX, &mut found);
+        properties((&operation.schemas, id), DEPTH_MAX, &mut seen, &mut found);
     }
     found
 }
 
-fn properties(schemas: &Schemas, id: SchemaId, depth: usize, found: &mut BTreeSet<String>) {
-    let Some(depth) = depth.checked_sub(1) else { return };
+fn properties(
+    (schemas, id): (&Schemas, SchemaId),
+    depth: usize,
+    seen: &mut BTreeSet<SchemaId>,
+    found: &mut BTreeSet<String>,
+) {
+    let Some(depth) = depth.checked_sub(1).filter(|_| seen.insert(id)) else { return };
     let schema = schemas.get(id);
-    schema.all_of.iter().for_each(|part| properties(schemas, *part, depth, found));
+    schema.all_of.iter().for_each(|part| properties((schemas, *part), depth, seen, found));
     if let Some(items) = schema.list.as_ref().and_then(|list| list.items) {
-        properties(schemas, items, depth, found);
+        properties((schemas, items), depth, seen, found);
     }
     for (name, id) in schema.object.iter().flat_map(|object| &object.properties) {
         found.insert(plain(name));
-        properties(schemas, *id, depth, found);
+        properties((schemas, *id), depth, seen, found);
     }
 }

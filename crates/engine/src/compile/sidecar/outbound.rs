@@ -150,8 +150,7 @@ impl Called {
         let (namespace, name) = &self.place;
         for whose in [CONSUMER, PRODUCER] {
             let place = service_parents::unique(namespace, name, port.port, whose);
-            let listener = ways.tables.listener(&place);
-            if !listener.hosts.is_empty() {
+            if let Some(listener) = ways.tables.listener_with_hosts(&place) {
                 return Way::Routes(listener);
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! Whoever calls a Service is routed by the proxy beside itself, so what comes in here is what the application
 //! understands: an operation without what stands before its path. What a product asks of callers is asked here, by the
-//! proxy beside the provider, because nobody gets around that one; and so is what a ValidationPolicy asks of requests and
-//! answers of an operation. Whatever no product has, and nobody judges, comes in as ever.
+//! proxy beside the provider, because nobody gets around that one; and so is what a ValidationPolicy asks of requests
+//! and answers of an operation. Whatever no product has, and nobody judges, comes in as ever.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ impl Product {
     }
 }
 
-/// The operations of products, and those that are judged, that lead to ports of Services of a namespace. `label` tells their rules from those of
-/// other ways in.
+/// The operations of products, and those that are judged, that lead to ports of Services of a namespace. `label` tells
+/// their rules from those of other ways in.
 pub(super) fn leading_to(
     namespace: &Arc<str>,
     services: &[(Arc<str>, u16)],

@@ -23,7 +23,7 @@ use crate::limits::{SHARE_KEPT_SECONDS, SHARED_PARTIES_MAX, SHARED_PARTIES_WAITI
 const SECOND: u64 = 1_000_000_000;
 /// Shortest and longest time over which demand is counted, in seconds. In between it is the time in which a whole burst
 /// is paid for, so that a rate of a few requests in an hour does not forget between two of them who asks.
-const COUNTED_OVER: (f64, f64) = (2.0, 60.0);
+const COUNTED_OVER: (f64, f64) = (1.0, 60.0);
 /// A party that asks for less than this part of its rate is told nobody.
 const TOLD_FROM: f64 = 1.0 / 16.0;
 /// Requests, faded, below which a party is asked for no more.
@@ -217,8 +217,12 @@ impl List {
 }
 
 impl Known {
+    /// Whoever asks for more than all of it has no more use for a share than whoever asks for all of it, and would only be
+    /// remembered for longer.
     fn fades(&mut self, seconds: f64, asked: u32) {
-        self.recent = self.recent * (-seconds / self.counted_over()).exp() + f64::from(asked);
+        let faded = self.recent * (-seconds / self.counted_over()).exp() + f64::from(asked);
+        let all = self.counted_over() / self.rate.interval_seconds();
+        self.recent = faded.min(all.max(1.0));
     }
 
     /// How much of its rate it asks for: 1 is all of it.

@@ -44,8 +44,8 @@ pub struct Arguments {
     breaking: bool,
     /// Print an APIBinding with a shim instead, by which clients of OLD live on an upstream that speaks NEW
     ///
-    /// Names that were changed can only be guessed: every guess, and everything that no shim can do, stands in front as a
-    /// comment. What it is worth is proved at once, as `selvedge api prove` does it.
+    /// Names that were changed can only be guessed: every guess, and everything that no shim can do, stands in front as
+    /// a comment. What it is worth is proved at once, as `selvedge api prove` does it.
     #[arg(long, conflicts_with_all = ["breaking", "output"])]
     suggest_shim: bool,
     /// Form of the result

@@ -17,8 +17,8 @@ use crate::remote::{block_on, failure};
 
 /// Make the candidate the current revision, or publish a draft
 ///
-/// A draft whose shim was refuted (condition `ShimProved` of its APIBinding) is not published: some of its clients would
-/// not be served.
+/// A draft whose shim was refuted (condition `ShimProved` of its APIBinding) is not published: some of its clients
+/// would not be served.
 #[derive(Debug, Args)]
 pub struct Promote {
     /// Name of a version, or of an API that has one

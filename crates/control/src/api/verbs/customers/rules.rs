@@ -179,11 +179,11 @@ fn step(object: &mut Value, was: &Subscription, wanted: &Subscription, now: Mome
             let problem = format!("it begins at {start}");
             return refuse("status.state", &problem, "make it `Scheduled`; it becomes active by itself");
         }
-        (SubscriptionState::Scheduled, None) => {
+        (SubscriptionState::Scheduled, None) if before != is => {
             let problem = "there is no beginning that it could wait for";
             return refuse("status.state", problem, "make it `Active`");
         }
-        (SubscriptionState::Ending, _) if wanted.status.ends_at.is_none() => {
+        (SubscriptionState::Ending, _) if before != is && wanted.status.ends_at.is_none() => {
             return refuse(
                 "status.endsAt",
                 "nobody says when it ends",
