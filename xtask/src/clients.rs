@@ -31,8 +31,8 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ("descriptions", "shipengine-openapi@1.4.0",    "shipengine-openapi/openapi.yaml"),
 ];
 
-/// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have a
-/// folder of their own.
+/// Envoy's definitions for Python. Their package brings a module `envoy`, as the one with the server does, so they have
+/// a folder of their own.
 const DEFINITIONS: (&str, &str) = ("xds", "xds-protos==1.85.0");
 
 /// Gets what is missing.

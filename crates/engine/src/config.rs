@@ -13,6 +13,7 @@ mod addresses;
 mod authorizer;
 mod cors;
 mod credential;
+mod edits;
 mod names;
 mod operation;
 mod quota;
@@ -30,6 +31,7 @@ pub use addresses::{AddressRule, keeps_out};
 pub use authorizer::{Authorizer, AuthorizerQuestion, FieldNames, ShownBody};
 pub use cors::Cors;
 pub use credential::UpstreamCredential;
+pub use edits::{FieldBytes, HeaderEdits};
 pub use names::{ReachableName, ReachablePort};
 pub use operation::{FixedAnswer, Mock, Operation, OperationSlot};
 pub use quota::Quota;
@@ -329,20 +331,6 @@ impl Filter {
             Filter::ResponseHeaders(_) => 4,
         }
     }
-}
-
-/// Name and value of a header field, as bytes.
-pub type FieldBytes = (Arc<[u8]>, Arc<[u8]>);
-
-/// Header edits. Names are lower case. Applied as: remove, then set (replacing all values), then add.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits {
-    /// Fields that are given exactly this value.
-    pub set: Vec<FieldBytes>,
-    /// Fields that get one more value.
-    pub add: Vec<FieldBytes>,
-    /// Fields that are taken out.
-    pub remove: Vec<Arc<[u8]>>,
 }
 
 /// URL rewrite towards the upstream.

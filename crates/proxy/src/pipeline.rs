@@ -1,8 +1,8 @@
 //! The only file that knows the order.
 //!
 //! A request passes: route → from where → whether a page may → who asks → what others say of it → whether it may →
-//! filters → upstream → response filters → client. Every way it can end goes through one place, and the log line and the counters are
-//! written when the exchange is dropped, exactly once.
+//! filters → upstream → response filters → client. Every way it can end goes through one place, and the log line and
+//! the counters are written when the exchange is dropped, exactly once.
 
 mod forward;
 mod made;

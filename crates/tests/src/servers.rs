@@ -112,8 +112,8 @@ impl Server {
         Server::started(command, address, folder).await
     }
 
-    /// An external authorizer over `grpc` (grpcio with Envoy's own definitions) or `http`. It says what requests ask it to;
-    /// what it was shown stands as JSON lines in the file `shown` of its folder.
+    /// An external authorizer over `grpc` (grpcio with Envoy's own definitions) or `http`. It says what requests ask it
+    /// to; what it was shown stands as JSON lines in the file `shown` of its folder.
     ///
     /// # Panics
     /// When it does not start, or Envoy's definitions are missing.

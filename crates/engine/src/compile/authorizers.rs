@@ -1,8 +1,8 @@
 //! ExternalAuthorizationPolicies by what they are for, and which of them are asked at a place.
 //!
-//! All of them, as of AuthorizationPolicies: whoever writes a route must not be able to take away what its Gateway asks.
-//! From the widest to the nearest, so that a nearer one is shown what a wider one has said. Where they are asked is
-//! where AuthorizationPolicies are: at the door that is nearest to what they protect.
+//! All of them, as of AuthorizationPolicies: whoever writes a route must not be able to take away what its Gateway
+//! asks. From the widest to the nearest, so that a nearer one is shown what a wider one has said. Where they are asked
+//! is where AuthorizationPolicies are: at the door that is nearest to what they protect.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod attach;
 mod attached;
 mod authentication;
 mod authorizers;
+mod beside;
 mod callers;
 mod certificates;
 mod changes;

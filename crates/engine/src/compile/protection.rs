@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use model::kinds::authorization_policy::{AuthorizationPolicy, ROOT_NAMESPACE};
 use model::kinds::backend_tls_policy::PolicyTargetRef;
-use model::kinds::{KindName, Pod, Service, Workload, mesh};
+use model::kinds::{KindName, mesh};
 use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
 use super::authentication::{AuthenticationBook, Level};
 use super::authorizers::{Asked, AuthorizerBook};
+pub(super) use super::beside::{asks_for_itself, port_name};
 use super::clusters::ClusterBook;
 use super::listeners::ListenerView;
 use super::references::ClusterKey;
@@ -454,35 +455,6 @@ pub(super) fn object(
     section: Option<&Arc<str>>,
 ) -> Protected {
     Protected::Object { kind, namespace: namespace.clone(), name: name.clone(), section: section.cloned() }
-}
-
-pub(super) fn port_name(
-    namespace: &str,
-    service: &str,
-    port: u16,
-    resources: &Resources,
-) -> Option<Arc<str>> {
-    let service = resources.find::<Service>(namespace, service)?;
-    service.content.spec.ports.iter().find(|known| known.port == port)?.name.clone()
-}
-
-/// Whether a proxy stands beside everything that a Service leads to, ready or not. Pods and slices have none.
-pub(super) fn asks_for_itself(service: Typed<'_, Service>, resources: &Resources) -> bool {
-    let (namespace, name) = (service.resource.namespace(), service.resource.key.name.as_str());
-    let selector = &service.content.spec.selector;
-    let selects = |object: &Resource| {
-        !selector.is_empty() && selector.iter().all(|(key, value)| object.meta.labels.get(key) == Some(value))
-    };
-    let workloads = resources.within::<Workload>(namespace).filter(|workload| selects(workload.resource));
-    let mut some = false;
-    for workload in workloads {
-        if workload.content.spec.sidecar.is_none() {
-            return false;
-        }
-        some = true;
-    }
-    some && resources.endpoint_slices(namespace, name).next().is_none()
-        && !resources.within::<Pod>(namespace).any(|pod| selects(pod.resource))
 }
 
 fn address(policy: &Arc<Policy>) -> usize {

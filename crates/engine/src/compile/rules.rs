@@ -209,7 +209,6 @@ impl RuleCompiler<'_> {
         let origin = Origin { kind, route: self.place.clone(), rule: position, matched, name };
         let RuleSide { timeouts, retry, fault, rates, addresses, cors, transforms, validation } = policies;
         let (transforms, action) = understood(transforms.as_ref(), action);
-        let validation = validation.clone();
         let (timeouts, retry, fault, rates) = (*timeouts, retry.clone(), fault.clone(), rates.clone());
         let addresses = addresses.clone().filter(|_| !self.told.beside_the_caller);
         answer_other_sites(&mut filters, cors.as_ref());
@@ -229,7 +228,7 @@ impl RuleCompiler<'_> {
             authorization,
             transforms,
             access,
-            validation,
+            validation: validation.clone(),
             operation,
         });
         let seniority = Arc::new(seniority(self.route.resource, &self.place, (position, matched)));

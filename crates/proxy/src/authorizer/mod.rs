@@ -1,9 +1,9 @@
 //! Asks somebody else whether a request may pass, by Envoy's protocol for that (`ext_authz`), over gRPC or HTTP.
 //!
-//! A question is a request of its own over the pools that there are, so an authorizer is reached as any backend is: by
-//! Service or Backend, with its TLS, between members of the mesh as a member. Nothing of an answer is applied before all
-//! of it was understood, and what is not understood, not in time or not there refuses, unless the policy says that
-//! requests pass then.
+//! A question is a request of its own over the pools that there are, so an authorizer is reached as any backend is:
+//! by Service or Backend, with its TLS, between members of the mesh as a member. Nothing of an answer is applied before
+//! all of it was understood, and what is not understood, not in time or not there refuses, unless the policy says
+//! that requests pass then.
 
 mod answer;
 mod call;

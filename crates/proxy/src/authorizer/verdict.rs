@@ -1,8 +1,8 @@
 //! What an authorizer says: yes, with what is to be changed about the request, or no, with what is answered.
 //!
 //! A consent is applied as a whole or not at all. What frames a message or belongs to one connection is not for others
-//! to set: an authorizer that tries is not understood, because to leave out half of what it wants might be the half that
-//! matters.
+//! to set: an authorizer that tries is not understood, because to leave out half of what it wants might be the half
+//! that matters.
 
 use engine::authentication::{Place, without_parameter};
 

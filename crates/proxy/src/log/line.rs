@@ -93,14 +93,7 @@ pub fn write(
     if let Some(policy) = exchange.kept_out_by {
         string(out, b",\"policy\":", policy.as_bytes());
     }
-    if let Some(heard) = &exchange.heard {
-        if let Some(policy) = heard.policy {
-            string(out, b",\"external_policy\":", policy.as_bytes());
-        }
-        if let Some(fault) = heard.fault {
-            string(out, b",\"authorizer_fault\":", fault.as_bytes());
-        }
-    }
+    write_heard(out, exchange);
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
     write_findings(out, exchange);
     if let Some(upstream) = outcome.upstream {
@@ -115,6 +108,17 @@ pub fn write(
         string(out, b",\"user_agent\":", agent);
     }
     out.extend_from_slice(END);
+}
+
+/// What authorizers have said, or why they said nothing.
+fn write_heard(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+    let Some(heard) = &exchange.heard else { return };
+    if let Some(policy) = heard.policy {
+        string(out, b",\"external_policy\":", policy.as_bytes());
+    }
+    if let Some(fault) = heard.fault {
+        string(out, b",\"authorizer_fault\":", fault.as_bytes());
+    }
 }
 
 /// The limit that has refused the request, and what was found wrong with it.

@@ -221,6 +221,7 @@ pub fn summary(kind: KindName) -> &'static str {
         | KindName::CorsPolicy
         | KindName::ValidationPolicy
         | KindName::FaultPolicy
+        | KindName::ExternalAuthorizationPolicy
         | KindName::TelemetryPolicy => summary_of_policy(kind),
         KindName::Mesh => {
             "A Mesh says who trusts whom, and what holds between workloads where nobody has said otherwise."
@@ -231,9 +232,6 @@ pub fn summary(kind: KindName) -> &'static str {
         }
         KindName::AuthenticationPolicy => {
             "An AuthenticationPolicy says how callers of Gateways, routes and Services prove who they are."
-        }
-        KindName::ExternalAuthorizationPolicy => {
-            "An ExternalAuthorizationPolicy names who else is asked whether a request may pass."
         }
         KindName::AuthorizationPolicy => {
             "An AuthorizationPolicy says who may do what at Gateways, routes, Services and workloads."
@@ -269,6 +267,9 @@ fn summary_of_policy(kind: KindName) -> &'static str {
         KindName::RateLimitPolicy => "A RateLimitPolicy says how often callers of its targets may ask.",
         KindName::IpPolicy => "An IpPolicy says from which addresses its targets may be asked.",
         KindName::CorsPolicy => "A CorsPolicy says which other sites may call its targets from browsers.",
+        KindName::ExternalAuthorizationPolicy => {
+            "An ExternalAuthorizationPolicy names who else is asked whether a request may pass."
+        }
         KindName::ValidationPolicy => {
             "A ValidationPolicy says what requests and answers must be like to pass."
         }
