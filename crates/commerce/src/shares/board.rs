@@ -1,8 +1,8 @@
 //! Who gives which share of which rate now: the side of whoever deals shares out.
 //!
-//! A share that was told is held until its gateway says something else, or nothing for [`HELD`]. Nobody is told more than
-//! what others do not hold, so shares never add up to more than the whole while they move from one gateway to another:
-//! one that takes over traffic is told its part when the other one has heard of it.
+//! A share that was told is held until its gateway says something else, or nothing for [`HELD`]. Nobody is told more
+//! than what others do not hold, so shares never add up to more than the whole while they move from one gateway to
+//! another: one that takes over traffic is told its part when the other one has heard of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

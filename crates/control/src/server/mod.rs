@@ -3,6 +3,7 @@
 //! What one part tells another goes through the world and through signals, so the order in which they are started here
 //! is the only order there is. `selvedge control` and `selvedge up` add a terminal.
 
+mod doors;
 mod judge;
 mod open;
 mod proofs;
@@ -26,7 +27,6 @@ use crate::api::beside::Door;
 use crate::api::home::{Home, HomeError};
 use crate::api::{self, Api, Authenticator, Authorizer, Beside};
 use crate::ca::{self, Authorities, Keep};
-use crate::catalogue;
 use crate::clock::Clock;
 use crate::plane::{ControlPlane, Options};
 use crate::proxies::Proxies;
@@ -38,12 +38,10 @@ use crate::reconcile::{self, Loops, Reconcile};
 use crate::shares;
 use crate::store::Fence;
 use crate::stream::Hub;
-use crate::taps;
 use crate::told::Told;
-use crate::usage;
 use crate::view::Views;
 use crate::world::World;
-use proxies_door::{Members, Streams};
+use proxies_door::Members;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -118,21 +116,17 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let proxies = Arc::clone(&hub.proxies);
     let exchange = opened.is_shared.then(|| shares::Exchange::new(Arc::clone(&hub.shares), clock.clone()));
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
-    let taps = Arc::clone(&hub.taps);
-    beside.push(Arc::new(Streams { hub, begun_anew }));
     let authorities = Authorities::new(Arc::clone(&world), opened.keys);
     let (audit, audit_writer) = audit::audit(Arc::clone(world.store()), clock.clone());
     let authorizer: Arc<dyn Authorizer> = Arc::new(judge);
-    beside.push(Arc::new(ca::Door::new(
-        &authorities,
-        &authenticator,
-        Arc::clone(&authorizer),
-        &clock,
-        &audit,
-    )));
-    beside.push(Arc::new(taps::Door::new((&taps, &proxies), &authenticator, &authorizer, &audit)));
-    beside.push(Arc::new(usage::Door::new(&world, &proxies, &authenticator, &authorizer, &clock)));
-    beside.push(Arc::new(catalogue::Door::new(&world)));
+    let asked = doors::Asked {
+        world: &world,
+        authenticator: &authenticator,
+        authorizer: &authorizer,
+        clock: &clock,
+        audit: &audit,
+    };
+    beside.extend(asked.doors(hub, begun_anew, &authorities));
     let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();
     let (lead, leading) = watch::channel(false);
     let told = Told {
@@ -160,16 +154,11 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let gateway_token = home.write_gateway_token()?;
 
     let mut tasks = JoinSet::new();
-    let (followed, viewed) = (Arc::clone(&world), Arc::clone(&views));
-    tasks.spawn(async move { followed.follow().await });
-    tasks.spawn(viewed.follow());
+    follow(&world, &views, exchange, &mut tasks);
+    tasks.spawn(audit_writer.run());
     let plane = ControlPlane::new(Options { bind });
     let plane = if keeps_config { plane } else { plane.judging_only() };
     let judging = judge::start(&world, &proxies, plane, &clock, &mut tasks);
-    tasks.spawn(audit_writer.run());
-    if let Some(exchange) = exchange {
-        tasks.spawn(exchange.run(Arc::clone(world.store())));
-    }
     let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
     tasks.spawn(pass_on(reported, Arc::clone(&poke)));
     let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
@@ -194,6 +183,21 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         set_aside,
         tasks,
     })
+}
+
+/// Follows the store, and the other control planes that share it.
+fn follow(
+    world: &Arc<World>,
+    views: &Arc<Views>,
+    exchange: Option<shares::Exchange>,
+    tasks: &mut JoinSet<()>,
+) {
+    let (followed, viewed) = (Arc::clone(world), Arc::clone(views));
+    tasks.spawn(async move { followed.follow().await });
+    tasks.spawn(viewed.follow());
+    if let Some(exchange) = exchange {
+        tasks.spawn(exchange.run(Arc::clone(world.store())));
+    }
 }
 
 /// Serves the API at its address or, where that is taken and another will do, at any port.

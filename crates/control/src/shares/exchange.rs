@@ -1,6 +1,6 @@
-//! Several control planes of one store deal out the same rates: each to the gateways that are connected to it. What each has
-//! dealt out, the others read in a row of the store, every two seconds and while there is something to tell. So shares add
-//! up to the whole over all of them, a few seconds later than with one.
+//! Several control planes of one store deal out the same rates: each to the gateways that are connected to it. What
+//! each has dealt out, the others read in a row of the store, every two seconds and while there is something to tell.
+//! So shares add up to the whole over all of them, a few seconds later than with one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

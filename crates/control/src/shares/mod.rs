@@ -1,8 +1,8 @@
 //! Which share of a rate each gateway gives: who deals them out.
 //!
 //! Gateways tell every second how often they were asked, and are told what they may give; the rules are those of
-//! [`commerce::shares`]. All of it is in memory: a control plane that begins anew knows within seconds, and gateways go on
-//! with what they were told meanwhile.
+//! [`commerce::shares`]. All of it is in memory: a control plane that begins anew knows within seconds, and gateways
+//! go on with what they were told meanwhile.
 
 mod exchange;
 

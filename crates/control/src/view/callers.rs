@@ -1,7 +1,7 @@
 //! Which proxies have to know customers: those that ask callers who they are.
 //!
-//! A sidecar is shown products of Services that its workload calls, because its routes come from there. Callers are asked
-//! beside the provider, so whoever only calls a product is told of nobody's credentials.
+//! A sidecar is shown products of Services that its workload calls, because its routes come from there. Callers are
+//! asked beside the provider, so whoever only calls a product is told of nobody's credentials.
 
 use std::sync::Arc;
 

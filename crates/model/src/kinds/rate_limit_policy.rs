@@ -48,8 +48,8 @@ pub struct RateLimit {
     pub when: Vec<FaultCondition>,
 }
 
-/// Which proxies give a rate. When absent: all of them together, but for a Service, where each replica's sidecar gives the
-/// whole of it.
+/// Which proxies give a rate. When absent: all of them together, but for a Service, where each replica's sidecar
+/// gives the whole of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RateScope {
     /// All proxies that serve the target, together.

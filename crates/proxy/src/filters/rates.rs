@@ -99,8 +99,8 @@ fn party(limit: &RateLimit, exchange: &Exchange<'_>) -> Party {
     exchange.worker.parties.party(|hasher| hash_party(limit, exchange, hasher))
 }
 
-/// The same for other proxies: a hash whose keys are fixed. Whoever finds a name that shares a number with another shares
-/// no account with it, only the way in which gateways divide their rates.
+/// The same for other proxies: a hash whose keys are fixed. Whoever finds a name that shares a number with another
+/// shares no account with it, only the way in which gateways divide their rates.
 fn name(limit: &RateLimit, exchange: &Exchange<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     hash_party(limit, exchange, &mut hasher);

@@ -113,7 +113,8 @@ impl Shipping {
         }
     }
 
-    /// Has what was counted until now told, and waits until it was, or nobody can be told. To be called once, at the end.
+    /// Has what was counted until now told, and waits until it was, or nobody can be told. To be called once, at the
+    /// end.
     pub async fn leave(&self) {
         let done = self.ending.done.notified();
         self.ending.wanted.notify_one();

@@ -66,8 +66,8 @@ impl Parties {
         asked
     }
 
-    /// The same for a rate that several proxies give together. `name` is what stands for the rate and the party on every
-    /// proxy; it is asked for when the party comes the first time.
+    /// The same for a rate that several proxies give together. `name` is what stands for the rate and the party on
+    /// every proxy; it is asked for when the party comes the first time.
     pub fn ask_together(&self, party: Party, rate: Rate, now: u64, name: impl FnOnce() -> u64) -> Asked {
         let place = self.place(party, now);
         if !place.is_of(party) {

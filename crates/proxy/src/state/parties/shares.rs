@@ -2,9 +2,9 @@
 //!
 //! A request is counted against a share that lies beside the account: no lock, no network. Whoever comes the first time
 //! is put on a list, by which one thread tells the control plane about once a second who asks how often, and notes
-//! what it is told. A party that asks for little of its rate is told nobody. Without a share of its own, and when there was
-//! no answer for a while, a party has the even part: the whole, divided by the proxies that were alive when somebody
-//! could be asked last.
+//! what it is told. A party that asks for little of its rate is told nobody. Without a share of its own, and when
+//! there was no answer for a while, a party has the even part: the whole, divided by the proxies that were alive when
+//! somebody could be asked last.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -217,8 +217,8 @@ impl List {
 }
 
 impl Known {
-    /// Whoever asks for more than all of it has no more use for a share than whoever asks for all of it, and would only be
-    /// remembered for longer.
+    /// Whoever asks for more than all of it has no more use for a share than whoever asks for all of it, and would
+    /// only be remembered for longer.
     fn fades(&mut self, seconds: f64, asked: u32) {
         let faded = self.recent * (-seconds / self.counted_over()).exp() + f64::from(asked);
         let all = self.counted_over() / self.rate.interval_seconds();

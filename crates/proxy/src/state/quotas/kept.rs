@@ -1,10 +1,10 @@
 //! What was spent of quotas, where it outlives the process.
 //!
-//! A gateway that is killed takes with it what it was lent: nobody could say what of it was spent. So that is counted in
-//! a mapped file beside the counters of usage, under the same number of a start, and the next start tells it as the last
-//! totals of the one before. A request is charged there before it goes on, so the file never says less than what was
-//! let in. After the machine has lost its power it may, which is why what an earlier run of the machine has left is not
-//! told; then what was lent stays held for its period.
+//! A gateway that is killed takes with it what it was lent: nobody could say what of it was spent. So that is counted
+//! in a mapped file beside the counters of usage, under the same number of a start, and the next start tells it as
+//! the last totals of the one before. A request is charged there before it goes on, so the file never says less than
+//! what was let in. After the machine has lost its power it may, which is why what an earlier run of the machine has
+//! left is not told; then what was lent stays held for its period.
 
 use std::borrow::Borrow;
 use std::io;

@@ -7,8 +7,9 @@ use crate::output;
 use crate::up::kept::{self, KeptEvent};
 use crate::up::{Event, example};
 
-/// Keeps what goes well during a start to itself, and what does not work yet: objects come one after the other, and each looks
-/// for the one that comes next. The lines that say what runs say all of it; what is still wrong then follows them.
+/// Keeps what goes well during a start to itself, and what does not work yet: objects come one after the other, and
+/// each looks for the one that comes next. The lines that say what runs say all of it; what is still wrong then
+/// follows them.
 #[derive(Default)]
 pub(super) struct Hush(Arc<Start>);
 
