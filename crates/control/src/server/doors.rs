@@ -1,6 +1,6 @@
-//! Everybody who answers at the address of the API without being it: streams of proxies, the authority of the mesh, taps,
-//! the usage ledger, and what anybody may read. They ask the same questions of the same people: who is there, may he,
-//! and who has to know of it.
+//! Everybody who answers at the address of the API without being it: streams of proxies, the authority of the mesh,
+//! taps, the usage ledger, and what anybody may read. They ask the same questions of the same people: who is there, may
+//! he, and who has to know of it.
 
 use std::sync::Arc;
 

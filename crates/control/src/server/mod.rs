@@ -111,8 +111,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let judge = Rbac::new(Arc::clone(&world), clock.clone());
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
-    let quotas = Coordinator::new(Arc::clone(&world), clock.clone());
-    let hub = Hub::new(Arc::clone(&views), Arc::new(Members(Arc::clone(&authenticator))), quotas);
+    let hub = hub(&world, &views, &authenticator, &clock);
     let proxies = Arc::clone(&hub.proxies);
     let exchange = opened.is_shared.then(|| shares::Exchange::new(Arc::clone(&hub.shares), clock.clone()));
     let begun_anew = opened.set_aside.is_some().then(|| Arc::clone(&world));
@@ -129,13 +128,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     beside.extend(asked.doors(hub, begun_anew, &authorities));
     let doors = beside.iter().flat_map(|other| other.doors()).copied().collect();
     let (lead, leading) = watch::channel(false);
-    let told = Told {
-        world: world.clone(),
-        views: views.clone(),
-        proxies: proxies.clone(),
-        leading,
-        clock: clock.clone(),
-    };
+    let told = Told::new(&world, &views, &proxies, leading, &clock);
     let api = api::Options {
         listen,
         names,
@@ -149,8 +142,7 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
         members: Some(Arc::new(ca::Trust::new(Arc::clone(&world)))),
     };
     let api = serve(&world, api, may_move).await?;
-    let server = format!("https://{}", reachable(api.address()));
-    let kubeconfig = home.write_admin_kubeconfig(&server)?;
+    let kubeconfig = home.write_admin_kubeconfig(&format!("https://{}", reachable(api.address())))?;
     let gateway_token = home.write_gateway_token()?;
 
     let mut tasks = JoinSet::new();
@@ -159,30 +151,36 @@ pub async fn start(options: ServerOptions) -> Result<Server, StartError> {
     let plane = ControlPlane::new(Options { bind });
     let plane = if keeps_config { plane } else { plane.judging_only() };
     let judging = judge::start(&world, &proxies, plane, &clock, &mut tasks);
-    let (reported, poke) = (proxies.changed(), Arc::new(Notify::new()));
-    tasks.spawn(pass_on(reported, Arc::clone(&poke)));
-    let (seen, shown, woken) = (proxies.clone(), views.clone(), Arc::clone(&poke));
-    let keep = Keep::new(authorities, seen, shown, clock.clone(), opened.is_shared, woken);
+    let keep =
+        |poke| Keep::new(authorities, proxies.clone(), views.clone(), clock.clone(), opened.is_shared, poke);
+    let more = turns(&world, &clock, &proxies, keep, &mut tasks);
     tasks.spawn(Witness::new(&world, &clock, &proxies, opened.is_shared).run());
-    let mut more: Vec<(Arc<dyn Reconcile>, Arc<Notify>)> = vec![(Arc::new(keep), poke)];
-    more.extend(by_time(&world, &clock, &proxies, &mut tasks));
     let loops = reconcile::start(&world, &clock, judging.conditions, more);
     tasks.spawn(tell_whether_we_lead(loops.leading(), lead));
-    let judged = judging.judged;
-    let set_aside = opened.set_aside;
     Ok(Server {
         world,
         views,
         proxies,
-        judged,
+        judged: judging.judged,
         api,
         loops,
         kubeconfig,
         gateway_token,
         doors,
-        set_aside,
+        set_aside: opened.set_aside,
         tasks,
     })
+}
+
+/// The streams of proxies.
+fn hub(
+    world: &Arc<World>,
+    views: &Arc<Views>,
+    authenticator: &Arc<dyn Authenticator>,
+    clock: &Clock,
+) -> Arc<Hub> {
+    let quotas = Coordinator::new(Arc::clone(world), clock.clone());
+    Hub::new(Arc::clone(views), Arc::new(Members(Arc::clone(authenticator))), quotas)
 }
 
 /// Follows the store, and the other control planes that share it.
@@ -226,19 +224,24 @@ async fn wake(poke: Arc<Notify>, every: Duration) {
     }
 }
 
-/// Loops of the leader that have work because time has passed, or because products have ended.
-fn by_time(
+/// Loops of the leader that have work because proxies have reported, because time has passed, or because products have
+/// ended.
+fn turns(
     world: &Arc<World>,
     clock: &Clock,
     proxies: &Arc<Proxies>,
+    keep: impl FnOnce(Arc<Notify>) -> Keep,
     tasks: &mut JoinSet<()>,
-) -> [(Arc<dyn Reconcile>, Arc<Notify>); 3] {
+) -> Vec<(Arc<dyn Reconcile>, Arc<Notify>)> {
+    let poke = Arc::new(Notify::new());
+    tasks.spawn(pass_on(proxies.changed(), Arc::clone(&poke)));
     let mut every = |time: Duration| {
         let poke = Arc::new(Notify::new());
         tasks.spawn(wake(Arc::clone(&poke), time));
         poke
     };
-    [
+    vec![
+        (Arc::new(keep(Arc::clone(&poke))), poke),
         (Arc::new(Expiry::new(world, clock, proxies)), every(workloads::LOOK_EVERY)),
         (Arc::new(CustomerTimes::new(world, clock)), every(customer_times::LOOK_EVERY)),
         (Arc::new(EndedProducts::new(world, clock)), Arc::default()),

@@ -93,6 +93,19 @@ pub struct List {
 }
 
 impl Told {
+    /// Knows it out of these.
+    #[must_use]
+    pub fn new(
+        world: &Arc<World>,
+        views: &Arc<Views>,
+        proxies: &Arc<Proxies>,
+        leading: watch::Receiver<bool>,
+        clock: &Clock,
+    ) -> Told {
+        let (world, views, proxies) = (Arc::clone(world), Arc::clone(views), Arc::clone(proxies));
+        Told { world, views, proxies, leading, clock: clock.clone() }
+    }
+
     /// This control plane itself.
     #[must_use]
     pub fn control_planes(&self, now: Instant) -> List {
