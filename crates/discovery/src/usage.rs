@@ -1,7 +1,8 @@
 //! What was used, from a gateway to the ledger: single calls, so that any of them may be lost, repeated or late.
 //!
 //! A gateway says who it is (`Register`), then tells absolute values (`Ship`) and frees their places when they were
-//! acknowledged. What a value is about stands beside it as text: the ledger needs to know nothing of the gateway's
+//! acknowledged. What earlier starts have left behind is told together (`ShipEnded`), so that a gateway that was killed
+//! a hundred times is not a hundred calls and transactions behind. What a value is about stands beside it as text: the ledger needs to know nothing of the gateway's
 //! numbers.
 
 use bytes::Bytes;
@@ -12,8 +13,12 @@ use crate::object::checksum;
 pub const REGISTER_PATH: &str = "/selvedge.discovery.v1.UsageService/Register";
 /// Path of the call with which it tells what was used.
 pub const SHIP_PATH: &str = "/selvedge.discovery.v1.UsageService/Ship";
+/// Path of the call with which it takes over several starts that have ended, and tells what they have left behind.
+pub const SHIP_ENDED_PATH: &str = "/selvedge.discovery.v1.UsageService/ShipEnded";
 
-/// Most records in one shipment. Past it: 400.
+/// Most starts in one [`EndedRequest`]. Past it: 400.
+pub const ENDED_MAX: usize = 64;
+/// Most records in one shipment, and in all shipments of one [`EndedRequest`]. Past it: 400.
 pub const RECORDS_MAX: usize = 1_000;
 /// Longest text in a series, in bytes. Past it gateways cut it; a ledger refuses it.
 pub const TEXT_BYTES_MAX: usize = 1_024;
@@ -65,6 +70,29 @@ pub struct Shipment {
 /// From the ledger: all of the shipment is kept.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Receipt {}
+
+/// From a gateway: what starts that have ended have left behind. Each of them is taken over and kept, or not, for itself.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct EndedRequest {
+    /// The name of the gateway.
+    #[prost(string, tag = "1")]
+    pub node: String,
+    /// Who takes them over, as in [`RegisterRequest::session`].
+    #[prost(bytes = "bytes", tag = "2")]
+    pub session: Bytes,
+    /// Of each start one; their own sessions are not read.
+    #[prost(message, repeated, tag = "3")]
+    pub starts: Vec<Shipment>,
+}
+
+/// From the ledger: what became of each.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct EndedResponse {
+    /// In the order of [`EndedRequest::starts`]: whether all of the shipment is kept. What is not is to be told again,
+    /// later: whoever counted in it was heard of a moment ago, or it cannot be understood.
+    #[prost(bool, repeated, tag = "1")]
+    pub kept: Vec<bool>,
+}
 
 /// What is counted: calls of an operation by a subscription or by nobody, or everything of a listener.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]

@@ -30,6 +30,7 @@ pub use super::quotas::contract::{
 pub use super::usage::contract::{
     a_copy_of_a_disk_tells_nothing_while_the_original_counts,
     the_ledger_keeps_the_larger_of_two_tellings_whatever_their_order,
+    what_ended_starts_left_behind_is_kept_together_each_for_itself,
     what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
     what_was_used_is_summed_as_it_is_asked_for,
 };
@@ -69,6 +70,7 @@ macro_rules! keeps_its_promises {
             a_subscription_has_its_own_quotas_and_old_periods_are_forgotten,
             the_ledger_keeps_the_larger_of_two_tellings_whatever_their_order,
             a_copy_of_a_disk_tells_nothing_while_the_original_counts,
+            what_ended_starts_left_behind_is_kept_together_each_for_itself,
             what_was_used_is_summed_as_it_is_asked_for,
             what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
         );

@@ -60,8 +60,11 @@ pub(super) trait Engine: Send + 'static {
     /// Forgets periods that ended before a moment.
     fn forget_quotas(&mut self, ended_before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes to the usage ledger.
-    fn write_usage(&mut self, write: &UsageWrite) -> impl Future<Output = Result<Kept, StoreError>> + Send;
+    /// Writes to the usage ledger, all in one transaction.
+    fn write_usage(
+        &mut self,
+        writes: &[UsageWrite],
+    ) -> impl Future<Output = Result<Vec<Kept>, StoreError>> + Send;
 
     /// Called after rows of customers were written.
     fn wrote_rows(&self, epoch: Revision);
@@ -99,7 +102,7 @@ enum Job {
     Pepper(String, Reply<String>),
     Quotas(Vec<QuotaRow>, Reply<Vec<Wrote>>),
     ForgetQuotas(i64, Reply<()>),
-    Usage(UsageWrite, Reply<Kept>),
+    Usage(Vec<UsageWrite>, Reply<Vec<Kept>>),
     Lease(Wish, Reply<Option<Fence>>),
     Release(Fence, Reply<()>),
     Compact(Revision, Reply<()>),
@@ -141,8 +144,8 @@ impl Writer {
         self.ask(|reply| Job::ForgetQuotas(ended_before, reply)).await
     }
 
-    pub async fn write_usage(&self, write: UsageWrite) -> Result<Kept, StoreError> {
-        self.ask(|reply| Job::Usage(write, reply)).await
+    pub async fn write_usage(&self, writes: Vec<UsageWrite>) -> Result<Vec<Kept>, StoreError> {
+        self.ask(|reply| Job::Usage(writes, reply)).await
     }
 
     pub async fn lease(&self, wish: Wish) -> Result<Option<Fence>, StoreError> {
@@ -222,8 +225,8 @@ async fn work(engine: &mut impl Engine, waiting: &mut mpsc::Receiver<Job>) {
             Job::ForgetQuotas(ended_before, reply) => {
                 let _ = reply.send(engine.forget_quotas(ended_before).await);
             }
-            Job::Usage(write, reply) => {
-                let _ = reply.send(engine.write_usage(&write).await);
+            Job::Usage(writes, reply) => {
+                let _ = reply.send(engine.write_usage(&writes).await);
             }
             Job::Lease(wish, reply) => {
                 let _ = reply.send(engine.lease(&wish).await);

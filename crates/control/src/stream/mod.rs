@@ -28,7 +28,7 @@ use discovery::quotas::QUOTAS_PATH;
 use discovery::reports::REPORTS_PATH;
 use discovery::shares::SHARES_PATH;
 use discovery::taps::TAPS_PATH;
-use discovery::usage::{REGISTER_PATH, SHIP_PATH};
+use discovery::usage::{REGISTER_PATH, SHIP_ENDED_PATH, SHIP_PATH};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -123,6 +123,7 @@ pub const DOORS: &[Door] = &[
     Door::new("POST", TAPS_PATH, Who::Proxy),
     Door::new("POST", REGISTER_PATH, Who::Proxy),
     Door::new("POST", SHIP_PATH, Who::Proxy),
+    Door::new("POST", SHIP_ENDED_PATH, Who::Proxy),
 ];
 
 /// Answers one request.
@@ -145,6 +146,9 @@ where
             grpc().unary(Call(move |request| usage::register(hub.clone(), request)), request).await
         }
         SHIP_PATH => grpc().unary(Call(move |request| usage::keep(hub.clone(), request)), request).await,
+        SHIP_ENDED_PATH => {
+            grpc().unary(Call(move |request| usage::keep_ended(hub.clone(), request)), request).await
+        }
         _ => Status::unimplemented("no such service here").into_http(),
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing waits for it, and nothing is lost while the ledger is away: counters stay where they are until it has
 //! acknowledged them.
 
+mod behind;
 mod outbox;
 mod ship;
 

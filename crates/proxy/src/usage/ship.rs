@@ -7,12 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use discovery::limits::QUOTAS_ASKED_MAX;
 use discovery::quotas::{QUOTAS_PATH, QuotasRequest, QuotasResponse};
-use discovery::usage::{REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_PATH, Shipment};
+use discovery::usage::{
+    EndedRequest, EndedResponse, REGISTER_PATH, Receipt, RegisterRequest, RegisterResponse, SHIP_ENDED_PATH,
+    SHIP_PATH, Shipment,
+};
 use tokio::sync::{Mutex, Notify};
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
 
+use super::behind::Behind;
 use super::outbox::Outbox;
 use crate::call::call;
 use crate::config::Wire;
@@ -63,13 +67,7 @@ impl Drop for Connected<'_> {
 
 struct Boxes {
     current: Outbox,
-    left: Vec<(Meters, Outbox)>,
-}
-
-/// What somebody has left behind, with nothing of it acknowledged.
-fn boxed(meters: Meters) -> (Meters, Outbox) {
-    let outbox = Outbox::new(&meters, true);
-    (meters, outbox)
+    behind: Behind,
 }
 
 impl Shipping {
@@ -77,8 +75,8 @@ impl Shipping {
     #[must_use]
     pub fn of(proxy: &Proxy, (node, serves): (String, Vec<String>)) -> Shipping {
         let (current, left) = proxy.meters();
-        let left = left.into_iter().map(boxed).collect();
-        let boxes = Boxes { current: Outbox::new(&current, false), left };
+        let mut boxes = Boxes { current: Outbox::new(&current, false), behind: Behind::default() };
+        boxes.behind.add(left);
         Shipping {
             node: node.into(),
             serves,
@@ -127,7 +125,7 @@ impl Shipping {
     async fn look_beside(&self) {
         // A folder that cannot be read now is looked at again.
         let Ok(found) = self.current.left_beside() else { return };
-        self.boxes.lock().await.left.extend(found.into_iter().map(boxed));
+        self.boxes.lock().await.behind.add(found);
     }
 
     async fn ship_all(
@@ -138,52 +136,53 @@ impl Shipping {
     ) -> Result<(), Status> {
         let mut boxes = self.boxes.lock().await;
         if !*is_registered {
-            self.register(caller, bearer, &self.current, false).await?;
+            self.register(caller, bearer).await?;
             *is_registered = true;
         }
         self.ship(caller, bearer, &self.current, &mut boxes.current).await?;
-        let mut not_yet = Vec::new();
-        let mut told = Ok(());
-        while let Some((meters, mut outbox)) = boxes.left.pop() {
-            match self.ship_left(caller, bearer, &meters, &mut outbox).await {
-                Ok(()) => meters.remove(),
-                // Not yet ours: whoever counted in it was heard of a moment ago. It holds up no other.
-                Err(status) if status.code() == Code::FailedPrecondition => not_yet.push((meters, outbox)),
-                Err(status) => {
-                    not_yet.push((meters, outbox));
-                    told = Err(status);
-                    break;
-                }
-            }
-        }
-        boxes.left.extend(not_yet);
+        let told = self.ship_behind(caller, bearer, &mut boxes.behind).await;
+        boxes.behind.remove_told();
         told
     }
 
-    async fn ship_left(
+    /// Tells what earlier starts have left behind, as many of them as there is room for in one call.
+    async fn ship_behind(
         &self,
         caller: &mut Grpc<Wire>,
         bearer: Option<&MetadataValue<Ascii>>,
-        meters: &Meters,
-        outbox: &mut Outbox,
+        behind: &mut Behind,
     ) -> Result<(), Status> {
-        self.register(caller, bearer, meters, true).await?;
-        // From here on nobody counts under that number any more, so what it was lent can be settled.
-        if let Some(left) = meters.path().and_then(|path| Left::beside(path, meters.boot())) {
-            self.settle(caller, bearer, &left).await?;
-            left.remove();
+        let mut waiting = behind.waiting();
+        while let Some(bundle) = behind.next(&mut waiting) {
+            let request = EndedRequest {
+                node: self.node.to_string(),
+                session: self.session.clone(),
+                starts: bundle.shipments(),
+            };
+            let kept = match call::<_, EndedResponse>(caller, bearer, SHIP_ENDED_PATH, request).await {
+                Ok(EndedResponse { kept }) => kept,
+                // An older control plane: they wait for one that takes them together.
+                Err(status) if status.code() == Code::Unimplemented => return Ok(()),
+                Err(status) => return Err(status),
+            };
+            // From here on nobody counts under those numbers any more, so what they were lent can be settled.
+            let left = behind.taken_over(&bundle, &kept);
+            let left = left.filter_map(|meters| Left::beside(meters.path()?, meters.boot())).collect();
+            self.settle(caller, bearer, left).await?;
+            behind.received(&bundle, &kept, &mut waiting);
         }
-        self.ship(caller, bearer, meters, outbox).await
+        Ok(())
     }
 
-    /// Tells the last totals of quotas of an earlier start, so that what it had not spent can be lent again.
+    /// Tells the last totals of quotas of earlier starts, so that what they had not spent can be lent again.
     async fn settle(
         &self,
         caller: &mut Grpc<Wire>,
         bearer: Option<&MetadataValue<Ascii>>,
-        left: &Left,
+        left: Vec<Left>,
     ) -> Result<(), Status> {
-        for asks in left.asks().chunks(QUOTAS_ASKED_MAX) {
+        let asks: Vec<_> = left.iter().flat_map(Left::asks).collect();
+        for asks in asks.chunks(QUOTAS_ASKED_MAX) {
             let request = QuotasRequest {
                 node: self.node.to_string(),
                 boot: Bytes::copy_from_slice(&self.current.boot().0.to_be_bytes()),
@@ -192,6 +191,7 @@ impl Shipping {
             };
             let _known: QuotasResponse = call(caller, bearer, QUOTAS_PATH, request).await?;
         }
+        left.into_iter().for_each(Left::remove);
         Ok(())
     }
 
@@ -199,14 +199,12 @@ impl Shipping {
         &self,
         caller: &mut Grpc<Wire>,
         bearer: Option<&MetadataValue<Ascii>>,
-        meters: &Meters,
-        is_ended: bool,
     ) -> Result<(), Status> {
         let request = RegisterRequest {
             node: self.node.to_string(),
-            boot: Bytes::copy_from_slice(&meters.boot().0.to_be_bytes()),
+            boot: Bytes::copy_from_slice(&self.current.boot().0.to_be_bytes()),
             session: self.session.clone(),
-            is_ended,
+            is_ended: false,
         };
         let _known: RegisterResponse = call(caller, bearer, REGISTER_PATH, request).await?;
         Ok(())

@@ -188,8 +188,6 @@ impl Processes {
     /// Waits until the ledger has everything of every start that has ended, and at least so much; tells what it has, and
     /// by how much its counts differ.
     async fn everything(&self, ended: u64, least: u64) -> (u64, u64) {
-        // Each start that was killed is told for itself, with writes of its own, by one that may share its machine.
-        let patience = UNTIL_KNOWN + Duration::from_secs(ended);
         let looking = async {
             loop {
                 let checked = self.run(&["usage", "check", "--output", "json"]).await;
@@ -202,7 +200,7 @@ impl Processes {
                 }
             }
         };
-        within_time(patience, "the ledger", looking).await.unwrap_or_else(|problem| panic!("{problem}"))
+        within_time(UNTIL_KNOWN, "the ledger", looking).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
 }
 

@@ -132,10 +132,10 @@ impl Engine for PostgresEngine {
         .await
     }
 
-    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+    async fn write_usage(&mut self, writes: &[UsageWrite]) -> Result<Vec<Kept>, StoreError> {
         within(self.patience, async {
             let mut connection = self.line.take().await?;
-            let kept = usage::write(&mut connection, write).await?;
+            let kept = usage::write(&mut connection, writes).await?;
             self.line.keep(connection);
             Ok(kept)
         })

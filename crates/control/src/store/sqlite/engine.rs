@@ -104,9 +104,9 @@ impl Engine for SqliteEngine {
         Ok(())
     }
 
-    async fn write_usage(&mut self, write: &UsageWrite) -> Result<Kept, StoreError> {
+    async fn write_usage(&mut self, writes: &[UsageWrite]) -> Result<Vec<Kept>, StoreError> {
         let mut connection = self.line.take().await?;
-        let kept = usage::write(&mut connection, write).await?;
+        let kept = usage::write(&mut connection, writes).await?;
         self.line.keep(connection);
         Ok(kept)
     }

@@ -8,8 +8,8 @@ use crate::store::usage::sql::sqlite as statements;
 use crate::store::usage::{By, Cursor, Day, Kept, KnownBoot, Picked, Sealed, Sum, UsageRows, UsageWrite};
 
 impl UsageRows for Sqlite {
-    fn write_usage(&self, write: UsageWrite) -> Answer<'_, Kept> {
-        self.answer(self.writer.write_usage(write))
+    fn write_usage(&self, writes: Vec<UsageWrite>) -> Answer<'_, Vec<Kept>> {
+        self.answer(self.writer.write_usage(writes))
     }
 
     fn usage(&self, picked: Picked, by: Vec<By>) -> Answer<'_, Vec<Sum>> {

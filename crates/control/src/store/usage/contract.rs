@@ -17,7 +17,7 @@ fn ledger(store: &Arc<dyn Store>) -> &dyn UsageRows {
 
 async fn register(store: &Arc<dyn Store>, boot: u128, session: Session, is_ended: bool) -> Kept {
     let registration = Registration { node: "edge".into(), boot: Boot(boot), session, is_ended };
-    ledger(store).write_usage(UsageWrite::Register(registration)).await.unwrap()
+    ledger(store).write_usage(vec![UsageWrite::Register(registration)]).await.unwrap()[0]
 }
 
 fn series(number: u8) -> Series {
@@ -47,7 +47,7 @@ fn shipment(boot: u128, told: Vec<Told>) -> Shipment {
 }
 
 async fn keep(store: &Arc<dyn Store>, shipment: Shipment) -> Kept {
-    ledger(store).write_usage(UsageWrite::Keep(shipment)).await.unwrap()
+    ledger(store).write_usage(vec![UsageWrite::Keep(shipment)]).await.unwrap()[0]
 }
 
 async fn sums(store: &Arc<dyn Store>, by: &[By]) -> Vec<(String, u64)> {
@@ -99,6 +99,36 @@ pub async fn a_copy_of_a_disk_tells_nothing_while_the_original_counts(store: Arc
 
     assert_eq!(keep(&store, shipment(1, vec![told(0, 1, 1, 5)])).await, Kept::Done);
     assert_eq!(sums(&store, &[]).await, [(String::new(), 5)]);
+}
+
+pub async fn what_ended_starts_left_behind_is_kept_together_each_for_itself(store: Arc<dyn Store>) {
+    assert_eq!(register(&store, 2, OURS, false).await, Kept::Done);
+    let taken_over = |boot: u128, told: Vec<Told>| {
+        let registration =
+            Registration { node: "edge".into(), boot: Boot(boot), session: THEIRS, is_ended: true };
+        let shipment = Shipment { session: THEIRS, is_complete: true, ..shipment(boot, told) };
+        [UsageWrite::Register(registration), UsageWrite::Keep(shipment)]
+    };
+    let left = [
+        taken_over(3, vec![told(0, 1, 1, 4), told(1, 1, 2, 8)]),
+        taken_over(2, vec![told(0, 1, 1, 99)]),
+        taken_over(1, vec![told(0, 1, 2, 16), told(0, 1, 1, 32)]),
+        taken_over(4, Vec::new()),
+    ]
+    .concat();
+
+    let (done, counting) = ([Kept::Done; 2], [Kept::Counting, Kept::Unknown]);
+    for _ in 0..2 {
+        let kept = ledger(&store).write_usage(left.clone()).await.unwrap();
+        assert_eq!(kept, [done, counting, done, done].concat(), "the second one was heard of a moment ago");
+        assert_eq!(sums(&store, &[]).await, [(String::new(), 4 + 8 + 16 + 32)]);
+    }
+    assert_eq!(keep(&store, shipment(2, vec![told(0, 1, 1, 5)])).await, Kept::Done);
+    assert_eq!(sums(&store, &[By::Operation]).await, [("GET /1".to_owned(), 41), ("GET /2".to_owned(), 24)]);
+    let mut boots = ledger(&store).boots().await.unwrap();
+    boots.sort_by_key(|known| known.boot);
+    let complete: Vec<bool> = boots.iter().map(|known| known.is_complete).collect();
+    assert_eq!(complete, [true, false, true, true]);
 }
 
 pub async fn what_was_used_is_summed_as_it_is_asked_for(store: Arc<dyn Store>) {

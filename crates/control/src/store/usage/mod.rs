@@ -2,7 +2,8 @@
 //!
 //! A start of a gateway (its *boot*) is registered before it tells anything. Whoever takes over what an ended start has
 //! left behind must wait until that was not heard of for a while: a copy of a disk is refused while the gateway that it
-//! was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable.
+//! was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable. What many ended
+//! starts have left behind is one transaction too: making it durable is what writing costs.
 
 #[cfg(test)]
 pub(super) mod contract;
@@ -251,8 +252,8 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The ledger in a store.
 pub trait UsageRows: Send + Sync {
-    /// Writes all of something, durably, or none of it.
-    fn write_usage(&self, write: UsageWrite) -> Answer<'_, Kept>;
+    /// Writes things down, durably, in one transaction, each whole or not at all, and says what became of each.
+    fn write_usage(&self, writes: Vec<UsageWrite>) -> Answer<'_, Vec<Kept>>;
 
     /// Sums of what was used, told apart by some things, at most [`SUMS_MAX`] and one.
     fn usage(&self, picked: Picked, by: Vec<By>) -> Answer<'_, Vec<Sum>>;

@@ -2,7 +2,7 @@
 
 use commerce::usage::{Boot, Conservation, Counts, METERS, Side, Window};
 
-use super::{By, Cursor, Day, KnownBoot, Sealed, Series, Sum};
+use super::{By, Cursor, Day, KnownBoot, Sealed, Series, Sum, UsageWrite};
 use crate::store::StoreError;
 use crate::store::rows::revision;
 
@@ -74,6 +74,24 @@ pub const DAY: u32 = 24 * 60;
 /// A start as it is kept.
 pub fn boot_text(boot: Boot) -> String {
     format!("{:032x}", boot.0)
+}
+
+/// The places of what is to be written, in the order of the starts that it is about; of one start as they came.
+pub fn by_start(writes: &[UsageWrite]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..writes.len()).collect();
+    places.sort_by_key(|at| match &writes[*at] {
+        UsageWrite::Register(registration) => registration.boot,
+        UsageWrite::Keep(shipment) => shipment.boot,
+    });
+    places
+}
+
+/// The names that come with something.
+pub fn series_of(write: &UsageWrite) -> &[Series] {
+    match write {
+        UsageWrite::Register(_) => &[],
+        UsageWrite::Keep(shipment) => &shipment.series,
+    }
 }
 
 fn boot(text: &str) -> Result<Boot, StoreError> {
@@ -181,18 +199,30 @@ macro_rules! statements {
             type Turn<'t> = Transaction<'t, $database>;
             type Builder = QueryBuilder<$database>;
 
-            /// Writes something.
-            pub async fn write(connection: &mut Connected, write: &UsageWrite) -> Result<Kept, StoreError> {
+            /// Writes some things. Two control planes that write the same rows must wait for each other, and not both: names
+            /// come first, then starts, in one order everywhere, and seals at last.
+            pub async fn write(
+                connection: &mut Connected,
+                writes: &[UsageWrite],
+            ) -> Result<Vec<Kept>, StoreError> {
                 let mut turn = connection.begin_with($begin).await?;
-                let kept = match write {
-                    UsageWrite::Register(registration) => register(&mut turn, registration).await?,
-                    UsageWrite::Keep(shipment) => keep(&mut turn, shipment).await?,
-                };
-                match kept {
-                    Kept::Done => turn.commit().await?,
-                    Kept::Counting | Kept::Unknown => turn.rollback().await?,
+                series(&mut turn, writes).await?;
+                let mut answers = vec![Kept::Unknown; writes.len()];
+                let mut to_seal = Vec::new();
+                for at in sql::by_start(writes) {
+                    answers[at] = match &writes[at] {
+                        UsageWrite::Register(registration) => register(&mut turn, registration).await?,
+                        UsageWrite::Keep(shipment) => keep(&mut turn, shipment, &mut to_seal).await?,
+                    };
                 }
-                Ok(kept)
+                for shipment in to_seal {
+                    seal(&mut turn, shipment).await?;
+                }
+                match answers.contains(&Kept::Done) {
+                    true => turn.commit().await?,
+                    false => turn.rollback().await?,
+                }
+                Ok(answers)
             }
 
             async fn now(turn: &mut Turn<'_>) -> Result<i64, StoreError> {
@@ -240,7 +270,12 @@ macro_rules! statements {
                 Ok(Kept::Done)
             }
 
-            async fn keep(turn: &mut Turn<'_>, shipment: &Shipment) -> Result<Kept, StoreError> {
+            /// Adds to what is to be sealed what has become final.
+            async fn keep<'w>(
+                turn: &mut Turn<'_>,
+                shipment: &'w Shipment,
+                to_seal: &mut Vec<&'w Shipment>,
+            ) -> Result<Kept, StoreError> {
                 let (boot, session) = (sql::boot_text(shipment.boot), hexadecimal(&shipment.session));
                 let found: Option<(i64, i64, i64)> = sqlx::query_as(
                     "SELECT watermark, complete, heard FROM usage_boots WHERE boot = $1 AND $2 IN (session, taker)",
@@ -257,7 +292,6 @@ macro_rules! statements {
                 if is_quiet && now.saturating_sub(heard) < number(QUIET_MILLISECONDS) {
                     return Ok(Kept::Done);
                 }
-                series(turn, shipment).await?;
                 counts(turn, shipment, &boot).await?;
                 sqlx::query("UPDATE usage_boots SET heard = $2 WHERE boot = $1")
                     .bind(&boot)
@@ -265,14 +299,14 @@ macro_rules! statements {
                     .execute(&mut **turn)
                     .await?;
                 if advances || completes {
-                    seal(turn, shipment, &boot).await?;
+                    to_seal.push(shipment);
                 }
                 Ok(Kept::Done)
             }
 
-            /// In one order everywhere: two control planes that write the same names wait for each other, and not both.
-            async fn series(turn: &mut Turn<'_>, shipment: &Shipment) -> Result<(), StoreError> {
-                let mut series = shipment.series.clone();
+            /// Names without numbers do no harm, so they are kept before it is known whose numbers will be.
+            async fn series(turn: &mut Turn<'_>, writes: &[UsageWrite]) -> Result<(), StoreError> {
+                let mut series: Vec<_> = writes.iter().flat_map(sql::series_of).collect();
                 series.sort();
                 series.dedup_by_key(|series| series.digest);
                 if series.is_empty() {
@@ -282,7 +316,7 @@ macro_rules! statements {
                     "INSERT INTO usage_series \
                      (digest, subscription, application, product, plan, version, operation, listener) ",
                 );
-                insert.push_values(&series, |mut row, series| {
+                insert.push_values(series, |mut row, series| {
                     row.push_bind(hexadecimal(&series.digest))
                         .push_bind(series.subscription.clone())
                         .push_bind(series.application.clone())
@@ -327,7 +361,8 @@ macro_rules! statements {
 
             /// Marks what will not change any more with the next number, so that it can be read in the order in which it
             /// was sealed. Whoever seals at the same time waits here.
-            async fn seal(turn: &mut Turn<'_>, shipment: &Shipment, boot: &str) -> Result<(), StoreError> {
+            async fn seal(turn: &mut Turn<'_>, shipment: &Shipment) -> Result<(), StoreError> {
+                let boot = &sql::boot_text(shipment.boot);
                 let before = if shipment.is_complete { i64::MAX } else { i64::from(shipment.watermark.0) };
                 sqlx::query("UPDATE usage_meta SET seal = seal + 1").execute(&mut **turn).await?;
                 sqlx::query(
