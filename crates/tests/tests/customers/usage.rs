@@ -13,6 +13,7 @@ use tests::process::Process;
 use tests::scene::Scene;
 use tests::tools;
 use tests::until::{eventually_some, within_time};
+use tokio::time::Instant;
 
 use super::products::{self, HOST};
 
@@ -275,10 +276,13 @@ async fn gateways_and_ledgers_that_are_killed_lose_no_more_than_was_under_way() 
     }
 
     let (whole, under_way) = (whole.load(SeqCst), gateways * CLIENTS);
+    let stopped = Instant::now();
     let (told, error) = processes.everything(gateways, whole.saturating_sub(under_way)).await;
 
+    let waited = stopped.elapsed().as_secs();
     println!(
-        "{kills} kills: {whole} answers, {told} in the ledger; {under_way} may be missing; counts differ by {error}"
+        "{kills} kills: {whole} answers, {told} in the ledger {waited} s after the last; {under_way} may be missing; \
+         counts differ by {error}"
     );
     assert!(told <= whole, "the ledger has {told}, clients had {whole}");
     assert!(whole - told <= under_way, "the ledger has {told}, clients had {whole}");
