@@ -105,7 +105,7 @@ fn one_file_becomes_an_api_and_its_truth_is_swapped_behind_the_same_url() {
     assert!(body.contains("selvedge subscribe default/petstore --plan petstore-free"), "{body}");
     let page = Command::new("curl").args(["--silent", "--insecure", &docs]).output().expect("curl runs");
     let page = String::from_utf8(page.stdout).expect("text");
-    for said in ["/pets/{id}", url.split("/pets").next().unwrap_or_default(), "--plan petstore-free"] {
+    for said in ["/pets/{petId}", url.split("/pets").next().unwrap_or_default(), "--plan petstore-free"] {
         assert!(page.contains(said), "who has no account reads {said} at {docs}: {page}");
     }
     let until = |path: &str, wanted: &dyn Fn(u16, &str) -> bool| until(authority, key, path, wanted);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How long a spec waits before it calls a promise broken. Generous, because nothing waits it out in the
 /// good case and the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 

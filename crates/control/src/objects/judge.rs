@@ -28,7 +28,8 @@ pub fn object(
     if let (Some(schema), Some(status)) = (schema::status(kind), object.get("status")) {
         found.extend(schema.check(FieldPath::root().field("status"), status, &judge));
     }
-    if part == Part::Status && found.is_empty() {
+    let is_rest_as_it_was = part == Part::Status && schema::status(kind).is_some();
+    if is_rest_as_it_was && found.is_empty() {
         let whole = |Problem { problem, remedy }| {
             let fault = Finding { fault: Fault::Invalid, field: FieldPath::root(), problem, remedy };
             refusal(kind, object, &[fault])

@@ -84,7 +84,7 @@ pub const CHINESE: Words = Words {
     body: "请求体",
     answers: "响应",
     deprecated: "不应再使用",
-    docs: "API",
+    docs: "公开的 API",
     docs_read: "所有人都可以阅读的 API",
     docs_none: "还没有所有人都可以阅读的 API。将某个 API 设为 `visibility: Public` 并发布它的一个版本即可。",
     docs_with_key: "调用前需要订阅它的一个套餐。",

@@ -1,6 +1,11 @@
 //! What the tests of HTTP/2 share: a proxy in this process, upstreams that record, clients of both kinds.
 #![allow(dead_code)] // Each test file is a program of its own and uses a part of this.
 
+#[path = "../free/mod.rs"]
+mod free;
+
+pub use free::free_address;
+
 pub mod frames;
 pub mod upstream;
 
@@ -111,11 +116,6 @@ fn config(listen: SocketAddr, upstream: SocketAddr, protocol: UpstreamProtocol, 
     let port = Arc::get_mut(&mut config.ports[0]).expect("not shared yet");
     port.settings = Arc::new(Settings { access_log: false, limits, ..Settings::default() });
     config
-}
-
-/// An address nobody listens on.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
 /// Runs a test that needs a runtime, and fails it when it hangs.

@@ -1,5 +1,10 @@
 //! Two proxies and an application: the gateway calls, the sidecar beside the application is called.
 
+#[path = "../free/mod.rs"]
+mod free;
+
+pub use free::free_address;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -190,11 +195,6 @@ pub fn outbound(listen: SocketAddr, sidecar: SocketAddr, protocol: UpstreamProto
 fn set(config: &mut Config, caller_header: bool) {
     let port = Arc::get_mut(&mut config.ports[0]).expect("the only owner");
     port.settings = Arc::new(Settings { caller_header, ..Settings::default() });
-}
-
-/// An address nobody listens on.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
 /// An application that answers with the head of the request.

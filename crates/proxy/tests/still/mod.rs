@@ -4,6 +4,11 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../free/mod.rs"]
+mod free;
+
+pub use free::free_address;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -46,11 +51,6 @@ pub fn upstream() -> SocketAddr {
         }
     });
     address
-}
-
-/// A port that was free a moment ago.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 /// A proxy of one worker with this config.

@@ -9,7 +9,7 @@ use super::products::object;
 use super::quotas::Pair;
 
 /// Requests that may come at once. So many that asking for them changes little of what is left.
-const BURST: u64 = 100_000;
+const BURST: u64 = 10_000_000;
 /// Requests between two looks.
 const CROWD: usize = 20;
 

@@ -14,6 +14,8 @@ use tests::control_plane::ControlPlane;
 use tests::tools;
 
 const READER: Who = Allowed { verb: "list", resource: "usage.product.selvedge.dev" };
+const WATCHER: Who = Allowed { verb: "get", resource: "workloads/tap.mesh.selvedge.dev" };
+const WATCHER_OF_GATEWAYS: Who = Allowed { verb: "get", resource: "gateways/tap.gateway.networking.k8s.io" };
 const MANAGER: Who = Allowed { verb: "update", resource: "trustbundles.mesh.selvedge.dev" };
 
 #[rustfmt::skip] // the table is the point
@@ -22,6 +24,8 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("POST", "/selvedge.discovery.v1.CustomersService/Follow",           Proxy),
     ("POST", "/selvedge.discovery.v1.QuotasService/Ask",                    Proxy),
     ("POST", "/selvedge.discovery.v1.Reports/Stream",               Proxy),
+    ("POST", "/selvedge.discovery.v1.Taps/Show",                  Proxy),
+    ("POST", "/selvedge.discovery.v1.UsageService/ShipEnded",     Proxy),
     ("POST", "/selvedge.discovery.v1.UsageService/Register",                 Proxy),
     ("POST", "/selvedge.discovery.v1.UsageService/Ship",                     Proxy),
     ("POST", "/selvedge.discovery.v1.SharesService/Tell",         Proxy),
@@ -31,6 +35,8 @@ const EXPECTED: &[(&str, &str, Who)] = &[
     ("GET",  "/docs/{name}/{name}",                               Anyone),
     ("POST", "/mesh.selvedge.dev/v1/certificates",                Member),
     ("POST", "/mesh.selvedge.dev/v1/meshes/{name}",               MANAGER),
+    ("GET",  "/tap.selvedge.dev/v1/namespaces/{name}/workloads/{name}", WATCHER),
+    ("GET",  "/tap.selvedge.dev/v1/namespaces/{name}/gateways/{name}",  WATCHER_OF_GATEWAYS),
     ("GET",  "/usage.selvedge.dev/v1/usage",                      READER),
     ("GET",  "/usage.selvedge.dev/v1/namespaces/{name}/usage",    READER),
     ("GET",  "/usage.selvedge.dev/v1/events",                     READER),

@@ -93,6 +93,7 @@ const WORDS: &[(&str, &str)] = &[
     ("caCertificateRefs", "ConfigMaps with the certificates, in PEM, of those who are trusted."),
     ("certificateRefs", "Secrets of type kubernetes.io/tls with the certificates that are shown; the server name decides which."),
     ("clientCertificateRef", "Secret with the certificate that is shown to upstreams."),
+    ("tracing.tls.hostname", "Name that the collector's certificate must have; without it, the host of the endpoint."),
     ("subjectAltNames", "Names of which the certificate must have one; instead of `hostname`."),
     ("subjectAltNames.type", "`Hostname` or `URI`."),
     ("subjectAltNames.hostname", "The name, for type `Hostname`."),
