@@ -2,8 +2,8 @@
 //!
 //! A gateway says who it is (`Register`), then tells absolute values (`Ship`) and frees their places when they were
 //! acknowledged. What earlier starts have left behind is told together (`ShipEnded`), so that a gateway that was killed
-//! a hundred times is not a hundred calls and transactions behind. What a value is about stands beside it as text: the ledger needs to know nothing of the gateway's
-//! numbers.
+//! a hundred times is not a hundred calls and transactions behind. What a value is about stands beside it as text:
+//! the ledger needs to know nothing of the gateway's numbers.
 
 use bytes::Bytes;
 
@@ -71,7 +71,8 @@ pub struct Shipment {
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Receipt {}
 
-/// From a gateway: what starts that have ended have left behind. Each of them is taken over and kept, or not, for itself.
+/// From a gateway: what starts that have ended have left behind. Each of them is taken over and kept, or not, for
+/// itself.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct EndedRequest {
     /// The name of the gateway.

@@ -1,5 +1,5 @@
-//! What earlier starts have left behind, many of them in one message: a gateway that was killed a hundred times is not a
-//! hundred calls behind. No socket and no clock, as in the outbox.
+//! What earlier starts have left behind, many of them in one message: a gateway that was killed a hundred times is
+//! not a hundred calls behind. No socket and no clock, as in the outbox.
 
 use std::collections::VecDeque;
 

@@ -1,10 +1,5 @@
 //! Two proxies and an application: the gateway calls, the sidecar beside the application is called.
 
-#[path = "../free/mod.rs"]
-mod free;
-
-pub use free::free_address;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -17,6 +12,7 @@ use engine::config::{MeshPeer, Settings, UpstreamProtocol};
 use identity::Member;
 use proxy::{LogSink, Options, Proxy};
 
+pub use crate::http2::free_address;
 use crate::issuer::{Authority, id};
 use crate::made;
 

@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::store::customers::tables::{DUE_POSTGRES, TABLES_POSTGRES};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
-use crate::store::usage::sql::TABLES_POSTGRES as USAGE;
+use crate::store::usage::tables::TABLES_POSTGRES as USAGE;
 
 /// Name of the schema that holds everything.
 pub(super) const SCHEMA: &str = "selvedge";

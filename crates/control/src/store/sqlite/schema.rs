@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::store::customers::tables::{DUE_SQLITE, TABLES_SQLITE};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
-use crate::store::usage::sql::TABLES_SQLITE as USAGE;
+use crate::store::usage::tables::TABLES_SQLITE as USAGE;
 
 /// `PRAGMA application_id` of our files: `Slvg`.
 pub(super) const APPLICATION: i64 = 0x536c_7667;

@@ -2,12 +2,13 @@
 //!
 //! A start of a gateway (its *boot*) is registered before it tells anything. Whoever takes over what an ended start has
 //! left behind must wait until that was not heard of for a while: a copy of a disk is refused while the gateway that it
-//! was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable. What many ended
-//! starts have left behind is one transaction too: making it durable is what writing costs.
+//! was copied from counts. All of a shipment is one transaction, and is acknowledged when it is durable. What many
+//! ended starts have left behind is one transaction too: making it durable is what writing costs.
 
 #[cfg(test)]
 pub(super) mod contract;
 pub(super) mod sql;
+pub(super) mod tables;
 
 use std::sync::Arc;
 
