@@ -25,6 +25,7 @@ mod stalled;
 mod state;
 mod telling;
 pub mod tls;
+pub mod unread;
 mod verbs;
 
 use std::io;

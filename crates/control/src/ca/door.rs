@@ -18,7 +18,7 @@ use super::manage::{Manager, Wanted};
 use crate::api::access::{Audit, Credentials};
 use crate::api::beside::{Answered, Beside, Door as Way, Who, document};
 use crate::api::tls::peer::Peer;
-use crate::api::{Authenticator, Authorizer, Inside};
+use crate::api::{Authenticator, Authorizer, Inside, unread};
 use crate::clock::Clock;
 use crate::objects::media::JSON;
 use crate::objects::status::Status;
@@ -80,15 +80,20 @@ impl Door {
         let name = peer.as_ref().map(|peer| &peer.name);
         let credentials = Credentials::of(&head.headers, name);
         if let Some(mesh) = head.uri.path().strip_prefix(MESHES) {
-            let user = self.users.authenticate(&credentials).ok_or_else(Status::unauthorized)?;
+            let user = self.users.authenticate(&credentials).ok_or_else(Status::unauthorized);
+            let permit = match user.and_then(|user| self.manager.permit(user, mesh)) {
+                Ok(permit) => permit,
+                Err(refused) => {
+                    unread::discard(body).await;
+                    return Err(refused);
+                }
+            };
             let wanted: Wanted = read(body).await?;
-            return written(&self.manager.change(user, mesh, &wanted).await?);
+            return written(&self.manager.change(&permit, mesh, &wanted).await?);
         }
         let member = peer.as_ref().and_then(|peer| peer.member.as_ref());
         if let Err(refused) = self.certifier.knows(credentials.bearer, member) {
-            // A stream that is reset before its body has come takes the answer with it: clients would not learn why.
-            let _unread =
-                tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+            unread::discard(body).await;
             return Err(refused);
         }
         let asked = read(body).await?;

@@ -63,11 +63,11 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Does what somebody asks of a mesh.
+    /// Whether somebody may change a mesh: update its TrustBundle.
     ///
     /// # Errors
-    /// 403 for who may not update its TrustBundle, 404 when there is no such mesh, 409 when it cannot be done now.
-    pub async fn change(&self, user: User, mesh: &str, wanted: &Wanted) -> Result<Done, Status> {
+    /// 403 for who may not; that is written to the audit log.
+    pub fn permit(&self, user: User, mesh: &str) -> Result<Permit, Status> {
         let kind = KindName::TrustBundle;
         let wish = Wish {
             verb: "update".into(),
@@ -77,12 +77,19 @@ impl Manager {
             ..Wish::default()
         };
         let denied = self.audit.entry(&user.name, &wish, "denied");
-        let permit = Permit::ask(&*self.authorizer, Arc::new(user), wish).map_err(|why| {
+        Permit::ask(&*self.authorizer, Arc::new(user), wish).map_err(|why| {
             self.audit.keep(denied);
             Status::forbidden(About::new(kind, mesh), &why)
-        })?;
+        })
+    }
+
+    /// Does what somebody asks of a mesh.
+    ///
+    /// # Errors
+    /// 404 when there is no such mesh, 409 when it cannot be done now.
+    pub async fn change(&self, permit: &Permit, mesh: &str, wanted: &Wanted) -> Result<Done, Status> {
         for _ in 0..TRIES_MAX {
-            let (set, done) = self.change_set(&permit, mesh, wanted)?;
+            let (set, done) = self.change_set(permit, mesh, wanted)?;
             match self.authorities.world().commit(set).await {
                 Ok(_) => return Ok(done),
                 Err(StoreError::Conflict { .. }) => {
@@ -93,7 +100,7 @@ impl Manager {
                 Err(_) => return Err(Status::service_unavailable("the store is not available now", 1)),
             }
         }
-        Err(Status::modified(About::new(kind, mesh)))
+        Err(Status::modified(About::new(KindName::TrustBundle, mesh)))
     }
 
     fn change_set(&self, permit: &Permit, mesh: &str, wanted: &Wanted) -> Result<(ChangeSet, Done), Status> {

@@ -22,7 +22,7 @@ pub(super) async fn follow(
     hub: Arc<Hub>,
     request: Request<CustomersRequest>,
 ) -> Result<ReceiverStream<Result<CustomersResponse, Status>>, Status> {
-    let (_, serves) = hub.admitted(&request, &request.get_ref().serves).await?;
+    let (_, serves) = super::admitted(&request, &request.get_ref().serves)?;
     let asked = request.into_inner();
     let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
     tokio::spawn(async move {

@@ -29,11 +29,11 @@ use discovery::reports::REPORTS_PATH;
 use discovery::shares::SHARES_PATH;
 use discovery::taps::TAPS_PATH;
 use discovery::usage::{REGISTER_PATH, SHIP_ENDED_PATH, SHIP_PATH};
-use http::{Request, Response};
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, Request, Response};
 use tonic::body::Body;
-use tonic::metadata::MetadataMap;
 use tonic::server::Grpc;
-use tonic::{Code, Extensions, Status};
+use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
 use call::Call;
@@ -44,7 +44,7 @@ pub use connection::serve;
 
 use crate::api::access::Credentials;
 use crate::api::beside::{Door, Who};
-use crate::api::tls;
+use crate::api::{tls, unread};
 use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
 use crate::shares::Dealer;
@@ -85,22 +85,9 @@ impl Hub {
         Arc::new(Hub { views, proxies, authenticate, admission, quotas, shares, taps })
     }
 
-    /// Who makes a call, and what it serves, if it may serve that.
-    async fn admitted<T>(
-        &self,
-        request: &tonic::Request<T>,
-        serves: &[String],
-    ) -> Result<(Peer, Interest), Status> {
-        let peer = self.peer(request.metadata(), request.extensions()).await?;
-        let serves = Interest::of_names(serves);
-        match peer.may(&serves) {
-            true => Ok((peer, serves)),
-            false => Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name))),
-        }
-    }
-
-    async fn peer(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Peer, Status> {
-        let shown = metadata.get("authorization").and_then(|value| value.to_str().ok());
+    /// Who shows these headers, or the certificate of the connection.
+    async fn peer(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Peer, Status> {
+        let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = shown.and_then(|value| value.strip_prefix("Bearer "));
         let certificate = extensions.get::<Arc<tls::peer::Peer>>().map(|peer| &peer.name);
         self.authenticate.authenticate(Credentials { bearer, certificate }).await.map_err(|refused| {
@@ -110,6 +97,22 @@ impl Hub {
             };
             Status::new(code, refused.to_string())
         })
+    }
+}
+
+/// Who makes a call, as [`answer`] found out.
+fn caller<T>(request: &tonic::Request<T>) -> Result<Peer, Status> {
+    let peer = request.extensions().get::<Peer>();
+    peer.cloned().ok_or_else(|| Status::unauthenticated(Refused::Anonymous.to_string()))
+}
+
+/// Who makes a call, and what it serves, if it may serve that.
+fn admitted<T>(request: &tonic::Request<T>, serves: &[String]) -> Result<(Peer, Interest), Status> {
+    let peer = caller(request)?;
+    let serves = Interest::of_names(serves);
+    match peer.may(&serves) {
+        true => Ok((peer, serves)),
+        false => Err(Status::permission_denied(format!("`{}` may not serve {serves}", peer.name))),
     }
 }
 
@@ -126,12 +129,21 @@ pub const DOORS: &[Door] = &[
     Door::new("POST", SHIP_ENDED_PATH, Who::Proxy),
 ];
 
-/// Answers one request.
-pub async fn answer<B>(hub: Arc<Hub>, request: Request<B>) -> Response<Body>
+/// Answers one request. Who asks is found out before anything that it sends is read.
+pub async fn answer<B>(hub: Arc<Hub>, mut request: Request<B>) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
 {
+    match hub.peer(request.headers(), request.extensions()).await {
+        Ok(peer) => request.extensions_mut().insert(peer),
+        Err(refused) => {
+            if !matches!(request.uri().path(), STREAM_PATH | REPORTS_PATH | TAPS_PATH) {
+                unread::discard(request.into_body()).await;
+            }
+            return refused.into_http();
+        }
+    };
     match request.uri().path() {
         STREAM_PATH => grpc().streaming(objects::Objects { hub }, request).await,
         CUSTOMERS_PATH => {

@@ -38,7 +38,7 @@ impl Service<Request<Streaming<DeltaDiscoveryRequest>>> for Objects {
     fn call(&mut self, request: Request<Streaming<DeltaDiscoveryRequest>>) -> Self::Future {
         let hub = self.hub.clone();
         Box::pin(async move {
-            let peer = hub.peer(request.metadata(), request.extensions()).await?;
+            let peer = super::caller(&request)?;
             let turn = hub.admission.enter().await.map_err(come_again)?;
             let (outgoing, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
             let stream =

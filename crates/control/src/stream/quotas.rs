@@ -10,7 +10,7 @@ use crate::quotas::QuotaError;
 
 /// Answers one call.
 pub(super) async fn ask(hub: Arc<Hub>, request: Request<QuotasRequest>) -> Result<QuotasResponse, Status> {
-    let (peer, _) = hub.admitted(&request, &request.get_ref().serves).await?;
+    let (peer, _) = super::admitted(&request, &request.get_ref().serves)?;
     let asked = request.into_inner();
     // In a task of its own, because it may be answering for others when this call is given up.
     let answered = tokio::spawn(async move { hub.quotas.answer(&peer.name, &asked).await }).await;

@@ -36,7 +36,7 @@ impl Service<Request<Streaming<Report>>> for Reports {
     fn call(&mut self, request: Request<Streaming<Report>>) -> Self::Future {
         let hub = self.hub.clone();
         Box::pin(async move {
-            let peer = hub.peer(request.metadata(), request.extensions()).await?;
+            let peer = super::caller(&request)?;
             let (outgoing, answers) = mpsc::channel(MESSAGES_WAITING_MAX);
             let lease_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
             let lease = Lease { lease_ms, tap: None };

@@ -10,7 +10,7 @@ use super::Hub;
 
 /// Answers one call.
 pub(super) async fn tell(hub: Arc<Hub>, request: Request<SharesRequest>) -> Result<SharesResponse, Status> {
-    let (peer, serves) = hub.admitted(&request, &request.get_ref().serves).await?;
+    let (peer, serves) = super::admitted(&request, &request.get_ref().serves)?;
     let told = request.into_inner();
     let shares = hub.shares.answer(&peer.name, &told);
     let shares = shares.map_err(|malformed| Status::invalid_argument(malformed.to_string()))?;

@@ -28,7 +28,7 @@ impl Service<Request<Streaming<Shown>>> for Taps {
     fn call(&mut self, request: Request<Streaming<Shown>>) -> Self::Future {
         let hub = self.hub.clone();
         Box::pin(async move {
-            let peer = hub.peer(request.metadata(), request.extensions()).await?;
+            let peer = super::caller(&request)?;
             let mut incoming = request.into_inner();
             let silent = |_| Status::deadline_exceeded("nothing was shown");
             let first = timeout(PATIENCE, incoming.message()).await.map_err(silent)??;

@@ -25,7 +25,7 @@ pub(super) async fn register(
     hub: Arc<Hub>,
     request: Request<RegisterRequest>,
 ) -> Result<RegisterResponse, Status> {
-    let peer = hub.peer(request.metadata(), request.extensions()).await?;
+    let peer = super::caller(&request)?;
     let RegisterRequest { node, boot, session, is_ended } = request.into_inner();
     may_count(&peer, &node)?;
     let (boot, session) = (boot_of(&boot)?, sixteen(&session, "session")?);
@@ -36,7 +36,6 @@ pub(super) async fn register(
 
 /// Takes in what one tells.
 pub(super) async fn keep(hub: Arc<Hub>, request: Request<Shipment>) -> Result<Receipt, Status> {
-    hub.peer(request.metadata(), request.extensions()).await?;
     write(&hub, UsageWrite::Keep(shipment(request.into_inner())?)).await?;
     Ok(Receipt {})
 }
@@ -46,7 +45,7 @@ pub(super) async fn keep_ended(
     hub: Arc<Hub>,
     request: Request<EndedRequest>,
 ) -> Result<EndedResponse, Status> {
-    let peer = hub.peer(request.metadata(), request.extensions()).await?;
+    let peer = super::caller(&request)?;
     let EndedRequest { node, session, starts } = request.into_inner();
     may_count(&peer, &node)?;
     let records: usize = starts.iter().map(|start| start.records.len()).sum();

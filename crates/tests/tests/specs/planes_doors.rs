@@ -67,20 +67,9 @@ async fn ask(plane: &ControlPlane, method: &str, path: &str, token: Option<&str>
         vec!["--silent", "--show-error", "--insecure", "--output", "/dev/null", "--max-time", "20"];
     words.extend(["--request", method, "--header", &kind]);
     words.extend(["--write-out", "%{http_code};%header{grpc-status};%header{location}"]);
-    // One message of gRPC without any field: a flag and a length, both zero.
-    let message = plane.folder().join("message");
-    std::fs::write(&message, [0; 5]).expect("a file");
-    let message = format!("@{}", message.display());
     if method == "POST" {
-        // Who streams is answered before anything is read; what is sent nevertheless would have the stream reset.
-        let streams = path.ends_with("/Stream") || path.ends_with("/DeltaAggregatedResources");
-        let body = if streams {
-            ""
-        } else if stream {
-            &message
-        } else {
-            r#"{"rotate":{}}"#
-        };
+        // Whom a stream refuses, it refuses before it reads: what is sent nevertheless would have it reset.
+        let body = if stream { "" } else { r#"{"rotate":{}}"# };
         words.extend(["--data-binary", body, if stream { "--http2" } else { "--http1.1" }]);
     }
     if let Some(bearer) = &bearer {
