@@ -26,7 +26,7 @@ mod sources;
 mod transform;
 mod validation;
 
-pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
+pub use access::{Access, Front, Keyless, PlanTerms, PlansPage, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
 pub use authorizer::{Authorizer, AuthorizerQuestion, FieldNames, ShownBody};
 pub use cors::Cors;
