@@ -167,7 +167,7 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
-    /// From which addresses; `None` when from any.
+    /// From which addresses they may come; `None` when from any.
     pub addresses: Option<Arc<[AddressRule]>>,
     /// Who may connect; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
