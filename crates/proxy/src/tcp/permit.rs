@@ -59,8 +59,8 @@ fn rule_now<'c>(session: &Session, port: &'c Port) -> Option<&'c Arc<TcpRule>> {
     let own = match &port.security {
         Security::Plain => None,
         Security::Tls(tls) => tls.select(peer.server_name.as_deref())?.carries.as_ref(),
-        Security::Mesh(mesh) => match peer.counterpart.as_deref() {
-            Some(caller) => Some(&mesh.services.get(&caller.server_name)?.carries),
+        Security::Mesh(_) => match peer.counterpart.as_deref() {
+            Some(caller) => Some(port.asked_for(&caller.server_name)?.1),
             None => None,
         },
     };
