@@ -26,7 +26,7 @@ mod sources;
 mod transform;
 mod validation;
 
-pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
+pub use access::{Access, Front, Keyless, PlanTerms, PlansPage, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
 pub use authorizer::{Authorizer, AuthorizerQuestion, FieldNames, ShownBody};
 pub use cors::Cors;
@@ -180,7 +180,7 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
-    /// From which addresses; `None` when from any.
+    /// From which addresses they may come; `None` when from any.
     pub addresses: Option<Arc<[AddressRule]>>,
     /// Who may connect; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,

@@ -369,6 +369,7 @@ impl Compiler {
             destinations: differences.destinations,
             spoken_of: concerned.routes,
             products: concerned.products,
+            kept: concerned.kept,
             authorization: differences.authorization,
         };
         let mut shop = Workshop {

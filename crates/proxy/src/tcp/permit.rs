@@ -18,8 +18,9 @@ use crate::state::ports::PortState;
 pub fn permit(session: &mut Session, port: &PortState) -> Result<(), Failure> {
     let rule = session.rule.clone();
     if let Some(rules) = rule.addresses.as_deref()
-        && keeps_out(rules, Some(session.peer.address.ip())).is_some()
+        && let Some(by) = keeps_out(rules, Some(session.peer.address.ip()))
     {
+        crate::log::write_policy(&mut session.decided, &by.policy);
         return Err(Failure::AddressDenied);
     }
     let Some(authorization) = &rule.authorization else { return Ok(()) };
