@@ -149,7 +149,7 @@ pub fn inbound_with(
     port.carries = if cleartext { carried() } else { Carries::Http(ListenerTable::default()) };
     let service = InboundService { name: "shop/cart:8080".into(), carries: carried() };
     let services = [(Arc::from(server_name), service)].into();
-    port.security = Security::Mesh(MeshPort { services, cleartext });
+    port.security = Security::Mesh(MeshPort { services, cleartext, ..MeshPort::default() });
     config
 }
 

@@ -131,6 +131,12 @@ impl RulePlace {
         RulePlace { target, products: Vec::new() }
     }
 
+    /// A route of connections of this name.
+    pub(super) fn connections(namespace: &str, name: &str) -> RulePlace {
+        let target = Target { kind: TargetKind::TcpRoute, namespace: namespace.into(), name: name.into() };
+        RulePlace { target, products: Vec::new() }
+    }
+
     /// A version of an API with the products that an operation of it is part of.
     pub(super) fn version(namespace: &str, name: &str, products: &[Arc<str>]) -> RulePlace {
         let one = |kind, name: &str| Target { kind, namespace: namespace.into(), name: name.into() };
@@ -162,6 +168,8 @@ pub(super) struct Concerned {
     /// APIProducts, likewise.
     pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
     pub(super) destinations: HashSet<Destination>,
+    /// Those of the destinations of which it is said anew from where they may be reached.
+    pub(super) kept: HashSet<Destination>,
     pub(super) gateways: bool,
     /// Everything.
     pub(super) meshes: bool,
@@ -174,7 +182,9 @@ impl Concerned {
         for Target { kind, namespace, name } in sides.flat_map(|side| attached::targets::<P>(side)) {
             match kind {
                 TargetKind::Gateway => self.gateways = true,
-                TargetKind::Route | TargetKind::ApiVersion => drop(self.routes.insert((namespace, name))),
+                TargetKind::Route | TargetKind::TcpRoute | TargetKind::ApiVersion => {
+                    self.routes.insert((namespace, name));
+                }
                 TargetKind::ApiProduct => drop(self.products.insert((namespace, name))),
                 TargetKind::Service => {
                     self.destinations.insert(Destination { service: true, namespace, name });
@@ -188,6 +198,14 @@ impl Concerned {
                 }
             }
         }
+    }
+
+    /// Takes in changes of policies about addresses, which whoever leads to a Service asks too.
+    pub(super) fn note_addresses(&mut self, changes: &[Change]) {
+        let mut said = Concerned::default();
+        said.note::<IpPolicy>(changes);
+        self.kept.extend(said.destinations);
+        self.note::<IpPolicy>(changes);
     }
 }
 

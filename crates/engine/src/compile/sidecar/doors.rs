@@ -116,7 +116,7 @@ impl Draft {
                     named.iter().map(|named| (named.server_name.clone(), named.service())).collect();
                 // Who proves nothing comes in by the ports of the workload, where it asks for no proof.
                 let nothing = Carries::Http(ListenerTable::default());
-                (Security::Mesh(MeshPort { services, cleartext: false }), nothing)
+                (Security::Mesh(MeshPort { services, ..MeshPort::default() }), nothing)
             }
         };
         Port { address, security, carries, settings }
