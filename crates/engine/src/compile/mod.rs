@@ -5,6 +5,7 @@
 //! a sequence of phases, each of which looks only at what the kinds it reads have changed.
 
 mod apis;
+mod around;
 mod attach;
 mod attached;
 mod authentication;
@@ -52,6 +53,7 @@ pub use reachable::{Behind, Reachable};
 
 use apis::ApiBook;
 pub use apis::ShimInUse;
+use around::Around;
 use callers::Shown;
 use certificates::Remembered;
 use changes::Change;
@@ -64,7 +66,7 @@ use ports::{Content, Ports};
 use protection::{MeshDefaults, PolicyBook};
 use references::ClusterKey;
 use resilience::ResilienceBook;
-use routes::{Around, Routes, Workshop};
+use routes::{Routes, Workshop};
 use selection::Selection;
 use sidecar::{Sidecar, Ways};
 use tables::Tables;

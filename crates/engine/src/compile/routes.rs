@@ -13,6 +13,7 @@ use model::resources::Typed;
 use model::{Resource, ResourceKey, Resources};
 
 use super::apis::{self, ApiBook, Lowered};
+use super::around::Around;
 use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
@@ -20,7 +21,7 @@ use super::clusters::ClusterBook;
 use super::filters::ListenerSide;
 use super::listeners::ListenerView;
 use super::protection::{Door, Guard, PolicyBook, RoutePlace};
-use super::references::{Destination, Resolved, of_http_route, referrer};
+use super::references::{Resolved, of_http_route, referrer};
 use super::resilience::{GatewaySide, ResilienceBook};
 use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
@@ -85,47 +86,6 @@ pub(super) struct Workshop<'a> {
     pub(super) beside_the_caller: bool,
     /// Whether anybody is to run on what is compiled.
     pub(super) serves: bool,
-}
-
-/// What changed around the routes.
-#[derive(Debug, Default)]
-pub(super) struct Around {
-    /// Listeners or namespaces are different: every route must be attached again.
-    pub(super) listeners: bool,
-    /// ReferenceGrants are different.
-    pub(super) grants: bool,
-    /// Services and Backends that are different.
-    pub(super) destinations: HashSet<Destination>,
-    /// Routes, by namespace and name, of which policies say something else.
-    pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
-    /// APIProducts, likewise.
-    pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
-    /// Services of which it is said anew from where they may be reached.
-    pub(super) kept: HashSet<Destination>,
-    /// Policies about callers are different.
-    pub(super) authorization: bool,
-}
-
-impl Around {
-    /// Whether routes that did not change may have to be looked at.
-    pub(super) fn concerns_routes(&self) -> bool {
-        let quiet = self.destinations.is_empty()
-            && self.spoken_of.is_empty()
-            && self.products.is_empty()
-            && self.kept.is_empty();
-        self.listeners || self.grants || self.authorization || !quiet
-    }
-
-    /// Whether references of a route of this namespace may lead elsewhere now.
-    pub(super) fn concerns(&self, resolved: &Resolved, namespace: &str) -> bool {
-        (self.grants && resolved.crosses(namespace))
-            || resolved.destinations(namespace).any(|place| self.destinations.contains(&place))
-    }
-
-    /// Whether a route of this namespace leads to a Service of which it is said anew from where it may be reached.
-    pub(super) fn keeps(&self, resolved: &Resolved, namespace: &str) -> bool {
-        !self.kept.is_empty() && resolved.destinations(namespace).any(|place| self.kept.contains(&place))
-    }
 }
 
 impl Routes {

@@ -11,6 +11,7 @@ use model::kinds::{KindName, references::BackendObjectRef};
 use model::resource::Source;
 use model::{FieldPath, Resource, ResourceKey};
 
+use super::around::Around;
 use super::attach::{self, Attachment, Candidate};
 use super::callers::Caller;
 use super::changes::Change;
@@ -18,7 +19,7 @@ use super::listeners::ListenerView;
 use super::protection::RoutePlace;
 use super::references::{Resolution, Resolved, referrer};
 use super::resilience::RulePlace;
-use super::routes::{Around, Workshop};
+use super::routes::Workshop;
 use super::rules::{self, RuleKey, RuleSlots, seniority};
 use crate::authorization::Authorization;
 use crate::config::{
