@@ -1,7 +1,7 @@
 //! URLs of pages that callers are sent to, and that we never ask ourselves.
 //!
-//! They go into header fields and JSON as they are, so they hold nothing that would have to be escaped in either; beside
-//! that they are read as strictly as those that we ask, with a fragment behind.
+//! They go into header fields and JSON as they are, so they hold nothing that would have to be escaped in either;
+//! beside that they are read as strictly as those that we ask, but may have a fragment.
 
 use std::fmt;
 use std::str::FromStr;
