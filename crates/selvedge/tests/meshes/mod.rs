@@ -43,7 +43,7 @@ pub struct Mesh {
     folder: TempDir,
     address: SocketAddr,
     control: Option<Running>,
-    /// Of the sidecars that come from here on.
+    /// Of the proxies that come from here on.
     pub environment: Vec<(&'static str, PathBuf)>,
 }
 
@@ -342,6 +342,12 @@ spec:
             let (found, body) = ask(address, &head).ok()?;
             (found == status).then_some(body)
         })
+    }
+
+    /// Whether a line of the access log has these words by now.
+    pub fn has_logged(&self, words: &[&str]) -> bool {
+        let text = read(&self.folder.join(format!("{}.log", self.name))).unwrap_or_default();
+        text.lines().any(|line| words.iter().all(|word| line.contains(word)))
     }
 
     /// The line of the access log with these words, once it is there.
