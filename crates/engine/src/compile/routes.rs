@@ -27,7 +27,7 @@ use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::config::{Action, ClusterSlot, Rule, RuleSlot, Sources};
+use crate::config::{ClusterSlot, Rule, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
 /// All routes.
@@ -171,21 +171,6 @@ fn resolve(resource: &Resource, route: &HttpRoute, shop: &mut Workshop<'_>) -> R
 
 fn told<'a>(shop: &Workshop<'a>, gateway: &'a GatewaySide, lowered: Option<&'a Lowered>) -> rules::Told<'a> {
     rules::Told { resilience: shop.resilience, gateway, lowered, beside_the_caller: shop.beside_the_caller }
-}
-
-/// Writes into rules from where the Services may be reached that they lead to.
-fn keep(templates: &mut [Template], shop: &Workshop<'_>) {
-    if shop.beside_the_caller || !shop.resilience.keeps_services() {
-        return;
-    }
-    for template in templates {
-        let Action::Forward(backends) = &template.rule.action else { continue };
-        let said = template.rule.addresses.clone();
-        let said = shop.resilience.addresses_towards(said, backends, shop.book, shop.resources);
-        if let Some(rule) = Arc::get_mut(&mut template.rule) {
-            rule.addresses = said;
-        }
-    }
 }
 
 impl RouteState {
@@ -346,7 +331,9 @@ impl RouteState {
 
     /// Writes into rules that were just compiled what is asked of callers.
     fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
-        keep(templates, shop);
+        if !shop.beside_the_caller {
+            shop.resilience.keep(templates, shop.book, shop.resources);
+        }
         if shop.protection.is_idle() && self.lowered.is_none() {
             return;
         }

@@ -13,8 +13,9 @@ use super::super::attached::{Attached, Target, TargetKind};
 use super::super::beside::port_name;
 use super::super::clusters::ClusterBook;
 use super::super::references::ClusterKey;
+use super::super::rules::Template;
 use super::{GatewaySide, Part, ResilienceBook, RulePlace, all, some};
-use crate::config::{self, AddressRule, Backends};
+use crate::config::{self, Action, AddressRule, Backends};
 
 /// Every policy at a target, or at a part of it and the whole.
 pub(super) fn at(policies: &Attached, target: &Target, section: Option<&str>) -> Vec<AddressRule> {
@@ -40,6 +41,25 @@ impl ResilienceBook {
         gateway: &GatewaySide,
     ) -> Option<Arc<[AddressRule]>> {
         all(&self.addresses, place, section, at, gateway.addresses.as_ref())
+    }
+
+    /// Writes into rules that were just compiled from where the Services may be reached that they lead to.
+    pub(in crate::compile) fn keep(
+        &self,
+        templates: &mut [Template],
+        book: &ClusterBook,
+        resources: &Resources,
+    ) {
+        if !self.keeps_services() {
+            return;
+        }
+        for template in templates {
+            let Action::Forward(backends) = &template.rule.action else { continue };
+            let said = self.addresses_towards(template.rule.addresses.clone(), backends, book, resources);
+            if let Some(rule) = Arc::get_mut(&mut template.rule) {
+                rule.addresses = said;
+            }
+        }
     }
 
     /// What is said already, and what is said of the Services among these backends.

@@ -40,7 +40,8 @@ impl Product {
     /// Its entries in a table, with from where and how often callers may ask, and what becomes of requests.
     pub(super) fn entries(
         &self,
-        (addresses, rates): (Option<&Arc<[AddressRule]>>, Option<&Arc<[RateLimit]>>),
+        addresses: Option<&Arc<[AddressRule]>>,
+        rates: Option<&Arc<[RateLimit]>>,
         action: impl Fn() -> Action,
     ) -> Vec<Entry> {
         let Some((lowered, rule)) = self.version.rule(self.at) else { return Vec::new() };

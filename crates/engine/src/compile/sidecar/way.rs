@@ -176,9 +176,9 @@ impl Straight {
         };
         let mut hosts = HostMap::default();
         let forward = || Action::Forward(self.backends());
-        let around = (self.addresses.as_ref(), self.rates.as_ref());
+        let (addresses, rates) = (self.addresses.as_ref(), self.rates.as_ref());
         let mut entries: Vec<Entry> =
-            self.products.iter().flat_map(|product| product.entries(around, forward)).collect();
+            self.products.iter().flat_map(|product| product.entries(addresses, rates, forward)).collect();
         entries.push(entry);
         hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(entries)));
         Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }
