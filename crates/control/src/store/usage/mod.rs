@@ -314,8 +314,8 @@ pub trait UsageRows: Send + Sync {
     /// Windows that were sealed after a cursor, in order, at most `limit`; of one namespace, or all.
     fn sealed(&self, namespace: Option<String>, after: Cursor, limit: usize) -> Answer<'_, Vec<Sealed>>;
 
-    /// Whether windows behind a cursor have been put together since; of one namespace, or all. Of windows of the hour in
-    /// which the cursor is this cannot be said.
+    /// Whether windows behind a cursor have been put together since; of one namespace, or all. Of windows of the hour
+    /// in which the cursor is this cannot be said.
     fn missed(&self, namespace: Option<String>, after: Cursor) -> Answer<'_, bool>;
 
     /// How far old rows have been put together.
