@@ -47,7 +47,7 @@ pub use security::{
 pub use settings::{
     Collector, CollectorProtocol, Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy,
 };
-pub use slots::{ClusterSlot, EndpointSlot, RuleSlot};
+pub use slots::{ClusterSlot, RuleSlot};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 pub use transform::Transform;
@@ -436,8 +436,6 @@ pub struct Cluster {
 /// One address of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Stable index.
-    pub slot: EndpointSlot,
     /// Where to connect.
     pub address: std::net::SocketAddr,
     /// Who must answer there, when it is a member of the mesh; it is then asked as the mesh asks.

@@ -55,6 +55,16 @@ fn an_authority_below_the_root_may_vouch() {
 }
 
 #[test]
+fn an_authority_below_the_root_that_may_not_sign_certificates_vouches_for_nobody() {
+    let root = Authority::new();
+    let below = root.below_for(KeyUsagePurpose::CrlSign);
+    let mut issued = below.issue("cart", "cart-1");
+    issued.chain.push_str(&below.root);
+
+    assert_eq!(judged(&issued, &root.trusted()), Err(Refusal::Untrusted));
+}
+
+#[test]
 fn every_certificate_that_could_be_read_in_two_ways_is_refused_by_name() {
     let authority = Authority::new();
     let long = format!("spiffe://{DOMAIN}/{}", "a".repeat(2_049 - DOMAIN.len() - 10));

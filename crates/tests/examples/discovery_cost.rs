@@ -9,9 +9,12 @@
 //! JSON, for `cargo xtask bench discovery`.
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
+mod many;
+
 use std::time::{Duration, Instant};
 
 use discovery::Interest;
+use many::own;
 use serde_json::{Value, json};
 use tests::control::Control;
 use tests::simulated::Simulated;
@@ -19,8 +22,6 @@ use tests::simulated::Simulated;
 const PROXIES: usize = 300;
 const ROUTES: usize = 5_000;
 const EDITS: usize = 100;
-/// What `/proc` counts time in.
-const TICK: Duration = Duration::from_millis(10);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,7 +52,7 @@ async fn measure(interested: usize, edits: usize) -> Value {
     for proxy in &mut herd {
         proxy.reaches(1).await;
     }
-    let before = control_cpu();
+    let before = own::cpu_of_threads("control");
     let mut took = Vec::new();
     for edit in 0..edits {
         let revision = control.put(route("large", edit % ROUTES, &format!("/edit-{edit}"))).await;
@@ -61,7 +62,7 @@ async fn measure(interested: usize, edits: usize) -> Value {
         }
         took.push(since.elapsed());
     }
-    let cpu = (control_cpu() - before) / u32::try_from(edits).unwrap_or(1);
+    let cpu = (own::cpu_of_threads("control") - before) / u32::try_from(edits).unwrap_or(1);
     took.sort();
     let quantile = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
     println!(
@@ -116,19 +117,4 @@ fn route(gateway: &str, number: usize, path: &str) -> Value {
             }],
         },
     })
-}
-
-/// User and system time of the threads called `control`.
-fn control_cpu() -> Duration {
-    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
-    let ticks: u32 = threads
-        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
-        .filter_map(|stat| {
-            let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
-            (name == "control").then_some(ticks)
-        })
-        .sum();
-    TICK * ticks
 }

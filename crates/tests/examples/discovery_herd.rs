@@ -9,25 +9,23 @@
 //! figures as JSON, for `cargo xtask bench discovery`.
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
-use std::process::Stdio;
+mod many;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use discovery::{Interest, TokenFile};
+use discovery::Interest;
+use many::herd::{self, Herd};
+use many::own::{self, resident};
 use serde_json::{Value, json};
 use tests::control::Control;
-use tests::simulated::Simulated;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 const PROXIES: usize = 2_000;
 const ROUTES: usize = 10_000;
 const GATEWAYS: usize = 10;
 /// How often memory is looked at for its peak.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// What `/proc` counts time in.
-const TICK: Duration = Duration::from_millis(10);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +36,7 @@ async fn main() {
     let count =
         |at: usize, otherwise: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(otherwise);
     match words.first().map(String::as_str) {
-        Some("herd") => herd(&words[1], count(2, PROXIES)).await,
+        Some("herd") => herd::run(&words[1..], serves).await,
         _ => measure(count(0, PROXIES), count(1, ROUTES)).await,
     }
 }
@@ -68,7 +66,7 @@ impl Watch {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });
-        Watch { began: Instant::now(), cpu: own_cpu(), peak, looking }
+        Watch { began: Instant::now(), cpu: own::cpu(), peak, looking }
     }
 
     fn cost(self) -> Cost {
@@ -76,7 +74,7 @@ impl Watch {
         self.peak.fetch_max(resident(), Ordering::Relaxed);
         Cost {
             within: self.began.elapsed(),
-            cpu: own_cpu() - self.cpu,
+            cpu: own::cpu() - self.cpu,
             peak_kib: self.peak.load(Ordering::Relaxed),
         }
     }
@@ -86,8 +84,8 @@ async fn measure(proxies: usize, routes: usize) {
     let mut control = Control::start(&documents(routes, 0)).await;
     let alone_kib = resident();
     let watch = Watch::start();
-    let mut herd = Herd::start(&control, proxies).await;
-    herd.reach(1).await;
+    let mut herd = Herd::start(&control, 0..proxies).await;
+    herd.all_reach(1).await;
     let joined = watch.cost();
 
     let watch = Watch::start();
@@ -95,12 +93,12 @@ async fn measure(proxies: usize, routes: usize) {
     control.revive().await;
     // Who hears of an edit has come back.
     let revision = control.edit(&edited(routes, 0, GATEWAYS)).await;
-    herd.reach(revision).await;
+    herd.all_reach(revision).await;
     let back = watch.cost();
 
     let watch = Watch::start();
     let revision = control.edit(&documents(routes, 2)).await;
-    herd.reach(revision).await;
+    herd.all_reach(revision).await;
     let pushed = watch.cost();
 
     let figures = json!({
@@ -110,67 +108,13 @@ async fn measure(proxies: usize, routes: usize) {
     println!("{figures}");
 }
 
+/// The Gateway that a proxy serves.
+fn serves(proxy: usize) -> Interest {
+    Interest::Gateways([format!("default/g{}", proxy % GATEWAYS).into()].into())
+}
+
 fn told(cost: &Cost) -> Value {
     json!({ "seconds": cost.within.as_secs_f64(), "cpu_s": cost.cpu.as_secs_f64(), "peak_kib": cost.peak_kib })
-}
-
-/// The proxies, in a process of their own.
-struct Herd {
-    _child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    epochs: Vec<u64>,
-}
-
-impl Herd {
-    async fn start(control: &Control, proxies: usize) -> Herd {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .args(["herd", &control.url().to_string(), &proxies.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a child");
-        // Not among its arguments: it is a secret of sorts.
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        stdin.write_all(control.token.to_string().as_bytes()).await.expect("it reads");
-        drop(stdin);
-        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        Herd { _child: child, lines, epochs: vec![0; proxies] }
-    }
-
-    /// Waits until all of them have an epoch.
-    async fn reach(&mut self, epoch: u64) {
-        let mut late = self.epochs.iter().filter(|has| **has < epoch).count();
-        while late > 0 {
-            let line = self.lines.next_line().await.expect("a pipe").expect("the herd lives");
-            let (proxy, has) = line.split_once(' ').expect("two numbers");
-            let (proxy, has): (usize, u64) =
-                (proxy.parse().expect("a number"), has.parse().expect("a number"));
-            late -= usize::from(self.epochs[proxy] < epoch && has >= epoch);
-            self.epochs[proxy] = has;
-        }
-    }
-}
-
-async fn herd(url: &str, proxies: usize) {
-    let token = std::io::read_to_string(std::io::stdin()).expect("a token file");
-    let token: TokenFile = token.parse().expect("a token file");
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..proxies {
-        let (url, token) = (url.parse().expect("an address"), token.clone());
-        tasks.spawn(async move {
-            let interest = Interest::Gateways([format!("default/g{}", number % GATEWAYS).into()].into());
-            let mut proxy = Simulated::start(&format!("p{number}"), url, token, interest);
-            let mut epoch = 0;
-            loop {
-                proxy.reaches(epoch + 1).await;
-                epoch = proxy.seen().epoch;
-                println!("{number} {epoch}");
-            }
-        });
-    }
-    while tasks.join_next().await.is_some() {}
 }
 
 /// Everything there is, all routes of this edition.
@@ -215,19 +159,4 @@ fn route(number: usize, edition: usize) -> Value {
             }],
         },
     })
-}
-
-/// Resident memory of this process in KiB, the program's own code excepted.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-/// User and system time of this process.
-fn own_cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
-    let fields: Vec<&str> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<u32>().expect("ticks");
-    TICK * (ticks(11) + ticks(12))
 }

@@ -9,23 +9,21 @@
 //! `bench/DISCOVERY.md`.
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
-use std::process::Stdio;
+mod many;
+
 use std::time::{Duration, Instant};
 
-use discovery::{Interest, TokenFile};
+use discovery::Interest;
+use many::herd::{self, Herd};
+use many::own::{self, resident};
 use serde_json::{Value, json};
 use tests::control::Control;
-use tests::simulated::Simulated;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 const PROXIES: usize = 300;
 const SERVICES: usize = 1_000;
 const ENDPOINTS: usize = 10_000;
 const REACHES: usize = 20;
 const EDITS: usize = 200;
-/// What `/proc` counts time in.
-const TICK: Duration = Duration::from_millis(10);
 /// The goals.
 const LIVE_WITHIN: Duration = Duration::from_secs(1);
 const KIB_A_PROXY: u64 = 200;
@@ -36,16 +34,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["herd", url, from, to] => herd(url, count(Some(from), 0)..count(Some(to), PROXIES)).await,
-        ref words => {
-            measure(count(words.first().copied(), EDITS), count(words.get(1).copied(), PROXIES)).await
-        }
+    let count =
+        |at: usize, otherwise: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(otherwise);
+    match words.first().map(String::as_str) {
+        Some("herd") => herd::run(&words[1..], beside).await,
+        _ => measure(count(0, EDITS), count(1, PROXIES)).await,
     }
-}
-
-fn count(word: Option<&str>, otherwise: usize) -> usize {
-    word.and_then(|word| word.parse().ok()).unwrap_or(otherwise)
 }
 
 async fn measure(edits: usize, proxies: usize) {
@@ -56,18 +50,18 @@ async fn measure(edits: usize, proxies: usize) {
         began.elapsed().as_secs_f64()
     );
     let empty = resident();
-    let cpu = own_cpu();
+    let cpu = own::cpu();
     let began = Instant::now();
     let first = (SERVICES / REACHES).min(proxies / 2);
-    let mut herd = Herd::start(&control, 0, first, proxies).await;
-    herd.reach(1, &(0..first).collect::<Vec<_>>()).await;
+    let mut herd = Herd::start(&control, 0..first).await;
+    herd.all_reach(1).await;
     let warm = resident();
     // From here on every object has been encoded for somebody.
-    let mut others = Herd::start(&control, first, proxies, proxies).await;
-    others.reach(1, &(first..proxies).collect::<Vec<_>>()).await;
-    let joining = (began.elapsed(), own_cpu() - cpu);
+    let mut others = Herd::start(&control, first..proxies).await;
+    others.all_reach(1).await;
+    let joining = (began.elapsed(), own::cpu() - cpu);
     let full = resident();
-    let cpu = own_cpu();
+    let cpu = own::cpu();
     let mut took = Vec::new();
     for edit in 0..edits {
         let endpoint = edit * 37 % ENDPOINTS;
@@ -76,11 +70,11 @@ async fn measure(edits: usize, proxies: usize) {
             .collect();
         let revision = control.put(endpoint_of(endpoint, Some(edit))).await;
         let since = Instant::now();
-        let (early, late): (Vec<usize>, Vec<usize>) = concerned.iter().partition(|proxy| **proxy < first);
-        tokio::join!(herd.reach(revision, &early), others.reach(revision, &late));
+        let both = || concerned.iter().copied();
+        tokio::join!(herd.reach(revision, both()), others.reach(revision, both()));
         took.push(since.elapsed());
     }
-    let cpu = (own_cpu() - cpu) / u32::try_from(edits).unwrap_or(1);
+    let cpu = (own::cpu() - cpu) / u32::try_from(edits).unwrap_or(1);
     took.sort();
     let at = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
     let grown = full.saturating_sub(empty) / proxies as u64;
@@ -108,59 +102,9 @@ async fn measure(edits: usize, proxies: usize) {
     println!("goal <= {KIB_A_PROXY} KiB a proxy: {}", said(further <= KIB_A_PROXY));
 }
 
-/// The proxies, in a process of their own.
-struct Herd {
-    _child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    epochs: Vec<u64>,
-}
-
-impl Herd {
-    async fn start(control: &Control, from: usize, to: usize, proxies: usize) -> Herd {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .args(["herd", &control.url().to_string(), &from.to_string(), &to.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a child");
-        // Not among its arguments: it is a secret of sorts.
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        stdin.write_all(control.token.to_string().as_bytes()).await.expect("it reads");
-        drop(stdin);
-        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        Herd { _child: child, lines, epochs: vec![0; proxies] }
-    }
-
-    /// Waits until these proxies have an epoch.
-    async fn reach(&mut self, epoch: u64, proxies: &[usize]) {
-        while proxies.iter().any(|proxy| self.epochs[*proxy] < epoch) {
-            let line = self.lines.next_line().await.expect("a pipe").expect("the herd lives");
-            let (proxy, epoch) = line.split_once(' ').expect("two numbers");
-            self.epochs[proxy.parse::<usize>().expect("a number")] = epoch.parse().expect("a number");
-        }
-    }
-}
-
-async fn herd(url: &str, proxies: std::ops::Range<usize>) {
-    let token = std::io::read_to_string(std::io::stdin()).expect("a token file");
-    let token: TokenFile = token.parse().expect("a token file");
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in proxies {
-        let (url, token) = (url.parse().expect("an address"), token.clone());
-        tasks.spawn(async move {
-            let interest = Interest::Workload(format!("callers/p{number}").into());
-            let mut proxy = Simulated::start(&format!("p{number}"), url, token, interest);
-            let mut epoch = 0;
-            loop {
-                proxy.reaches(epoch + 1).await;
-                epoch = proxy.seen().epoch;
-                println!("{number} {epoch}");
-            }
-        });
-    }
-    while tasks.join_next().await.is_some() {}
+/// The Workload that a proxy stands beside.
+fn beside(proxy: usize) -> Interest {
+    Interest::Workload(format!("callers/p{proxy}").into())
 }
 
 /// The Services that a proxy is interested in.
@@ -211,19 +155,4 @@ fn workload(namespace: &str, name: &str, app: &str, number: usize) -> Value {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
-}
-
-/// Resident memory of this process in KiB, the program's own code excepted.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-/// User and system time of this process.
-fn own_cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
-    let fields: Vec<&str> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<u32>().expect("ticks");
-    TICK * (ticks(11) + ticks(12))
 }

@@ -8,9 +8,8 @@
 use std::sync::Arc;
 
 use model::kinds::role::{ALL, PolicyRule};
-use model::kinds::{CORE_GROUP, GATEWAY_GROUP, MESH_GROUP, POLICY_GROUP, RBAC_GROUP};
+use model::kinds::{CORE_GROUP, GATEWAY_GROUP, KindName, MESH_GROUP, POLICY_GROUP, RBAC_GROUP};
 
-/// Policies of our own.
 /// Products, plans, subscriptions and the portal.
 const PRODUCT_GROUP: &str = "product.selvedge.dev";
 /// Addresses of Services.
@@ -32,6 +31,9 @@ const ROUTES_STATUS: &[&str] =
     &["httproutes/status", "grpcroutes/status", "tlsroutes/status", "tcproutes/status", "udproutes/status"];
 const GATEWAYS: &[&str] = &["gateways", "listenersets", "referencegrants", "backendtlspolicies"];
 const WORKLOADS: &[&str] = &["services", "configmaps", "pods"];
+/// Every kind of its group with what is said of it, and not what else hangs at a kind: whoever may read a Gateway may not
+/// therefore watch what passes it (`gateways/tap`), as they might with `*`.
+const KINDS: &str = "kinds";
 /// There are none; but clients ask for them when they describe something.
 const EVENTS: &[&str] = &["events"];
 
@@ -40,8 +42,8 @@ const ADMIN: &[Line] = &[
     (WORK, CORE_GROUP, &["namespaces", "services", "configmaps", "pods", "secrets"]),
     (READ, CORE_GROUP, EVENTS),
     (WORK, DISCOVERY_GROUP, &["endpointslices"]),
-    (WORK, GATEWAY_GROUP, &[ALL]),
-    (WORK, MESH_GROUP, &[ALL]),
+    (WORK, GATEWAY_GROUP, &[KINDS]),
+    (WORK, MESH_GROUP, &[KINDS]),
     (WORK, POLICY_GROUP, &[ALL]),
     (WORK, PRODUCT_GROUP, &[ALL]),
     (WORK, RBAC_GROUP, &["roles", "rolebindings"]),
@@ -53,10 +55,10 @@ const EDITOR: &[Line] = &[
     (WORK, CORE_GROUP, &["services", "configmaps", "pods", "secrets"]),
     (READ, CORE_GROUP, EVENTS),
     (WORK, DISCOVERY_GROUP, &["endpointslices"]),
-    (READ, GATEWAY_GROUP, &[ALL]),
+    (READ, GATEWAY_GROUP, &[KINDS]),
     (WRITE, GATEWAY_GROUP, ROUTES),
     (WRITE, GATEWAY_GROUP, GATEWAYS),
-    (READ, MESH_GROUP, &[ALL]),
+    (READ, MESH_GROUP, &[KINDS]),
     (WRITE, MESH_GROUP, &["backends", "gatewayparameters", "workloads"]),
     (WORK, POLICY_GROUP, &[ALL]),
     (READ, PRODUCT_GROUP, &[ALL]),
@@ -68,8 +70,8 @@ const VIEWER: &[Line] = &[
     (READ, CORE_GROUP, WORKLOADS),
     (READ, CORE_GROUP, EVENTS),
     (READ, DISCOVERY_GROUP, &["endpointslices"]),
-    (READ, GATEWAY_GROUP, &[ALL]),
-    (READ, MESH_GROUP, &[ALL]),
+    (READ, GATEWAY_GROUP, &[KINDS]),
+    (READ, MESH_GROUP, &[KINDS]),
     (READ, POLICY_GROUP, &[ALL]),
     (READ, PRODUCT_GROUP, &[ALL]),
 ];
@@ -163,10 +165,19 @@ fn rules(allows: &Allows) -> Vec<PolicyRule> {
             .map(|(verbs, group, resources)| PolicyRule {
                 verbs: words(verbs),
                 api_groups: words(&[group]),
-                resources: words(resources),
+                resources: named(group, resources),
                 ..PolicyRule::default()
             })
             .collect(),
+    }
+}
+
+fn named(group: &str, resources: &[&str]) -> Vec<Arc<str>> {
+    let kinds = || KindName::ALL.iter().filter(|kind| kind.group() == group);
+    let both = |kind: &KindName| [Arc::from(kind.plural()), Arc::from(format!("{}/status", kind.plural()))];
+    match resources {
+        [KINDS] => kinds().flat_map(both).collect(),
+        written => words(written),
     }
 }
 

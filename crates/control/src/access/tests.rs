@@ -247,10 +247,12 @@ fn each_built_in_role_may_what_its_people_do_and_not_what_others_do() {
     const TOKEN: &str = "create accesstokens.access.selvedge.dev - -";
     const SEE: &str = "list plans.product.selvedge.dev shop -";
     const CLASS: &str = "update gatewayclasses.gateway.networking.k8s.io - a";
-    let all = [ROUTE, PLAN, PORTAL, SECRET, BIND, TOKEN, SEE, CLASS];
+    const WATCH: &str = "get gateways/tap.gateway.networking.k8s.io shop a";
+    const WATCH_MEMBER: &str = "get workloads/tap.mesh.selvedge.dev shop a";
+    let all = [ROUTE, PLAN, PORTAL, SECRET, BIND, TOKEN, SEE, CLASS, WATCH, WATCH_MEMBER];
 
     for (role, may_do) in [
-        ("cluster-admin", &[ROUTE, PLAN, PORTAL, SECRET, BIND, SEE][..]),
+        ("cluster-admin", &[ROUTE, PLAN, PORTAL, SECRET, BIND, SEE, WATCH, WATCH_MEMBER][..]),
         ("admin", &[ROUTE, PLAN, PORTAL, SECRET, BIND, SEE]),
         ("editor", &[ROUTE, SECRET, SEE]),
         ("viewer", &[SEE]),

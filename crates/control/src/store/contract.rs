@@ -313,12 +313,12 @@ pub async fn a_load_is_one_moment_while_others_write(store: Arc<dyn Store>) {
 }
 
 pub async fn an_object_comes_back_as_it_was_put(store: Arc<dyn Store>) {
-    let strange = |name: &str, json: &str, source: Option<Source>| Object {
+    let strange = |name: &str, json: &str, source: Option<Box<Source>>| Object {
         json: json.into(),
         source,
         ..object(name, 0)
     };
-    let source = Source { file: "a b/'ü\"%.yaml".into(), line: u32::MAX };
+    let source = Box::new(Source { file: "a b/'ü\"%.yaml".into(), line: u32::MAX });
     let outside = ResourceKey { namespace: None, kind: "Namespace".into(), ..key("shop") };
     let secret = ResourceKey { kind: "Secret".into(), ..key("tls") };
     let long = format!(r#"{{"data":"{}"}}"#, "x".repeat(1 << 20));

@@ -372,7 +372,7 @@ fn resolve(resource: &Resource, shop: &mut Workshop<'_>) -> Resolved {
 }
 
 fn source(resource: &Resource) -> Option<RuleSource> {
-    let Source { file, line: start } = resource.source.as_ref()?;
+    let Source { file, line: start } = resource.source.as_deref()?;
     let field = FieldPath::root().field("spec").field("rules").index(0);
     let below = resource.line_of(&field).unwrap_or(*start).saturating_sub(*start);
     Some(RuleSource { file: file.clone(), start: *start, below: [below].into() })

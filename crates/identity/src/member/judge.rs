@@ -10,7 +10,8 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use model::spiffe::SpiffeId;
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::bundles::{AnchorId, Bundles};
 use super::leaf::Leaf;
@@ -100,13 +101,25 @@ pub fn judge(
     let algorithms = crate::provider().signature_verification_algorithms.all;
     let when = forgiving(now, &read);
     let path = parsed
-        .verify_for_usage(algorithms, bundle.anchors(), intermediates, when, usage, None, None)
+        .verify_for_usage(algorithms, bundle.anchors(), intermediates, when, usage, None, Some(&may_sign))
         .map_err(|error| reason(&error))?;
     let mut shown = [0; 32];
     shown.copy_from_slice(digest::digest(&digest::SHA256, leaf).as_ref());
     let anchor = AnchorId::of(path.anchor());
     let Leaf { identity, replica, not_after, .. } = read;
     Ok(Verified { identity, replica, anchor, not_after, digest: shown })
+}
+
+/// Each authority on the way may sign certificates, by its key usage if it has one (RFC 5280, section 6.1.4 (n)). The
+/// library goes by basic constraints alone.
+fn may_sign(path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+    let signs = |der: CertificateDer<'_>| {
+        let (_, authority) = X509Certificate::from_der(&der).ok()?;
+        let usage = authority.key_usage().ok()?;
+        Some(usage.is_none_or(|usage| usage.value.key_cert_sign()))
+    };
+    let all = path.intermediate_certificates().all(|authority| signs(authority.der()) == Some(true));
+    if all { Ok(()) } else { Err(webpki::Error::EndEntityUsedAsCa) }
 }
 
 /// The time to judge by: clocks of two hosts differ a little, so a leaf that is valid within the leeway is judged at

@@ -3,6 +3,7 @@
 
 use identity::member::{Bundle, Bundles, Member, Svid};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -53,11 +54,16 @@ impl Authority {
 
     /// An authority below this one, which hands its own certificate on with every chain.
     pub fn below(&self) -> Authority {
+        self.below_for(KeyUsagePurpose::KeyCertSign)
+    }
+
+    /// The same, whose key is for this.
+    pub fn below_for(&self, usage: KeyUsagePurpose) -> Authority {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.distinguished_name.push(rcgen::DnType::CommonName, "below");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![usage];
         let root = params.signed_by(&key, &self.issuer).expect("an authority").pem();
         Authority { issuer: rcgen::Issuer::new(params, key), root }
     }
@@ -76,6 +82,13 @@ impl Authority {
 impl Issued {
     pub fn svid(&self) -> Svid {
         Svid::from_pem(self.chain.as_bytes(), self.key.as_bytes()).expect("an SVID")
+    }
+
+    /// To be shown, fit for it or not: that is for the other side to say.
+    pub fn shown(&self) -> SingleCertAndKey {
+        let key = identity::pem::private_key(self.key.as_bytes()).expect("a key");
+        let key = identity::provider().key_provider.load_private_key(key).expect("a key");
+        CertifiedKey::new(self.der(), key).into()
     }
 
     /// The chain as DER, leaf first.

@@ -12,8 +12,8 @@ use crate::names::Hostname;
 /// A Gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
-    /// What is wanted. Boxed: it is large, and every object of any kind would take up as much room.
-    pub spec: Box<GatewaySpec>,
+    /// What is wanted.
+    pub spec: GatewaySpec,
 }
 
 /// `Gateway.spec`.

@@ -1,5 +1,6 @@
 //! Two proxies of one mesh, with real certificates between them.
 
+mod certomancer;
 mod envoy;
 #[path = "../http2/mod.rs"]
 mod http2;

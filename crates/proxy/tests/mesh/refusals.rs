@@ -79,10 +79,7 @@ fn a_proxy_that_believes_nobody_calls_nobody() {
 }
 
 /// A client that can be wrong in every way.
-fn raw(pair: &Pair, name: &str, alpn: &[u8], chain: Option<&crate::issuer::Issued>) -> Option<u16> {
-    let mut roots = rustls::RootCertStore::empty();
-    let root = identity::pem::certificates(pair.authority.root.as_bytes()).expect("a root");
-    roots.add(root[0].clone()).expect("a root");
+pub fn raw(pair: &Pair, name: &str, alpn: &[u8], chain: Option<&crate::issuer::Issued>) -> Option<u16> {
     let builder = rustls::ClientConfig::builder_with_provider(identity::provider())
         .with_safe_default_protocol_versions()
         .expect("the default versions")
@@ -90,10 +87,7 @@ fn raw(pair: &Pair, name: &str, alpn: &[u8], chain: Option<&crate::issuer::Issue
         .with_custom_certificate_verifier(Arc::new(Believing));
     let mut config = match chain {
         None => builder.with_no_client_auth(),
-        Some(issued) => {
-            let key = identity::pem::private_key(issued.key.as_bytes()).expect("a key");
-            builder.with_client_auth_cert(issued.der(), key).expect("a pair")
-        }
+        Some(issued) => builder.with_client_cert_resolver(Arc::new(issued.shown())),
     };
     config.alpn_protocols = if alpn.is_empty() { Vec::new() } else { vec![alpn.to_vec()] };
     let name = name.to_owned().try_into().expect("a name");

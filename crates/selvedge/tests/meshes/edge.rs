@@ -27,6 +27,7 @@ impl Mesh {
         command.args(["gateway", "--control", &format!("https://{}", self.address), "--serve", "shop/edge"]);
         command.args(["--token-file", "control/gateway.token", "--name", "edge-1", "--workers", "1"]);
         command.args(["--admin", "off", "--access-log", "edge.log", "--drain", "1"]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut gateway = Running::start(command.current_dir(self.folder.path()));
         gateway.line(&format!("a member of the mesh as {SHOP}/gateway-edge"));
         Edge { http, tcp, members, log: self.folder.path().join("edge.log"), _gateway: gateway }

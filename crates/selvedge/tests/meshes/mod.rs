@@ -43,7 +43,7 @@ pub struct Mesh {
     folder: TempDir,
     address: SocketAddr,
     control: Option<Running>,
-    /// Of the sidecars that come from here on.
+    /// Of the proxies that come from here on.
     pub environment: Vec<(&'static str, PathBuf)>,
 }
 

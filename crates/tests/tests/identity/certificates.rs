@@ -1,4 +1,4 @@
-//! What is given: judged by openssl and by Python's cryptography.
+//! What is given: judged by openssl, by Python's cryptography, and by the validator that goes with certomancer.
 
 use serde_json::json;
 use tests::tools;
@@ -39,8 +39,35 @@ builder.build_server_verifier(x509.DNSName(names[0])).verify(leaf, [])
 print(san.value.get_values_for_type(x509.UniformResourceIdentifier)[0], names[0])
 "#;
 
+/// The same by a validator of signatures, whose parser and path building are its own: that the chain is sound for what it
+/// is for, and that neither another root, nor another use, nor the time after its end is.
+const VALIDATE: &str = r#"
+import asyncio, datetime, sys
+from asn1crypto import pem, x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import PathBuildingError, ValidationError
+read = lambda path: [x509.Certificate.load(der) for _, _, der in pem.unarmor(open(path, 'rb').read(), multiple=True)]
+(leaf, *chain), roots, others = read(sys.argv[1]), read(sys.argv[2]), read(sys.argv[3])
+def judged(roots, usage, extended, **when):
+    context = ValidationContext(trust_roots=roots, allow_fetching=False, **when)
+    validator = CertificateValidator(leaf, intermediate_certs=chain, validation_context=context)
+    return asyncio.run(validator.async_validate_usage({usage}, {extended}, extended_optional=False))
+for extended in ('server_auth', 'client_auth'):
+    assert len(judged(roots, 'digital_signature', extended)) == 2
+uri, dns = [name.native for name in leaf.subject_alt_name_value]
+late = leaf.not_valid_after + datetime.timedelta(hours=1)
+for wrong in [(others, 'digital_signature', 'client_auth'), (roots, 'key_cert_sign', 'client_auth'),
+              (roots, 'digital_signature', 'code_signing'), (roots, 'digital_signature', 'client_auth', late)]:
+    try:
+        judged(*wrong[:3], **{'moment': moment for moment in wrong[3:]})
+    except (PathBuildingError, ValidationError):
+        continue
+    raise AssertionError(wrong)
+print(uri, dns)
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn openssl_and_python_believe_a_certificate_and_find_one_identity_and_one_replica_in_it() {
+async fn other_peoples_validators_believe_a_certificate_and_find_one_identity_and_one_replica_in_it() {
     let plane = Plane::start("24h").await;
     let token = plane.token(&[]).await;
     for (name, algorithm) in [("p256", P256), ("ed25519", &["ED25519"])] {
@@ -62,6 +89,12 @@ async fn openssl_and_python_believe_a_certificate_and_find_one_identity_and_one_
         }
         let python = tools::python(&["cryptography"]).await;
         let judged = tools::run(&python, &["-c", JUDGE, &leaf, &roots]).await;
+        assert!(judged.success, "{}", judged.stderr);
+        assert_eq!(judged.stdout.trim(), format!("{IDENTITY} cart-1.shop.bank.example"));
+
+        let python = tools::python(&["pyhanko_certvalidator"]).await;
+        let other = plane.control.folder().join("pki/ca.crt").display().to_string();
+        let judged = tools::run(&python, &["-c", VALIDATE, &leaf, &roots, &other]).await;
         assert!(judged.success, "{}", judged.stderr);
         assert_eq!(judged.stdout.trim(), format!("{IDENTITY} cart-1.shop.bank.example"));
     }

@@ -227,7 +227,7 @@ impl ResilienceBook {
     pub(super) fn gateway(&self, namespace: &Arc<str>, name: &Arc<str>) -> GatewaySide {
         let target = Target { kind: TargetKind::Gateway, namespace: namespace.clone(), name: name.clone() };
         let own = self.resilience.of::<ResiliencePolicy>(&target, None);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, None).next();
         GatewaySide {
             resilience: merged.map(Arc::new),
@@ -250,7 +250,7 @@ impl ResilienceBook {
         let RulePlace { target, products } = place;
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &*policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
         let fault = self.faults.of::<FaultPolicy>(target, section).next();
@@ -345,7 +345,7 @@ impl ResilienceBook {
     pub(super) fn cluster(&self, part: Part<'_>) -> Option<Arc<Resilience>> {
         let (target, section) = part.target();
         let own = self.resilience.of::<ResiliencePolicy>(&target, section);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, section).next();
         if merged.is_none() && fault.is_none() {
             return None;

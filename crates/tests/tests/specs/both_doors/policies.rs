@@ -114,14 +114,13 @@ async fn callers_are_known_by_their_address_at_both_doors_and_by_nothing_that_th
 
 #[tokio::test]
 async fn from_where_a_service_may_be_asked_is_judged_at_both_doors() {
-    let near = [json!({ "allow": ["127.0.0.0/8"] }), json!({ "deny": ["10.0.0.0/8"] })];
-    let open = verdicts_of("IpPolicy", "near", &near, &[("GET /", "")]).await;
+    let blocks = |denied: &str| [json!({ "allow": ["127.0.0.0/8"], "deny": [denied] })];
+    let open = verdicts_of("IpPolicy", "near", &blocks("10.0.0.0/8"), &[("GET /", "")]).await;
     assert_eq!(decided(&open), [(200, None)]);
 
-    let far = [json!({ "allow": ["127.0.0.0/8"] }), json!({ "deny": ["127.0.0.0/8"] })];
     let requests = [("GET /", ""), ("GET /", "X-Forwarded-For: 192.0.2.7\r\n")];
-    let kept_out = verdicts_of("IpPolicy", "far", &far, &requests).await;
-    assert_eq!(decided(&kept_out), [(403, Some("default/p1")), (403, Some("default/p1"))]);
+    let kept_out = verdicts_of("IpPolicy", "far", &blocks("127.0.0.0/8"), &requests).await;
+    assert_eq!(decided(&kept_out), [(403, Some("default/p0")), (403, Some("default/p0"))]);
 }
 
 #[tokio::test]
