@@ -120,18 +120,6 @@ impl Port {
         }
     }
 
-    /// What members are given who ask for a server name, with its name for logs and metrics. `None` where there is
-    /// nothing by that name, or no door for members.
-    #[must_use]
-    pub fn asked_for(&self, server_name: &str) -> Option<(&Arc<str>, &Carries)> {
-        let Security::Mesh(mesh) = &self.security else { return None };
-        match (mesh.services.get(server_name), &mesh.others) {
-            (Some(service), _) => Some((&service.name, &service.carries)),
-            (None, Some(name)) => Some((name, &self.carries)),
-            (None, None) => None,
-        }
-    }
-
     /// Everything that is carried here, by whatever door it comes in.
     pub fn all_carried(&self) -> impl Iterator<Item = &Carries> {
         let (services, hosts) = match &self.security {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Carries;
+use super::{Carries, Port};
 
 /// How connections of a port begin.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ pub struct MeshPort {
     pub others: Option<Arc<str>>,
     /// Whether connections that begin without TLS are let in (`Permissive`); they get what the port carries.
     pub cleartext: bool,
+}
+
+impl Port {
+    /// What members are given who ask for a server name, with its name for logs and metrics. `None` where there is
+    /// nothing by that name, or no door for members.
+    #[must_use]
+    pub fn asked_for(&self, server_name: &str) -> Option<(&Arc<str>, &Carries)> {
+        let Security::Mesh(mesh) = &self.security else { return None };
+        match (mesh.services.get(server_name), &mesh.others) {
+            (Some(service), _) => Some((&service.name, &service.carries)),
+            (None, Some(name)) => Some((name, &self.carries)),
+            (None, None) => None,
+        }
+    }
 }
 
 /// A service port of a workload, as the mesh sees it.
