@@ -3,7 +3,9 @@
 //! An example and not part of the chores, so that a product which does not compile cannot keep the chores from
 //! starting.
 
+use control::reconcile::usage_ages;
 use control::store::history;
+use control::store::usage::MERGED_ROWS_MAX;
 use engine::config::{Limits, TcpLimits};
 use proxy::failure::{Blame, Failure, Retry};
 
@@ -157,11 +159,19 @@ fn control_plane() -> String {
          | `CHANGES_BYTES` | bytes of replaced objects, as JSON, that those changes hold in memory | {} | the oldest \
          changes are forgotten, as above; the last {} are always kept |\n\
          | `AUDIT_ENTRIES_KEPT` | entries of the audit log | {} | the oldest are forgotten; copy them out before if \
-         they must be kept longer |\n",
+         they must be kept longer |\n\
+         | `USAGE_MINUTES_DAYS` | days in which usage is kept by minutes after it became final | {} | it is kept by hours; \
+         cursors of exports that stand before it are told 410 |\n\
+         | `USAGE_HOURS_DAYS` | days in which usage is kept by hours | {} | it is kept by days, for ever |\n\
+         | `MERGED_ROWS_MAX` | rows of the usage ledger that one transaction puts together | {} | the next one goes on; \
+         an hour of one start of a gateway is always taken whole |\n",
         history::CHANGES_KEPT,
         control::world::CHANGES_BYTES_MAX,
         control::world::CHANGES_KEPT_MIN,
         history::AUDIT_ENTRIES_KEPT,
+        usage_ages::USAGE_MINUTES_DAYS,
+        usage_ages::USAGE_HOURS_DAYS,
+        MERGED_ROWS_MAX,
     ));
     page
 }

@@ -72,7 +72,7 @@ fn entry(route: usize, hostname: &HostPattern) -> Entry {
         path: PathMatch::Prefix(path_of(route).into()),
         requirements: Requirements::default(),
         seniority: Arc::new(Seniority { created: 0, seen: 0, route: name, rule: 0, matched: 0 }),
-        rule: Arc::new(Rule { slot, origin, filters: Vec::new(), action, timeouts: Timeouts::default(), authorization: None, retry: None, fault: None, rates: None, addresses: None, access: None, validation: None, authentication: None, transforms: None, operation: None }),
+        rule: Arc::new(Rule { slot, origin, filters: Vec::new(), action, timeouts: Timeouts::default(), authorization: None, authorizers: Default::default(), retry: None, fault: None, rates: None, addresses: None, access: None, validation: None, authentication: None, transforms: None, operation: None }),
     }
 }
 

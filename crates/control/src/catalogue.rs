@@ -142,22 +142,20 @@ fn gateways(resources: &Resources, namespace: &str, parents: &Value) -> Vec<Valu
 
 /// Plans by which somebody gets to it who has none yet.
 fn plans(resources: &Resources, namespace: &str, version: &str) -> Vec<Value> {
-    let is_offered = |name: &str| {
-        let product = resources.find::<ApiProduct>(namespace, name);
-        product.is_some_and(|product| {
-            let spec = &product.content.spec;
-            spec.state == ProductState::Published && spec.apis.iter().any(|api| *api.version == *version)
-        })
+    let offered = |name: &str| {
+        let product = &resources.find::<ApiProduct>(namespace, name)?.content.spec;
+        let has = product.apis.iter().any(|api| *api.version == *version);
+        (product.state == ProductState::Published && has).then_some(product)
     };
-    let plans = resources.within::<Plan>(namespace).filter(|plan| {
-        let spec = &plan.content.spec;
-        spec.state == PlanState::Published && is_offered(&spec.product)
-    });
-    let shown = plans.map(|plan| {
-        json!({
+    let published = resources.within::<Plan>(namespace);
+    let published = published.filter(|plan| plan.content.spec.state == PlanState::Published);
+    let shown = published.filter_map(|plan| {
+        let product = offered(&plan.content.spec.product)?;
+        Some(json!({
             "metadata": { "namespace": namespace, "name": plan.resource.key.name.as_str() },
             "spec": picked(&plan.resource.written.value()["spec"], &PLAN),
-        })
+            "page": product.page,
+        }))
     });
     shown.collect()
 }

@@ -162,7 +162,7 @@ impl Declared {
         &self,
         kind: KindName,
         current: Option<&Arc<Resource>>,
-        source: Option<model::Source>,
+        source: Option<Box<model::Source>>,
         admitted: Admitted,
         set: &mut ChangeSet,
     ) {

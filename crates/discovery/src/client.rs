@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+pub use crate::held::Held;
 use crate::limits::{NAME_BYTES_MAX, OBJECTS_MAX};
 use crate::messages::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource};
 use crate::object::{Interest, ObjectName, TypeName, Version};
@@ -25,7 +26,7 @@ pub struct Received {
 impl std::fmt::Debug for Received {
     /// Without its content: it may hold keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({} bytes)", self.version.as_str(), self.content.len())
+        write!(f, "{} ({} bytes)", self.version, self.content.len())
     }
 }
 
@@ -70,10 +71,6 @@ pub enum Broken {
         offered: u64,
     },
 }
-
-/// What is in use, by name. What was rejected last stands there as [`Version::unusable`], whatever older version of it
-/// may be in use: the next connection is to bring it again, or that it is gone.
-pub type Held = HashMap<ObjectName, Version>;
 
 /// One proxy's end, over all its connections.
 #[derive(Debug)]
@@ -120,9 +117,9 @@ impl Session {
         self.waiting = None;
         let mut versions: BTreeMap<TypeName, BTreeMap<String, String>> =
             self.types.iter().map(|of| (of.clone(), BTreeMap::new())).collect();
-        for (name, version) in &self.held {
-            let of_type = versions.entry(name.of.clone()).or_default();
-            of_type.insert(name.name.to_string(), version.as_str().to_owned());
+        for (of, name, version) in self.held.iter() {
+            let of_type = versions.entry(of.clone()).or_default();
+            of_type.insert(name.to_owned(), version.to_string());
         }
         let mut requests: Vec<_> =
             versions.into_iter().map(|(of, held)| self.subscription(&of, held)).collect();
@@ -202,15 +199,14 @@ impl Session {
     pub fn applied(&mut self, rejections: &[Rejection]) -> Vec<DeltaDiscoveryRequest> {
         let Some(update) = self.waiting.take() else { return Vec::new() };
         self.epoch = update.epoch;
-        for name in &update.removed {
-            self.held.remove(name);
-        }
+        self.held.remove(&update.removed);
         let rejected: HashMap<&ObjectName, &Rejection> =
             rejections.iter().map(|rejection| (&rejection.object, rejection)).collect();
-        for (name, version) in update.put {
-            let version = if rejected.contains_key(&name) { Version::unusable() } else { version };
-            self.held.insert(name, version);
-        }
+        let judged = |(name, version)| match rejected.contains_key(&name) {
+            true => (name, Version::unusable()),
+            false => (name, version),
+        };
+        self.held.extend(update.put.into_iter().map(judged));
         std::mem::take(&mut self.answers).into_iter().map(|answer| answer.request(&rejected)).collect()
     }
 

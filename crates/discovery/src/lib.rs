@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod customers;
+pub mod held;
 pub mod limits;
 pub mod messages;
 pub mod object;

@@ -81,41 +81,73 @@ impl fmt::Display for ObjectName {
 /// The version of an object. It follows from its bytes, so that replicas of a control plane, and one before and after
 /// a restart, call the same thing the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Version(Arc<str>);
+pub struct Version(Stated);
+
+/// A version of ours is a checksum, and there is one for every object that a proxy holds: it stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Stated {
+    Checksum([u8; CHECKSUM_BYTES]),
+    /// Whatever else somebody says.
+    Words(Arc<str>),
+}
 
 impl Version {
     /// The version of these bytes: half a SHA-256, in hexadecimal digits.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Version {
-        Version(hexadecimal(&checksum(bytes)).into())
+        Version(Stated::Checksum(checksum(bytes)))
     }
 
     /// A version that somebody else states.
     #[must_use]
     pub fn stated(text: &str) -> Version {
-        Version(text.into())
+        Version(read_checksum(text).map_or_else(|| Stated::Words(text.into()), Stated::Checksum))
     }
 
     /// The version of what a proxy was sent and could not take. No object has it, so that whatever there is, is news.
     #[must_use]
     pub fn unusable() -> Version {
-        Version("-".into())
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Version(Stated::Words("-".into()))
     }
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Stated::Checksum(sum) => f.pad(&hexadecimal(sum)),
+            Stated::Words(text) => f.pad(text),
+        }
+    }
+}
+
+/// Bytes of a checksum.
+const CHECKSUM_BYTES: usize = 16;
+
 /// Half a SHA-256.
 #[must_use]
-pub fn checksum(bytes: &[u8]) -> [u8; 16] {
+pub fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let hash = digest::digest(&digest::SHA256, bytes);
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.as_ref()[..16]);
+    let mut half = [0; CHECKSUM_BYTES];
+    half.copy_from_slice(&hash.as_ref()[..CHECKSUM_BYTES]);
     half
+}
+
+/// The checksum that a text is in the one way in which we write it.
+fn read_checksum(text: &str) -> Option<[u8; CHECKSUM_BYTES]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut sum = [0; CHECKSUM_BYTES];
+    if pairs.len() != sum.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in sum.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(sum)
 }
 
 /// Bytes as hexadecimal digits.
@@ -150,7 +182,7 @@ impl Object {
     #[must_use]
     pub fn resource(&self) -> Resource {
         Resource {
-            version: self.version.as_str().to_owned(),
+            version: self.version.to_string(),
             resource: Some(Any { type_url: self.name.of.url(), value: self.content.clone() }),
             name: self.name.name.to_string(),
         }
@@ -160,7 +192,7 @@ impl Object {
 impl fmt::Debug for Object {
     /// Without its content: it may hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} @ {} ({} bytes)", self.name, self.version.as_str(), self.content.len())
+        write!(f, "{} @ {} ({} bytes)", self.name, self.version, self.content.len())
     }
 }
 
@@ -237,7 +269,19 @@ mod tests {
 
         assert_eq!(object(b"{}").version, object(b"{}").version);
         assert_ne!(object(b"{}").version, object(b"{ }").version);
-        assert_eq!(object(b"{}").version.as_str().len(), 32);
+        assert_eq!(object(b"{}").version.to_string().len(), 32);
+    }
+
+    #[test]
+    fn a_version_is_stated_as_it_was_written() {
+        let ours = Version::of(b"{}");
+
+        assert_eq!(Version::stated(&ours.to_string()), ours);
+        for foreign in ["", "-", "7", &ours.to_string().to_uppercase(), &format!("{ours}0"), &"é".repeat(16)]
+        {
+            assert_eq!(Version::stated(foreign).to_string(), *foreign);
+            assert_ne!(Version::stated(foreign), ours);
+        }
     }
 
     #[test]

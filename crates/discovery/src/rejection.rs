@@ -34,7 +34,7 @@ fn detail(rejection: &Rejection) -> Any {
     let rejected = Rejected {
         type_name: object.of.as_str().to_owned(),
         name: object.name.to_string(),
-        version: version.as_str().to_owned(),
+        version: version.to_string(),
         problem: cut(problem, PROBLEM_BYTES_MAX).to_owned(),
     };
     Any { type_url: REJECTED_TYPE.to_owned(), value: rejected.encode_to_vec().into() }

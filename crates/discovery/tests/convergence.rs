@@ -193,8 +193,7 @@ impl Model {
         for name in self.in_use.keys() {
             assert!(wanted.contains_key(name), "{name} is not in epoch {epoch}");
         }
-        let held: BTreeSet<&ObjectName> = self.client.held().keys().collect();
-        assert!(held.len() <= NAMES);
+        assert!(self.client.held().len() <= NAMES);
     }
 
     fn reach_control(&mut self) {

@@ -26,7 +26,7 @@ mod sources;
 mod transform;
 mod validation;
 
-pub use access::{Access, Front, Keyless, PlanTerms, ProductTerms};
+pub use access::{Access, Front, Keyless, PlanTerms, PlansPage, ProductTerms};
 pub use addresses::{AddressRule, keeps_out};
 pub use authorizer::{Authorizer, AuthorizerQuestion, FieldNames, ShownBody};
 pub use cors::Cors;
@@ -47,7 +47,7 @@ pub use security::{
 pub use settings::{
     Collector, CollectorProtocol, Limits, PathPolicy, Settings, TcpLimits, Tracing, UnderscorePolicy,
 };
-pub use slots::{ClusterSlot, EndpointSlot, RuleSlot};
+pub use slots::{ClusterSlot, RuleSlot};
 pub(crate) use sources::RuleSource;
 pub use sources::Sources;
 pub use transform::Transform;
@@ -93,7 +93,8 @@ pub struct Port {
     pub address: BindAddress,
     /// Whether connections start with a TLS handshake.
     pub security: Security,
-    /// What is carried. On a port of the mesh: what its cleartext connections carry, if it takes any.
+    /// What is carried. On a port of the mesh: what its cleartext connections carry, if it takes any, and what members
+    /// get who ask for no service by name.
     pub carries: Carries,
     /// Settings of the Gateway that owns the port (of the oldest one, where several share it).
     pub settings: Arc<Settings>,
@@ -114,6 +115,18 @@ impl Port {
             (Carries::Http(_), Security::Tls(_)) => "https",
             (Carries::Tcp(_), Security::Plain | Security::Mesh(_)) => "tcp",
             (Carries::Tcp(_), Security::Tls(_)) => "tls",
+        }
+    }
+
+    /// What members are given who ask for a server name, with its name for logs and metrics. `None` where there is
+    /// nothing by that name, or no door for members.
+    #[must_use]
+    pub fn asked_for(&self, server_name: &str) -> Option<(&Arc<str>, &Carries)> {
+        let Security::Mesh(mesh) = &self.security else { return None };
+        match (mesh.services.get(server_name), &mesh.others) {
+            (Some(service), _) => Some((&service.name, &service.carries)),
+            (None, Some(name)) => Some((name, &self.carries)),
+            (None, None) => None,
         }
     }
 
@@ -167,7 +180,7 @@ pub struct TcpRule {
     pub origin: Origin,
     /// What becomes of a connection.
     pub action: TcpAction,
-    /// From which addresses; `None` when from any.
+    /// From which addresses they may come; `None` when from any.
     pub addresses: Option<Arc<[AddressRule]>>,
     /// Who may connect; `None` when everybody may.
     pub authorization: Option<Arc<Authorization>>,
@@ -435,8 +448,6 @@ pub struct Cluster {
 /// One address of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Stable index.
-    pub slot: EndpointSlot,
     /// Where to connect.
     pub address: std::net::SocketAddr,
     /// Who must answer there, when it is a member of the mesh; it is then asked as the mesh asks.

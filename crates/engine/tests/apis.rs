@@ -226,6 +226,28 @@ fn a_product_guards_from_its_publication_and_lets_nobody_in_once_it_has_ended() 
 }
 
 #[test]
+fn the_page_of_a_product_becomes_a_finished_field_and_follows_its_object() {
+    let mut world = selling("Published", &plan("free", "p", false, "Published"));
+    let page = |config: &Config| {
+        let access = ask(config, "a.example", "/pets").access.clone().expect("something is asked");
+        access.products[0].page.clone()
+    };
+    assert_eq!(page(&world.compile().config), None);
+    for at in ["https://a.example/plans", "http://b.example/#all"] {
+        let spec = format!(
+            "{{ state: Published, page: '{at}', apis: [{{ version: a, operations: ['GET /pets'] }}] }}"
+        );
+        world.apply(&object("APIProduct", "p", &spec));
+
+        let made = page(&world.compile().config).expect("a page");
+
+        assert_eq!(made.url.as_str(), at);
+        let link = format!("<{at}>; rel=\"help\"; title=\"upgrade\"");
+        assert_eq!(std::str::from_utf8(&made.link), Ok(&*link));
+    }
+}
+
+#[test]
 fn what_everybody_has_is_not_asked_for_unless_another_plan_asks() {
     let mut world = selling("Published", &plan("open", "p", true, "Published"));
     let config = world.compile().config;

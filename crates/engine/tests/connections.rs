@@ -133,6 +133,118 @@ spec:
     }
 }
 
+/// An IpPolicy that denies one block at a target.
+fn keeping_out(name: &str, target: &str) -> String {
+    format!(
+        "
+apiVersion: policy.selvedge.dev/v1alpha1
+kind: IpPolicy
+metadata: {{ name: {name} }}
+spec: {{ targetRefs: [ {{ {target} }} ], deny: [10.0.0.0/8] }}
+"
+    )
+}
+
+/// Names of the policies that say from where the connections of a port may come.
+fn kept_by(config: &Config, port: u16) -> Vec<String> {
+    let rule = rule(config, port);
+    let named = rule.addresses.iter().flat_map(|rules| rules.iter()).map(|rule| rule.policy.to_string());
+    named.collect()
+}
+
+const ROUTES: &str = "group: gateway.networking.k8s.io, kind: TCPRoute";
+
+#[test]
+fn a_policy_about_addresses_holds_for_the_connections_of_its_route_and_for_no_others() {
+    for target in [format!("{ROUTES}, name: orders"), format!("{ROUTES}, name: orders, sectionName: all")] {
+        let mut world = world();
+        let open = world.compile().config;
+        assert!(kept_by(&open, 5432).is_empty());
+
+        let kept = world.apply(&keeping_out("office", &target)).compile().config;
+
+        assert_eq!(kept_by(&kept, 5432), ["default/office"], "{target}");
+        assert!(Arc::ptr_eq(&rule(&open, 6379), &rule(&kept, 6379)), "what it is not about is the same");
+        let open_again = world.remove("IpPolicy", "default/office").compile().config;
+        assert!(kept_by(&open_again, 5432).is_empty());
+    }
+}
+
+#[test]
+fn what_is_said_of_a_route_its_gateway_and_its_service_all_holds() {
+    let mut world = world();
+    world
+        .apply(&keeping_out("service", "group: '', kind: Service, name: cart"))
+        .apply(&keeping_out("gateway", "group: gateway.networking.k8s.io, kind: Gateway, name: edge"))
+        .apply(&keeping_out("route", &format!("{ROUTES}, name: orders")));
+
+    let config = world.compile().config;
+
+    assert_eq!(kept_by(&config, 5432), ["default/route", "default/gateway", "default/service"]);
+    assert_eq!(kept_by(&config, 6379), ["default/gateway", "default/service"]);
+}
+
+#[test]
+fn what_is_said_of_a_service_is_asked_by_every_route_that_leads_there_and_follows_its_ports() {
+    let mut world = world();
+    let http = EDGE
+        .replace("{ name: cache, port: 6379, protocol: TCP }", "{ name: http, port: 8080, protocol: HTTP }");
+    world.remove("TCPRoute", "default/hot").apply(&http).apply(&support::route("r", "a.example", "/"));
+    let held = |world: &mut World| {
+        let config = world.compile().config;
+        let port = config.ports.iter().find(|port| port.address.port == 8080).expect("a port");
+        let listeners = port.carries.table().expect("requests").listeners().sorted();
+        let hosts = listeners[0].1.hosts.sorted();
+        let requests = hosts[0].1.entries().next().expect("a rule").rule.addresses.is_some();
+        (requests, !kept_by(&config, 5432).is_empty())
+    };
+    assert_eq!(held(&mut world), (false, false));
+
+    world.apply(&keeping_out("p", "group: '', kind: Service, name: cart"));
+    assert_eq!(held(&mut world), (true, true));
+
+    world.apply(&keeping_out("p", "group: '', kind: Service, name: cart, sectionName: web"));
+    assert_eq!(held(&mut world), (false, false));
+
+    let named = "
+apiVersion: v1
+kind: Service
+metadata: { name: cart }
+spec: { ports: [ { name: web, port: 80, targetPort: 8000 } ] }
+";
+    assert_eq!(held(world.apply(named)), (true, true));
+    assert_eq!(held(world.remove("IpPolicy", "default/p")), (false, false));
+}
+
+#[test]
+fn a_policy_for_a_route_of_connections_says_what_became_of_it() {
+    let said = |target: &str| {
+        let compiled = world().apply(&keeping_out("p", target)).compile();
+        let object = compiled.conditions.iter().find(|object| *object.resource.key.kind == *"IpPolicy");
+        let told = object.expect("a status").status.conditions().next().map(|(_, told)| told.message.clone());
+        told.expect("a condition")
+    };
+
+    assert_eq!(said(&format!("{ROUTES}, name: orders, sectionName: all")), "");
+    assert!(said(&format!("{ROUTES}, name: absent")).contains("no TCPRoute `default/absent` exists"));
+    let missing = said(&format!("{ROUTES}, name: orders, sectionName: some"));
+    assert!(missing.contains("has no rule named `some`; there are: all"), "{missing}");
+}
+
+#[test]
+fn a_connection_that_is_kept_out_is_explained() {
+    let config = world().apply(&keeping_out("office", &format!("{ROUTES}, name: orders"))).compile().config;
+    let told = |address: &str| {
+        let source = Source { address: address.parse().ok(), ..Source::default() };
+        let question = Question { method: "CONNECT", url: "tcp://127.0.0.1:5432", headers: &[], source };
+        explain(&config, &question).unwrap().to_string()
+    };
+
+    assert!(told("10.1.2.3").contains("the connection is reset, address_denied by default/office"));
+    let passes = told("192.0.2.1");
+    assert!(passes.contains("addresses default/office") && passes.contains("10.0.0.1:8000"), "{passes}");
+}
+
 #[test]
 fn a_connection_is_explained_by_its_route_and_its_endpoints() {
     let mut world = world();

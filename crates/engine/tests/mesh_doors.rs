@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use engine::Perspective;
-use engine::config::{Action, Carries, Config, Port, Target, TcpAction, TcpRule};
+use engine::config::{Action, Carries, Config, Port, Security, Target, TcpAction, TcpRule};
 use engine::status::{ConditionStatus, ObjectStatus};
 use support::World;
 
@@ -265,4 +265,35 @@ endpoints: [{ addresses: [10.0.0.9] }]
     world.remove("EndpointSlice", "shop/cart-x").remove("Workload", "shop/cart-1");
     world.remove("Workload", "shop/cart-2");
     assert!(gateway_asks(&mut world), "and where nobody is yet, somebody without a sidecar may come");
+}
+
+const EDGE: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: selvedge }
+spec: { controllerName: selvedge.dev/gateway-controller }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec:
+  gatewayClassName: selvedge
+  listeners: [{ name: members, protocol: mesh.selvedge.dev/HTTP, port: 15443 }]
+";
+
+#[test]
+fn a_gateway_opens_a_door_to_members_once_there_is_a_mesh_and_takes_any_name_there() {
+    let mut world = World::new();
+    let refused = world.apply(EDGE).compile();
+    assert!(refused.config.ports.is_empty(), "without a mesh nobody could come in");
+
+    let opened = world.apply(MESH).compile().config;
+
+    let door = &opened.ports[0];
+    let Security::Mesh(mesh) = &door.security else { panic!("not for members") };
+    assert!(!mesh.cleartext, "whoever shows nothing does not come in");
+    let (name, carries) = door.asked_for("8080.whatever.elsewhere.svc.bank.example").expect("any name");
+    assert_eq!(&**name, "shop/edge:15443");
+    assert!(carries.table().is_some());
+    assert!(world.remove("Mesh", "default").compile().config.ports.is_empty());
 }

@@ -438,6 +438,54 @@ spec: {{ targetRefs: [{target}], action: Deny, rules: [{{ from: [{{ namespaces: 
     assert_eq!(of("{ group: '', kind: Service, name: db }"), (false, false, false));
 }
 
+/// An IpPolicy for a Service of the shop.
+fn keeping_out(service: &str) -> String {
+    format!(
+        "
+apiVersion: policy.selvedge.dev/v1alpha1
+kind: IpPolicy
+metadata: {{ name: p, namespace: shop }}
+spec: {{ targetRefs: [{{ group: '', kind: Service, name: {service} }}], deny: [10.0.0.0/8] }}
+"
+    )
+}
+
+/// Whether it is asked from where somebody comes who comes in that way.
+fn keeps_out(carries: &Carries) -> bool {
+    match carries {
+        Carries::Tcp(rule) => rule.addresses.is_some(),
+        Carries::Http(table) => {
+            let listeners = table.listeners().sorted();
+            let hosts = listeners[0].1.hosts.sorted();
+            hosts[0].1.entries().next().expect("a rule").rule.addresses.is_some()
+        }
+    }
+}
+
+#[test]
+fn from_where_a_service_may_be_called_is_asked_by_every_door_of_its_replica_and_nowhere_before_its_callers() {
+    for (protocol, name) in [("HTTP", "http"), ("TCP", "postgres")] {
+        let edit = |text: &str| {
+            let text = text.replace("protocol: HTTP", &format!("protocol: {protocol}"));
+            text.replace("name: http,", &format!("name: {name},"))
+                .replace("targetPort: http", &format!("targetPort: {name}"))
+        };
+        let of = |service: &str| {
+            let config = shop(edit).apply(&keeping_out(service)).compile().config;
+            let Security::Mesh(mesh) = &port(&config, "10.0.0.7:15443").expect("a door").security else {
+                panic!("the door of the mesh")
+            };
+            let inbound = &mesh.services["80.cart.shop.svc.bank.example"].carries;
+            let plain = &port(&config, "10.0.0.7:8080").expect("a port").carries;
+            assert_eq!(matches!(inbound, Carries::Tcp(_)), protocol == "TCP");
+            [keeps_out(inbound), keeps_out(plain), keeps_out(&called(&config, "shop/cart").carries)]
+        };
+
+        assert_eq!(of("cart"), [true, true, false], "{protocol}");
+        assert_eq!(of("db"), [false, false, false], "{protocol}");
+    }
+}
+
 /// Whether the first rule of a port asks who calls.
 fn ask_rule(carries: &Carries) -> Option<bool> {
     let table = carries.table()?.listeners().sorted();

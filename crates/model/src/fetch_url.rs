@@ -56,28 +56,30 @@ impl FromStr for FetchUrl {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let wrong = |why: &str| {
+        FetchUrl::read(text).map_err(|why| {
             Problem::new(format!("is no URL that is asked: {why}"))
                 .remedy("write it like `https://issuer.example/.well-known/jwks.json`")
-        };
+        })
+    }
+}
+
+impl FetchUrl {
+    /// Reads one, or says what is wrong with it.
+    pub(crate) fn read(text: &str) -> Result<FetchUrl, String> {
         if text.len() > FETCH_URL_BYTES_MAX {
-            return Err(wrong("it is too long"));
+            return Err("it is too long".to_owned());
         }
         let (secure, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
             (None, Some(rest)) => (false, rest),
-            (None, None) => return Err(wrong("it does not begin with `https://`")),
+            (None, None) => return Err("it does not begin with `https://`".to_owned()),
         };
-        if let Some(bad) =
-            rest.chars().find(|each| !each.is_ascii_graphic() || "\"<>\\^`{|}#@".contains(*each))
-        {
-            return Err(wrong(&format!("`{}` cannot stand in it", bad.escape_default())));
-        }
+        refuse_odd(rest)?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
-        let (host, port) = split_port(authority).ok_or_else(|| wrong("its port is no number"))?;
+        let (host, port) = split_port(authority).ok_or("its port is no number")?;
         let host = host.to_ascii_lowercase();
-        let host = read_host(&host).ok_or_else(|| wrong("its host is neither a name nor an address"))?;
+        let host = read_host(&host).ok_or("its host is neither a name nor an address")?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         Ok(FetchUrl {
             text: text.into(),
@@ -86,6 +88,14 @@ impl FromStr for FetchUrl {
             port: port.unwrap_or(default_port(secure)),
             target: target.into(),
         })
+    }
+}
+
+/// What URLs do not hold as it is, and what could be taken for the end of one or of its host.
+pub(crate) fn refuse_odd(text: &str) -> Result<(), String> {
+    match text.chars().find(|each| !each.is_ascii_graphic() || "\"<>\\^`{|}#@".contains(*each)) {
+        Some(odd) => Err(format!("`{}` cannot stand in it", odd.escape_default())),
+        None => Ok(()),
     }
 }
 

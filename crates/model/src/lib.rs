@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod labels;
 pub mod life;
 pub mod names;
+pub mod page_url;
 pub mod path;
 pub mod resource;
 pub mod resources;

@@ -10,23 +10,17 @@ use serde_json::Value;
 
 use crate::kinds::{Kind, KindName, KindType};
 use crate::labels::Labels;
-use crate::names::{Name, Namespace, ResourceKey};
+use crate::names::{Namespace, ResourceKey};
 use crate::path::{FieldPath, Step};
 use crate::units::Moment;
 use crate::violation::{Subject, Violation};
 use crate::written::Written;
 
-/// The metadata that has a meaning here.
+/// The metadata that has a meaning here. Name and namespace stand in the key; annotations are only shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
-    /// Name.
-    pub name: Name,
-    /// Namespace; `None` for kinds outside of namespaces.
-    pub namespace: Option<Namespace>,
     /// Labels, shared by what has the same ones.
     pub labels: Arc<Labels>,
-    /// Annotations.
-    pub annotations: Labels,
     /// Unique id, when a store gave one.
     pub uid: Option<Arc<str>>,
     /// Grows when the wanted state changes; 1 for a new object.
@@ -43,20 +37,14 @@ impl ObjectMeta {
     /// Whether both mean the same. A store numbers every write, those of a status included; the number says nothing.
     fn means_the_same(&self, other: &ObjectMeta) -> bool {
         let ObjectMeta {
-            name,
-            namespace,
             labels,
-            annotations,
             uid,
             generation,
             creation_timestamp,
             deletion_timestamp,
             resource_version: _,
         } = self;
-        *name == other.name
-            && *namespace == other.namespace
-            && *labels == other.labels
-            && *annotations == other.annotations
+        *labels == other.labels
             && *uid == other.uid
             && *generation == other.generation
             && *creation_timestamp == other.creation_timestamp
@@ -77,7 +65,6 @@ pub struct Source {
 /// without one, the order in which they were first seen decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Age {
-    unstated: bool,
     moment: Option<Moment>,
     seen: u64,
 }
@@ -86,7 +73,8 @@ impl Age {
     /// When an object was seen orders only those that do not state when they were made: what does is older or younger
     /// than another by that alone, so that two programs that saw them in different order agree.
     fn order(&self) -> (bool, Option<Moment>, u64) {
-        (self.unstated, self.moment, if self.unstated { self.seen } else { 0 })
+        let unstated = self.moment.is_none();
+        (unstated, self.moment, if unstated { self.seen } else { 0 })
     }
 }
 
@@ -112,7 +100,7 @@ impl Ord for Age {
 
 impl Age {
     pub(crate) fn new(moment: Option<Moment>, seen: u64) -> Self {
-        Age { unstated: moment.is_none(), moment, seen }
+        Age { moment, seen }
     }
 
     /// The position at which the object was first seen.
@@ -134,7 +122,7 @@ pub struct Resource {
     /// Content.
     pub kind: Kind,
     /// Where it was read, when from a file.
-    pub source: Option<Source>,
+    pub source: Option<Box<Source>>,
     /// The whole object with defaults filled in, and the lines of its fields.
     pub written: Written,
     /// How old it is; given by the set it is put into.

@@ -20,6 +20,9 @@ use crate::resource::{Age, Resource};
 type Place = (Arc<str>, Arc<str>);
 type Shelf = BTreeMap<Place, Arc<Resource>>;
 
+/// Fewer of a kind than this are not worth packing.
+const PACKED_FROM: usize = 64;
+
 /// A resource together with its typed content.
 #[derive(Debug)]
 pub struct Typed<'a, T> {
@@ -124,6 +127,15 @@ impl Resources {
             next.adopt(kept);
         }
         next
+    }
+
+    /// Gives back room that was kept for more, where one kind has many objects: shelves that were filled in the order of
+    /// their names are half empty.
+    pub fn pack(&mut self) {
+        for shelf in self.shelves.values_mut().filter(|shelf| shelf.len() >= PACKED_FROM) {
+            *shelf =
+                Arc::new(shelf.iter().map(|(place, resource)| (place.clone(), resource.clone())).collect());
+        }
     }
 
     /// Puts a resource in as it is.

@@ -251,3 +251,18 @@ fn a_policy_says_only_what_its_targets_can_do() {
         breaks(&found, words);
     }
 }
+
+#[test]
+fn a_product_names_a_page_that_can_stand_in_a_header_field_or_none() {
+    let page = |value: &str| {
+        problems(&format!(
+            "apiVersion: product.selvedge.dev/v1alpha1\nkind: APIProduct\nmetadata: {{name: a}}\n\
+             spec: {{apis: [{{version: a-v1}}], page: {value:?}}}\n"
+        ))
+    };
+
+    assert_eq!(page("https://developer.example/pets?from=429#plans"), [""; 0]);
+    breaks(&page("/plans/of/pets"), "spec.page: is no URL of a page: it does not begin with `https://`");
+    breaks(&page("https://a.example/>; rel=next"), "spec.page: is no URL of a page: `>` cannot stand in it");
+    breaks(&page(&format!("https://a.example/{}", "a".repeat(1007))), "spec.page: ");
+}

@@ -71,11 +71,10 @@ fn source<'e>(peer: &'e Peer, address: Option<IpAddr>, worker: &Worker) -> Sourc
 }
 
 fn destination<'e>(peer: &'e Peer, port: &Port) -> Destination<'e> {
-    let bound = port.address.port;
     match peer.counterpart.as_deref() {
-        None => Destination { port: bound, server_name: peer.server_name.as_deref() },
+        None => Destination { port: port.address.port, server_name: peer.server_name.as_deref() },
         Some(caller) => Destination {
-            port: mesh::port_named_by(&caller.server_name).unwrap_or(bound),
+            port: mesh::port_meant(port, &caller.server_name),
             server_name: Some(&caller.server_name),
         },
     }

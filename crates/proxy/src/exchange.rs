@@ -21,7 +21,6 @@ use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::heard::Heard;
 use crate::hop::Hop;
-use crate::mesh;
 use crate::message::{FieldsView, RequestHead};
 use crate::principal::Principal;
 use crate::request_id::RequestId;
@@ -350,8 +349,8 @@ impl<'c> Exchange<'c> {
         let table = match &self.peer.counterpart {
             None => pinned.port().table(),
             // Asked for by each request: the service may have changed, or gone, since the connection was opened.
-            Some(caller) => match mesh::service(pinned, &caller.server_name) {
-                Some(service) => service.carries.table(),
+            Some(caller) => match pinned.port().asked_for(&caller.server_name) {
+                Some((_, carries)) => carries.table(),
                 None => return Verdict::Misdirected,
             },
         };

@@ -4,6 +4,7 @@
 //! resolved here, each of its addresses is judged, and the connection is made to the address that was judged: nobody
 //! is asked for the name a second time. Redirects are not followed, and an answer that is too long is none.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,12 +50,34 @@ impl std::fmt::Debug for Form {
 /// Why there is no answer, in words for people.
 pub async fn ask(source: &Fetch, question: &Question, within: Duration) -> Result<Bytes, String> {
     let late = |_| format!("no answer within {} ms", within.as_millis());
-    tokio::time::timeout(within, ask_all(source, question)).await.map_err(late)?
+    tokio::time::timeout(within, ask_all(&Network, source, question)).await.map_err(late)?
 }
 
-async fn ask_all(source: &Fetch, question: &Question) -> Result<Bytes, String> {
+/// What is outside: whose name leads where, and who takes a connection.
+trait Outside {
+    /// The addresses of a name.
+    fn lookup(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A connection to an address.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> + Send;
+}
+
+/// The names and the network that this machine knows.
+struct Network;
+
+impl Outside for Network {
+    async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(address).await
+    }
+}
+
+async fn ask_all(outside: &impl Outside, source: &Fetch, question: &Question) -> Result<Bytes, String> {
     let mut why = "the name has no address".to_owned();
-    for address in addresses(source).await? {
+    for address in addresses(outside, source).await? {
         if !source.may_ask(address.ip()) {
             why = format!(
                 "{} is not asked: it is not public, and `allowedAddresses` does not name it",
@@ -62,7 +85,13 @@ async fn ask_all(source: &Fetch, question: &Question) -> Result<Bytes, String> {
             );
             continue;
         }
-        match ask_at(source, question, address).await {
+        // To this very address: a name that is asked for again may lead elsewhere by now.
+        let stream = outside.connect(address).await.map_err(|error| format!("{address}: {error}"));
+        let answer = match stream {
+            Ok(stream) => ask_at(source, question, (address, stream)).await,
+            Err(problem) => Err(problem),
+        };
+        match answer {
             Ok(answer) => return Ok(answer),
             Err(problem) => why = problem,
         }
@@ -70,17 +99,20 @@ async fn ask_all(source: &Fetch, question: &Question) -> Result<Bytes, String> {
     Err(why)
 }
 
-async fn addresses(source: &Fetch) -> Result<Vec<SocketAddr>, String> {
+async fn addresses(outside: &impl Outside, source: &Fetch) -> Result<Vec<SocketAddr>, String> {
     let url = &source.url;
     if let Some(address) = url.address() {
         return Ok(vec![SocketAddr::new(address, url.port)]);
     }
-    let found = tokio::net::lookup_host((&*url.host, url.port)).await;
-    Ok(found.map_err(|error| format!("the name is not known: {error}"))?.collect())
+    let found = outside.lookup(&url.host, url.port).await;
+    found.map_err(|error| format!("the name is not known: {error}"))
 }
 
-async fn ask_at(source: &Fetch, question: &Question, address: SocketAddr) -> Result<Bytes, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
+async fn ask_at(
+    source: &Fetch,
+    question: &Question,
+    (address, stream): (SocketAddr, TcpStream),
+) -> Result<Bytes, String> {
     if !source.url.secure {
         return converse(source, question, stream).await;
     }
@@ -130,5 +162,67 @@ fn request(source: &Fetch, question: &Question) -> http::Result<Request<Full<Byt
             .header(header::AUTHORIZATION, &**authorization)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(text.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A name that leads elsewhere each time that it is asked for, and a network in which nobody is there.
+    struct Rebinding {
+        answers: Mutex<VecDeque<Vec<&'static str>>>,
+        connected: Mutex<Vec<SocketAddr>>,
+    }
+
+    impl Rebinding {
+        fn new(answers: &[&[&'static str]]) -> Rebinding {
+            let answers = answers.iter().map(|answer| answer.to_vec()).collect();
+            Rebinding { answers: Mutex::new(answers), connected: Mutex::default() }
+        }
+
+        /// Why there are no keys, and to whom was connected for that.
+        async fn asked(&self) -> (String, Vec<String>) {
+            let url = "https://keys.example/jwks".parse().expect("an address");
+            let source = Fetch { url, allowed: Box::default() };
+            let question = Question { accept: "application/json", form: None, bytes_max: 1024 };
+            let why = ask_all(self, &source, &question).await.expect_err("nobody is there");
+            let connected = std::mem::take(&mut *self.connected.lock().expect("no holder panics"));
+            (why, connected.iter().map(ToString::to_string).collect())
+        }
+    }
+
+    impl Outside for Rebinding {
+        async fn lookup(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            let answer =
+                self.answers.lock().expect("no holder panics").pop_front().expect("it is asked once");
+            let ip = |text: &&str| SocketAddr::new(text.parse().expect("an address"), port);
+            Ok(answer.iter().map(ip).collect())
+        }
+
+        async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+            self.connected.lock().expect("no holder panics").push(address);
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_by_the_time_of_connecting_is_not_followed() {
+        let names = Rebinding::new(&[&["8.8.8.8"], &["127.0.0.1"], &["127.0.0.1", "8.8.4.4", "::1"]]);
+
+        // The address that was judged is the one that is connected to, though the name has moved inside since.
+        let (_, connected) = names.asked().await;
+        assert_eq!(connected, ["8.8.8.8:443"]);
+        assert_eq!(names.answers.lock().expect("no holder panics").len(), 2, "the name is asked for once");
+
+        let (why, connected) = names.asked().await;
+        assert!(why.starts_with("127.0.0.1 is not asked: it is not public"), "{why}");
+        assert!(connected.is_empty(), "not even to be let go of again");
+
+        let (_, connected) = names.asked().await;
+        assert_eq!(connected, ["8.8.4.4:443"], "of several addresses those alone that may be asked");
     }
 }

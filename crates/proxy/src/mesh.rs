@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::config::{Carries, InboundService, MeshPeer, Port, Security, TcpRule};
+use engine::config::{Carries, MeshPeer, Port, Security, TcpRule};
 use identity::member::{ALPN_HTTP1, ALPN_HTTP2, ALPN_TCP, Judge, Refusal, Standing, Verified};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::io::{Io, MeshStream};
 use crate::limits::TLS_HANDSHAKE_SECONDS;
 use crate::state::counterparts::Direction;
-use crate::state::pairs::{self, Pair, Side};
+use crate::state::pairs::{Pair, Side};
 use crate::state::ports::Pinned;
 use crate::worker::Worker;
 
@@ -81,8 +81,8 @@ async fn answer(stream: TcpStream, worker: &Rc<Worker>, pinned: &Pinned) -> Resu
     let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
     let begun = acceptor.await.map_err(|_| Failure::TlsHandshake)?;
     let name = begun.client_hello().server_name().unwrap_or_default().to_owned();
-    let service = service(pinned, &name).ok_or(Failure::MeshServiceUnknown)?;
-    let offered: &[&[u8]] = match &service.carries {
+    let (service, carries) = pinned.port().asked_for(&name).ok_or(Failure::MeshServiceUnknown)?;
+    let offered: &[&[u8]] = match carries {
         Carries::Http(_) => &[ALPN_HTTP1, ALPN_HTTP2],
         Carries::Tcp(_) => &[ALPN_TCP],
     };
@@ -90,30 +90,26 @@ async fn answer(stream: TcpStream, worker: &Rc<Worker>, pinned: &Pinned) -> Resu
     let (config, judge) = standing.server(offered, worker.clock.wall()).ok_or(Failure::IdentityMissing)?;
     let stream = begun.into_stream(config).await.map_err(|_| refused(worker, &judge))?;
     let spoken = stream.get_ref().1.alpn_protocol();
-    let carried = match &service.carries {
+    let carried = match carries {
         Carries::Http(_) if spoken == Some(ALPN_HTTP1) => Carried::Http1,
         Carries::Http(_) if spoken == Some(ALPN_HTTP2) => Carried::Http2,
         Carries::Tcp(rule) if spoken == Some(ALPN_TCP) => Carried::Tcp(rule.clone()),
         Carries::Http(_) | Carries::Tcp(_) => return Err(Failure::MeshProtocol),
     };
-    let io = known(worker, &standing, &judge, &name, Direction::Inbound, TlsStream::Server(stream))?;
+    let io = known(worker, &standing, &judge, Asked::Of(&name, service), TlsStream::Server(stream))?;
     let counterpart = io.counterpart().cloned().ok_or(Failure::PeerUnverified)?;
     Ok(Accepted { io, counterpart, carried })
 }
 
-/// The service of a port that goes by this server name.
+/// The port that a caller means: the first label of the server name that it asks for, where the door knows the name. A
+/// door that takes any name is meant itself: whoever calls could have written any number.
 #[must_use]
-pub fn service<'p>(pinned: &'p Pinned, server_name: &str) -> Option<&'p InboundService> {
-    match &pinned.port().security {
-        Security::Mesh(mesh) => mesh.services.get(server_name),
-        Security::Plain | Security::Tls(_) => None,
-    }
-}
-
-/// The port of the service that a server name asks for: its first label.
-#[must_use]
-pub fn port_named_by(server_name: &str) -> Option<u16> {
-    server_name.split_once('.')?.0.parse().ok()
+pub fn port_meant(port: &Port, server_name: &str) -> u16 {
+    let named = match &port.security {
+        Security::Mesh(mesh) if mesh.others.is_none() => server_name.split_once('.'),
+        Security::Mesh(_) | Security::Plain | Security::Tls(_) => None,
+    };
+    named.and_then(|(number, _)| number.parse().ok()).unwrap_or(port.address.port)
 }
 
 /// Whether a port of the mesh takes nobody who has not shown a certificate.
@@ -141,7 +137,7 @@ pub async fn call(
     if stream.get_ref().1.alpn_protocol() != Some(spoken.alpn()) {
         return Err(Failure::MeshProtocol);
     }
-    known(worker, &standing, &judge, &peer.server_name, Direction::Outbound, TlsStream::Client(stream))
+    known(worker, &standing, &judge, Asked::By(&peer.server_name), TlsStream::Client(stream))
 }
 
 /// Whether this proxy could show who it is at this moment.
@@ -150,28 +146,34 @@ pub fn is_somebody(worker: &Worker) -> bool {
     worker.member.standing().svid_at(worker.clock.wall()).is_some()
 }
 
+/// Who has asked for a server name.
+enum Asked<'a> {
+    /// This proxy.
+    By(&'a str),
+    /// The other end, and by it meant this service: its name for metrics.
+    Of(&'a str, &'a Arc<str>),
+}
+
 /// A connection whose other end has proven who it is.
 fn known(
     worker: &Rc<Worker>,
     standing: &Standing,
     judge: &Judge,
-    server_name: &str,
-    direction: Direction,
+    asked: Asked<'_>,
     stream: TlsStream<TcpStream>,
 ) -> Result<Io, Failure> {
     let (Some(Ok(verified)), Some(shown)) = (judge.verdict(), &standing.svid) else {
         return Err(Failure::PeerUnverified);
     };
     let verified: Verified = verified.clone();
-    let called_us = direction == Direction::Inbound;
-    let counted = called_us.then(|| {
-        worker.metrics.pairs.of(Pair {
-            side: Side::Destination,
-            source: verified.identity.clone(),
-            destination: shown.identity().clone(),
-            service: pairs::service_named_by(server_name),
-        })
-    });
+    let (server_name, direction, counted) = match asked {
+        Asked::By(server_name) => (server_name, Direction::Outbound, None),
+        Asked::Of(server_name, service) => {
+            let (source, destination) = (verified.identity.clone(), shown.identity().clone());
+            let pair = Pair { side: Side::Destination, source, destination, service: service.clone() };
+            (server_name, Direction::Inbound, Some(worker.metrics.pairs.of(pair)))
+        }
+    };
     let counterpart = Rc::new(Counterpart::new(verified, server_name, shown.clone(), counted));
     let socket = stream.get_ref().0.as_raw_fd();
     let known = worker.counterparts.register(counterpart, socket, direction);
@@ -200,5 +202,28 @@ fn unverified(worker: &Worker, refusal: Refusal) -> Failure {
     match refusal {
         Refusal::OtherIdentity => Failure::PeerIdentityMismatch,
         _ => Failure::PeerUnverified,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use engine::config::{BindAddress, MeshPort};
+    use engine::matching::ListenerTable;
+
+    use super::*;
+
+    #[test]
+    fn a_door_that_takes_any_name_believes_none_of_the_numbers_in_it() {
+        let door = |others: Option<&str>| Port {
+            address: BindAddress { ip: Ipv4Addr::LOCALHOST.into(), port: 15443 },
+            security: Security::Mesh(MeshPort { others: others.map(Arc::from), ..MeshPort::default() }),
+            carries: Carries::Http(ListenerTable::default()),
+            settings: Arc::default(),
+        };
+
+        assert_eq!(port_meant(&door(None), "8080.cart.shop.svc.bank.example"), 8080);
+        assert_eq!(port_meant(&door(Some("shop/edge:15443")), "8080.cart.shop.svc.bank.example"), 15443);
     }
 }

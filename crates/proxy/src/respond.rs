@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use engine::config::{Abort, SaidBy};
+use engine::config::Abort;
 
 use crate::authorizer::grpc_status;
 use crate::buffer::Text;
@@ -178,13 +178,12 @@ impl Answer {
         access::refusal(exchange, failure, &mut more);
         if let Some(told) = exchange.told_rate.as_ref().filter(|_| failure == Failure::RateLimited) {
             fields.push(("retry-after".into(), rates::refusal(told, &mut more)));
-            if let Some(admitted) = exchange.admitted.as_ref().filter(|_| told.limit.said_by == SaidBy::Plan)
-            {
-                access::upgrades(admitted, &mut more);
-            }
         }
         if let Some(retry_after) = quotas::refusal(exchange, failure, &mut more) {
             fields.push(("retry-after".into(), retry_after));
+        }
+        if let Some(admitted) = access::outgrown(exchange, failure) {
+            access::upgrades(admitted, &mut more);
         }
         if let Some(findings) = &exchange.findings {
             more.push_str(&findings.members);
@@ -196,6 +195,9 @@ impl Answer {
     pub fn visit_fields(&self, exchange: &Exchange<'_>, mut emit: impl FnMut(&[u8], &[u8])) {
         for (name, value) in &self.fields {
             emit(name.as_bytes(), value);
+        }
+        if let Some(failure) = exchange.outcome.failure {
+            access::emit_upgrade(exchange, failure, &mut emit);
         }
         let has = |name: &[u8]| self.fields.iter().any(|(known, _)| known.as_bytes() == name);
         finish_fields(exchange, has, &mut emit);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use commerce::rate::Rate;
 use engine::authentication::{ApiKey, Authentication, Method, Place};
-use engine::config::{Access, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
+use engine::config::{Access, PlanTerms, PlansPage, ProductTerms, Quota, RateLimit, SaidBy};
 use engine::customers::{
     Application, ApplicationId, Credential, CredentialKind, CredentialState, Customers, Pepper, Subscription,
     SubscriptionId, Term,
@@ -68,7 +68,13 @@ fn access() -> Arc<Access> {
         rates: [rate].into(),
         quotas: Quota::all(&[quota]).expect("a quota"),
     };
-    let product = ProductTerms { name: "shop/pets".into(), is_offered: true, plans: [Arc::new(plan)].into() };
+    let page = "https://developer.example/plans".parse().expect("a URL");
+    let product = ProductTerms {
+        name: "shop/pets".into(),
+        is_offered: true,
+        page: Some(PlansPage::new(page)),
+        plans: [Arc::new(plan)].into(),
+    };
     Arc::new(Access::new(vec![Arc::new(product)], Box::default()))
 }
 

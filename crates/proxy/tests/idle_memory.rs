@@ -1,11 +1,14 @@
-//! What a client's connection that waits for its next request keeps of the heap.
+//! What is kept of the heap while nothing happens: by a client's connection that waits for its next request, and by what
+//! a sidecar may call and does not.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Mutex, PoisonError};
 
 use proxy::LogSink;
 
 mod made;
+mod replicas;
 mod still;
 
 #[global_allocator]
@@ -16,8 +19,54 @@ const CONNECTIONS: usize = 200;
 /// of 4 KiB or more.
 const EACH_MAX_BYTES: usize = 2048;
 
+/// Everything in the process is counted, so one test after the other counts.
+static COUNTING: Mutex<()> = Mutex::new(());
+
+const SERVICES: u8 = 100;
+const REPLICAS: u8 = 10;
+/// What is kept of one replica among ten of its Service: the object, the endpoint, and the version that the stream holds.
+const REPLICA_MAX_BYTES: usize = 800;
+/// What a Service costs with one replica: its object, its rule, its address, and a socket that listens there.
+const SERVICE_MAX_BYTES: usize = 12 * 1024;
+
+#[test]
+fn a_replica_that_nobody_calls_costs_a_sidecar_less_than_a_kilobyte() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let many = kept_of_a_mesh(SERVICES, REPLICAS);
+    let few = kept_of_a_mesh(SERVICES, 1);
+    let replica = (many - few) / (usize::from(SERVICES) * usize::from(REPLICAS - 1));
+    let service = few / usize::from(SERVICES);
+
+    assert!(
+        replica <= REPLICA_MAX_BYTES,
+        "{replica} bytes a replica, at most {REPLICA_MAX_BYTES} are promised"
+    );
+    assert!(
+        service <= SERVICE_MAX_BYTES,
+        "{service} bytes a Service, at most {SERVICE_MAX_BYTES} are promised"
+    );
+}
+
+/// Bytes that a sidecar keeps of so many Services with so many replicas each.
+fn kept_of_a_mesh(services: u8, replicas: u8) -> usize {
+    let (mut kept, config) = replicas::Kept::alone();
+    let proxy = still::proxy_of(config, LogSink::Off);
+    let port = still::free_address().port();
+
+    let before = ALLOCATOR.bytes();
+    let applied = proxy.apply(kept.meet(services, replicas, port));
+    let open = applied.bound.iter().filter(|bound| bound.error.is_none()).count();
+    drop(applied);
+    let bytes = ALLOCATOR.bytes() - before;
+
+    assert_eq!(open, usize::from(services), "every Service is found at an address of its own");
+    proxy.drain();
+    bytes
+}
+
 #[test]
 fn an_idle_connection_keeps_no_buffer() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     let listen = still::free_address();
     let proxy = still::proxy(made::config(listen, still::upstream(), 20), LogSink::Off);
     let warm: Vec<TcpStream> = (0..8).map(|_| used_once(listen)).collect();

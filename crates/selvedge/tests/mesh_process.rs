@@ -102,7 +102,7 @@ fn a_service_is_a_customer_of_another_one_by_its_identity_and_limited_like_anybo
     let mut web = mesh.member("web", Speaks::Http, nobody());
     cart.run(&[]);
     web.run(&[]);
-    mesh.apply(&product(cart.port()));
+    mesh.apply(&product("group: '', kind: Service, name: cart", cart.port()));
     web.calls("cart", "/carts/owners", 200);
 
     web.calls("cart", "/carts/items/7", 403);
@@ -124,8 +124,8 @@ fn a_service_is_a_customer_of_another_one_by_its_identity_and_limited_like_anybo
     until("the key to be known", || (around(&format!("\r\nx-api-key: {}", key.trim())) == 403).then_some(()));
 }
 
-/// Items of the cart as a product for members of the mesh; owners are open.
-fn product(port: u16) -> String {
+/// Items of the cart as a product for members of the mesh, called at this parent; owners are open.
+fn product(parent: &str, port: u16) -> String {
     let object = |kind: &str, name: &str, spec: &str| {
         format!(
             "apiVersion: product.selvedge.dev/v1alpha1
@@ -152,7 +152,9 @@ paths:
         object(
             "APIVersion",
             "carts-v1",
-            "{ api: carts, label: v1, state: Published, revision: one, parentRefs: [{ group: '', kind: Service, name: cart }] }",
+            &format!(
+                "{{ api: carts, label: v1, state: Published, revision: one, parentRefs: [{{ {parent} }}] }}"
+            ),
         ),
         object(
             "APIBinding",

@@ -11,11 +11,13 @@
 mod conservation;
 mod counts;
 mod ledger;
+mod span;
 mod window;
 
 pub use conservation::{Conservation, Side};
 pub use counts::{Class, Counts, METERS, Meter};
 pub use ledger::{Ledger, Place};
+pub use span::Span;
 pub use window::{WINDOW_SECONDS, Window};
 
 /// The number of a start of a gateway, random: nothing that counted before or elsewhere has the same.

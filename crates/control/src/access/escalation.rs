@@ -11,9 +11,7 @@ use model::Resource;
 use model::kinds::access_token::AccessTokenSpec;
 use model::kinds::role::PolicyRule;
 use model::kinds::role_binding::{RoleKind, RoleRef};
-use model::kinds::{
-    AccessToken, CORE_GROUP, ClusterRole, ClusterRoleBinding, Kind, KindName, RBAC_GROUP, Role, RoleBinding,
-};
+use model::kinds::{CORE_GROUP, Kind, KindName, RBAC_GROUP};
 
 use super::builtin::everything;
 use super::request::{Request, ResourceRequest};
@@ -38,17 +36,15 @@ pub fn check(rules: &Rules, user: &User, before: Option<&Resource>, after: &Reso
     }
     let namespace = after.key.namespace.as_ref().map(model::Namespace::to_arc);
     match &after.kind {
-        Kind::Role(Role { rules: wanted }) => write_role(rules, user, after, wanted),
-        Kind::ClusterRole(ClusterRole { rules: wanted, aggregation_rule: None }) => {
-            write_role(rules, user, after, wanted)
+        Kind::Role(role) => write_role(rules, user, after, &role.rules),
+        Kind::ClusterRole(role) if role.aggregation_rule.is_none() => {
+            write_role(rules, user, after, &role.rules)
         }
         // What it picks may change at any time, so only who has everything may say what it picks.
-        Kind::ClusterRole(ClusterRole { aggregation_rule: Some(_), .. }) => {
-            write_role(rules, user, after, &everything())
-        }
-        Kind::RoleBinding(RoleBinding { role_ref, .. }) => bind(rules, user, namespace.as_ref(), role_ref),
-        Kind::ClusterRoleBinding(ClusterRoleBinding { role_ref, .. }) => bind(rules, user, None, role_ref),
-        Kind::AccessToken(AccessToken { spec }) => issue(rules, user, spec),
+        Kind::ClusterRole(_) => write_role(rules, user, after, &everything()),
+        Kind::RoleBinding(binding) => bind(rules, user, namespace.as_ref(), &binding.role_ref),
+        Kind::ClusterRoleBinding(binding) => bind(rules, user, None, &binding.role_ref),
+        Kind::AccessToken(token) => issue(rules, user, &token.spec),
         Kind::Namespace(_)
         | Kind::Secret(_)
         | Kind::ConfigMap(_)

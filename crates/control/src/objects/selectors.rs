@@ -220,7 +220,7 @@ impl FieldSelector {
         let mut tree = None; // most selectors ask for no more than the name
         self.0.iter().all(|requirement| {
             let equal = match requirement.field.as_str() {
-                "metadata.name" => resource.meta.name == *requirement.value,
+                "metadata.name" => resource.key.name == *requirement.value,
                 "metadata.namespace" => resource.namespace() == requirement.value,
                 field => {
                     let tree = tree.get_or_insert_with(|| resource.written.value());

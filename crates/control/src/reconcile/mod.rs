@@ -11,6 +11,7 @@ pub mod gateway_status;
 pub mod namespaces;
 mod running;
 mod transitions;
+pub mod usage_ages;
 pub mod workloads;
 mod write;
 

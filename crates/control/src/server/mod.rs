@@ -33,6 +33,7 @@ use crate::proxies::Proxies;
 use crate::quotas::Coordinator;
 use crate::reconcile::customer_times::{self, CustomerTimes};
 use crate::reconcile::ended_products::EndedProducts;
+use crate::reconcile::usage_ages::UsageAges;
 use crate::reconcile::workloads::{self, Expiry, Witness};
 use crate::reconcile::{self, Loops, Reconcile};
 use crate::shares;
@@ -245,6 +246,7 @@ fn turns(
         (Arc::new(Expiry::new(world, clock, proxies)), every(workloads::LOOK_EVERY)),
         (Arc::new(CustomerTimes::new(world, clock)), every(customer_times::LOOK_EVERY)),
         (Arc::new(EndedProducts::new(world, clock)), Arc::default()),
+        (Arc::new(UsageAges::new(world, clock)), Arc::default()),
     ]
 }
 

@@ -29,10 +29,12 @@ pub use super::quotas::contract::{
 };
 pub use super::usage::contract::{
     a_copy_of_a_disk_tells_nothing_while_the_original_counts,
+    old_minutes_become_hours_and_hours_days_and_no_sum_changes,
     the_ledger_keeps_the_larger_of_two_tellings_whatever_their_order,
     what_ended_starts_left_behind_is_kept_together_each_for_itself,
     what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
-    what_was_used_is_summed_as_it_is_asked_for,
+    what_may_still_change_is_not_put_together, what_was_used_is_summed_as_it_is_asked_for,
+    whatever_is_told_late_and_put_together_early_the_sums_are_those_of_a_plain_ledger,
 };
 pub use chance::random_change_sets_do_what_a_plain_model_does;
 
@@ -73,6 +75,9 @@ macro_rules! keeps_its_promises {
             what_ended_starts_left_behind_is_kept_together_each_for_itself,
             what_was_used_is_summed_as_it_is_asked_for,
             what_is_sealed_is_told_once_in_order_and_both_counts_can_be_compared,
+            old_minutes_become_hours_and_hours_days_and_no_sum_changes,
+            what_may_still_change_is_not_put_together,
+            whatever_is_told_late_and_put_together_early_the_sums_are_those_of_a_plain_ledger,
         );
     };
     ($open:path => $($promise:ident,)*) => {
@@ -308,12 +313,12 @@ pub async fn a_load_is_one_moment_while_others_write(store: Arc<dyn Store>) {
 }
 
 pub async fn an_object_comes_back_as_it_was_put(store: Arc<dyn Store>) {
-    let strange = |name: &str, json: &str, source: Option<Source>| Object {
+    let strange = |name: &str, json: &str, source: Option<Box<Source>>| Object {
         json: json.into(),
         source,
         ..object(name, 0)
     };
-    let source = Source { file: "a b/'ü\"%.yaml".into(), line: u32::MAX };
+    let source = Box::new(Source { file: "a b/'ü\"%.yaml".into(), line: u32::MAX });
     let outside = ResourceKey { namespace: None, kind: "Namespace".into(), ..key("shop") };
     let secret = ResourceKey { kind: "Secret".into(), ..key("tls") };
     let long = format!(r#"{{"data":"{}"}}"#, "x".repeat(1 << 20));

@@ -49,7 +49,7 @@ pub struct Object {
     /// The whole object, `metadata.resourceVersion` excepted, which is the revision.
     pub json: Arc<str>,
     /// The file and line that asked for it, when one did.
-    pub source: Option<Source>,
+    pub source: Option<Box<Source>>,
 }
 
 /// What must be true of an object for a write to happen.

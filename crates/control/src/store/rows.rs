@@ -98,9 +98,9 @@ pub(super) fn object(columns: Columns, keys: &Keys) -> Result<Object, StoreError
         true => keys.unseal(&context(&key, &uid), &json).map_err(|error| broken(&key, &error))?,
         false => json,
     };
-    let source = file.map(|file| Source {
-        file: file.into(),
-        line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1),
+    let source = file.map(|file| {
+        let line = line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
+        Box::new(Source { file: file.into(), line })
     });
     Ok(Object { key, uid: uid.into(), revision: revision(number)?, json: json.into(), source })
 }

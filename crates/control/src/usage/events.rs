@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Document, ask, away, show};
 use crate::api::Query;
 use crate::objects::status::Status;
+use crate::reconcile::usage_ages::USAGE_MINUTES_DAYS;
 use crate::store::usage::{Sealed, UsageRows};
 
 /// The media type of a batch.
@@ -24,7 +25,14 @@ pub async fn batch(
     namespace: Option<String>,
 ) -> Result<Document, Status> {
     let (after, limit) = ask::page(query)?;
-    let sealed = ledger.sealed(namespace, after, limit).await.map_err(|_| away())?;
+    let sealed = ledger.sealed(namespace.clone(), after.clone(), limit).await.map_err(|_| away())?;
+    // Asked afterwards, so that nothing is put together unseen between the two. Whoever begins has missed nothing.
+    if after.seal > 0 && ledger.missed(namespace, after).await.map_err(|_| away())? {
+        return Err(Status::expired(format!(
+            "minutes behind this cursor were put together to hours, {USAGE_MINUTES_DAYS} days after they became final; \
+             take what is missing from `/usage?by=hour`, and begin anew without `after`"
+        )));
+    }
     let events: Vec<Value> = sealed.iter().map(event).collect();
     Ok(Document { media: BATCH, text: Value::from(events).to_string() })
 }

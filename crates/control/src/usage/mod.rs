@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::objects::media::JSON;
 use crate::objects::status::Status;
 use crate::proxies::Proxies;
-use crate::store::usage::UsageRows;
+use crate::store::usage::{Picked, UsageRows};
 use crate::world::World;
 
 /// What all paths begin with.
@@ -136,9 +136,12 @@ async fn sums(
     namespace: Option<String>,
     now: i64,
 ) -> Result<Document, Status> {
+    let merged = ledger.merged().await.map_err(|_| away())?;
     let (picked, by) = (ask::picked(query, namespace, now)?, ask::by(query)?);
+    let (from, until) = merged.whole((picked.from, picked.until));
+    let picked = Picked { from, until, ..picked };
     let found = ledger.usage(picked.clone(), by.clone()).await.map_err(|_| away())?;
-    Ok(Document { media: JSON, text: show::sums(&picked, &by, &found).to_string() })
+    Ok(Document { media: JSON, text: show::sums(&picked, merged, &by, &found).to_string() })
 }
 
 /// The words of a store may name files and hosts, so they are not passed on.

@@ -10,19 +10,25 @@ use super::{Document, ask, away};
 use crate::api::Query;
 use crate::objects::media::JSON;
 use crate::objects::status::Status;
-use crate::store::usage::{By, Day, KnownBoot, Picked, SUMS_MAX, Sum, UsageRows};
+use crate::store::usage::{By, Day, KnownBoot, Merged, Picked, SUMS_MAX, Sum, UsageRows};
 
 /// The text of metrics (Prometheus, version 0.0.4).
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Sums as a list.
-pub fn sums(picked: &Picked, by: &[By], sums: &[Sum]) -> Value {
+/// Sums as a list; before `hoursUntil` and `daysUntil`, where they stand, hours and days are not kept in parts.
+pub fn sums(picked: &Picked, merged: Merged, by: &[By], sums: &[Sum]) -> Value {
     let items: Vec<Value> = sums.iter().take(SUMS_MAX).map(|sum| item(by, sum)).collect();
-    json!({
+    let mut list = json!({
         "kind": "UsageList", "apiVersion": "usage.selvedge.dev/v1",
         "from": moment(picked.from), "until": moment(picked.until),
         "cut": sums.len() > SUMS_MAX, "items": items,
-    })
+    });
+    for (name, until) in [("hoursUntil", merged.hours_until), ("daysUntil", merged.days_until)] {
+        if picked.from < until {
+            list[name] = moment(until).into();
+        }
+    }
+    list
 }
 
 fn item(by: &[By], sum: &Sum) -> Value {
@@ -66,7 +72,8 @@ pub fn moment(window: Window) -> String {
 
 /// Both counts of each day, and how far gateways are.
 pub async fn check(ledger: &dyn UsageRows, query: &Query, now: i64) -> Result<Document, Status> {
-    let (from, until) = ask::time(query, now)?;
+    let merged = ledger.merged().await.map_err(|_| away())?;
+    let (from, until) = merged.whole(ask::time(query, now)?);
     let days = ledger.conservation(from, until).await.map_err(|_| away())?;
     let boots = ledger.boots().await.map_err(|_| away())?;
     let error: u64 = days.iter().map(|day| day.sealed.error()).sum();
@@ -103,7 +110,8 @@ fn gateway(known: &KnownBoot) -> Value {
 
 /// The same for a program that watches.
 pub async fn metrics(ledger: &dyn UsageRows, now: i64) -> Result<Document, Status> {
-    let (from, until) = ask::time(&Query::parse("")?, now)?;
+    let merged = ledger.merged().await.map_err(|_| away())?;
+    let (from, until) = merged.whole(ask::time(&Query::parse("")?, now)?);
     let days = ledger.conservation(from, until).await.map_err(|_| away())?;
     let boots = ledger.boots().await.map_err(|_| away())?;
     let errors: u64 = days.iter().map(|day| day.sealed.error()).sum();

@@ -7,6 +7,8 @@ use crate::server::Server;
 
 const BASE: &str = "/apis/product.selvedge.dev/v1alpha1/namespaces/shop";
 const CATALOGUE: &str = "/catalogue.selvedge.dev/v1/apis";
+/// Where plans are chosen.
+const PAGE: &str = "https://developer.example/plans";
 
 async fn make(server: &Server, resource: &str, kind: &str, name: &str, spec: Value) {
     let object = json!({
@@ -47,7 +49,7 @@ async fn versions_of_public_apis_that_were_promised_are_told_to_everybody_and_no
         "apiproducts",
         "APIProduct",
         "pets",
-        json!({ "state": "Published", "apis": [{ "version": "pets-v1" }] }),
+        json!({ "state": "Published", "page": PAGE, "apis": [{ "version": "pets-v1" }] }),
     )
     .await;
     for (name, state) in [("free", "Published"), ("draft", "Draft")] {
@@ -64,6 +66,7 @@ async fn versions_of_public_apis_that_were_promised_are_told_to_everybody_and_no
     let plans: Vec<&Value> =
         one["plans"].as_array().expect("plans").iter().map(|plan| &plan["metadata"]["name"]).collect();
     assert_eq!(plans, ["free"]);
+    assert_eq!(one["plans"][0]["page"], PAGE);
     for word in ["confidential", "crew", "managedFields", "draft"] {
         assert!(!one.to_string().contains(word), "{word} in {one}");
     }

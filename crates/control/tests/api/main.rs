@@ -16,5 +16,6 @@ mod shapes;
 mod statuses;
 mod tenants;
 mod told;
+mod usage_in_time;
 mod watches;
 mod workloads;

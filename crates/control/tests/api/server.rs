@@ -7,13 +7,14 @@ use std::time::Duration;
 use control::api::access::authenticate::FirstOf;
 use control::api::access::{Rbac, User};
 use control::api::home::Home;
-use control::api::{self, Api, Limits, Options};
+use control::api::{self, Api, Authenticator, Authorizer, Limits, Options};
 use control::catalogue::Door as Catalogue;
 use control::clock::Clock;
 use control::proxies::Proxies;
 use control::store::keys::Keys;
 use control::store::sqlite::Sqlite;
 use control::told::Told;
+use control::usage::Door as Usage;
 use control::view::Views;
 use control::world::World;
 use tempfile::TempDir;
@@ -59,15 +60,19 @@ impl Server {
             clock: clock.clone(),
         };
         let judge = Rbac::new(Arc::clone(&world), clock.clone());
+        let users: Arc<dyn Authenticator> =
+            Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())]));
+        let authorizer: Arc<dyn Authorizer> = Arc::new(judge);
+        let usage = Usage::new(&world, &proxies, &users, &authorizer, &clock);
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             names: Vec::new(),
             authority: Arc::clone(&home.authority),
-            authenticator: Arc::new(FirstOf(vec![home.authenticator(), Arc::new(judge.clone())])),
-            authorizer: Arc::new(judge),
+            authenticator: users,
+            authorizer,
             limits,
             clock: clock.clone(),
-            beside: vec![Arc::new(Catalogue::new(&world))],
+            beside: vec![Arc::new(Catalogue::new(&world)), Arc::new(usage)],
             told: Some(told),
             members: None,
         };

@@ -12,7 +12,7 @@ use model::kinds::references::ParentRef;
 use model::kinds::service::Service;
 use model::kinds::{
     ApiProduct, ApiVersion, Backend, CORE_GROUP, GATEWAY_GROUP, Gateway, HttpRoute, KindType, MESH_GROUP,
-    PRODUCT_GROUP, Workload,
+    PRODUCT_GROUP, TcpRoute, Workload,
 };
 use model::labels::Labels;
 use model::resources::Typed;
@@ -56,6 +56,7 @@ pub(super) fn without_sidecars(target: &Target, resources: &Resources) -> Option
 pub(super) enum TargetKind {
     Gateway,
     Route,
+    TcpRoute,
     Service,
     Backend,
     Mesh,
@@ -65,9 +66,10 @@ pub(super) enum TargetKind {
 
 impl TargetKind {
     fn of(target: &PolicyTargetRef) -> Option<TargetKind> {
-        const ALL: [(&str, &str, TargetKind); 7] = [
+        const ALL: [(&str, &str, TargetKind); 8] = [
             (GATEWAY_GROUP, "Gateway", TargetKind::Gateway),
             (GATEWAY_GROUP, "HTTPRoute", TargetKind::Route),
+            (GATEWAY_GROUP, "TCPRoute", TargetKind::TcpRoute),
             (CORE_GROUP, "Service", TargetKind::Service),
             (MESH_GROUP, "Backend", TargetKind::Backend),
             (MESH_GROUP, "Mesh", TargetKind::Mesh),
@@ -154,6 +156,11 @@ impl Attached {
             }
         }
         self.judged.push(Judged { resource: policy.resource.clone(), lost });
+    }
+
+    /// Whether any of them is about something of this kind.
+    pub(super) fn are_about(&self, kind: TargetKind) -> bool {
+        self.holding.keys().any(|target| target.kind == kind)
     }
 
     /// What holds for a part of a target, the most specific first: what is about the part, then about the whole.
@@ -268,6 +275,12 @@ fn exists(target: &Target, section: Option<&str>, resources: &Resources) -> Resu
                 resources.find::<HttpRoute>(namespace, name).ok_or_else(|| missing("HTTPRoute"))?.content;
             let names: Vec<&str> = route.spec.rules.iter().filter_map(|rule| rule.name.as_deref()).collect();
             part_of(section, &names, &format!("HTTPRoute `{namespace}/{name}` has no rule"))
+        }
+        TargetKind::TcpRoute => {
+            let route =
+                resources.find::<TcpRoute>(namespace, name).ok_or_else(|| missing("TCPRoute"))?.content;
+            let names: Vec<&str> = route.spec.rules.iter().filter_map(|rule| rule.name.as_deref()).collect();
+            part_of(section, &names, &format!("TCPRoute `{namespace}/{name}` has no rule"))
         }
         TargetKind::Service => {
             let service =

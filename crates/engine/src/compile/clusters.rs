@@ -21,9 +21,7 @@ use super::references::{ClusterKey, Destination, Reached};
 use super::resilience::{Part, ResilienceBook};
 use super::selection::Selection;
 use super::slots::Slots;
-use crate::config::{
-    Cluster, ClusterSlot, Endpoint, EndpointSlot, KeyPair, MeshPeer, UpstreamProtocol, UpstreamTls,
-};
+use crate::config::{Cluster, ClusterSlot, Endpoint, KeyPair, MeshPeer, UpstreamProtocol, UpstreamTls};
 use crate::mesh::MeshView;
 use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason};
 
@@ -31,7 +29,6 @@ use crate::status::{Condition, ConditionType, ObjectStatus, PlainStatus, Reason}
 #[derive(Debug, Default)]
 pub(super) struct ClusterBook {
     slots: Slots<Reached>,
-    endpoint_slots: Slots<(u32, SocketAddr, Option<Arc<MeshPeer>>)>,
     entries: Vec<Entry>,
     built: Vec<Option<Arc<Cluster>>>,
     /// Slots that must be built again.
@@ -200,7 +197,7 @@ impl ClusterBook {
                 draft.application(sources.resources.workload(namespace, name)?.content, *port, *spoken);
             }
         }
-        let endpoints = self.endpoints(slot, &mut draft);
+        let endpoints = endpoints(&mut draft);
         if let Some(caller) = &key.by {
             draft.tls = draft.tls.map(|tls| shown_by(sources.shown.get(caller), tls));
         }
@@ -225,27 +222,21 @@ impl ClusterBook {
     }
 }
 
-impl ClusterBook {
-    /// Addresses by number, members behind them. A member that is somebody else now is another endpoint: what was
-    /// opened to the one before is not its own.
-    fn endpoints(&mut self, slot: ClusterSlot, draft: &mut Draft) -> Vec<Endpoint> {
-        draft.addresses.sort_unstable();
-        draft.addresses.dedup();
-        draft
-            .members
-            .sort_unstable_by(|left, right| (left.0, &left.1.replica).cmp(&(right.0, &right.1.replica)));
-        draft.members.dedup();
-        let plain = draft.addresses.drain(..).map(|address| (address, None));
-        let members = draft.members.drain(..).map(|(address, peer)| (address, Some(Arc::new(peer))));
-        let (slots, localities) = (&mut self.endpoint_slots, &draft.localities);
-        let endpoint = |(address, mesh): (SocketAddr, Option<Arc<MeshPeer>>)| Endpoint {
-            slot: EndpointSlot(slots.of((slot.0, address, mesh.clone()))),
-            address,
-            mesh,
-            locality: localities.get(&address).cloned(),
-        };
-        plain.chain(members).map(endpoint).collect()
-    }
+/// Addresses by number, members behind them.
+fn endpoints(draft: &mut Draft) -> Vec<Endpoint> {
+    draft.addresses.sort_unstable();
+    draft.addresses.dedup();
+    draft.members.sort_unstable_by(|left, right| (left.0, &left.1.replica).cmp(&(right.0, &right.1.replica)));
+    draft.members.dedup();
+    let plain = draft.addresses.drain(..).map(|address| (address, None));
+    let members = draft.members.drain(..).map(|(address, peer)| (address, Some(Arc::new(peer))));
+    let localities = &draft.localities;
+    let endpoint = |(address, mesh): (SocketAddr, Option<Arc<MeshPeer>>)| Endpoint {
+        address,
+        mesh,
+        locality: localities.get(&address).cloned(),
+    };
+    plain.chain(members).map(endpoint).collect()
 }
 
 /// TLS as a Gateway with a certificate of its own speaks it.

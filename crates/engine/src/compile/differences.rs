@@ -203,7 +203,7 @@ impl Said {
             concerned.note::<FaultPolicy>(faults);
             concerned.note::<RateLimitPolicy>(rates);
             concerned.note::<CorsPolicy>(cors);
-            concerned.note::<IpPolicy>(addresses);
+            concerned.note_addresses(addresses);
             concerned.note::<TransformPolicy>(transforms);
             concerned.note::<ValidationPolicy>(validation);
             concerned

@@ -93,6 +93,8 @@ pub(super) enum Family {
     Tls,
     /// Bytes.
     Tcp,
+    /// HTTP between members of the mesh.
+    Mesh,
     /// Datagrams, which share nothing with TCP ports.
     Udp,
     /// A protocol nobody knows; it is never listened on.
@@ -116,6 +118,7 @@ impl Judged {
             Protocol::Tls => (Family::Tls, true, Some(KindName::TcpRoute)),
             Protocol::Tcp => (Family::Tcp, false, Some(KindName::TcpRoute)),
             Protocol::Udp => (Family::Udp, false, None),
+            Protocol::Mesh => (Family::Mesh, false, Some(KindName::HttpRoute)),
             Protocol::Other(_) => (Family::Unknown, false, None),
         };
         let (supported_kinds, invalid_kinds) = kinds(listener, carried);
@@ -148,6 +151,7 @@ impl Judged {
             client_validation: None,
         };
         judged.judge_protocol(listener, carried.is_some());
+        judged.judge_membership(lookup.resources);
         if tls {
             judged.judge_certificates(gateway, listener, lookup);
             judged.judge_clients(gateway, lookup);
@@ -158,7 +162,10 @@ impl Judged {
     fn judge_protocol(&mut self, listener: &Listener, served: bool) {
         let protocol = listener.protocol.as_str();
         if !served {
-            let message = format!("protocol `{protocol}` is not served; use HTTP, HTTPS, TCP or TLS");
+            let message = format!(
+                "protocol `{protocol}` is not served; use HTTP, HTTPS, TCP, TLS or {}",
+                Protocol::Mesh.as_str()
+            );
             self.refused = Some((Reason::UnsupportedProtocol, message));
             return;
         }
@@ -170,6 +177,15 @@ impl Judged {
                 "a listener for {protocol} ends TLS: `tls.mode` must be Terminate, with certificates"
             );
             self.refused = Some((Reason::UnsupportedValue, message));
+        }
+    }
+
+    /// Without a mesh nobody could show who they are, and nobody would get in.
+    fn judge_membership(&mut self, resources: &Resources) {
+        if self.family == Family::Mesh && resources.mesh().is_none() {
+            let message =
+                format!("`{}` is for members of a Mesh, and there is none", Protocol::Mesh.as_str());
+            self.refused = Some((Reason::UnsupportedProtocol, message));
         }
     }
 

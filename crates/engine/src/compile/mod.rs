@@ -307,8 +307,9 @@ impl Compiler {
         certificates: &mut dyn Certificates,
     ) -> bool {
         let spoken_of = differences.resilience.as_ref().is_some_and(|concerned| concerned.gateways);
-        if !differences.gateways && !differences.grants && !differences.telemetry && !spoken_of {
-            return differences.namespaces || differences.mesh;
+        let Differences { gateways, grants, telemetry, mesh, namespaces, .. } = *differences;
+        if !(gateways || grants || telemetry || mesh || spoken_of) {
+            return namespaces;
         }
         self.classes = gateways::judge_classes(&self.controller, resources);
         let mut lookup = Lookup { resources, remembered: &mut self.remembered, certificates };
@@ -331,7 +332,7 @@ impl Compiler {
         }
         let changed = views != self.views;
         self.views = views;
-        changed || differences.namespaces || differences.mesh
+        changed || namespaces || mesh
     }
 
     fn judge_policies(
@@ -368,6 +369,7 @@ impl Compiler {
             destinations: differences.destinations,
             spoken_of: concerned.routes,
             products: concerned.products,
+            kept: concerned.kept,
             authorization: differences.authorization,
         };
         let mut shop = Workshop {

@@ -9,7 +9,8 @@ use super::rules::RuleSlots;
 use super::tables::Tables;
 use super::tcp_routes::TcpRoutes;
 use crate::config::{
-    BindAddress, Carries, ClientValidation, KeyPair, Port, Security, Settings, TcpRule, TlsHost, TlsPort,
+    BindAddress, Carries, ClientValidation, KeyPair, MeshPort, Port, Security, Settings, TcpRule, TlsHost,
+    TlsPort,
 };
 use crate::matching::{HostPattern, Listener, ListenerTable};
 
@@ -30,7 +31,9 @@ pub(super) struct Content<'a> {
 #[derive(Debug)]
 struct Draft {
     settings: Arc<Settings>,
-    tls: bool,
+    family: Family,
+    /// `namespace/gateway:port`, of the oldest Gateway that has it.
+    name: Arc<str>,
     /// The same for all listeners: those that ask for something else were refused.
     client_validation: Option<Arc<ClientValidation>>,
     listeners: Vec<Part>,
@@ -68,7 +71,7 @@ impl Content<'_> {
         match judged.family {
             Family::Tcp | Family::Tls => Carried::Bytes(self.tcp_routes.rule(name, self.slots)),
             // The last two are never listened on.
-            Family::Http | Family::Https | Family::Udp | Family::Unknown => {
+            Family::Http | Family::Https | Family::Mesh | Family::Udp | Family::Unknown => {
                 Carried::Requests(self.tables.listener(name))
             }
         }
@@ -103,7 +106,8 @@ impl Draft {
     fn new(settings: &Arc<Settings>, judged: &Judged) -> Self {
         Draft {
             settings: settings.clone(),
-            tls: judged.view.tls,
+            family: judged.family,
+            name: format!("{}/{}:{}", judged.view.namespace, judged.view.gateway, judged.view.port).into(),
             client_validation: judged.client_validation.clone(),
             listeners: Vec::new(),
         }
@@ -111,7 +115,8 @@ impl Draft {
 
     fn is(&self, other: &Draft) -> bool {
         self.settings == other.settings
-            && self.tls == other.tls
+            && self.family == other.family
+            && self.name == other.name
             && self.client_validation == other.client_validation
             && self.listeners.len() == other.listeners.len()
             && self.listeners.iter().zip(&other.listeners).all(|(mine, theirs)| mine.is(theirs))
@@ -119,11 +124,15 @@ impl Draft {
 
     fn port(&self, address: BindAddress) -> Port {
         let carries = self.carries();
-        let security = if self.tls {
-            let hosts = self.listeners.iter().map(|part| part.tls_host(&carries)).collect();
-            Security::Tls(TlsPort { hosts, client_validation: self.client_validation.clone() })
-        } else {
-            Security::Plain
+        let security = match self.family {
+            Family::Https | Family::Tls => {
+                let hosts = self.listeners.iter().map(|part| part.tls_host(&carries)).collect();
+                Security::Tls(TlsPort { hosts, client_validation: self.client_validation.clone() })
+            }
+            Family::Mesh => {
+                Security::Mesh(MeshPort { others: Some(self.name.clone()), ..MeshPort::default() })
+            }
+            Family::Http | Family::Tcp | Family::Udp | Family::Unknown => Security::Plain,
         };
         Port { address, security, carries, settings: self.settings.clone() }
     }

@@ -26,7 +26,7 @@ use super::rules::{self, RuleSlots, Template};
 use super::service_parents;
 use super::slots::Slots;
 use super::tables::{Contribution, Tables};
-use crate::config::{ClusterSlot, Rule, RuleSlot, Sources};
+use crate::config::{Action, ClusterSlot, Rule, RuleSlot, Sources};
 use crate::status::{ObjectStatus, Reason};
 
 /// All routes.
@@ -100,6 +100,8 @@ pub(super) struct Around {
     pub(super) spoken_of: HashSet<(Arc<str>, Arc<str>)>,
     /// APIProducts, likewise.
     pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
+    /// Services of which it is said anew from where they may be reached.
+    pub(super) kept: HashSet<Destination>,
     /// Policies about callers are different.
     pub(super) authorization: bool,
 }
@@ -107,7 +109,10 @@ pub(super) struct Around {
 impl Around {
     /// Whether routes that did not change may have to be looked at.
     pub(super) fn concerns_routes(&self) -> bool {
-        let quiet = self.destinations.is_empty() && self.spoken_of.is_empty() && self.products.is_empty();
+        let quiet = self.destinations.is_empty()
+            && self.spoken_of.is_empty()
+            && self.products.is_empty()
+            && self.kept.is_empty();
         self.listeners || self.grants || self.authorization || !quiet
     }
 
@@ -115,6 +120,11 @@ impl Around {
     pub(super) fn concerns(&self, resolved: &Resolved, namespace: &str) -> bool {
         (self.grants && resolved.crosses(namespace))
             || resolved.destinations(namespace).any(|place| self.destinations.contains(&place))
+    }
+
+    /// Whether a route of this namespace leads to a Service of which it is said anew from where it may be reached.
+    pub(super) fn keeps(&self, resolved: &Resolved, namespace: &str) -> bool {
+        !self.kept.is_empty() && resolved.destinations(namespace).any(|place| self.kept.contains(&place))
     }
 }
 
@@ -203,6 +213,21 @@ fn told<'a>(shop: &Workshop<'a>, gateway: &'a GatewaySide, lowered: Option<&'a L
     rules::Told { resilience: shop.resilience, gateway, lowered, beside_the_caller: shop.beside_the_caller }
 }
 
+/// Writes into rules from where the Services may be reached that they lead to.
+fn keep(templates: &mut [Template], shop: &Workshop<'_>) {
+    if shop.beside_the_caller || !shop.resilience.keeps_services() {
+        return;
+    }
+    for template in templates {
+        let Action::Forward(backends) = &template.rule.action else { continue };
+        let said = template.rule.addresses.clone();
+        let said = shop.resilience.addresses_towards(said, backends, shop.book, shop.resources);
+        if let Some(rule) = Arc::get_mut(&mut template.rule) {
+            rule.addresses = said;
+        }
+    }
+}
+
 impl RouteState {
     fn typed(&self) -> Typed<'_, HttpRoute> {
         let content = self.resource.content::<HttpRoute>().expect("the shelf of HTTPRoutes holds HTTPRoutes");
@@ -249,14 +274,17 @@ impl RouteState {
 
     /// Looks again at what may be different because of changes elsewhere.
     fn reconsider(&mut self, around: &Around, slots: &mut RuleSlots, shop: &mut Workshop<'_>) {
-        let place = (self.resource.namespace().into(), self.resource.key.name.to_arc());
-        let mut rules_changed = around.spoken_of.contains(&place) || self.is_in(&around.products);
+        let place: (Arc<str>, Arc<str>) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let mut rules_changed = around.spoken_of.contains(&place)
+            || self.is_in(&around.products)
+            || around.keeps(&self.resolved, &place.0);
         if rules_changed {
             self.judge(slots, shop);
         }
         if around.concerns(&self.resolved, self.resource.namespace()) {
             let resolved = resolve(&self.resource, self.typed().content, shop);
-            if resolved != self.resolved {
+            // The name of a Service's port may be what a policy goes by.
+            if resolved != self.resolved || shop.resilience.keeps_services() {
                 self.resolved = resolved;
                 self.judge(slots, shop);
                 rules_changed = true;
@@ -358,6 +386,7 @@ impl RouteState {
 
     /// Writes into rules that were just compiled what is asked of callers.
     fn protect(&self, templates: &mut [Template], door: &Door, shop: &mut Workshop<'_>) {
+        keep(templates, shop);
         if shop.protection.is_idle() && self.lowered.is_none() {
             return;
         }

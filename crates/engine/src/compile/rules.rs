@@ -115,7 +115,7 @@ pub(super) fn sources(
 }
 
 fn source(resource: &Resource, position: u16, rule: &HttpRule) -> Option<RuleSource> {
-    let Source { file, line: start } = resource.source.as_ref()?;
+    let Source { file, line: start } = resource.source.as_deref()?;
     let field = FieldPath::root().field("spec").field("rules").index(usize::from(position));
     let line = |field: &FieldPath| resource.line_of(field).unwrap_or(*start).saturating_sub(*start);
     let below = match rule.matches.len() {

@@ -17,11 +17,12 @@ use super::changes::Change;
 use super::listeners::ListenerView;
 use super::protection::RoutePlace;
 use super::references::{Resolution, Resolved, referrer};
+use super::resilience::RulePlace;
 use super::routes::{Around, Workshop};
 use super::rules::{self, RuleKey, RuleSlots, seniority};
 use crate::authorization::Authorization;
 use crate::config::{
-    Backend, Backends, ClusterSlot, Origin, RuleSlot, RuleSource, Target, TcpAction, TcpRule,
+    AddressRule, Backend, Backends, ClusterSlot, Origin, RuleSlot, RuleSource, Target, TcpAction, TcpRule,
 };
 use crate::matching::Seniority;
 use crate::status::{Condition, ConditionType, ObjectStatus, ParentStatus, Reason, RouteStatus};
@@ -172,9 +173,12 @@ impl TcpRouteState {
 
     /// Looks again at what may be different because of changes elsewhere. Returns whether it may be.
     fn reconsider(&mut self, around: &Around, shop: &mut Workshop<'_>) -> bool {
-        let mut concerned = around.listeners || around.authorization;
+        let place: (Arc<str>, Arc<str>) = (self.resource.namespace().into(), self.resource.key.name.to_arc());
+        let mut concerned = around.listeners || around.authorization || around.spoken_of.contains(&place);
+        concerned |= around.keeps(&self.resolved, &place.0);
         // The name of a Service's port may be what a policy goes by.
-        concerned |= !around.destinations.is_empty() && !shop.protection.is_idle();
+        let asked = !shop.protection.is_idle() || shop.resilience.keeps_services();
+        concerned |= !around.destinations.is_empty() && asked;
         if around.concerns(&self.resolved, self.resource.namespace()) {
             let resolved = resolve(&self.resource, shop);
             if resolved != self.resolved {
@@ -226,7 +230,7 @@ impl TcpRouteState {
         wanted.extend(resolved.clusters());
         let mut rule = self.compile(resolved);
         rule.authorization = self.authorization(view, &rule, shop);
-        rule.addresses = view.says.addresses.clone().filter(|_| !shop.beside_the_caller);
+        rule.addresses = self.addresses(view, &rule, shop);
         let same = |(caller, known): &&(Option<Caller>, Arc<TcpRule>)| {
             *caller == view.caller
                 && known.authorization == rule.authorization
@@ -238,6 +242,27 @@ impl TcpRouteState {
         let rule = Arc::new(rule);
         self.rules.push((view.caller.clone(), rule.clone()));
         rule
+    }
+
+    /// From where connections may come: what is said of the route, of its Gateway and of where it leads.
+    fn addresses(
+        &self,
+        view: &ListenerView,
+        rule: &TcpRule,
+        shop: &Workshop<'_>,
+    ) -> Option<Arc<[AddressRule]>> {
+        if shop.beside_the_caller {
+            return None; // Its address is its own there; the other end asks.
+        }
+        let place = RulePlace::connections(self.resource.namespace(), self.resource.key.name.as_str());
+        let name = rule.origin.name.as_deref();
+        let said = shop.resilience.addresses_of_connections(&place, name, &view.says);
+        match &rule.action {
+            TcpAction::Forward(backends) => {
+                shop.resilience.addresses_towards(said, backends, shop.book, shop.resources)
+            }
+            TcpAction::Refuse { .. } => said,
+        }
     }
 
     fn authorization(
@@ -347,7 +372,7 @@ fn resolve(resource: &Resource, shop: &mut Workshop<'_>) -> Resolved {
 }
 
 fn source(resource: &Resource) -> Option<RuleSource> {
-    let Source { file, line: start } = resource.source.as_ref()?;
+    let Source { file, line: start } = resource.source.as_deref()?;
     let field = FieldPath::root().field("spec").field("rules").index(0);
     let below = resource.line_of(&field).unwrap_or(*start).saturating_sub(*start);
     Some(RuleSource { file: file.clone(), start: *start, below: [below].into() })

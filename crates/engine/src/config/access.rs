@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use commerce::period::Period;
 use model::kinds::plan::CredentialKind;
+use model::page_url::PageUrl;
 use model::spiffe::SpiffeId;
 
 use super::{Quota, RateLimit};
@@ -46,8 +48,19 @@ pub struct ProductTerms {
     pub name: Arc<str>,
     /// Whether somebody may still subscribe to it.
     pub is_offered: bool,
+    /// Where a plan of it is chosen.
+    pub page: Option<PlansPage>,
     /// The plans that hold, by name. None: nobody has it.
     pub plans: Box<[Arc<PlanTerms>]>,
+}
+
+/// The page where a plan of a product is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlansPage {
+    /// Its URL, in which JSON has nothing to escape.
+    pub url: PageUrl,
+    /// The value of a `Link` field that leads there (RFC 8288).
+    pub link: Arc<[u8]>,
 }
 
 /// What a plan gives.
@@ -107,13 +120,19 @@ impl ProductTerms {
         self.plans.get(at)
     }
 
-    /// Plans to which somebody may subscribe who wants to ask more often than one of them lets it.
-    pub fn roomier_than<'p>(&'p self, plan: &PlanTerms) -> impl Iterator<Item = &'p PlanTerms> {
-        let least = plan.requests_per_second();
+    /// Plans to which somebody may subscribe who wants to ask more often than one of them lets it. Allocates nothing.
+    pub fn roomier_than<'p>(&'p self, plan: &'p PlanTerms) -> impl Iterator<Item = &'p PlanTerms> {
         let offered = self.plans.iter().map(|plan| &**plan).filter(|_| self.is_offered);
-        offered.filter(move |other| {
-            other.is_offered && !other.is_keyless() && other.requests_per_second() > least
-        })
+        offered.filter(|other| other.is_offered && !other.is_keyless() && other.is_roomier_than(plan))
+    }
+}
+
+impl PlansPage {
+    /// A page, with the field that leads there.
+    #[must_use]
+    pub fn new(url: PageUrl) -> PlansPage {
+        let link = format!("<{url}>; rel=\"help\"; title=\"upgrade\"");
+        PlansPage { url, link: link.into_bytes().into() }
     }
 }
 
@@ -124,9 +143,31 @@ impl PlanTerms {
         self.credentials.is_empty()
     }
 
-    /// What all of its rates let by for ever.
+    /// Whether it refuses less: none of its limits is smaller than the other's of its sort, and at least one is larger.
+    #[must_use]
+    pub fn is_roomier_than(&self, other: &PlanTerms) -> bool {
+        let (mine, others) = (self.requests_per_second(), other.requests_per_second());
+        let periods = || PERIODS.iter().map(|period| (self.requests_in(*period), other.requests_in(*period)));
+        let is_no_smaller = mine >= others && periods().all(|(mine, others)| mine >= others);
+        is_no_smaller && (mine > others || periods().any(|(mine, others)| mine > others))
+    }
+
+    /// What all of its rates let by for ever; infinite where there is none.
     fn requests_per_second(&self) -> f64 {
         let each = self.rates.iter().map(|rate| f64::from(rate.requests) / rate.per.as_secs_f64());
         each.fold(f64::INFINITY, f64::min)
     }
+
+    /// What its quotas let by in a part of the calendar, wherever its midnights are; the most that can be counted where
+    /// none refuses anything.
+    fn requests_in(&self, period: Period) -> u64 {
+        let quotas = self.quotas.iter().filter(|quota| quota.is_hard && quota.calendar.period() == period);
+        quotas.map(|quota| quota.requests).min().unwrap_or(u64::MAX)
+    }
 }
+
+const PERIODS: [Period; 6] =
+    [Period::Minute, Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
+
+#[cfg(test)]
+mod tests;

@@ -16,11 +16,14 @@ pub enum Security {
     Mesh(MeshPort),
 }
 
-/// The door by which the mesh comes in to one workload.
-#[derive(Debug)]
+/// The door by which the mesh comes in to one workload, or to a Gateway.
+#[derive(Debug, Default)]
 pub struct MeshPort {
     /// What may be asked for, by server name: `<port>.<service>.<namespace>.svc.<trust domain>`.
     pub services: HashMap<Arc<str>, InboundService>,
+    /// For logs and metrics: what everybody calls who asks for another name, and gets what the port carries. A Gateway
+    /// tells by the hosts of requests what is meant, so it takes any name; without this, none but the `services`.
+    pub others: Option<Arc<str>>,
     /// Whether connections that begin without TLS are let in (`Permissive`); they get what the port carries.
     pub cleartext: bool,
 }

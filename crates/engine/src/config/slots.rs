@@ -7,7 +7,3 @@ pub struct RuleSlot(pub u32);
 /// Stable index of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClusterSlot(pub u32);
-
-/// Stable index of an endpoint (one address of one cluster), for pools, health and load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EndpointSlot(pub u32);

@@ -13,6 +13,14 @@ pub(super) fn whole(access: &Access) -> Value {
         (product.name.to_string(), plans.collect::<Map<_, _>>().into())
     });
     let mut object = json!({ "products": products.collect::<Map<_, _>>() });
+    let pages = access
+        .products
+        .iter()
+        .filter_map(|product| Some((product.name.to_string(), product.page.as_ref()?.url.as_str().into())));
+    let pages: Map<String, Value> = pages.collect();
+    if !pages.is_empty() {
+        object["pages"] = pages.into();
+    }
     if let Some(keyless) = keyless {
         object["keyless"] = json!(keyless.plan.name);
     }

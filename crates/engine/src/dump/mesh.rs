@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Action, Carries, Endpoint, MeshPort, ReachableName, Target, TcpAction};
 
-/// The door of a workload.
+/// The door of a workload or a Gateway.
 pub(super) fn door(mesh: &MeshPort) -> Value {
-    let MeshPort { services, cleartext } = mesh;
+    let MeshPort { services, others, cleartext } = mesh;
     let mut sorted: Vec<_> = services.iter().collect();
     sorted.sort_by(|left, right| left.0.cmp(right.0));
     let services: Map<String, Value> = sorted
@@ -17,7 +17,11 @@ pub(super) fn door(mesh: &MeshPort) -> Value {
             (server_name.to_string(), shown)
         })
         .collect();
-    json!({ "services": services, "cleartext": cleartext })
+    let mut object = json!({ "services": services, "cleartext": cleartext });
+    if let Some(name) = others {
+        object["others"] = json!(name);
+    }
+    object
 }
 
 /// What a door has one rule for, and where that leads.

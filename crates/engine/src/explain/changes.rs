@@ -307,7 +307,8 @@ fn decision(config: &Config, rule: &Rule) -> Decision {
 }
 
 fn leads(connection: &Connection) -> String {
-    let Connection { route, source: _, authorization: _, backends, refused } = connection;
+    let Connection { route, source: _, addresses: _, kept_out: _, authorization: _, backends, refused } =
+        connection;
     let backends: Vec<String> = backends.iter().map(|choice| shown(choice, backends.len())).collect();
     format!("{route}: {}", refused.clone().unwrap_or_else(|| backends.join(", ")))
 }

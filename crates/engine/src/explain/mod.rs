@@ -19,13 +19,15 @@ pub use judgement::{Judgement, Said};
 pub use question::{Question, QuestionError};
 pub use right::{PlanRight, ProductRight, Right};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::authorization::{Destination, Source};
-use crate::config::{Action, Backends, Config, Port, Rule, Security, Target, TcpAction, keeps_out};
+use crate::config::{
+    Action, AddressRule, Backends, Config, Port, Rule, Security, Target, TcpAction, keeps_out,
+};
 use crate::dump;
 use crate::matching::{HostPattern, Listener, Verdict};
 use crate::request::RequestView;
@@ -129,6 +131,12 @@ pub struct Connection {
     pub route: String,
     /// `file:line`.
     pub source: Option<String>,
+    /// Policies that say from where connections may come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// The policy that does not let the caller's address in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_out: Option<String>,
     /// What policies say of it; `None` when none is asked.
     pub authorization: Option<Judgement>,
     /// One of these backends; none when it is reset.
@@ -244,6 +252,8 @@ fn connection(config: &Config, port: &Port, name: Option<&str>, asks: Option<&So
     let reset = |route: String, reason: &str| Connection {
         route,
         source: None,
+        addresses: Vec::new(),
+        kept_out: None,
         authorization: None,
         backends: Vec::new(),
         refused: Some(reason.to_owned()),
@@ -262,12 +272,23 @@ fn connection(config: &Config, port: &Port, name: Option<&str>, asks: Option<&So
         let server_name = name.filter(|_| matches!(port.security, Security::Tls(_)));
         Judgement::new(&authorization.connection(asks, &Destination { port: port.address.port, server_name }))
     });
+    let address = asks.and_then(|asks| asks.address);
+    let (addresses, kept_out) = kept(rule.addresses.as_deref(), address);
     match &rule.action {
         TcpAction::Forward(backends) => {
-            Connection { route, source, authorization, backends: choices(config, backends), refused: None }
+            let backends = choices(config, backends);
+            Connection { route, source, addresses, kept_out, authorization, backends, refused: None }
         }
         TcpAction::Refuse { reason } => Connection { source, ..reset(route, reason) },
     }
+}
+
+/// Policies that say from where somebody may come, and the one that does not let this address in.
+fn kept(rules: Option<&[AddressRule]>, address: Option<IpAddr>) -> (Vec<String>, Option<String>) {
+    let rules = rules.unwrap_or_default();
+    let by = address.and_then(|address| keeps_out(rules, Some(address)));
+    let named = |rule: &AddressRule| rule.policy.to_string();
+    (rules.iter().map(named).collect(), by.map(named))
 }
 
 fn ask<'c>(port: &'c Port, question: &Question<'_>, url: &Url) -> Verdict<'c> {
@@ -305,6 +326,7 @@ fn covering<'v, T>(patterns: Vec<(HostPattern, &'v T)>, host: &str) -> Option<(H
 fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, url: &Url) -> Answer {
     let entries = listener(port, url).and_then(|(_, listener)| covering(listener.hosts.sorted(), &url.host));
     let entry = entries.and_then(|(_, table)| table.entries().find(|entry| std::ptr::eq(&*entry.rule, rule)));
+    let (addresses, kept_out) = kept(rule.addresses.as_deref(), question.source.address);
     Answer {
         route: format!("{} {}", rule.origin.kind, rule.origin.route),
         rule: rule.origin.rule,
@@ -313,16 +335,8 @@ fn answer(config: &Config, port: &Port, rule: &Rule, question: &Question<'_>, ur
         source: config.sources.of(rule),
         because: entry.map_or(Value::Null, dump::matched),
         filters: rule.filters.iter().map(dump::filter).collect(),
-        addresses: rule
-            .addresses
-            .iter()
-            .flat_map(|rules| rules.iter())
-            .map(|rule| rule.policy.to_string())
-            .collect(),
-        kept_out: rule.addresses.as_deref().and_then(|rules| {
-            let known = question.source.address?;
-            keeps_out(rules, Some(known)).map(|rule| rule.policy.to_string())
-        }),
+        addresses,
+        kept_out,
         transforms: rule
             .transforms
             .iter()

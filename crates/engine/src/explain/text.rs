@@ -46,9 +46,15 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Connection { route, source, authorization, backends, refused } = self;
+        let Connection { route, source, addresses, kept_out, authorization, backends, refused } = self;
         let source = source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
         line(f, "route", &format!("{route}{source}"))?;
+        if !addresses.is_empty() {
+            line(f, "addresses", &addresses.join(", "))?;
+        }
+        if let Some(policy) = kept_out {
+            return line(f, "answer", &format!("the connection is reset, address_denied by {policy}"));
+        }
         authorization.iter().try_for_each(|judgement| line(f, "policy", &judgement.to_string()))?;
         if authorization.as_ref().is_some_and(|judgement| !judgement.allowed) {
             return line(f, "answer", "the connection is reset");

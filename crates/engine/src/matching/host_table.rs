@@ -54,7 +54,7 @@ impl HostTable {
     #[must_use]
     pub fn new(mut entries: Vec<Entry>) -> Self {
         entries.sort_by(|left, right| precedence(left).cmp(&precedence(right)));
-        let mut tiers = Vec::new();
+        let mut tiers = Vec::with_capacity(1); // one for each hostname, and mostly there is only one
         let mut rest = entries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let hostname = first.hostname.clone();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::page_url::PageUrl;
+
 /// An APIProduct.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiProduct {
@@ -19,6 +21,9 @@ pub struct ApiProductSpec {
     pub title: Option<Arc<str>>,
     /// How far along its life it is.
     pub state: ProductState,
+    /// The page where a plan of it is chosen; callers who have reached a limit are told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageUrl>,
     /// What belongs to it.
     pub apis: Vec<ProductApi>,
 }

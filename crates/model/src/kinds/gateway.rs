@@ -12,8 +12,8 @@ use crate::names::Hostname;
 /// A Gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
-    /// What is wanted. Boxed: it is large, and every object of any kind would take up as much room.
-    pub spec: Box<GatewaySpec>,
+    /// What is wanted.
+    pub spec: GatewaySpec,
 }
 
 /// `Gateway.spec`.
@@ -131,6 +131,8 @@ pub enum Protocol {
     Tcp,
     /// Datagrams.
     Udp,
+    /// HTTP between members of the mesh, both of whom show who they are.
+    Mesh,
     /// Any other word.
     Other(Arc<str>),
 }
@@ -145,6 +147,7 @@ impl Protocol {
             Protocol::Tls => "TLS",
             Protocol::Tcp => "TCP",
             Protocol::Udp => "UDP",
+            Protocol::Mesh => "mesh.selvedge.dev/HTTP",
             Protocol::Other(text) => text,
         }
     }
@@ -158,6 +161,7 @@ impl From<Arc<str>> for Protocol {
             "TLS" => Protocol::Tls,
             "TCP" => Protocol::Tcp,
             "UDP" => Protocol::Udp,
+            "mesh.selvedge.dev/HTTP" => Protocol::Mesh,
             _ => Protocol::Other(text),
         }
     }
@@ -167,9 +171,12 @@ impl From<Protocol> for Arc<str> {
     fn from(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Other(text) => text,
-            Protocol::Http | Protocol::Https | Protocol::Tls | Protocol::Tcp | Protocol::Udp => {
-                protocol.as_str().into()
-            }
+            Protocol::Http
+            | Protocol::Https
+            | Protocol::Tls
+            | Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Mesh => protocol.as_str().into(),
         }
     }
 }

@@ -154,11 +154,10 @@ macro_rules! kinds {
             $(#[doc = $doc] $type,)+
         }
 
-        /// The typed content of a resource.
+        /// The typed content of a resource. Boxed: an object takes the room of its own kind, not that of the largest.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow(clippy::large_enum_variant, reason = "always behind the Arc of its resource")]
         pub enum Kind {
-            $(#[doc = $doc] $type($type),)+
+            $(#[doc = $doc] $type(Box<$type>),)+
         }
 
         impl KindName {
@@ -207,7 +206,7 @@ macro_rules! kinds {
             /// When the object does not have the shape its schema promises.
             pub fn decode(self, object: &serde_json::Value) -> Result<Kind, serde_json::Error> {
                 use serde::Deserialize as _;
-                match self { $(KindName::$type => $type::deserialize(object).map(Kind::$type),)+ }
+                match self { $(KindName::$type => $type::deserialize(object).map(|content| Kind::$type(Box::new(content))),)+ }
             }
         }
 

@@ -16,8 +16,8 @@ use crate::violation::Problem;
 /// A ResiliencePolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResiliencePolicy {
-    /// What is wanted. Boxed: it is large, and every object of any kind would take up as much room.
-    pub spec: Box<ResiliencePolicySpec>,
+    /// What is wanted.
+    pub spec: ResiliencePolicySpec,
 }
 
 /// `ResiliencePolicy.spec`.

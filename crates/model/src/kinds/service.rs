@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::labels::Labels;
+
 /// A Service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -31,7 +33,7 @@ pub struct ServiceSpec {
     pub ports: Vec<ServicePort>,
     /// Labels of the Pods behind the Service; empty when only EndpointSlices say where it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub selector: BTreeMap<Arc<str>, Arc<str>>,
+    pub selector: Arc<Labels>,
     /// Whether Pods take requests before they say that they are ready, and while they end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publish_not_ready_addresses: bool,

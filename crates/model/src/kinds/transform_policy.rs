@@ -8,8 +8,8 @@ use super::transform::{BodyRules, Transform};
 /// A TransformPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransformPolicy {
-    /// What is wanted. Boxed: it is large, and every object of any kind would take up as much room.
-    pub spec: Box<TransformPolicySpec>,
+    /// What is wanted.
+    pub spec: TransformPolicySpec,
 }
 
 /// `TransformPolicy.spec`.

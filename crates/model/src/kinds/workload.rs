@@ -4,6 +4,7 @@
 //! they select Pods.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,16 +26,32 @@ pub struct Workload {
     /// What is wanted.
     pub spec: WorkloadSpec,
     /// How it is; empty for one that nobody has reported on.
-    #[serde(default, skip_serializing_if = "WorkloadStatus::is_empty")]
-    pub status: WorkloadStatus,
+    #[serde(default, skip_serializing_if = "is_silent")]
+    pub status: Arc<WorkloadStatus>,
 }
 
 /// `Workload.spec`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct WorkloadSpec {
     /// Where others reach it.
     pub address: IpAddr,
+    /// Everything else, which the replicas of one thing have in common and may share.
+    #[serde(flatten)]
+    pub manner: Arc<Manner>,
+}
+
+impl Deref for WorkloadSpec {
+    type Target = Manner;
+
+    fn deref(&self) -> &Manner {
+        &self.manner
+    }
+}
+
+/// A Workload as all replicas of the same thing are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manner {
     /// Service account, half of its identity.
     pub service_account: Arc<str>,
     /// The proxy beside it; absent where there is none, and then it is spoken to in cleartext.
@@ -58,14 +75,14 @@ pub struct WorkloadSpec {
 }
 
 /// The proxy beside a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sidecar {
     /// Port at the workload's address where it takes what the mesh sends.
     pub port: u16,
 }
 
 /// One port of a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadPort {
     /// Name, that a Service's `targetPort` may use.
@@ -109,7 +126,7 @@ pub struct Locality {
 }
 
 /// The application behind a sidecar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Application {
     /// Where its ports are open.
@@ -129,8 +146,12 @@ impl Default for Application {
 #[serde(transparent)]
 pub struct Reach(pub Arc<str>);
 
+fn is_silent(status: &WorkloadStatus) -> bool {
+    status.is_empty()
+}
+
 /// `Workload.status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadStatus {
     /// What can be said about it.
@@ -142,7 +163,7 @@ pub struct WorkloadStatus {
 }
 
 /// One thing that is said about a Workload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WorkloadCondition {
     /// What: `Ready` is the one that counts here.
     #[serde(rename = "type")]
@@ -151,7 +172,7 @@ pub struct WorkloadCondition {
     pub status: Arc<str>,
 }
 
-impl WorkloadSpec {
+impl Manner {
     /// The port with a name.
     #[must_use]
     pub fn port_named(&self, name: &str) -> Option<&WorkloadPort> {

@@ -11,6 +11,7 @@ use crate::jwk::KeySet;
 use crate::kinds::backend::HostPort;
 use crate::kinds::resilience_policy::RetryCondition;
 use crate::kinds::secret;
+use crate::page_url::PageUrl;
 use crate::units::{ByteQuantity, GatewayDuration, Moment};
 use crate::violation::Problem;
 
@@ -49,6 +50,8 @@ pub enum Format {
     Condition,
     /// A URL that the product itself asks.
     FetchUrl,
+    /// A URL of a page that callers are sent to.
+    PageUrl,
     /// A set of public keys.
     Jwks,
 }
@@ -74,6 +77,7 @@ impl Format {
             "ip-block" => Format::IpBlock,
             "condition" => Format::Condition,
             "fetch-url" => Format::FetchUrl,
+            "page-url" => Format::PageUrl,
             "jwks" => Format::Jwks,
             "int32" | "int64" => return Some(None),
             _ => return None,
@@ -103,6 +107,7 @@ impl Format {
             Format::IpBlock => IpBlock::from_str(text).err(),
             Format::Condition => Condition::from_str(text).err(),
             Format::FetchUrl => FetchUrl::from_str(text).err(),
+            Format::PageUrl => PageUrl::from_str(text).err(),
             Format::Jwks => KeySet::from_str(text).err(),
         }
     }

@@ -154,11 +154,10 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
     let empty = Map::new();
     let metadata = value.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
     let text = |field: &str| metadata.get(field).and_then(Value::as_str);
+    let name = text("name").ok_or_else(no_name)?.parse()?;
+    let namespace = namespace_of(kind, text("namespace"))?;
     let meta = ObjectMeta {
-        name: text("name").ok_or_else(no_name)?.parse()?,
-        namespace: namespace_of(kind, text("namespace"))?,
         labels: labels_of(metadata.get("labels")).into(),
-        annotations: labels_of(metadata.get("annotations")),
         uid: text("uid").map(Into::into),
         generation: metadata.get("generation").and_then(Value::as_u64).unwrap_or(1).max(1),
         creation_timestamp: text("creationTimestamp").map(str::parse).transpose()?,
@@ -167,12 +166,12 @@ fn resource(written: Written, file: Arc<str>) -> Result<Resource, Problem> {
     };
     let content = kind.decode(&value).map_err(|fault| Problem::new(format!("is not a {kind}: {fault}")))?;
     Ok(Resource {
-        key: key_of(kind, meta.namespace.clone(), meta.name.clone()),
+        key: key_of(kind, namespace, name),
         api_version: value.get("apiVersion").and_then(Value::as_str).unwrap_or_default().into(),
         age: Age::new(meta.creation_timestamp, 0),
         meta,
         kind: content,
-        source: Some(Source { file, line: lines.line }),
+        source: Some(Box::new(Source { file, line: lines.line })),
         written: crate::written::Written::new(&value, &lines),
     })
 }

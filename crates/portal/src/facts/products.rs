@@ -14,6 +14,8 @@ pub struct Product {
     pub title: String,
     /// How far along its life it is.
     pub state: String,
+    /// URL of the page where a plan of it is chosen; empty when there is none.
+    pub plans_page: String,
     /// What belongs to it.
     pub parts: Vec<Part>,
 }
@@ -46,6 +48,7 @@ impl Product {
         Product {
             title: text(&spec["title"]),
             state: text(&spec["state"]),
+            plans_page: text(&spec["page"]),
             parts: list(&spec["apis"]).map(part).collect(),
             meta,
         }
@@ -79,6 +82,8 @@ pub struct Plan {
     pub credentials: Vec<String>,
     /// Who lets them in.
     pub approval: String,
+    /// URL of the page where it is chosen; empty when there is none. Only the catalogue says it.
+    pub chosen_at: String,
     /// What it gives, each as `selvedge plan create` takes it: `60/1m,burst=5`, `1000/Month@Europe/Berlin`.
     pub terms: Vec<String>,
 }
@@ -110,6 +115,7 @@ impl Plan {
             state: text(&spec["state"]),
             credentials: texts(&spec["credentials"]),
             approval: text(&spec["approval"]),
+            chosen_at: text(&object["page"]),
             terms: rates.chain(quotas).collect(),
         }
     }

@@ -255,7 +255,7 @@ fn record(update: &Update, saved_at: u64) -> Record {
     let named = |name: &ObjectName| Named { of: name.of.as_str().to_owned(), name: name.name.to_string() };
     let put = update.put.iter().map(|(name, received)| Put {
         name: Some(named(name)),
-        version: received.version.as_str().to_owned(),
+        version: received.version.to_string(),
         content: received.content.clone(),
     });
     Record {

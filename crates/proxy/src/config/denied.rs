@@ -271,8 +271,7 @@ mod tests {
                 .sum::<usize>()
         };
 
-        let whose =
-            ObjectName { of: discovery::object::TypeName::new("BackendTLSPolicy"), name: "a/tls".into() };
+        let whose = ObjectName { of: discovery::object::TypeName::new("IpPolicy"), name: "a/office".into() };
         for target in ["Gateway/a/edge", "TCPRoute/a/database"] {
             let denied = Denied::Targets(Target::parse(target).into_iter().collect());
             assert_eq!(backends(&without(&held, [(&whose, &denied)].into_iter())), 0, "{target}");

@@ -24,6 +24,7 @@ use model::{Resource, ResourceKey, Resources, Violations, Written, yaml};
 use prost::Message as _;
 
 use super::denied::{Denied, Target};
+use super::following::LARGE_UPDATE;
 
 /// What a proxy holds.
 #[derive(Debug)]
@@ -118,6 +119,9 @@ impl Replica {
         let is_same = update.put.is_empty() && update.removed.is_empty();
         if is_same && self.config.is_some() {
             return Taken { config: None, rejections };
+        }
+        if update.put.len() >= LARGE_UPDATE {
+            self.held.pack();
         }
         let config = self.compile();
         self.config = Some(config.clone());

@@ -142,7 +142,7 @@ impl Reporter {
         let rejected = state.rejected.iter().map(|rejection| Rejected {
             type_name: rejection.object.of.as_str().to_owned(),
             name: rejection.object.name.to_string(),
-            version: rejection.version.as_str().to_owned(),
+            version: rejection.version.to_string(),
             problem: rejection.problem.clone(),
         });
         Report {

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use engine::config::{Access, PlanTerms, ProductTerms, Rule};
+use engine::config::{Access, PlanTerms, ProductTerms, Rule, SaidBy};
 use engine::customers::{Application, CredentialKind, Holds, Refusal, Subscription};
 use model::kinds::plan::CredentialKind as Taken;
 
@@ -158,18 +158,42 @@ pub fn refusal(exchange: &Exchange<'_>, failure: Failure, out: &mut String) {
     }
 }
 
-/// Names of the plans of the same product that somebody could change to, to be given more.
+/// The terms of a plan whose end a refused request has reached: somebody could change them for others.
+#[must_use]
+pub fn outgrown<'e, 'c>(exchange: &'e Exchange<'c>, failure: Failure) -> Option<&'e Admitted<'c>> {
+    let is_of_plan = match failure {
+        Failure::RateLimited => exchange.told_rate.is_some_and(|told| told.limit.said_by == SaidBy::Plan),
+        Failure::QuotaExceeded => true,
+        _ => false,
+    };
+    exchange.admitted.as_ref().filter(|_| is_of_plan)
+}
+
+/// Members of the problem document for whoever has outgrown a plan: the page where another one is chosen, and plans of
+/// the same product that give more.
 pub fn upgrades(admitted: &Admitted<'_>, out: &mut String) {
-    list(out, "upgrade", admitted.product.roomier_than(admitted.plan).map(|plan| &*plan.name));
+    if let Some(page) = &admitted.product.page {
+        let _ = write!(out, ",\"upgrade\":\"{}\"", page.url);
+    }
+    list(out, "plans", admitted.product.roomier_than(admitted.plan).map(|plan| &*plan.name));
+}
+
+/// Sends whoever has outgrown a plan to the page where another one is chosen.
+pub fn emit_upgrade(exchange: &Exchange<'_>, failure: Failure, emit: &mut impl FnMut(&[u8], &[u8])) {
+    let page = outgrown(exchange, failure).and_then(|admitted| admitted.product.page.as_ref());
+    if let Some(page) = page {
+        emit(b"link", &page.link);
+    }
 }
 
 /// A member that lists names, unless there are none.
 fn list<'n>(out: &mut String, member: &str, names: impl Iterator<Item = &'n str>) {
-    let mut before = format!(",\"{member}\":[");
     let mut any = false;
     for name in names {
-        let _ = write!(out, "{before}\"{name}\"");
-        before = ",".to_owned();
+        let _ = match any {
+            true => write!(out, ",\"{name}\""),
+            false => write!(out, ",\"{member}\":[\"{name}\""),
+        };
         any = true;
     }
     if any {

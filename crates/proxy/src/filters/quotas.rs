@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::emit::emit_limit;
 use crate::exchange::{Admitted, Exchange, ToldQuota};
 use crate::failure::Failure;
-use crate::filters::{access, rates};
+use crate::filters::rates;
 use crate::limits::QUOTA_ANSWER_MILLISECONDS;
 use crate::state::Shared;
 use crate::state::quotas::{Account, Charge};
@@ -203,7 +203,6 @@ pub fn refusal(exchange: &Exchange<'_>, failure: Failure, out: &mut String) -> O
                 Moment(told.resets_at),
                 told.resets_in,
             );
-            access::upgrades(admitted, out);
             Some(told.resets_in.to_string().into_bytes())
         }
         Failure::QuotaUnknown => {

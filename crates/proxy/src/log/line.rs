@@ -91,7 +91,7 @@ pub fn write(
         string(out, b",\"upstream_workload\":", peer.replica.as_bytes());
     }
     if let Some(policy) = exchange.kept_out_by {
-        string(out, b",\"policy\":", policy.as_bytes());
+        write_policy(out, policy);
     }
     write_heard(out, exchange);
     write_decisions(out, exchange.denied_by.as_ref(), &exchange.audits);
@@ -184,6 +184,11 @@ fn write_query(out: &mut Vec<u8>, exchange: &Exchange<'_>, query: Option<&[u8]>)
             string(out, b",\"query\":", query)
         }
     }
+}
+
+/// The policy that lets nobody come from there.
+pub fn write_policy(out: &mut Vec<u8>, policy: &str) {
+    string(out, b",\"policy\":", policy.as_bytes());
 }
 
 /// What policies said, as members of the line: the one that denied, and those that only wanted to be told.

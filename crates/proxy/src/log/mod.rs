@@ -25,8 +25,8 @@ mod line;
 mod session;
 mod usage;
 
-pub use line::write_decisions;
 use line::{END, Query};
+pub use line::{write_decisions, write_policy};
 
 /// Where access log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]

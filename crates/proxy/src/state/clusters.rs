@@ -1,6 +1,8 @@
 //! What a worker knows of the destinations: load, idle connections, resolved names.
 //!
-//! Kept by cluster slot and endpoint address, so an edited route or a new neighbour costs no open connection.
+//! Kept by cluster slot and endpoint address, so an edited route or a new neighbour costs no open connection. Of
+//! endpoints that nobody has asked for, a worker knows nothing beyond what the config says: a sidecar may call far more
+//! than its application does.
 
 mod judge;
 
@@ -50,7 +52,8 @@ pub struct ClusterState {
     pub limits: UpstreamLimits,
     /// What is under way there.
     pub breakers: Rc<Breakers>,
-    endpoints: RefCell<Rc<[Rc<EndpointState>]>>,
+    /// Made when they are first asked for; at once where policies look after them.
+    endpoints: RefCell<Option<Endpoints>>,
     asked: RefCell<Asked>,
     resolved: RefCell<Vec<SocketAddr>>,
     /// Addresses that health checks found unwell.
@@ -135,7 +138,9 @@ impl Clusters {
             return;
         }
         state.resolved.replace(addresses.to_vec());
-        state.rebuild(&state.endpoints());
+        if let Some(known) = state.known() {
+            state.rebuild(&known);
+        }
     }
 
     /// Takes over what health checks found.
@@ -155,7 +160,7 @@ impl Clusters {
     /// Closes pooled connections that the other side has closed or that have waited too long.
     pub fn sweep(&self) {
         for state in self.by_slot.borrow().iter().flatten() {
-            for endpoint in state.endpoints().iter() {
+            for endpoint in state.known().iter().flat_map(|known| known.iter()) {
                 endpoint.idle.borrow_mut().retain_mut(|connection| connection.is_usable());
                 endpoint.http2.borrow_mut().retain(Http2Upstream::is_usable);
             }
@@ -199,7 +204,10 @@ impl ClusterState {
             untold: Cell::new(true),
             panics: Cell::new(false),
         };
-        state.rebuild(&same_manner.map(ClusterState::endpoints).unwrap_or_default());
+        let before = same_manner.and_then(ClusterState::known);
+        if before.is_some() || state.resilience().is_some() {
+            state.rebuild(&before.unwrap_or_default());
+        }
         state
     }
 
@@ -213,6 +221,14 @@ impl ClusterState {
     /// Every address.
     #[must_use]
     pub fn endpoints(&self) -> Endpoints {
+        if self.endpoints.borrow().is_none() {
+            self.rebuild(&[]);
+        }
+        self.known().unwrap_or_default()
+    }
+
+    /// Every address, if somebody has asked for them.
+    fn known(&self) -> Option<Endpoints> {
         self.endpoints.borrow().clone()
     }
 
@@ -220,6 +236,9 @@ impl ClusterState {
     #[inline]
     #[must_use]
     pub fn candidates(&self, random: &Random) -> Endpoints {
+        if self.endpoints.borrow().is_none() {
+            self.rebuild(&[]);
+        }
         let asked = self.asked.borrow();
         if asked.near_percent < 100 && random.below(100) >= asked.near_percent {
             return asked.far.clone();
@@ -233,6 +252,7 @@ impl ClusterState {
         self.asked.borrow().far.clone()
     }
 
+    #[cold]
     fn rebuild(&self, known: &[Rc<EndpointState>]) {
         let resolved = self.resolved.borrow();
         let mut wanted: Vec<(SocketAddr, Option<&Arc<MeshPeer>>)> = self
@@ -256,7 +276,8 @@ impl ClusterState {
                 None => Rc::new(EndpointState::new(address, mesh.cloned())),
             })
             .collect();
-        self.endpoints.replace(endpoints);
+        drop(resolved);
+        self.endpoints.replace(Some(endpoints));
         self.judge();
     }
 }

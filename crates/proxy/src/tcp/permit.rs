@@ -18,8 +18,9 @@ use crate::state::ports::PortState;
 pub fn permit(session: &mut Session, port: &PortState) -> Result<(), Failure> {
     let rule = session.rule.clone();
     if let Some(rules) = rule.addresses.as_deref()
-        && keeps_out(rules, Some(session.peer.address.ip())).is_some()
+        && let Some(by) = keeps_out(rules, Some(session.peer.address.ip()))
     {
+        crate::log::write_policy(&mut session.decided, &by.policy);
         return Err(Failure::AddressDenied);
     }
     let Some(authorization) = &rule.authorization else { return Ok(()) };
@@ -58,8 +59,8 @@ fn rule_now<'c>(session: &Session, port: &'c Port) -> Option<&'c Arc<TcpRule>> {
     let own = match &port.security {
         Security::Plain => None,
         Security::Tls(tls) => tls.select(peer.server_name.as_deref())?.carries.as_ref(),
-        Security::Mesh(mesh) => match peer.counterpart.as_deref() {
-            Some(caller) => Some(&mesh.services.get(&caller.server_name)?.carries),
+        Security::Mesh(_) => match peer.counterpart.as_deref() {
+            Some(caller) => Some(port.asked_for(&caller.server_name)?.1),
             None => None,
         },
     };

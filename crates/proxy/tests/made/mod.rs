@@ -7,9 +7,9 @@ use std::time::Duration;
 use engine::Config;
 use engine::authentication::Authentication;
 use engine::config::{
-    Access, Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, EndpointSlot,
-    Filter, InboundService, MeshPeer, MeshPort, Operation, OperationSlot, Origin, Port, Rule, RuleSlot,
-    Security, Settings, Target, Timeouts, UpstreamProtocol,
+    Access, Action, Backend, Backends, BindAddress, Carries, Cluster, ClusterSlot, Endpoint, Filter,
+    InboundService, MeshPeer, MeshPort, Operation, OperationSlot, Origin, Port, Rule, RuleSlot, Security,
+    Settings, Target, Timeouts, UpstreamProtocol,
 };
 use engine::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -31,7 +31,7 @@ pub fn config_with(listen: SocketAddr, upstream: SocketAddr, hosts: u32, filters
         name: "Backend/bench/upstream".into(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
-        endpoints: vec![Endpoint { slot: EndpointSlot(0), address: upstream, mesh: None, locality: None }],
+        endpoints: vec![Endpoint { address: upstream, mesh: None, locality: None }],
         names: Vec::new(),
         refuse: None,
         connect_timeout: Duration::from_secs(5),
@@ -149,7 +149,7 @@ pub fn inbound_with(
     port.carries = if cleartext { carried() } else { Carries::Http(ListenerTable::default()) };
     let service = InboundService { name: "shop/cart:8080".into(), carries: carried() };
     let services = [(Arc::from(server_name), service)].into();
-    port.security = Security::Mesh(MeshPort { services, cleartext });
+    port.security = Security::Mesh(MeshPort { services, cleartext, ..MeshPort::default() });
     config
 }
 

@@ -51,7 +51,7 @@ fn both_ends_count_the_connections_that_carry_bytes() {
     let port = Arc::get_mut(&mut inbound.ports[0]).expect("the only owner");
     let service = InboundService { name: "shop/cart:8080".into(), carries: bytes_to_the_first_cluster() };
     let services = [(Arc::from(SERVER_NAME), service)].into();
-    port.security = Security::Mesh(MeshPort { services, cleartext: false });
+    port.security = Security::Mesh(MeshPort { services, ..MeshPort::default() });
     let mut outbound = pair::outbound(listen, door, UpstreamProtocol::Http1);
     let port = Arc::get_mut(&mut outbound.ports[0]).expect("the only owner");
     port.carries = bytes_to_the_first_cluster();

@@ -55,15 +55,20 @@ pub fn upstream() -> SocketAddr {
 
 /// A proxy of one worker with this config.
 pub fn proxy(config: Config, access_log: LogSink) -> Proxy {
+    proxy_of(Arc::new(config), access_log)
+}
+
+/// The same with a config that others have as well.
+pub fn proxy_of(config: Arc<Config>, access_log: LogSink) -> Proxy {
     started(config, access_log, None)
 }
 
 /// The same as a member of a mesh.
 pub fn member(config: Config, access_log: LogSink, member: Arc<identity::Member>) -> Proxy {
-    started(config, access_log, Some(member))
+    started(Arc::new(config), access_log, Some(member))
 }
 
-fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Member>>) -> Proxy {
+fn started(config: Arc<Config>, access_log: LogSink, member: Option<Arc<identity::Member>>) -> Proxy {
     let options = Options {
         workers: 1,
         admin: None,
@@ -75,7 +80,7 @@ fn started(config: Config, access_log: LogSink, member: Option<Arc<identity::Mem
         deleted_ports: proxy::DeletedPorts::Drain,
     };
     let proxy = Proxy::start(options).expect("the proxy starts");
-    proxy.apply(Arc::new(config));
+    proxy.apply(config);
     proxy
 }
 

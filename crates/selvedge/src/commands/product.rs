@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use client::Object;
 use model::kinds::KindName;
+use model::page_url::PageUrl;
 use serde_json::{Value, json};
 
 use super::api::described;
@@ -62,6 +63,9 @@ struct Create {
     /// What people call it
     #[arg(long, value_name = "TITLE")]
     title: Option<String>,
+    /// The page where a plan of it is chosen, an http or https URL; who has reached a limit is told of it
+    #[arg(long, value_name = "URL")]
+    page: Option<PageUrl>,
     /// Publish it at once
     #[arg(long)]
     publish: bool,
@@ -99,6 +103,9 @@ impl Create {
         let mut spec = json!({ "apis": parts, "state": state });
         if let Some(title) = &self.title {
             spec["title"] = title.as_str().into();
+        }
+        if let Some(page) = &self.page {
+            spec["page"] = page.as_str().into();
         }
         customers.create(KindName::ApiProduct, &self.name, spec).await?;
         output::data(format_args!("apiproduct/{} made, {state}", self.name));
@@ -141,6 +148,8 @@ fn lines(product: &Object) -> Vec<String> {
     let title = product.text("/spec/title");
     lines.extend((!title.is_empty()).then(|| field("title", title)));
     lines.push(field("state", product.text("/spec/state")));
+    let page = product.text("/spec/page");
+    lines.extend((!page.is_empty()).then(|| field("page", page)));
     let parts = product.0.pointer("/spec/apis").and_then(Value::as_array);
     for part in parts.into_iter().flatten() {
         let version = part["version"].as_str().unwrap_or_default();
@@ -166,15 +175,21 @@ mod tests {
         let product = Object(json!({
             "metadata": { "name": "weather" },
             "spec": {
-                "title": "Weather", "state": "Published",
+                "title": "Weather", "state": "Published", "page": "https://weather.example/plans",
                 "apis": [{ "version": "weather-v1", "operations": ["GET /a", "GET /b"] }, { "version": "maps-v2" }],
             },
         }));
 
         let lines = lines(&product).join("\n");
 
-        for said in ["Weather", "Published", "GET /a of weather-v1", "GET /b of weather-v1", "all of maps-v2"]
-        {
+        for said in [
+            "Weather",
+            "Published",
+            "https://weather.example/plans",
+            "GET /a of weather-v1",
+            "GET /b of weather-v1",
+            "all of maps-v2",
+        ] {
             assert!(lines.contains(said), "{lines}");
         }
     }

@@ -74,6 +74,50 @@ fn a_gateway_calls_a_strict_service_as_a_member_and_policies_go_by_its_name() {
 }
 
 #[test]
+fn an_authorizer_in_the_mesh_is_asked_by_the_providers_sidecar_as_a_member() {
+    let (mesh, upstream, says_yes) = (Mesh::start(), echo("cart"), echo("guard"));
+    mesh.apply(STRICT);
+    let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
+    let mut guard = mesh.member("guard", Speaks::Http, says_yes.address());
+    let mut web = mesh.member("web", Speaks::Http, nobody());
+    for member in [&mut cart, &mut guard, &mut web] {
+        member.run(&[]);
+    }
+    mesh.apply(&format!(
+        "apiVersion: policy.selvedge.dev/v1alpha1
+kind: ExternalAuthorizationPolicy
+metadata: {{ namespace: shop, name: asked }}
+spec:
+  targetRefs: [{{ group: \"\", kind: Service, name: cart }}]
+  timeout: 20s
+  http: {{ backendRef: {{ name: guard, port: {} }}, pathPrefix: /check }}
+",
+        guard.port()
+    ));
+
+    until("the authorizer to be asked", || {
+        web.calls("cart", "/items", 200);
+        guard.has_logged(&["/check/items"]).then_some(())
+    });
+    let line = guard.logged(&["/check/items", "\"status\":200"]);
+    assert!(line.contains(&format!("\"source_identity\":\"{SHOP}/cart\"")), "it asks as itself: {line}");
+    assert!(line.contains("\"source_workload\":\"shop/cart-1\""), "{line}");
+    assert!(std::net::TcpStream::connect(guard.address()).is_err(), "nobody asks it without proof");
+
+    // What the authorizer's own sidecar refuses is no yes, and neither is an authorizer that is gone.
+    mesh.apply(&only("guard", &["web"]));
+    web.calls("cart", "/refused", 403);
+    let line = cart.logged(&["\"/refused\"", "\"status\":403"]);
+    assert!(!line.contains("\"upstream\":"), "it reaches nobody: {line}");
+    mesh.apply(&only("guard", &["cart"]));
+    web.calls("cart", "/again", 200);
+    guard.kill();
+    web.calls("cart", "/gone", 403);
+    let line = cart.logged(&["\"/gone\"", "\"status\":403"]);
+    assert!(line.contains("authorizer_failed") && line.contains("shop/asked"), "{line}");
+}
+
+#[test]
 fn a_database_behind_a_sidecar_is_reached_from_outside_by_a_tcp_route_of_a_gateway() {
     let (mesh, database) = (Mesh::start(), Database::start());
     mesh.apply(STRICT);

@@ -344,6 +344,12 @@ spec:
         })
     }
 
+    /// Whether a line of the access log has these words by now.
+    pub fn has_logged(&self, words: &[&str]) -> bool {
+        let text = read(&self.folder.join(format!("{}.log", self.name))).unwrap_or_default();
+        text.lines().any(|line| words.iter().all(|word| line.contains(word)))
+    }
+
     /// The line of the access log with these words, once it is there.
     pub fn logged(&self, words: &[&str]) -> String {
         line_of(&self.folder.join(format!("{}.log", self.name)), words)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::answer::Answer;
 use tests::client::{exchange, get};
 use tests::control::Follower;
+use tests::h2_client::{H2Client, request};
 use tests::scene::Scene;
 use tests::tools;
 use tests::until::eventually_some;
@@ -21,6 +22,8 @@ paths:
     get: { responses: { '204': { description: all } } }
 ";
 pub const HOST: &str = "pets.example";
+/// Where plans of the pets are chosen.
+pub const PAGE: &str = "https://developer.example/pets?from=429#plans";
 
 pub fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({
@@ -54,7 +57,8 @@ pub fn scene() -> Scene {
             "APIProduct",
             "pets",
             json!({
-                "state": "Published", "apis": [{ "version": "pets-v1", "operations": ["GET /pets", "POST /pets"] }],
+                "state": "Published", "page": PAGE,
+                "apis": [{ "version": "pets-v1", "operations": ["GET /pets", "POST /pets"] }],
             }),
         ),
         plan("pets-free", json!([{ "requests": 2, "per": "1h" }])),
@@ -92,6 +96,24 @@ pub fn problem(answer: &Answer) -> Value {
     serde_json::from_str(&answer.text()).unwrap_or_else(|_| panic!("no problem document: {}", answer.text()))
 }
 
+/// A refusal that says where a plan that gives more is chosen.
+pub fn leads_to_more(refused: &Answer) {
+    let link = format!("<{PAGE}>; rel=\"help\"; title=\"upgrade\"");
+    assert_eq!(refused.header_all("link"), [link], "{}", refused.text());
+    assert_eq!(problem(refused)["upgrade"], PAGE, "{}", refused.text());
+}
+
+async fn grpc_caller_is_led_to_more(stage: &Stage, key: &str) {
+    let mut client = H2Client::connect(stage.scene.entry()).await;
+    let mut call = request("POST", HOST, "/pets/pets");
+    for (name, value) in [("content-type", "application/grpc"), ("x-api-key", key)] {
+        call.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    let answer = client.exchange(call, &[0, 0, 0, 0, 0], None).await.expect("an answer");
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("8")), "RESOURCE_EXHAUSTED");
+    assert!(answer.header("link").is_some_and(|link| link.contains(PAGE)), "{:?}", answer.header("link"));
+}
+
 #[tokio::test]
 async fn one_command_gives_a_key_and_a_line_that_works_within_the_limits_of_its_plan() {
     let (stage, _gateway) = start().await;
@@ -111,7 +133,9 @@ async fn one_command_gives_a_key_and_a_line_that_works_within_the_limits_of_its_
     assert_eq!(third.header("ratelimit-policy"), Some("\"2-per-1h\";q=2;w=3600"));
     let told = problem(&third);
     assert_eq!((&told["limit"], &told["policy"]), (&json!("2-per-1h"), &json!("Plan default/pets-free")));
-    assert_eq!(told["upgrade"], json!(["default/pets-gold"]), "{told}");
+    leads_to_more(&third);
+    assert_eq!(told["plans"], json!(["default/pets-gold"]), "{told}");
+    grpc_caller_is_led_to_more(&stage, key).await;
     let other = stage.done(&["key", "create", "--app", "mobile"]).await;
     stage.is_told("/pets/pets", &other, 429, "rate_limited").await;
 
@@ -119,6 +143,38 @@ async fn one_command_gives_a_key_and_a_line_that_works_within_the_limits_of_its_
     let (key, _) = other.split_once('\n').expect("a key and a line");
     stage.is_told("/pets/pets", key, 200, "").await;
     stage.is_told("/pets/owners", key, 204, "").await;
+}
+
+#[tokio::test]
+async fn a_limit_of_the_place_leads_to_no_plan_and_a_product_without_a_page_only_names_them() {
+    let mut scene = scene();
+    scene.remove("APIProduct", "pets");
+    let apis = json!([{ "version": "pets-v1", "operations": ["GET /pets"] }]);
+    scene.document(object("APIProduct", "pets", json!({ "state": "Published", "apis": apis })));
+    let limit = json!({ "name": "place", "requests": 3, "per": "24h", "scope": "EachProxy" });
+    let target = json!({ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge" });
+    scene.document(json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": "RateLimitPolicy",
+        "metadata": { "name": "place", "namespace": "default" },
+        "spec": { "targetRefs": [target], "limits": [limit] },
+    }));
+    let stage = Stage::of(scene).await;
+    let _gateway = stage.gateway(None).await;
+    let key = |printed: String| printed.lines().next().expect("a key").to_owned();
+    let free = key(stage.done(&["subscribe", "pets", "--plan", "free", "--app", "mobile"]).await);
+    for _ in 0..2 {
+        stage.is_told("/pets/pets", &free, 200, "").await;
+    }
+
+    let outgrown = stage.is_told("/pets/pets", &free, 429, "rate_limited").await;
+
+    assert_eq!(outgrown.header("link"), None, "the product has no page");
+    let told = problem(&outgrown);
+    assert_eq!((&told["plans"], &told["upgrade"]), (&json!(["default/pets-gold"]), &Value::Null), "{told}");
+    let gold = key(stage.done(&["subscribe", "pets", "--plan", "gold", "--app", "desktop"]).await);
+    stage.is_told("/pets/pets", &gold, 200, "").await;
+    let told = problem(&stage.is_told("/pets/pets", &free, 429, "rate_limited").await);
+    assert_eq!((&told["policy"], &told["plans"]), (&json!("RateLimitPolicy default/place"), &Value::Null));
 }
 
 #[tokio::test]

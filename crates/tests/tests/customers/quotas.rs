@@ -11,7 +11,7 @@ use tests::scene::Scene;
 use tests::until::eventually_some;
 
 use super::Stage;
-use super::products::{self, HOST, object, problem};
+use super::products::{self, HOST, leads_to_more, object, problem};
 
 const QUOTA: usize = 60;
 
@@ -153,6 +153,7 @@ async fn two_gateways_admit_a_quota_together_and_not_one_request_more() {
     let told = problem(&refused);
     assert_eq!((&told["quota"], &told["policy"]), (&json!("year"), &json!("Plan default/pets-yearly")));
     assert!(told["resetsAt"].as_str().expect("a moment").ends_with("-01-01T00:00:00Z"), "{told}");
+    leads_to_more(&refused);
 }
 
 #[tokio::test]

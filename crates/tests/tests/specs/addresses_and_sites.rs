@@ -4,9 +4,11 @@
 use crate::stage::HOST;
 use serde_json::{Value, json};
 use tests::answer::Answer;
+use tests::bytes_upstream::{BytesUpstream, first_byte};
 use tests::client::{RawClient, exchange, fetch_with};
 use tests::gateway::Gateway;
 use tests::scene::Scene;
+use tests::until::eventually_some;
 use tests::upstream::Upstream;
 
 fn at(kind: &str, name: &str) -> Value {
@@ -99,6 +101,36 @@ async fn what_a_gateway_denies_no_route_allows_whether_requests_or_bytes_are_car
         let _ = client.try_send(tests::client::get(HOST, "/", "")).await;
         client.closes().await.expect("bytes are carried from nowhere else either");
     }
+}
+
+#[tokio::test]
+async fn connections_are_taken_from_where_policies_of_their_route_and_their_service_let_them_come() {
+    let upstream = BytesUpstream::new().await;
+    let mut scene = Scene::new();
+    scene.tcp();
+    scene.service("shop", &[upstream.address]);
+    scene.tcp_route("bytes", None, &[("shop", 1)]);
+    let _saying = upstream.saying(b'a');
+    let route = at("TCPRoute", "bytes");
+    scene.document(policy("IpPolicy", "route", &route, json!({ "allow": ["127.0.0.0/8"] })));
+    let gateway = scene.start().await;
+    assert_eq!(first_byte(gateway.entry).await, Some(b'a'));
+
+    let service = json!({ "group": "", "kind": "Service", "name": "shop" });
+    for (target, name) in [(&route, "route"), (&service, "service")] {
+        scene.remove("IpPolicy", "route");
+        scene.document(policy("IpPolicy", name, target, json!({ "deny": ["127.0.0.0/8"] })));
+        gateway.edit(&scene.yaml()).await;
+        let by = format!("default/{name}");
+        let line = eventually_some("connections to be refused", || async {
+            first_byte(gateway.entry).await;
+            gateway.access_log().into_iter().find(|line| line["policy"] == by.as_str())
+        })
+        .await;
+        assert_eq!(line["failure"], "address_denied", "{line}");
+        assert_eq!((&line["protocol"], &line["upstream"]), (&json!("TCP"), &Value::Null), "{line}");
+    }
+    gateway.counts_failure("address_denied").await;
 }
 
 fn sites(origin: &str) -> Value {

@@ -13,6 +13,7 @@ use tests::gateway::Gateway;
 use tests::issuer::Issuer;
 use tests::scene::Scene;
 use tests::servers::Server;
+use tests::until::eventually_some;
 use tests::upstream::Upstream;
 
 fn secret() -> Value {
@@ -181,6 +182,40 @@ async fn nobody_is_let_in_while_the_issuer_does_not_say() {
     let gateway = scene(&upstream, &[asking(issuer.address, "/moved", json!({}))]).start().await;
     assert_eq!(shown(&gateway, &token).await.status, 503);
     assert_eq!(asked(&issuer).await, before);
+}
+
+#[tokio::test]
+async fn an_issuer_that_takes_too_long_is_felt_by_those_alone_whose_tokens_it_knows() {
+    let (upstream, issuer) = (Upstream::recording().await, Server::issuer().await);
+    let signer = Issuer::new("https://signed.example");
+    let signed =
+        json!({ "jwt": { "issuer": "https://signed.example", "jwks": { "inline": signer.jwks() } } });
+    let scene = scene(&upstream, &[signed, asking(issuer.address, "/introspect", json!({}))]);
+    let gateway = Gateway::start_with(&scene.yaml(), scene.entry(), &["--workers", "1"]).await;
+    let known = issued(&issuer, json!({ "sub": "robin" })).await;
+    assert_eq!(shown(&gateway, &known).await.status, 200);
+    let signed = signer.token(json!({ "sub": "kim" }));
+    told(&issuer, "/slow", "600").await;
+
+    // One worker carries all of them. On a machine that is slower than the issuer's bound it is tried again.
+    let mut unhindered = false;
+    for _ in 0..4 {
+        let (before, entry) = (asked(&issuer).await, gateway.entry);
+        let fields = format!("Authorization: Bearer {}\r\n", issued(&issuer, json!({ "sub": "kim" })).await);
+        let waiting = tokio::spawn(async move { fetch_with(entry, HOST, "/", &fields).await });
+        eventually_some("the issuer to be asked", || async { (asked(&issuer).await > before).then_some(()) })
+            .await;
+        for token in [&signed, &known] {
+            assert_eq!(shown(&gateway, token).await.status, 200);
+        }
+        unhindered = !waiting.is_finished();
+        let refused = waiting.await.expect("a caller");
+        assert_eq!((refused.status, refused.code().as_deref()), (503, Some("authentication_unavailable")));
+        if unhindered {
+            break;
+        }
+    }
+    assert!(unhindered, "others have waited with them");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ async fn callers_are_told_what_is_left_and_then_which_limit_refuses_and_when_to_
     let problem: Value = serde_json::from_str(&refused.text()).expect("a problem document");
     assert_eq!((&problem["limit"], &problem["requests"]), (&json!("daily"), &json!(2)));
     assert_eq!(problem["policy"], "RateLimitPolicy default/fair-use");
+    assert_eq!(refused.header("link"), None, "no plan would help");
     assert_eq!(refused.header("retry-after"), Some(problem["retryAfterSeconds"].to_string().as_str()));
     assert_eq!(upstream.requests().len(), 2, "what is refused reaches nobody");
 }

@@ -227,7 +227,7 @@ const WORDS: &[(&str, &str)] = &[
     ("listeners.name", "Name of the listener, unlike all others."),
     ("listeners.hostname", "Host that is served, `*.example.com` for all below; every host when absent."),
     ("listeners.port", "Port that is listened on; listeners may share one."),
-    ("listeners.protocol", "`HTTP`, `HTTPS`, `TLS`, `TCP` or `UDP`."),
+    ("listeners.protocol", "`HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or `mesh.selvedge.dev/HTTP` for members of the mesh."),
     ("listeners.tls", "How TLS is spoken."),
     ("listeners.allowedRoutes", "Which routes may use the listener."),
     ("allowedRoutes.kinds", "Kinds they may be of."),

@@ -6,14 +6,14 @@ use crate::store::StoreError;
 use crate::store::customers::tables::{DUE_POSTGRES, TABLES_POSTGRES};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
-use crate::store::usage::tables::TABLES_POSTGRES as USAGE;
+use crate::store::usage::tables::{MERGING_POSTGRES, TABLES_POSTGRES as USAGE};
 
 /// Name of the schema that holds everything.
 pub(super) const SCHEMA: &str = "selvedge";
 
 /// What to do to get from one version to the next. The version is the number of those that were done.
 const MIGRATIONS: &[&str] =
-    &[FIRST, SHORT_AUDIT, TABLES_POSTGRES, quotas::TABLES_POSTGRES, USAGE, DUE_POSTGRES];
+    &[FIRST, SHORT_AUDIT, TABLES_POSTGRES, quotas::TABLES_POSTGRES, USAGE, DUE_POSTGRES, MERGING_POSTGRES];
 
 const FIRST: &str = r#"
 CREATE TABLE meta (

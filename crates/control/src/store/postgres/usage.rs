@@ -1,11 +1,14 @@
 //! The usage ledger in a database.
 
-use commerce::usage::Window;
+use commerce::usage::{Boot, Span, Window};
 
 use super::Postgres;
 use crate::store::Answer;
+use crate::store::usage::merge::postgres as merging;
 use crate::store::usage::sql::postgres as statements;
-use crate::store::usage::{By, Cursor, Day, Kept, KnownBoot, Picked, Sealed, Sum, UsageRows, UsageWrite};
+use crate::store::usage::{
+    By, Cursor, Day, Kept, KnownBoot, Merged, Picked, Sealed, Sum, UsageRows, UsageWrite,
+};
 
 impl UsageRows for Postgres {
     fn write_usage(&self, writes: Vec<UsageWrite>) -> Answer<'_, Vec<Kept>> {
@@ -31,5 +34,21 @@ impl UsageRows for Postgres {
             .readers
             .with(async move |reader| statements::sealed(reader, namespace.as_deref(), &after, limit).await);
         self.answer(self.patience.load, read)
+    }
+
+    fn missed(&self, namespace: Option<String>, after: Cursor) -> Answer<'_, bool> {
+        let read = self
+            .readers
+            .with(async move |reader| merging::missed(reader, namespace.as_deref(), &after).await);
+        self.answer(self.patience.load, read)
+    }
+
+    fn merged(&self) -> Answer<'_, Merged> {
+        self.answer(self.patience.read, self.readers.with(async |reader| merging::merged(reader).await))
+    }
+
+    fn aging(&self, into: Span, before: Window) -> Answer<'_, Vec<Boot>> {
+        let read = self.readers.with(async move |reader| merging::aging(reader, into, before).await);
+        self.answer(self.patience.read, read)
     }
 }

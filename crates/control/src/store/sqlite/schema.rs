@@ -6,13 +6,14 @@ use crate::store::StoreError;
 use crate::store::customers::tables::{DUE_SQLITE, TABLES_SQLITE};
 use crate::store::keys::Keys;
 use crate::store::quotas::sql as quotas;
-use crate::store::usage::tables::TABLES_SQLITE as USAGE;
+use crate::store::usage::tables::{MERGING_SQLITE, TABLES_SQLITE as USAGE};
 
 /// `PRAGMA application_id` of our files: `Slvg`.
 pub(super) const APPLICATION: i64 = 0x536c_7667;
 
 /// What to do to get from one version to the next. The version of a file is the number of those that were done.
-const MIGRATIONS: &[&str] = &[FIRST, SHORT_AUDIT, TABLES_SQLITE, quotas::TABLES_SQLITE, USAGE, DUE_SQLITE];
+const MIGRATIONS: &[&str] =
+    &[FIRST, SHORT_AUDIT, TABLES_SQLITE, quotas::TABLES_SQLITE, USAGE, DUE_SQLITE, MERGING_SQLITE];
 
 const FIRST: &str = "
 CREATE TABLE meta (

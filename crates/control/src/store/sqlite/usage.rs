@@ -1,11 +1,14 @@
 //! The usage ledger in a file.
 
-use commerce::usage::Window;
+use commerce::usage::{Boot, Span, Window};
 
 use super::Sqlite;
 use crate::store::Answer;
+use crate::store::usage::merge::sqlite as merging;
 use crate::store::usage::sql::sqlite as statements;
-use crate::store::usage::{By, Cursor, Day, Kept, KnownBoot, Picked, Sealed, Sum, UsageRows, UsageWrite};
+use crate::store::usage::{
+    By, Cursor, Day, Kept, KnownBoot, Merged, Picked, Sealed, Sum, UsageRows, UsageWrite,
+};
 
 impl UsageRows for Sqlite {
     fn write_usage(&self, writes: Vec<UsageWrite>) -> Answer<'_, Vec<Kept>> {
@@ -28,5 +31,19 @@ impl UsageRows for Sqlite {
         self.answer(async move {
             statements::sealed(&mut *self.reader().await?, namespace.as_deref(), &after, limit).await
         })
+    }
+
+    fn missed(&self, namespace: Option<String>, after: Cursor) -> Answer<'_, bool> {
+        self.answer(
+            async move { merging::missed(&mut *self.reader().await?, namespace.as_deref(), &after).await },
+        )
+    }
+
+    fn merged(&self) -> Answer<'_, Merged> {
+        self.answer(async move { merging::merged(&mut *self.reader().await?).await })
+    }
+
+    fn aging(&self, into: Span, before: Window) -> Answer<'_, Vec<Boot>> {
+        self.answer(async move { merging::aging(&mut *self.reader().await?, into, before).await })
     }
 }

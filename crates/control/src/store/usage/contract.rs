@@ -1,5 +1,7 @@
 //! What every engine promises about the usage ledger; run with the other promises of a store.
 
+mod merging;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,6 +9,11 @@ use commerce::usage::{Boot, Counts, Ledger, Place, Window};
 
 use super::{By, Cursor, Kept, Picked, Registration, Series, Session, Shipment, Told, UsageRows, UsageWrite};
 use crate::store::Store;
+
+pub use merging::{
+    old_minutes_become_hours_and_hours_days_and_no_sum_changes, what_may_still_change_is_not_put_together,
+    whatever_is_told_late_and_put_together_early_the_sums_are_those_of_a_plain_ledger,
+};
 
 const OURS: Session = [1; 16];
 const THEIRS: Session = [2; 16];

@@ -7,12 +7,13 @@
 
 #[cfg(test)]
 pub(super) mod contract;
+pub(super) mod merge;
 pub(super) mod sql;
 pub(super) mod tables;
 
 use std::sync::Arc;
 
-use commerce::usage::{Boot, Conservation, Counts, Window};
+use commerce::usage::{Boot, Conservation, Counts, Span, Window};
 
 use super::Answer;
 
@@ -22,6 +23,9 @@ pub const HEARD_MILLISECONDS: u64 = 6_000;
 
 /// How long a shipment that says nothing new is not written down, in milliseconds.
 const QUIET_MILLISECONDS: u64 = 2_000;
+
+/// Most rows that one transaction puts together, unless one hour of one start has more.
+pub const MERGED_ROWS_MAX: u64 = 5_000;
 
 /// Most sums in one answer. Past it the answer says that it is cut.
 pub const SUMS_MAX: usize = 10_000;
@@ -100,16 +104,58 @@ pub enum UsageWrite {
     Register(Registration),
     /// What was used.
     Keep(Shipment),
+    /// At the beginning of this hour: which number was sealed last is noted, once.
+    Mark(Window),
+    /// Old rows are put together.
+    Merge(Merge),
+}
+
+/// Old rows of one start become one row for each longer span and thing that was called. Only what cannot change any
+/// more does, hour by hour from the oldest on, in steps of a bounded size; how far it is stands beside the start, in
+/// the same transaction. Whatever is told of those windows again is in them already, and is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The start.
+    pub boot: Boot,
+    /// What minutes (or hours) become.
+    pub into: Span,
+    /// Windows before this one.
+    pub before: Window,
+    /// Of minutes, those only that were sealed when the last hour until this one was marked.
+    pub sealed_by: Window,
+}
+
+/// How far old rows have been put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Before this window there may be hours in the place of minutes.
+    pub hours_until: Window,
+    /// Before this window there may be days in the place of hours.
+    pub days_until: Window,
+}
+
+impl Merged {
+    /// A span of time, with all of the hours and days that it cuts through and that are not kept in parts.
+    #[must_use]
+    pub fn whole(self, (from, until): (Window, Window)) -> (Window, Window) {
+        let span = |window: Window| match window {
+            _ if window < self.days_until => Some(Span::Day),
+            _ if window < self.hours_until => Some(Span::Hour),
+            _ => None,
+        };
+        let begin = span(from).map_or(from, |span| span.begin(from));
+        (begin, span(until).map_or(until, |span| span.end(until)))
+    }
 }
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It is written down.
+    /// It is written down, or put together.
     Done,
     /// Nothing is: another process tells of this start, and was heard of a moment ago.
     Counting,
-    /// Nothing is: the start is not known, or is another's.
+    /// Nothing is: the start is not known, or is another's, or there was nothing to do.
     Unknown,
 }
 
@@ -267,4 +313,14 @@ pub trait UsageRows: Send + Sync {
 
     /// Windows that were sealed after a cursor, in order, at most `limit`; of one namespace, or all.
     fn sealed(&self, namespace: Option<String>, after: Cursor, limit: usize) -> Answer<'_, Vec<Sealed>>;
+
+    /// Whether windows behind a cursor have been put together since; of one namespace, or all. Of windows of the hour in
+    /// which the cursor is this cannot be said.
+    fn missed(&self, namespace: Option<String>, after: Cursor) -> Answer<'_, bool>;
+
+    /// How far old rows have been put together.
+    fn merged(&self) -> Answer<'_, Merged>;
+
+    /// Starts of which there may be rows before a window that have not been put together.
+    fn aging(&self, into: Span, before: Window) -> Answer<'_, Vec<Boot>>;
 }

@@ -36,6 +36,8 @@ pub fn by_start(writes: &[UsageWrite]) -> Vec<usize> {
     places.sort_by_key(|at| match &writes[*at] {
         UsageWrite::Register(registration) => registration.boot,
         UsageWrite::Keep(shipment) => shipment.boot,
+        UsageWrite::Merge(merge) => merge.boot,
+        UsageWrite::Mark(_) => Boot::default(),
     });
     places
 }
@@ -43,17 +45,17 @@ pub fn by_start(writes: &[UsageWrite]) -> Vec<usize> {
 /// The names that come with something.
 pub fn series_of(write: &UsageWrite) -> &[Series] {
     match write {
-        UsageWrite::Register(_) => &[],
+        UsageWrite::Register(_) | UsageWrite::Mark(_) | UsageWrite::Merge(_) => &[],
         UsageWrite::Keep(shipment) => &shipment.series,
     }
 }
 
-fn boot(text: &str) -> Result<Boot, StoreError> {
+pub(super) fn boot(text: &str) -> Result<Boot, StoreError> {
     let broken = |_| StoreError::Broken(format!("`{text}` is not the number of a gateway's start"));
     u128::from_str_radix(text, 16).map(Boot).map_err(broken)
 }
 
-fn window(minute: i64) -> Result<Window, StoreError> {
+pub(super) fn window(minute: i64) -> Result<Window, StoreError> {
     let number = revision(minute)?;
     u32::try_from(number).map(Window).map_err(|_| StoreError::Broken(format!("there is no minute {number}")))
 }
@@ -143,6 +145,7 @@ macro_rules! statements {
 
             use crate::store::StoreError;
             use crate::store::rows::number;
+            use crate::store::usage::merge::$module as merge;
             use crate::store::usage::sql::{self, BootColumns, DayColumns, SUMS, SumColumns};
             use crate::store::usage::{
                 By, Cursor, Day, HEARD_MILLISECONDS, Kept, KnownBoot, Picked, QUIET_MILLISECONDS, Registration,
@@ -167,6 +170,8 @@ macro_rules! statements {
                     answers[at] = match &writes[at] {
                         UsageWrite::Register(registration) => register(&mut turn, registration).await?,
                         UsageWrite::Keep(shipment) => keep(&mut turn, shipment, &mut to_seal).await?,
+                        UsageWrite::Mark(hour) => merge::mark(&mut turn, *hour).await?,
+                        UsageWrite::Merge(wanted) => merge::merge(&mut turn, wanted).await?,
                     };
                 }
                 for shipment in to_seal {
@@ -246,12 +251,15 @@ macro_rules! statements {
                 if is_quiet && now.saturating_sub(heard) < number(QUIET_MILLISECONDS) {
                     return Ok(Kept::Done);
                 }
-                counts(turn, shipment, &boot).await?;
-                sqlx::query("UPDATE usage_boots SET heard = $2 WHERE boot = $1")
-                    .bind(&boot)
-                    .bind(now)
-                    .execute(&mut **turn)
-                    .await?;
+                // Whoever puts rows of this start together waits from here on, and what it has done is seen.
+                let merged: i64 = sqlx::query_scalar(
+                    "UPDATE usage_boots SET heard = $2 WHERE boot = $1 RETURNING hours_until",
+                )
+                .bind(&boot)
+                .bind(now)
+                .fetch_one(&mut **turn)
+                .await?;
+                counts(turn, shipment, &boot, merged).await?;
                 if advances || completes {
                     to_seal.push(shipment);
                 }
@@ -285,15 +293,23 @@ macro_rules! statements {
                 Ok(())
             }
 
-            async fn counts(turn: &mut Turn<'_>, shipment: &Shipment, boot: &str) -> Result<(), StoreError> {
-                if shipment.told.is_empty() {
+            /// Keeps the larger of two tellings. What is told of windows before `merged` is in longer spans already.
+            async fn counts(
+                turn: &mut Turn<'_>,
+                shipment: &Shipment,
+                boot: &str,
+                merged: i64,
+            ) -> Result<(), StoreError> {
+                let told: Vec<_> =
+                    shipment.told.iter().filter(|told| i64::from(told.window.0) >= merged).collect();
+                if told.is_empty() {
                     return Ok(());
                 }
                 let mut insert = Builder::new(
                     "INSERT INTO usage_counts (boot, shard, minute, series, success, client_errors, server_errors, \
                      refused, request_bytes, response_bytes) ",
                 );
-                insert.push_values(&shipment.told, |mut row, told| {
+                insert.push_values(told, |mut row, told| {
                     row.push_bind(boot.to_owned())
                         .push_bind(i64::from(told.shard))
                         .push_bind(i64::from(told.window.0))
@@ -363,7 +379,7 @@ macro_rules! statements {
             }
 
             /// What belongs to a namespace: what its applications have called, and what was called of its APIs.
-            fn within(select: &mut Builder, namespace: Option<&str>) {
+            pub(in crate::store::usage) fn within(select: &mut Builder, namespace: Option<&str>) {
                 let Some(namespace) = namespace else { return };
                 // Names of namespaces hold nothing that a pattern would understand.
                 let pattern = format!("{namespace}/%");

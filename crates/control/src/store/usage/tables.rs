@@ -1,4 +1,9 @@
 //! The tables of both engines: they are the same but for their types, and for the order of text.
+//!
+//! A row of `usage_counts` is what one worker (`shard`) has counted in one minute, or what was put together of a longer
+//! span later: then `shard` is less than 0, the number of its minutes, `minute` the first of them, and `seal` less than
+//! 0 too, the largest number that was in it. So sums are made of all rows alike, and what is told in the order of seals
+//! never meets one that was put together.
 
 /// The tables in SQLite.
 pub const TABLES_SQLITE: &str = "
@@ -45,3 +50,21 @@ CREATE TABLE usage_counts (
 CREATE INDEX usage_counts_by_minute ON usage_counts (minute);
 CREATE INDEX usage_counts_by_seal ON usage_counts (seal, boot, minute, series);
 "#;
+
+/// What it takes to put old rows together, in PostgreSQL.
+pub const MERGING_POSTGRES: &str = "
+ALTER TABLE usage_boots ADD COLUMN hours_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_boots ADD COLUMN days_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_meta ADD COLUMN hours_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_meta ADD COLUMN days_until BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE usage_marks (hour BIGINT PRIMARY KEY, seal BIGINT NOT NULL);
+";
+
+/// The same in SQLite.
+pub const MERGING_SQLITE: &str = "
+ALTER TABLE usage_boots ADD COLUMN hours_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage_boots ADD COLUMN days_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage_meta ADD COLUMN hours_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage_meta ADD COLUMN days_until INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE usage_marks (hour INTEGER PRIMARY KEY, seal INTEGER NOT NULL) STRICT;
+";

@@ -9,7 +9,7 @@ use model::Resources;
 use model::kinds::mesh::MtlsMode;
 use model::kinds::{Gateway, Service, Workload};
 use model::resources::Typed;
-use model::spiffe::SpiffeId;
+use model::spiffe::{GATEWAY_ACCOUNT, SpiffeId};
 use tokio::time::Instant;
 
 use super::{ByPlace, PARTIES_MAX, Place};
@@ -81,8 +81,14 @@ pub fn all(resources: &Resources, mesh: &MeshView, proxies: &[Proxy], now: Insta
     for workload in resources.all::<Workload>() {
         let namespace: Arc<str> = workload.resource.namespace().into();
         let account = workload.content.spec.service_account.clone();
+        let place = (namespace.clone(), workload.resource.key.name.to_arc());
+        if let Some(gateway) = of_gateway(&namespace, &account, resources) {
+            // It says where members find the Gateway. Who serves that is known already.
+            accounts.insert(place, gateway);
+            continue;
+        }
         let id = Role::Account((namespace.clone(), account.clone()));
-        accounts.insert((namespace.clone(), workload.resource.key.name.to_arc()), id.clone());
+        accounts.insert(place, id.clone());
         let party = parties.entry(id.clone()).or_insert_with(|| Party {
             id,
             identity: mesh.identity(&namespace, &account),
@@ -97,6 +103,13 @@ pub fn all(resources: &Resources, mesh: &MeshView, proxies: &[Proxy], now: Insta
     }
     let more = parties.len().saturating_sub(PARTIES_MAX);
     (parties.into_values().take(PARTIES_MAX).collect(), more)
+}
+
+/// The Gateway whose service account this is.
+fn of_gateway(namespace: &Arc<str>, account: &str, resources: &Resources) -> Option<Role> {
+    let name = account.strip_prefix(GATEWAY_ACCOUNT)?;
+    let gateway = resources.find::<Gateway>(namespace, name)?;
+    Some(Role::Gateway((namespace.clone(), gateway.resource.key.name.to_arc())))
 }
 
 fn gateway_party(gateway: Typed<'_, Gateway>, mesh: &MeshView, proxies: &[Proxy], now: Instant) -> Party {
@@ -116,7 +129,7 @@ fn gateway_party(gateway: Typed<'_, Gateway>, mesh: &MeshView, proxies: &[Proxy]
         certificate: proxy.certificate.clone(),
     };
     Party {
-        identity: mesh.identity(namespace, &format!("gateway-{name}")),
+        identity: mesh.identity(namespace, &format!("{GATEWAY_ACCOUNT}{name}")),
         id: Role::Gateway((namespace.into(), name)),
         services: Vec::new(),
         is_open: false,

@@ -176,13 +176,9 @@ pub(super) fn lower(
     let Lowering { rules, beyond, missing, .. } = lowering;
     let version = ground.version.resource;
     let mut route = Resource::clone(version);
-    route.kind = Kind::HttpRoute(HttpRoute {
-        spec: HttpRouteSpec {
-            parent_refs: spec.parent_refs.clone(),
-            hostnames: spec.hostnames.clone(),
-            rules,
-        },
-    });
+    let spec =
+        HttpRouteSpec { parent_refs: spec.parent_refs.clone(), hostnames: spec.hostnames.clone(), rules };
+    route.kind = Kind::HttpRoute(Box::new(HttpRoute { spec }));
     Lowered { version: version.clone(), route: Arc::new(route), rules: beyond, missing }
 }
 

@@ -17,7 +17,7 @@ use model::spiffe::GATEWAY_ACCOUNT;
 use model::{Resource, Resources};
 
 use crate::authentication::{ApiKey, Authentication, Method, Place};
-use crate::config::{Access, Front, PlanTerms, ProductTerms, Quota, RateLimit, SaidBy};
+use crate::config::{Access, Front, PlanTerms, PlansPage, ProductTerms, Quota, RateLimit, SaidBy};
 
 /// A product that guards operations of a version.
 #[derive(Clone, Debug)]
@@ -157,6 +157,7 @@ fn terms(product: Typed<'_, ApiProduct>, plans: &[Typed<'_, Plan>]) -> ProductTe
     ProductTerms {
         name: product.resource.key.place().into(),
         is_offered: product.content.spec.state == ProductState::Published,
+        page: product.content.spec.page.clone().map(PlansPage::new),
         plans: plans.into(),
     }
 }

@@ -131,6 +131,12 @@ impl RulePlace {
         RulePlace { target, products: Vec::new() }
     }
 
+    /// A route of connections of this name.
+    pub(super) fn connections(namespace: &str, name: &str) -> RulePlace {
+        let target = Target { kind: TargetKind::TcpRoute, namespace: namespace.into(), name: name.into() };
+        RulePlace { target, products: Vec::new() }
+    }
+
     /// A version of an API with the products that an operation of it is part of.
     pub(super) fn version(namespace: &str, name: &str, products: &[Arc<str>]) -> RulePlace {
         let one = |kind, name: &str| Target { kind, namespace: namespace.into(), name: name.into() };
@@ -162,6 +168,8 @@ pub(super) struct Concerned {
     /// APIProducts, likewise.
     pub(super) products: HashSet<(Arc<str>, Arc<str>)>,
     pub(super) destinations: HashSet<Destination>,
+    /// Those of the destinations of which it is said anew from where they may be reached.
+    pub(super) kept: HashSet<Destination>,
     pub(super) gateways: bool,
     /// Everything.
     pub(super) meshes: bool,
@@ -174,7 +182,9 @@ impl Concerned {
         for Target { kind, namespace, name } in sides.flat_map(|side| attached::targets::<P>(side)) {
             match kind {
                 TargetKind::Gateway => self.gateways = true,
-                TargetKind::Route | TargetKind::ApiVersion => drop(self.routes.insert((namespace, name))),
+                TargetKind::Route | TargetKind::TcpRoute | TargetKind::ApiVersion => {
+                    self.routes.insert((namespace, name));
+                }
                 TargetKind::ApiProduct => drop(self.products.insert((namespace, name))),
                 TargetKind::Service => {
                     self.destinations.insert(Destination { service: true, namespace, name });
@@ -188,6 +198,14 @@ impl Concerned {
                 }
             }
         }
+    }
+
+    /// Takes in changes of policies about addresses, which whoever leads to a Service asks too.
+    pub(super) fn note_addresses(&mut self, changes: &[Change]) {
+        let mut said = Concerned::default();
+        said.note::<IpPolicy>(changes);
+        self.kept.extend(said.destinations);
+        self.note::<IpPolicy>(changes);
     }
 }
 
@@ -209,7 +227,7 @@ impl ResilienceBook {
     pub(super) fn gateway(&self, namespace: &Arc<str>, name: &Arc<str>) -> GatewaySide {
         let target = Target { kind: TargetKind::Gateway, namespace: namespace.clone(), name: name.clone() };
         let own = self.resilience.of::<ResiliencePolicy>(&target, None);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, None).next();
         GatewaySide {
             resilience: merged.map(Arc::new),
@@ -232,7 +250,7 @@ impl ResilienceBook {
         let RulePlace { target, products } = place;
         let section = rule.name.as_deref();
         let own = rule.retry.as_ref().map(request::written);
-        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &*policy.spec);
+        let policies = self.resilience.of::<ResiliencePolicy>(target, section).map(|policy| &policy.spec);
         let levels = own.iter().chain(policies).chain(gateway.resilience.as_deref());
         let merged = merge::all(levels).unwrap_or_default();
         let fault = self.faults.of::<FaultPolicy>(target, section).next();
@@ -327,7 +345,7 @@ impl ResilienceBook {
     pub(super) fn cluster(&self, part: Part<'_>) -> Option<Arc<Resilience>> {
         let (target, section) = part.target();
         let own = self.resilience.of::<ResiliencePolicy>(&target, section);
-        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &*policy.spec));
+        let merged = merge::all(own.chain(self.resilience.of_meshes()).map(|policy| &policy.spec));
         let fault = self.faults.of::<FaultPolicy>(&target, section).next();
         if merged.is_none() && fault.is_none() {
             return None;

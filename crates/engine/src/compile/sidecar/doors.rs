@@ -13,6 +13,8 @@ use crate::matching::ListenerTable;
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     last: BTreeMap<BindAddress, (Draft, Arc<Port>)>,
+    /// What most of them have in common.
+    settings: Vec<Arc<Settings>>,
     tracing: Option<Arc<Tracing>>,
 }
 
@@ -54,14 +56,34 @@ impl Doors {
         let mut last = std::mem::take(&mut self.last);
         if self.tracing.as_ref() != tracing {
             last.clear();
+            self.settings.clear();
             self.tracing = tracing.cloned();
         }
-        for (address, draft) in drafts {
+        let doors = drafts.into_iter().map(|(address, draft)| {
             let kept = last.remove(&address).filter(|(old, _)| old.is(&draft));
-            let port = kept.map_or_else(|| Arc::new(draft.port(address, tracing)), |(_, port)| port);
-            self.last.insert(address, (draft, port));
-        }
+            let port = match kept {
+                Some((_, port)) => port,
+                None => Arc::new(draft.port(address, self.settings_of(&draft))),
+            };
+            (address, (draft, port))
+        });
+        // Collected, not inserted one after the other in their order, which leaves half of the tree empty.
+        let doors: BTreeMap<_, _> = doors.collect();
+        self.last = doors;
         self.last.values().map(|(_, port)| port.clone()).collect()
+    }
+
+    /// The settings of a port. There are a few of them for thousands of ports.
+    fn settings_of(&mut self, draft: &Draft) -> Arc<Settings> {
+        let Draft { leads: _, trusted_hops, caller_header } = *draft;
+        let tracing = self.tracing.clone();
+        let wanted = Settings { trusted_hops, caller_header, tracing, ..Settings::default() };
+        if let Some(known) = self.settings.iter().find(|known| ***known == wanted) {
+            return known.clone();
+        }
+        let new = Arc::new(wanted);
+        self.settings.push(new.clone());
+        new
     }
 }
 
@@ -86,7 +108,7 @@ impl Draft {
         one.into_iter().chain(named.iter().map(|named| &named.way)).filter_map(Way::cluster)
     }
 
-    fn port(&self, address: BindAddress, tracing: Option<&Arc<Tracing>>) -> Port {
+    fn port(&self, address: BindAddress, settings: Arc<Settings>) -> Port {
         let (security, carries) = match &self.leads {
             Leads::One(way) => (Security::Plain, way.carries()),
             Leads::ByName(named) => {
@@ -94,13 +116,10 @@ impl Draft {
                     named.iter().map(|named| (named.server_name.clone(), named.service())).collect();
                 // Who proves nothing comes in by the ports of the workload, where it asks for no proof.
                 let nothing = Carries::Http(ListenerTable::default());
-                (Security::Mesh(MeshPort { services, cleartext: false }), nothing)
+                (Security::Mesh(MeshPort { services, ..MeshPort::default() }), nothing)
             }
         };
-        let Draft { leads: _, trusted_hops, caller_header } = *self;
-        let settings =
-            Settings { trusted_hops, caller_header, tracing: tracing.cloned(), ..Settings::default() };
-        Port { address, security, carries, settings: Arc::new(settings) }
+        Port { address, security, carries, settings }
     }
 }
 

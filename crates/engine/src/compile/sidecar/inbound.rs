@@ -152,7 +152,9 @@ impl Inbound {
             let asked = Parts::of(namespace, &port.services, ways.resources);
             let (rates, validation) =
                 (ways.resilience.rates_of(asked.all()), ways.resilience.validation_of(asked.all()));
-            let label = Label { unique, kind: "Workload", place, guard, rates, validation, products };
+            let addresses = ways.resilience.addresses_at(None, asked.all());
+            let label =
+                Label { unique, kind: "Workload", place, addresses, guard, rates, validation, products };
             let to = application(port.address.port, port.spoken);
             let way = Way::straight(label, to, port.spoken.is_http(), ways);
             // Nobody proves anything here, so there is nobody to tell of.
@@ -240,7 +242,8 @@ impl Asked {
         let parts = Parts::of(namespace, &asked, ways.resources);
         let (rates, validation) =
             (ways.resilience.rates_of(parts.all()), ways.resilience.validation_of(parts.all()));
-        let label = Label { unique, kind: "Service", place, guard, rates, validation, products };
+        let addresses = ways.resilience.addresses_at(None, parts.all());
+        let label = Label { unique, kind: "Service", place, addresses, guard, rates, validation, products };
         Named {
             server_name: self.server_name.clone(),
             name: format!("{namespace}/{service}:{}", self.port).into(),

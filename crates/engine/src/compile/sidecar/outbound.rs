@@ -165,6 +165,7 @@ impl Called {
             unique: format!("to {namespace}/{name}:{}", port.port),
             kind: "Service",
             place: format!("{namespace}/{name}").into(),
+            addresses: None,
             guard: Guard::default(),
             rates: None,
             validation: None,

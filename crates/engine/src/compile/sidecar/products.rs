@@ -12,7 +12,7 @@ use super::inbound::Parts;
 use crate::compile::apis::Lowered;
 use crate::compile::protection::Guard;
 use crate::compile::rules::{self, RuleKey};
-use crate::config::{Action, Origin, RateLimit, Rule, RuleSlot, Timeouts, Validation};
+use crate::config::{Action, AddressRule, Origin, RateLimit, Rule, RuleSlot, Timeouts, Validation};
 use crate::matching::{Entry, HostPattern};
 
 /// An operation that leads here.
@@ -37,10 +37,10 @@ impl Product {
             && *validation == other.validation
     }
 
-    /// Its entries in a table, with how often callers may ask and what becomes of requests.
+    /// Its entries in a table, with from where and how often callers may ask, and what becomes of requests.
     pub(super) fn entries(
         &self,
-        rates: Option<&Arc<[RateLimit]>>,
+        (addresses, rates): (Option<&Arc<[AddressRule]>>, Option<&Arc<[RateLimit]>>),
         action: impl Fn() -> Action,
     ) -> Vec<Entry> {
         let Some((lowered, rule)) = self.version.rule(self.at) else { return Vec::new() };
@@ -67,7 +67,7 @@ impl Product {
                 timeouts: Timeouts::default(),
                 retry: None,
                 fault: None,
-                addresses: None,
+                addresses: addresses.cloned(),
                 rates: rates.cloned(),
                 validation: self.validation.clone(),
                 authentication: self.guard.authentication.clone(),

@@ -8,8 +8,8 @@ use crate::compile::protection::Guard;
 use crate::compile::references::ClusterKey;
 use crate::compile::rules::RuleKey;
 use crate::config::{
-    Action, Backend, Backends, Carries, ClusterSlot, Origin, RateLimit, Rule, RuleSlot, Target, TcpAction,
-    TcpRule, Timeouts, Validation,
+    Action, AddressRule, Backend, Backends, Carries, ClusterSlot, Origin, RateLimit, Rule, RuleSlot, Target,
+    TcpAction, TcpRule, Timeouts, Validation,
 };
 use crate::matching::{
     Entry, HostMap, HostPattern, HostTable, Listener, ListenerTable, PathMatch, Requirements, Seniority,
@@ -35,6 +35,7 @@ pub(super) struct Straight {
     slot: RuleSlot,
     cluster: ClusterSlot,
     http: bool,
+    addresses: Option<Arc<[AddressRule]>>,
     guard: Guard,
     rates: Option<Arc<[RateLimit]>>,
     validation: Option<Arc<Validation>>,
@@ -51,6 +52,8 @@ pub(super) struct Label {
     pub(super) kind: &'static str,
     /// `namespace/name` of that object.
     pub(super) place: Arc<str>,
+    /// From where they may come.
+    pub(super) addresses: Option<Arc<[AddressRule]>>,
     /// What is asked of those who go that way.
     pub(super) guard: Guard,
     /// How often they may; connections that carry bytes are not counted.
@@ -66,9 +69,20 @@ impl Way {
     pub(super) fn straight(label: Label, to: ClusterKey, http: bool, ways: &mut Ways<'_>) -> Way {
         let slot = RuleSlot(ways.slots.of((label.unique.into(), RuleKey::At(0))));
         let cluster = ways.book.slot(to);
-        let Label { kind, place, guard, rates, validation, products, .. } = label;
+        let Label { kind, place, addresses, guard, rates, validation, products, .. } = label;
         let products = products.into();
-        Way::Straight(Straight { place, kind, slot, cluster, http, guard, rates, validation, products })
+        Way::Straight(Straight {
+            place,
+            kind,
+            slot,
+            cluster,
+            http,
+            addresses,
+            guard,
+            rates,
+            validation,
+            products,
+        })
     }
 
     /// Whether the two are the same, routes by pointer.
@@ -98,7 +112,7 @@ impl Way {
                 slot: straight.slot,
                 origin: straight.origin(),
                 action: TcpAction::Forward(straight.backends()),
-                addresses: None,
+                addresses: straight.addresses.clone(),
                 authorization: straight.guard.authorization.clone(),
             })),
         }
@@ -107,12 +121,14 @@ impl Way {
 
 impl Straight {
     fn is(&self, other: &Straight) -> bool {
-        let Straight { place, kind, slot, cluster, http, guard, rates, validation, products } = self;
+        let Straight { place, kind, slot, cluster, http, addresses, guard, rates, validation, products } =
+            self;
         *place == other.place
             && *kind == other.kind
             && *slot == other.slot
             && *cluster == other.cluster
             && *http == other.http
+            && *addresses == other.addresses
             && *guard == other.guard
             && *rates == other.rates
             && *validation == other.validation
@@ -140,7 +156,7 @@ impl Straight {
             retry: None,
             fault: None,
             rates: self.rates.clone(),
-            addresses: None,
+            addresses: self.addresses.clone(),
             validation: self.validation.clone(),
             authentication: self.guard.authentication.clone(),
             authorizers: self.guard.authorizers.to_rule(),
@@ -160,8 +176,9 @@ impl Straight {
         };
         let mut hosts = HostMap::default();
         let forward = || Action::Forward(self.backends());
+        let around = (self.addresses.as_ref(), self.rates.as_ref());
         let mut entries: Vec<Entry> =
-            self.products.iter().flat_map(|product| product.entries(self.rates.as_ref(), forward)).collect();
+            self.products.iter().flat_map(|product| product.entries(around, forward)).collect();
         entries.push(entry);
         hosts.insert(&HostPattern::Any, Arc::new(HostTable::new(entries)));
         Listener { name: format!("{}/{}", self.kind, self.place).into(), hosts }

@@ -21,7 +21,7 @@ fn plan(name: &str, credentials: &[Taken]) -> Arc<PlanTerms> {
 }
 
 fn product(name: &str, plans: &[Arc<PlanTerms>]) -> Arc<ProductTerms> {
-    Arc::new(ProductTerms { name: name.into(), is_offered: true, plans: plans.into() })
+    Arc::new(ProductTerms { name: name.into(), is_offered: true, page: None, plans: plans.into() })
 }
 
 /// Two products that have the operation, each with a plan of its own.

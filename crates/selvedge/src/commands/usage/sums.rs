@@ -79,6 +79,11 @@ impl Sums {
             *items = items.iter().flat_map(of_statuses).collect();
         }
         self.show(&answer);
+        if let (true, Some(until)) = (by.contains(&"hour"), answer["daysUntil"].as_str()) {
+            output::note(format_args!(
+                "before {until} days are not kept in parts: they stand at their first hour"
+            ));
+        }
         if answer["cut"] == true {
             output::note("there is more than one answer holds: tell less apart, or ask for less time");
         }

@@ -1,13 +1,19 @@
 //! Who may ask, at a gateway in front of replicas that have nobody beside them, and at the sidecar of one that has.
 
 use serde_json::{Value, json};
+use tests::bytes_upstream::BytesUpstream;
 use tests::scene::Scene;
 use tests::upstream::Upstream;
 
-use super::stage::{Door, Upstreams, Verdict, mesh, request, same_but_for, workload};
+use super::stage::{Door, Upstreams, Verdict, mesh, request, same_but_for, workload, workload_speaking};
+
+/// What AuthorizationPolicies for the same Service decide at both doors.
+async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> Vec<Verdict> {
+    verdicts_of("AuthorizationPolicy", what, policies, requests).await
+}
 
 /// The same policies for the same Service. Before the gateway it has addresses; beside the sidecar, a Workload.
-async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> Vec<Verdict> {
+async fn verdicts_of(kind: &str, what: &str, policies: &[Value], requests: &[(&str, &str)]) -> Vec<Verdict> {
     let upstreams: Upstreams = vec![("shop", Upstream::recording().await)];
     let backend = upstreams[0].1.address;
     let mut before = Scene::new();
@@ -16,9 +22,7 @@ async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> 
         scene.http();
         mesh(scene);
         for (number, spec) in policies.iter().enumerate() {
-            let mut spec = spec.clone();
-            spec["targetRefs"] = json!([{ "group": "", "kind": "Service", "name": "shop" }]);
-            scene.policy(&format!("p{number}"), spec);
+            scene.document(at_shop(kind, &format!("p{number}"), spec.clone()));
         }
     }
     before.service("shop", &[backend]);
@@ -27,6 +31,15 @@ async fn verdicts(what: &str, policies: &[Value], requests: &[(&str, &str)]) -> 
     let (gateway, sidecar) = (Door::gateway(&before).await, Door::inbound(&beside, "shop-1", at).await);
     let requests: Vec<String> = requests.iter().map(|(line, more)| request(line, more)).collect();
     same_but_for(&["route"], what, [&gateway, &sidecar], &upstreams, &requests).await
+}
+
+/// A policy for the Service.
+fn at_shop(kind: &str, name: &str, mut spec: Value) -> Value {
+    spec["targetRefs"] = json!([{ "group": "", "kind": "Service", "name": "shop" }]);
+    json!({
+        "apiVersion": "policy.selvedge.dev/v1alpha1", "kind": kind,
+        "metadata": { "name": name, "namespace": "default" }, "spec": spec,
+    })
 }
 
 fn decided(verdicts: &[Verdict]) -> Vec<(u16, Option<&str>)> {
@@ -97,6 +110,42 @@ async fn callers_are_known_by_their_address_at_both_doors_and_by_nothing_that_th
 
     let nobody = (403, Some("default/p0"));
     assert_eq!(decided(&verdicts), [(200, None), nobody, nobody, nobody]);
+}
+
+#[tokio::test]
+async fn from_where_a_service_may_be_asked_is_judged_at_both_doors() {
+    let blocks = |denied: &str| [json!({ "allow": ["127.0.0.0/8"], "deny": [denied] })];
+    let open = verdicts_of("IpPolicy", "near", &blocks("10.0.0.0/8"), &[("GET /", "")]).await;
+    assert_eq!(decided(&open), [(200, None)]);
+
+    let requests = [("GET /", ""), ("GET /", "X-Forwarded-For: 192.0.2.7\r\n")];
+    let kept_out = verdicts_of("IpPolicy", "far", &blocks("127.0.0.0/8"), &requests).await;
+    assert_eq!(decided(&kept_out), [(403, Some("default/p0")), (403, Some("default/p0"))]);
+}
+
+#[tokio::test]
+async fn connections_to_a_replica_come_from_where_policies_for_its_service_let_them() {
+    for (blocks, heard) in [("192.0.2.0/24", Some(b'a')), ("127.0.0.0/8", None)] {
+        let upstream = BytesUpstream::new().await;
+        let mut scene = Scene::new();
+        scene.http();
+        mesh(&mut scene);
+        let at = workload_speaking(&mut scene, "TCP", upstream.address);
+        let _saying = upstream.saying(b'a');
+        scene.document(at_shop("IpPolicy", "office", json!({ "deny": [blocks] })));
+        let sidecar = Door::inbound(&scene, "shop-1", at).await;
+
+        assert_eq!(sidecar.first_byte().await, heard, "{blocks}");
+
+        if heard.is_none() {
+            let line = sidecar.logged("address_denied").await;
+            assert_eq!(
+                (&line["protocol"], &line["policy"]),
+                (&json!("TCP"), &json!("default/office")),
+                "{line}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use model::kinds::Secret;
 use model::resources::Typed;
 use proxy::{LogSink, Options, Proxy, ServiceBlock};
 use serde_json::{Value, json};
+use tests::bytes_upstream::first_byte;
 use tests::client::exchange;
 use tests::recorded::Recorded;
 use tests::scene::Scene;
@@ -131,6 +132,17 @@ impl Door {
         }
     }
 
+    /// What somebody hears first who connects; nothing when it is reset.
+    pub async fn first_byte(&self) -> Option<u8> {
+        first_byte(self.entry).await
+    }
+
+    /// The line of the log with this failure, once it is there.
+    pub async fn logged(&self, failure: &str) -> Value {
+        let line = || async { self.lines().into_iter().find(|line| line["failure"] == failure) };
+        eventually_some(failure, line).await
+    }
+
     fn lines(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log.path().join("log")).unwrap_or_default();
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -231,17 +243,23 @@ pub fn mesh(scene: &mut Scene) {
 
 /// A workload with a sidecar in front of an application; where it is called without proof.
 pub fn workload(scene: &mut Scene, application: SocketAddr) -> SocketAddr {
+    workload_speaking(scene, "HTTP", application)
+}
+
+/// The same with an application that speaks this protocol.
+pub fn workload_speaking(scene: &mut Scene, protocol: &str, application: SocketAddr) -> SocketAddr {
+    let spoken = protocol.to_ascii_lowercase();
     let (at, door) = (tests::address::free(), tests::address::free());
     scene.document(json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": "shop", "namespace": "default" },
-        "spec": { "selector": { "app": "shop" }, "ports": [{ "name": "http", "port": 80, "targetPort": "http" }] },
+        "spec": { "selector": { "app": "shop" }, "ports": [{ "name": spoken, "port": 80, "targetPort": spoken }] },
     }));
     scene.document(json!({
         "apiVersion": "mesh.selvedge.dev/v1alpha1", "kind": "Workload",
         "metadata": { "name": "shop-1", "namespace": "default", "labels": { "app": "shop" } },
         "spec": {
             "address": at.ip().to_string(), "serviceAccount": "shop", "sidecar": { "port": door.port() },
-            "ports": [{ "name": "http", "port": at.port(), "protocol": "HTTP", "targetPort": application.port() }],
+            "ports": [{ "name": spoken, "port": at.port(), "protocol": protocol, "targetPort": application.port() }],
             "application": { "address": application.ip().to_string() },
         },
     }));

@@ -75,7 +75,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("abort.percent", "How many in a hundred; all when absent."),
     ("IpPolicy.spec.targetRefs", "What it is about, in its own namespace."),
     ("IpPolicy.status.ancestors", "What became of the policy at each of its targets."),
-    ("IpPolicy.spec.allow", "Blocks of addresses from which requests may come, like `10.0.0.0/8`; anywhere when absent."),
+    ("IpPolicy.spec.allow", "Blocks of addresses from which requests and connections may come, like `10.0.0.0/8`; anywhere when absent."),
     ("IpPolicy.spec.deny", "Blocks of addresses from which they may not, whatever is allowed."),
     ("CorsPolicy.spec.targetRefs", "What it is about, in its own namespace."),
     ("CorsPolicy.status.ancestors", "What became of the policy at each of its targets."),

@@ -48,6 +48,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("APIBinding.spec.operations.path", "What the path of an operation stands behind at the upstreams; nothing when absent."),
     ("APIProduct.spec.title", "What people call it; its name when absent."),
     ("APIProduct.spec.state", "`Draft`, `Published`, `Deprecated` or `Archived`."),
+    ("APIProduct.spec.page", "URL (`https` or `http`) of the page where a plan of it is chosen; who has reached a limit of a plan is told of it."),
     ("APIProduct.spec.apis", "What belongs to it."),
     ("apis.version", "Name of the APIVersion."),
     ("apis.operations", "Which of its operations, each as `GET /pets/{}`; all when absent."),
