@@ -29,6 +29,7 @@ fn published() -> Value {
                 "product": "pets", "credentials": ["APIKey"], "approval": "Automatic",
                 "rates": [{ "requests": 60, "per": "1m" }],
             },
+            "page": "https://developer.example/plans",
         }],
         "revision": { "metadata": { "uid": "of-pets" }, "spec": revision()["spec"] },
     })
@@ -65,6 +66,7 @@ async fn anybody_reads_about_a_public_api_without_logging_in() {
         "2027-06-01T00:00:00Z",
         "60/1m",
         "selvedge subscribe shop/pets --plan pets-free",
+        "<a href=\"https://developer.example/plans\"",
         "Change a pet",
         "curl -H &#39;x-api-key: KEY&#39; -X PUT",
     ] {
