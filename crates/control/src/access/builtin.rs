@@ -31,8 +31,8 @@ const ROUTES_STATUS: &[&str] =
     &["httproutes/status", "grpcroutes/status", "tlsroutes/status", "tcproutes/status", "udproutes/status"];
 const GATEWAYS: &[&str] = &["gateways", "listenersets", "referencegrants", "backendtlspolicies"];
 const WORKLOADS: &[&str] = &["services", "configmaps", "pods"];
-/// Every kind of its group with what is said of it, and not what else hangs at a kind: whoever may read a Gateway may not
-/// therefore watch what passes it (`gateways/tap`), as they might with `*`.
+/// Every kind of its group with what is said of it, and not what else hangs at a kind: whoever may read a Gateway may
+/// not therefore watch what passes it (`gateways/tap`), as they might with `*`.
 const KINDS: &str = "kinds";
 /// There are none; but clients ask for them when they describe something.
 const EVENTS: &[&str] = &["events"];
