@@ -10,9 +10,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
+use control::access::{Token, User};
 use meshes::{Mesh, Speaks};
 use scene::{echo, free_address, get};
 use serde_json::Value;
+use sidecars::{python, until};
 
 #[test]
 fn requests_are_shown_as_they_end_and_secrets_are_not() {
@@ -61,44 +63,98 @@ fn what_cannot_be_filtered_by_is_said_and_nothing_is_shown() {
 }
 
 #[test]
-fn a_workload_and_a_gateway_are_watched_over_the_api_by_whoever_may() {
+fn a_workload_and_a_gateway_are_watched_over_the_api_and_it_is_written_down_who_did() {
     let (mesh, upstream) = (Mesh::start(), echo("cart"));
     let mut cart = mesh.member("cart", Speaks::Http, upstream.address());
-    let mut web = mesh.member("web", Speaks::Http, free_address());
     cart.run(&[]);
-    web.run(&[]);
-    web.calls("cart", "/before", 200);
+    let edge = mesh.edge();
+    mesh.apply(&ROUTE.replace("PORT", &cart.port().to_string()));
+    edge.answers("GET /before HTTP/1.1\r\nHost: cart.shop", 200);
 
-    let words = ["shop/cart-1", "--path", "/items*", "--count", "1", "-o", "json", "--data", "control"];
-    let mut watching = begin(mesh.folder(), &words);
-    web.calls("cart", "/other", 200);
-    web.calls("cart", "/items/7?token=hidden", 200);
-    let mut shown = String::new();
-    watching.stdout.take().expect("stdout is piped").read_to_string(&mut shown).expect("text");
-    assert!(watching.wait().expect("it ends").success());
-    let line: Value = serde_json::from_str(&shown).unwrap_or_else(|error| panic!("{error}: {shown}"));
-    assert_eq!(
-        (&line["path"], &line["source_workload"]),
-        (&"/items/7".into(), &"shop/web-1".into()),
-        "{line}"
-    );
-    assert!(!shown.contains("hidden"), "{shown}");
+    // The same request, as the gateway passed it on and as the sidecar got it.
+    for (whom, field, other) in [
+        ("gateway/shop/edge", "upstream_workload", "shop/cart-1"),
+        ("shop/cart-1", "source_workload", "shop/edge-1"),
+    ] {
+        let words = [whom, "--path", "/items*", "--count", "1", "-o", "json", "--data", "control"];
+        let mut watching = begin(mesh.folder(), &words);
+        edge.answers("GET /other HTTP/1.1\r\nHost: cart.shop", 200);
+        edge.answers("GET /items/7?token=hidden HTTP/1.1\r\nHost: cart.shop", 200);
+        let mut shown = String::new();
+        watching.stdout.take().expect("stdout is piped").read_to_string(&mut shown).expect("text");
+        assert!(watching.wait().expect("it ends").success());
+        let line: Value = serde_json::from_str(&shown).unwrap_or_else(|error| panic!("{error}: {shown}"));
+        assert_eq!((&line["path"], &line["status"]), (&"/items/7".into(), &200.into()), "{line}");
+        assert_eq!(line[field], other, "{line}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 
     let nobody = ended(mesh.folder(), &["shop/nobody-1", "--data", "control"]);
     assert!(nobody.contains("no proxy of Workload `shop/nobody-1` reports"), "{nobody}");
-    let unclear = ended(mesh.folder(), &["shop/cart-1", "--status", "often", "--data", "control"]);
+    let nobody = ended(mesh.folder(), &["gateway/shop/nobody", "--data", "control"]);
+    assert!(nobody.contains("no proxy of Gateway `shop/nobody` reports"), "{nobody}");
+    let unclear = ended(mesh.folder(), &["gateway/shop/edge", "--status", "often", "--data", "control"]);
     assert!(unclear.contains("no status"), "{unclear}");
 
-    // A token of the mesh is somebody, and may not.
-    let token = std::fs::read_to_string(mesh.folder().join("control/gateway.token")).expect("a token");
-    let config =
-        std::fs::read_to_string(mesh.folder().join("control/admin.kubeconfig")).expect("a kubeconfig");
+    // Somebody who sees every object of the shop, and sees nothing pass.
+    kubeconfig_of_ana(&mesh);
+    for whom in ["gateway/shop/edge", "shop/cart-1"] {
+        let denied = ended(mesh.folder(), &[whom, "--kubeconfig", "ana.kubeconfig"]);
+        assert!(denied.contains("forbidden") && denied.contains("/tap"), "{denied}");
+    }
+    let gateway = "gateways/tap.gateway.networking.k8s.io shop/edge";
+    let workload = "workloads/tap.mesh.selvedge.dev shop/cart-1";
+    let expected = [
+        format!("admin|get|{gateway}|watches"),
+        format!("admin|get|{workload}|watches"),
+        format!("ana|get|{gateway}|denied"),
+        format!("ana|get|{workload}|denied"),
+    ];
+    let store = mesh.folder().join("control/store.db").display().to_string();
+    let mut found = String::new();
+    until("the audit log to tell of four", || {
+        found = python(AUDIT, &[&store]);
+        expected.iter().all(|row| found.contains(row.as_str())).then_some(())
+    });
+}
+
+/// What the audit log has on watching.
+const AUDIT: &str = r#"
+import sqlite3, sys
+store = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+for row in store.execute("SELECT who, verb, what, outcome FROM audit WHERE what LIKE '%/tap.%' ORDER BY id"):
+    print("|".join(row))
+"#;
+
+const ROUTE: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { namespace: shop, name: cart }
+spec:
+  parentRefs: [{ name: edge, sectionName: http }]
+  rules: [{ backendRefs: [{ name: cart, port: PORT }] }]
+";
+
+const VIEWER: &str = "---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { namespace: shop, name: viewer }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: ana }]
+";
+
+/// A file with which `ana` asks, who may see the objects of the shop.
+fn kubeconfig_of_ana(mesh: &Mesh) {
+    let token = Token::new().expect("random numbers");
+    let object = token.object("ana", &User::new("ana", ["viewers"]), None);
+    mesh.apply(&format!("---\n{object}\n{VIEWER}"));
+    let file = mesh.folder().join("control/admin.kubeconfig");
+    let config = std::fs::read_to_string(file).expect("a kubeconfig");
     let mut config: Value = serde_json::from_str(&config).expect("JSON");
-    let bearer = token.lines().find_map(|line| line.strip_prefix("token: ")).expect("a token");
-    config["users"][0]["user"]["token"] = bearer.into();
-    std::fs::write(mesh.folder().join("gateway.kubeconfig"), config.to_string()).expect("a file");
-    let denied = ended(mesh.folder(), &["shop/cart-1", "--kubeconfig", "gateway.kubeconfig"]);
-    assert!(denied.contains("tap"), "{denied}");
+    config["users"][0]["user"]["token"] = token.reveal().into();
+    std::fs::write(mesh.folder().join("ana.kubeconfig"), config.to_string()).expect("a file");
+    let words = ["get", "gateways", "-n", "shop", "--kubeconfig", "ana.kubeconfig"];
+    let seen = selvedge(mesh.folder(), &words).output().expect("the binary runs");
+    assert!(String::from_utf8_lossy(&seen.stdout).contains("edge"), "{seen:?}");
 }
 
 /// `selvedge tap`, once it watches over the API.
@@ -106,7 +162,7 @@ fn begin(folder: &std::path::Path, words: &[&str]) -> Child {
     let mut child = tap(folder, words).spawn().expect("the binary runs");
     let mut line = String::new();
     BufReader::new(child.stderr.take().expect("stderr is piped")).read_line(&mut line).expect("a line");
-    assert!(line.starts_with("watching shop/cart-1"), "{line}");
+    assert!(line.starts_with(&format!("watching {}", words[0])), "{line}");
     child
 }
 
@@ -118,8 +174,12 @@ fn ended(folder: &std::path::Path, words: &[&str]) -> String {
 }
 
 fn tap(folder: &std::path::Path, words: &[&str]) -> Command {
+    selvedge(folder, &[&["tap"], words].concat())
+}
+
+fn selvedge(folder: &std::path::Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-    command.arg("tap").args(words).current_dir(folder).env("NO_COLOR", "1");
+    command.args(words).current_dir(folder).env("NO_COLOR", "1");
     command.env("HOME", "/nonexistent").env_remove("KUBECONFIG");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
