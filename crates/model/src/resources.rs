@@ -129,8 +129,8 @@ impl Resources {
         next
     }
 
-    /// Gives back room that was kept for more, where one kind has many objects: shelves that were filled in the order of
-    /// their names are half empty.
+    /// Gives back room that was kept for more, where one kind has many objects: shelves that were filled in the order
+    /// of their names are half empty.
     pub fn pack(&mut self) {
         for shelf in self.shelves.values_mut().filter(|shelf| shelf.len() >= PACKED_FROM) {
             *shelf =
