@@ -34,6 +34,14 @@ impl Held {
             .flat_map(|(of, entries)| entries.iter().map(move |(name, version)| (of, &**name, version)))
     }
 
+    /// The version of an object, if it is held.
+    #[must_use]
+    pub fn version(&self, name: &ObjectName) -> Option<&Version> {
+        let entries = self.of_type.get(&name.of)?;
+        let at = entries.binary_search_by(|entry| entry.0.cmp(&name.name)).ok()?;
+        Some(&entries[at].1)
+    }
+
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {

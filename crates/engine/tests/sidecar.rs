@@ -339,16 +339,16 @@ fn a_changed_endpoint_touches_no_port_and_one_cluster() {
 #[test]
 fn a_member_that_is_somebody_else_now_is_another_endpoint() {
     let mut world = shop(as_it_is);
-    let slot = |config: &Config| {
+    let endpoint = |config: &Config| {
         let Carries::Tcp(rule) = &called(config, "bank/ledger").carries else { panic!("bytes") };
         let TcpAction::Forward(backends) = &rule.action else { panic!("forwards") };
         let Target::Cluster(slot) = &backends.choices[0].target else { panic!("a cluster") };
-        config.cluster(*slot).unwrap().endpoints[0].slot
+        config.cluster(*slot).unwrap().endpoints[0].clone()
     };
-    let before = slot(&world.compile().config);
+    let before = endpoint(&world.compile().config);
     let other = SHOP.split("---").last().unwrap().replace("serviceAccount: ledger", "serviceAccount: other");
 
-    let after = slot(&world.apply(&other).compile().config);
+    let after = endpoint(&world.apply(&other).compile().config);
 
     assert_ne!(before, after, "a pooled connection is to whoever answered it");
 }

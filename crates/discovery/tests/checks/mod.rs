@@ -38,8 +38,8 @@ pub fn client(data: &[u8]) {
                 let answers = session.applied(&[]);
                 assert!(answers.iter().all(|answer| answer.error_detail.is_none()));
                 epoch = update.epoch;
-                assert!(update.put.keys().all(|name| session.held().contains_key(name)));
-                assert!(update.removed.iter().all(|name| !session.held().contains_key(name)));
+                assert!(update.put.keys().all(|name| session.held().version(name).is_some()));
+                assert!(update.removed.iter().all(|name| session.held().version(name).is_none()));
             }
             Err(_) => {
                 session.open();
