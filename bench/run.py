@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Selvedge beside its peers: `python3 bench/run.py [WORKLOAD…] [-n ROUNDS] [-d SECONDS] [--peers a,b]`.
 
-Without a workload it runs all of them. Each run leaves `bench/work/results/WORKLOAD.json`; `bench/RESULTS.md` is
+Without a workload it runs all of them. Each run leaves `WORKLOAD.json` in the folder of results; `bench/RESULTS.md` is
 written from what lies there, so that a single workload can be repeated without losing the others.
 """
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use engine::Perspective;
 use engine::config::{Action, Carries, Config, Port, Security, Target, TcpAction, TcpRule};
 use engine::status::{ConditionStatus, ObjectStatus};
-use support::World;
+use support::{BASE, World};
 
 const MESH: &str = "
 apiVersion: mesh.selvedge.dev/v1alpha1
@@ -267,24 +267,10 @@ endpoints: [{ addresses: [10.0.0.9] }]
     assert!(gateway_asks(&mut world), "and where nobody is yet, somebody without a sidecar may come");
 }
 
-const EDGE: &str = "
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: selvedge }
-spec: { controllerName: selvedge.dev/gateway-controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: shop }
-spec:
-  gatewayClassName: selvedge
-  listeners: [{ name: members, protocol: mesh.selvedge.dev/HTTP, port: 15443 }]
-";
-
 #[test]
 fn a_gateway_opens_a_door_to_members_once_there_is_a_mesh_and_takes_any_name_there() {
     let mut world = World::new();
-    let refused = world.apply(EDGE).compile();
+    let refused = world.apply(&BASE.replace("protocol: HTTP", "protocol: mesh.selvedge.dev/HTTP")).compile();
     assert!(refused.config.ports.is_empty(), "without a mesh nobody could come in");
 
     let opened = world.apply(MESH).compile().config;
@@ -293,7 +279,7 @@ fn a_gateway_opens_a_door_to_members_once_there_is_a_mesh_and_takes_any_name_the
     let Security::Mesh(mesh) = &door.security else { panic!("not for members") };
     assert!(!mesh.cleartext, "whoever shows nothing does not come in");
     let (name, carries) = door.asked_for("8080.whatever.elsewhere.svc.bank.example").expect("any name");
-    assert_eq!(&**name, "shop/edge:15443");
+    assert_eq!(&**name, "default/edge:8080");
     assert!(carries.table().is_some());
     assert!(world.remove("Mesh", "default").compile().config.ports.is_empty());
 }

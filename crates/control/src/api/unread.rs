@@ -1,7 +1,7 @@
 //! Bodies of those who are refused: taken off the wire and thrown away.
 //!
 //! A stream of HTTP/2 that is answered before its request has ended is reset, and the reset may overtake the answer:
-//! the client would not learn why it was refused. Nothing is kept, and no more is waited for than is named here.
+//! the client would not learn why it was refused. Nothing is kept, and no more is taken than whoever refuses allows.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,15 +10,13 @@ use bytes::{Buf as _, Bytes};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 
-/// Most bytes thrown away, as many as the largest message of a proxy has. Past it: the stream is reset.
-const BYTES_MAX: usize = discovery::limits::MESSAGE_BYTES_MAX;
 /// Longest time a refused body is waited for. Past it: the stream is reset.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Reads a body to its end, or until it is too long or too late.
-pub async fn discard<B: Body<Data = Bytes>>(body: B) {
+/// Reads a body to its end, or until it is longer than this or too late.
+pub async fn discard<B: Body<Data = Bytes>>(body: B, bytes_max: usize) {
     let mut body = pin!(body);
-    let mut left = BYTES_MAX;
+    let mut left = bytes_max;
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, |data| data.remaining());

@@ -84,7 +84,7 @@ impl Door {
             let permit = match user.and_then(|user| self.manager.permit(user, mesh)) {
                 Ok(permit) => permit,
                 Err(refused) => {
-                    unread::discard(body).await;
+                    unread::discard(body, BODY_BYTES_MAX).await;
                     return Err(refused);
                 }
             };
@@ -93,7 +93,7 @@ impl Door {
         }
         let member = peer.as_ref().and_then(|peer| peer.member.as_ref());
         if let Err(refused) = self.certifier.knows(credentials.bearer, member) {
-            unread::discard(body).await;
+            unread::discard(body, BODY_BYTES_MAX).await;
             return Err(refused);
         }
         let asked = read(body).await?;

@@ -54,6 +54,9 @@ use crate::view::Views;
 /// Longest time for a proxy to take what it joined for, and for any message to be taken off our hands. A stream that
 /// stands still for so long is ended.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Most bytes taken of a message whose sender is refused: what HTTP/2 lets anybody send before it is given more room.
+/// Past it: the stream is reset.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// Name of the metadata that says when to come again, in milliseconds.
 pub const RETRY_AFTER: &str = "retry-after-ms";
 
@@ -139,7 +142,7 @@ where
         Ok(peer) => request.extensions_mut().insert(peer),
         Err(refused) => {
             if !matches!(request.uri().path(), STREAM_PATH | REPORTS_PATH | TAPS_PATH) {
-                unread::discard(request.into_body()).await;
+                unread::discard(request.into_body(), UNREAD_BYTES_MAX).await;
             }
             return refused.into_http();
         }

@@ -14,10 +14,10 @@ macro_rules! statements {
             use commerce::usage::{Boot, Span, Window};
             use sqlx::{QueryBuilder, Transaction};
 
-            use super::{meters, rows_of};
+            use super::rows_of;
             use crate::store::StoreError;
             use crate::store::rows::number;
-            use crate::store::usage::sql::{self, $module as statements};
+            use crate::store::usage::sql::{self, $module as statements, meters};
             use crate::store::usage::{Cursor, Kept, MERGED_ROWS_MAX, Merge, Merged};
 
             type Connected = $connection;
@@ -241,12 +241,6 @@ fn column(into: Span) -> &'static str {
         Span::Hour => "hours_until",
         Span::Day => "days_until",
     }
-}
-
-/// Something for the column of each meter.
-fn meters(each: impl Fn(&str) -> String) -> String {
-    let columns = ["success", "client_errors", "server_errors", "refused", "request_bytes", "response_bytes"];
-    columns.map(each).join(", ")
 }
 
 statements!(sqlite, sqlx::Sqlite, sqlx::SqliteConnection);

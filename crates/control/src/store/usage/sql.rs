@@ -50,6 +50,12 @@ pub fn series_of(write: &UsageWrite) -> &[Series] {
     }
 }
 
+/// Something for the column of each meter, in the order of [`commerce::usage::Meter::ALL`].
+pub(super) fn meters(each: impl Fn(&str) -> String) -> String {
+    let columns = ["success", "client_errors", "server_errors", "refused", "request_bytes", "response_bytes"];
+    columns.map(each).join(", ")
+}
+
 pub(super) fn boot(text: &str) -> Result<Boot, StoreError> {
     let broken = |_| StoreError::Broken(format!("`{text}` is not the number of a gateway's start"));
     u128::from_str_radix(text, 16).map(Boot).map_err(broken)
@@ -305,10 +311,9 @@ macro_rules! statements {
                 if told.is_empty() {
                     return Ok(());
                 }
-                let mut insert = Builder::new(
-                    "INSERT INTO usage_counts (boot, shard, minute, series, success, client_errors, server_errors, \
-                     refused, request_bytes, response_bytes) ",
-                );
+                let names = sql::meters(|meter| meter.to_owned());
+                let mut insert =
+                    Builder::new(format!("INSERT INTO usage_counts (boot, shard, minute, series, {names}) "));
                 insert.push_values(told, |mut row, told| {
                     row.push_bind(boot.to_owned())
                         .push_bind(i64::from(told.shard))
@@ -319,12 +324,9 @@ macro_rules! statements {
                     }
                 });
                 insert.push(" ON CONFLICT (boot, minute, shard, series) DO UPDATE SET ");
-                let meters =
-                    ["success", "client_errors", "server_errors", "refused", "request_bytes", "response_bytes"];
-                for (at, meter) in meters.iter().enumerate() {
-                    let comma = if at == 0 { "" } else { ", " };
-                    insert.push(format!("{comma}{meter} = {}(usage_counts.{meter}, excluded.{meter})", $larger));
-                }
+                insert.push(sql::meters(|meter| {
+                    format!("{meter} = {}(usage_counts.{meter}, excluded.{meter})", $larger)
+                }));
                 insert.build().execute(&mut **turn).await?;
                 Ok(())
             }
