@@ -3,11 +3,11 @@
 //! It runs when something changes and when proxies report while a rotation waits for them. What it writes is compared
 //! with what is there, so running again is free.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use discovery::limits::REPORT_EVERY;
+use discovery::limits::{COME_BACK, REPORT_EVERY};
 use model::kinds::mesh::LIFETIME_DEFAULT;
 use model::kinds::secret::TYPE_AUTHORITY;
 use model::kinds::{KindName, Secret, TrustBundle};
@@ -46,6 +46,8 @@ pub struct Keep {
     clock: Clock,
     /// Whether other control planes may serve proxies that are not seen here.
     is_shared: bool,
+    /// Since when we lead, and by which proof.
+    began: Mutex<Option<(Fence, SystemTime)>>,
     /// Wakes the loop.
     poke: Arc<Notify>,
     /// Whether somebody sleeps who is going to wake it.
@@ -63,7 +65,8 @@ impl Keep {
         is_shared: bool,
         poke: Arc<Notify>,
     ) -> Keep {
-        Keep { authorities, proxies, views, clock, is_shared, poke, sleeps: Arc::default() }
+        let (began, sleeps) = (Mutex::default(), Arc::default());
+        Keep { authorities, proxies, views, clock, is_shared, began, poke, sleeps }
     }
 
     /// A stage takes its time even if nothing happens meanwhile.
@@ -82,9 +85,10 @@ impl Keep {
     async fn sweep(&self, fence: &Fence) -> Result<Summary, StoreError> {
         let resources = self.authorities.world().now().resources;
         let all = meshes(&resources);
+        let began = self.began(fence);
         let mut set = ChangeSet { writes: Vec::new(), audit: Vec::new(), fence: Some(fence.clone()) };
         for settings in &all {
-            self.keep(&resources, settings, &mut set);
+            self.keep(&resources, settings, began, &mut set);
         }
         let left = resources.all::<TrustBundle>().filter(|bundle| {
             !all.iter().any(|settings| &*settings.mesh == bundle.resource.key.name.as_str())
@@ -102,6 +106,15 @@ impl Keep {
                 Ok(Summary { writes: 0, refused: 0, more: true })
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Since when we lead. Who came to lead a moment ago has not heard yet of proxies that are alive all the same.
+    fn began(&self, fence: &Fence) -> SystemTime {
+        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*began {
+            Some((by, since)) if by == fence => *since,
+            Some(_) | None => began.insert((fence.clone(), self.clock.now())).1,
         }
     }
 
@@ -123,7 +136,7 @@ impl Keep {
     }
 
     /// One step for one mesh.
-    fn keep(&self, resources: &Resources, settings: &Settings, set: &mut ChangeSet) {
+    fn keep(&self, resources: &Resources, settings: &Settings, began: SystemTime, set: &mut ChangeSet) {
         let now = Moment(self.clock.seconds());
         let bundle = bundle_of(resources, &settings.mesh);
         let before = bundle.as_ref().map(|bundle| bundle.resource);
@@ -157,7 +170,7 @@ impl Keep {
                 let Opened { secret, state, .. } = opened;
                 let seen = self.seen(&state, bundle.as_ref().map(|bundle| bundle.content));
                 let mut next = (*state).clone();
-                if self.moves(&mut next, settings, wanted, &seen) {
+                if self.moves(&mut next, settings, wanted, &seen, began) {
                     set.writes.push(next.write(&settings.mesh, Some(&secret), self.authorities.keys(), now));
                     set.audit.push(self.entry("update", &settings.mesh, &next));
                 }
@@ -172,12 +185,20 @@ impl Keep {
     }
 
     /// Begins or goes on with a rotation. Says whether anything is different.
-    fn moves(&self, state: &mut State, settings: &Settings, wanted: Option<Root>, seen: &Seen) -> bool {
+    fn moves(
+        &self,
+        state: &mut State,
+        settings: &Settings,
+        wanted: Option<Root>,
+        seen: &Seen,
+        began: SystemTime,
+    ) -> bool {
         let now = self.clock.now();
         let least = if self.is_shared { UNSEEN_SPREADING } else { STAGE_MIN };
         let moving_min = if self.is_shared { settings.lifetime } else { STAGE_MIN };
         // Certificates may have been longer before the Mesh was changed.
-        let pace = Pace { spreading_min: least, moving_min, lifetime: LIFETIME_DEFAULT };
+        let not_before = began + COME_BACK;
+        let pace = Pace { spreading_min: least, moving_min, not_before, lifetime: LIFETIME_DEFAULT };
         let forgot = state.forget(now);
         if state.rotation.is_some() {
             return state.advance(seen, pace, now) || forgot;

@@ -28,6 +28,8 @@ pub struct Pace {
     /// The second one. When other control planes have proxies that this one cannot see, a whole lifetime of a
     /// certificate: after it none of the old root is left, whoever has seen it.
     pub moving_min: Duration,
+    /// No stage ends earlier: who leads since a moment ago sees few of the proxies that are alive.
+    pub not_before: SystemTime,
     /// Longest life of a certificate: past it a root that has retired stands by nothing any more.
     pub lifetime: Duration,
 }
@@ -84,7 +86,8 @@ impl State {
             Stage::Moving => pace.moving_min,
         };
         let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
-        if seconds(now) < since.saturating_add(least) || !self.waits_for(seen).is_empty() {
+        let is_early = now < pace.not_before || seconds(now) < since.saturating_add(least);
+        if is_early || !self.waits_for(seen).is_empty() {
             return false;
         }
         match stage {
@@ -177,6 +180,7 @@ mod tests {
     const PACE: Pace = Pace {
         spreading_min: Duration::from_secs(4),
         moving_min: Duration::from_secs(4),
+        not_before: SystemTime::UNIX_EPOCH,
         lifetime: Duration::from_secs(3_600),
     };
 
@@ -222,6 +226,15 @@ mod tests {
         assert!(state.advance(&seen, PACE, at(1_000)));
         assert_eq!((state.roots.len(), &state.rotation), (1, &None));
         assert_eq!(state.signer().map(|root| &root.id), Some(&new));
+    }
+
+    #[test]
+    fn no_stage_ends_while_whoever_leads_cannot_know_yet_who_is_alive() {
+        let (mut state, ..) = begun();
+        let pace = Pace { not_before: at(100), ..PACE };
+
+        assert!(!state.advance(&Seen::default(), pace, at(99)));
+        assert!(state.advance(&Seen::default(), pace, at(100)));
     }
 
     /// The end of a rotation that nobody has to be waited for.

@@ -3,6 +3,10 @@
 //! A certificate counts for the trust domain in it and for no other: it must verify up to a root of the mesh that has
 //! this trust domain. What the handshake has verified is verified again at each request, because a connection may be
 //! older than the day on which a root was distrusted.
+//!
+//! A root that was replaced in good order is still taken here, though nowhere else, until the last certificate of it has
+//! ended. Who was away during a rotation shows an old certificate when it comes back, and has nothing else to show: its
+//! token may be used up. With the old certificate it asks for a new one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,7 +73,9 @@ impl Trusted {
         let mut trusted = Trusted { bundles: Bundles::new(), meshes: HashMap::new() };
         for bundle in resources.all::<TrustBundle>() {
             let spec = &bundle.content.spec;
-            let Ok(roots) = Bundle::from_pem(spec.roots.concat().as_bytes()) else { continue };
+            // Those of them that were distrusted are in neither list.
+            let all: String = spec.roots.iter().chain(&spec.retired).map(|root| &**root).collect();
+            let Ok(roots) = Bundle::from_pem(all.as_bytes()) else { continue };
             trusted.bundles = trusted.bundles.with(&spec.trust_domain, roots);
             trusted.meshes.insert(Arc::clone(&spec.trust_domain), bundle.resource.key.name.as_str().into());
         }

@@ -5,17 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use discovery::limits::COME_BACK;
 use model::kinds::{KindName, TrustBundle};
+use model::units::Moment;
 use model::{Name, Namespace, ResourceKey};
 use rcgen::{CertificateParams, KeyPair};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use crate::access::Token;
 use crate::api::access::Rbac;
 use crate::api::access::audit;
+use crate::api::tls::Members as _;
 use crate::ca::certify::{CertificateRequest, Certified};
 use crate::ca::settings;
-use crate::ca::{Authorities, Certifier, Keep, Opened};
+use crate::ca::state::{Stage, State};
+use crate::ca::{Authorities, Certifier, Keep, Opened, Trust};
 use crate::clock::Clock;
 use crate::objects::status::Status;
 use crate::proxies::Proxies;
@@ -143,6 +149,12 @@ impl Plane {
         self.authorities.open(&resources, &settings).expect("it opens").expect("it is there")
     }
 
+    async fn write(&self, state: &State) {
+        let (secret, now) = (self.opened().secret, Moment(0));
+        let writes = vec![state.write("default", Some(&secret), self.authorities.keys(), now)];
+        self.world.commit(ChangeSet { writes, ..ChangeSet::default() }).await.expect("written");
+    }
+
     fn bundle(&self) -> TrustBundle {
         let resources = self.world.now().resources;
         resources.find::<TrustBundle>("", "default").expect("a bundle").content.clone()
@@ -228,6 +240,71 @@ async fn a_root_that_grows_old_is_replaced_by_itself_and_every_control_plane_sig
     let token = other.token().await;
     let given = other.ask(&token, "shop/cart-1").await.expect("it is good");
     assert_eq!(given.bundle, state.roots[0].anchor);
+}
+
+#[tokio::test]
+async fn a_control_plane_that_is_restarted_during_a_rotation_gives_everybody_time_to_come_back() {
+    let ground = Ground::new().await;
+    let before = ground.plane().await;
+    let fence = ground.fence().await;
+    before.mesh("30h").await;
+    before.sweep(&fence).await;
+    ground.pass(21 * 3_600);
+    before.sweep(&fence).await;
+    assert_eq!(before.opened().state.rotation.as_ref().expect("a rotation").stage, Stage::Spreading);
+    drop(before);
+
+    ground.pass(60);
+    for ends in [Some(Stage::Moving), None] {
+        // Each stage sees a restart of its own: nobody has reported to this process.
+        let after = ground.plane().await;
+        let stage = |plane: &Plane| plane.opened().state.rotation.as_ref().map(|rotation| rotation.stage);
+        let stood = stage(&after);
+        after.sweep(&fence).await;
+        ground.pass(COME_BACK.as_secs() - 1);
+        after.sweep(&fence).await;
+        assert_eq!(stage(&after), stood, "a proxy may be about to come back");
+        ground.pass(1);
+        after.sweep(&fence).await;
+        assert_eq!(stage(&after), ends);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_was_away_during_a_rotation_renews_with_its_old_certificate_until_that_root_is_distrusted()
+ {
+    let ground = Ground::new().await;
+    let plane = ground.plane().await;
+    let fence = ground.fence().await;
+    plane.mesh("30h").await;
+    plane.sweep(&fence).await;
+    ground.pass(21 * 3_600);
+    let token = plane.token().await;
+    let old = plane.ask(&token, "shop/cart-1").await.expect("it is good");
+    for _ in 0..4 {
+        plane.sweep(&fence).await;
+        ground.pass(60);
+    }
+    let state = plane.opened().state;
+    assert_eq!((state.rotation.clone(), state.retired.len()), (None, 1), "the rotation is over");
+    assert_ne!(old.bundle, state.roots[0].anchor);
+
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(old.certificate.as_bytes()).flatten().collect();
+    let trust = Trust::new(Arc::clone(&plane.world));
+    let member = trust.member(&chain, ground.clock().now()).expect("its certificate has not ended");
+    let request = || CertificateRequest {
+        csr: csr(&KeyPair::generate().expect("a key")),
+        workload: "shop/cart-1".to_owned(),
+        gateway: None,
+    };
+    let new = plane.certifier.certify(None, Some(&member), &request()).await.expect("renewed");
+    assert_eq!(new.bundle, state.roots[0].anchor);
+
+    let mut distrusting = (*state).clone();
+    distrusting.distrust(&state.retired[0].id, None).expect("it has retired");
+    plane.write(&distrusting).await;
+    plane.sweep(&fence).await;
+    trust.member(&chain, ground.clock().now()).expect_err("others may have the key of that root");
 }
 
 #[tokio::test]
