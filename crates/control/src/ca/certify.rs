@@ -66,6 +66,18 @@ enum Sender {
     Member(Member),
 }
 
+impl Sender {
+    /// What is shown, which nobody chooses by himself.
+    fn holds(&self) -> String {
+        match self {
+            Sender::Holder(ticket) => format!("token {}", ticket.place()),
+            Sender::Gateway(None) => "gateways".to_owned(),
+            Sender::Gateway(Some(gateways)) => format!("gateways {}", gateways.join(" ")),
+            Sender::Member(member) => format!("member {} {}", member.id, member.workload),
+        }
+    }
+}
+
 /// Whom a certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Subject {
@@ -138,9 +150,10 @@ impl Certifier {
         let sender = self.sender(bearer, member)?;
         let subject = self.subject(&sender, request)?;
         let asks = format!("{}/{} {}", subject.namespace, subject.name, subject.account);
-        self.rate.take(&asks, Instant::now()).map_err(|wait| {
+        self.rate.take(&sender.holds(), &asks, Instant::now()).map_err(|wait| {
             Status::too_many_requests(wait.as_secs() + 1).because("certificates are asked for too often")
         })?;
+        self.may_be(&subject)?;
         let opened = self.opened(&sender)?;
         let id =
             SpiffeId::of_service_account(&opened.settings.trust_domain, &subject.namespace, &subject.account)
@@ -268,6 +281,20 @@ impl Certifier {
         match self.authorities.world().now().resources.gateway(namespace, name) {
             Some(_) => Ok(gateway),
             None => Err(forbidden(&format!("there is no Gateway `{gateway}`"))),
+        }
+    }
+
+    /// A name belongs to the service account of the Workload that has it: who could take the name of another account's
+    /// replica would be told what concerns that one, and would be let in where it is.
+    fn may_be(&self, subject: &Subject) -> Result<(), Status> {
+        let Subject { namespace, name, account } = subject;
+        let resources = self.authorities.world().now().resources;
+        match resources.workload(namespace, name) {
+            Some(known) if *known.content.spec.service_account != **account => Err(forbidden(&format!(
+                "workload `{namespace}/{name}` runs as another service account than `{account}`; take another name, or a \
+                 token for that account"
+            ))),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -114,6 +114,12 @@ impl Ticket {
         self.resource.namespace()
     }
 
+    /// The token itself: `namespace/name`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.resource.key.place().to_string()
+    }
+
     /// The service account of whoever holds it.
     #[must_use]
     pub fn service_account(&self) -> &str {

@@ -181,7 +181,8 @@ fn hub(
     clock: &Clock,
 ) -> Arc<Hub> {
     let quotas = Coordinator::new(Arc::clone(world), clock.clone());
-    Hub::new(Arc::clone(views), Arc::new(Members(Arc::clone(authenticator))), quotas)
+    let members = Members { users: Arc::clone(authenticator), world: Arc::clone(world) };
+    Hub::new(Arc::clone(views), Arc::new(members), quotas)
 }
 
 /// Follows the store, and the other control planes that share it.

@@ -8,6 +8,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use model::Resource;
 use model::kinds::Namespace;
+use model::spiffe::SpiffeId;
 
 use crate::api::Authenticator;
 use crate::api::Inside;
@@ -63,7 +64,12 @@ impl Beside for Streams {
 
 /// The users of the API as the stream knows them.
 #[derive(Debug)]
-pub struct Members(pub Arc<dyn Authenticator>);
+pub struct Members {
+    /// Knows the users.
+    pub users: Arc<dyn Authenticator>,
+    /// Has the Workloads, each of which belongs to a service account.
+    pub world: Arc<World>,
+}
 
 impl Authenticate for Members {
     fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a> {
@@ -73,11 +79,28 @@ impl Authenticate for Members {
         };
         Box::pin(std::future::ready(known))
     }
+
+    fn is_still(&self, peer: &Peer) -> bool {
+        match &peer.may_serve {
+            Interest::Workload(workload) => self.belongs(workload, &peer.name),
+            Interest::All | Interest::Gateways(_) => true,
+        }
+    }
 }
 
 impl Members {
+    /// Whether a workload, if it is known, runs as the service account of this member: a view holds what concerns the
+    /// workload, Secrets too, and the name alone was chosen by whoever asked for the certificate.
+    fn belongs(&self, workload: &str, member: &str) -> bool {
+        let Some((namespace, name)) = workload.split_once('/') else { return false };
+        let resources = self.world.now().resources;
+        let Some(known) = resources.workload(namespace, name) else { return true };
+        let id = member.parse::<SpiffeId>();
+        id.is_ok_and(|id| id.service_account() == Some(&*known.content.spec.service_account))
+    }
+
     fn peer(&self, shown: &Credentials<'_>) -> Result<Peer, Refused> {
-        let user = self.0.authenticate(shown).ok_or(Refused::Unknown)?;
+        let user = self.users.authenticate(shown).ok_or(Refused::Unknown)?;
         let gateways: BTreeSet<Arc<str>> =
             user.groups.iter().filter_map(|group| group.strip_prefix(GATEWAY)).map(Into::into).collect();
         let beside = user.groups.iter().find_map(|group| group.strip_prefix(WORKLOAD));
@@ -85,6 +108,9 @@ impl Members {
             _ if user.is_in(GATEWAYS) => Interest::All,
             // A member that is a proxy of a Gateway has a place as well, but no application beside it.
             _ if !gateways.is_empty() => Interest::Gateways(gateways),
+            Some(workload) if !self.belongs(workload, &user.name) => {
+                return Err(Refused::Account(workload.into()));
+            }
             Some(workload) => Interest::Workload(workload.into()),
             // Somebody, but no gateway.
             None => return Err(Refused::Unknown),

@@ -21,6 +21,11 @@ pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<Peer, Refused>> + Send
 pub trait Authenticate: Send + Sync + fmt::Debug + 'static {
     /// Who shows this bearer token, or this certificate.
     fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Verdict<'a>;
+
+    /// Whether somebody who was let in is still who it serves, asked before each of its views is sent.
+    fn is_still(&self, _peer: &Peer) -> bool {
+        true
+    }
 }
 
 /// Somebody who was let in.
@@ -55,6 +60,9 @@ pub enum Refused {
     /// What was shown is not known.
     #[error("the bearer token or certificate is not known")]
     Unknown,
+    /// It is a member under the name of a workload that runs as another service account.
+    #[error("workload `{0}` runs as another service account than the certificate says")]
+    Account(Arc<str>),
     /// It cannot be decided now.
     #[error("tokens cannot be checked now")]
     Unavailable,

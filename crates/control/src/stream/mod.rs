@@ -96,6 +96,7 @@ impl Hub {
         self.authenticate.authenticate(Credentials { bearer, certificate }).await.map_err(|refused| {
             let code = match refused {
                 Refused::Anonymous | Refused::Unknown => Code::Unauthenticated,
+                Refused::Account(_) => Code::PermissionDenied,
                 Refused::Unavailable => Code::Unavailable,
             };
             Status::new(code, refused.to_string())

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 
 use super::admission::{Full, Turn};
-use super::authenticate::Peer;
+use super::authenticate::{Peer, Refused};
 use super::{Hub, PATIENCE, RETRY_AFTER};
 
 /// Messages that wait for the connection. One: what is not sent yet can still be replaced by something newer.
@@ -87,6 +87,12 @@ impl Stream {
         let mut turn = Some(turn);
         loop {
             let newest = follower.view().borrow_and_update().clone();
+            // The name may have become that of somebody else's workload since the stream began.
+            if !hub.authenticate.is_still(&self.peer) {
+                return Err(Status::permission_denied(
+                    Refused::Account(interest.to_string().into()).to_string(),
+                ));
+            }
             self.session.offer(newest);
             self.send().await?;
             tokio::select! {

@@ -1,15 +1,14 @@
 //! A proxy stays a member: through renewals, restarts, dead control planes and broken disks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use discovery::TokenFile;
+use discovery::Interest;
 use model::kinds::TrustBundle;
-use proxy::{Event, IdentityEvent, OnStream, Proxy, SubscribeOptions, Subscription};
+use proxy::{Event, IdentityEvent};
 use serde_json::json;
-use tests::until::eventually_within;
 
-use crate::plane::{Kept, PATIENCE, Plane, cart};
+use crate::following::Following;
+use crate::plane::{Kept, Plane, cart};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_before_half_of_its_life_is_over_with_the_one_before_as_proof() {
@@ -119,53 +118,14 @@ async fn a_gateway_shows_its_certificate_on_the_stream_and_is_shown_its_own_gate
     kept.keeper.as_ref().expect("it runs").trust(&[&bundle]);
     kept.has_had(1).await;
     for (gateway, is_let_in) in [("shop/edge", true), ("shop/other", false)] {
-        let events: Arc<std::sync::Mutex<Vec<Event>>> = Arc::default();
-        let (told, keeper, options) = (Arc::clone(&events), kept.keeper.clone(), options.clone());
-        let running = tokio::task::spawn_blocking(move || {
-            let proxy = Proxy::start(proxy::Options {
-                workers: 1,
-                admin: None,
-                access_log: proxy::LogSink::Off,
-                drain: Duration::from_secs(1),
-                member: None,
-                usage: None,
-                locality: None,
-                deleted_ports: proxy::DeletedPorts::Drain,
-            });
-            let proxy = Arc::new(proxy.expect("it starts"));
-            let subscribe = SubscribeOptions {
-                name: "edge-1".to_owned(),
-                version: "1".to_owned(),
-                controls: vec![options.controls[0].clone()],
-                // It is not shown, so that it need not be good.
-                token: TokenFile { token: "nonsense".into(), authority: options.token.authority },
-                serve: discovery::Interest::Gateways([gateway.into()].into()),
-                cache: None,
-                bind: std::net::Ipv4Addr::LOCALHOST.into(),
-                services: proxy::ServiceBlock::default(),
-                keeper,
-                shows: OnStream::Certificate,
-            };
-            let tell = move |event| told.lock().expect("no holder panics").push(event);
-            (Subscription::start(&proxy, subscribe, Arc::new(tell)).expect("it starts"), proxy)
-        });
-        let (subscription, proxy) = running.await.expect("it does not panic");
+        let following = Following::start(&kept, &options, Interest::Gateways([gateway.into()].into())).await;
 
-        eventually_within(PATIENCE, "the stream to be judged", || {
-            events.lock().expect("no holder panics").iter().any(|event| match event {
-                Event::Applied { .. } => is_let_in,
-                Event::Lost { problem, is_final } => {
-                    !is_let_in && *is_final && problem.contains("may not serve")
-                }
-                Event::Connected(_) | Event::CacheUnusable(_) => false,
-            })
-        })
-        .await;
-        tokio::task::spawn_blocking(move || {
-            subscription.stop();
-            drop(proxy);
-        })
-        .await
-        .expect("it does not panic");
+        let judged = |event: &Event| match event {
+            Event::Applied { .. } => is_let_in,
+            Event::Lost { problem, is_final } => !is_let_in && *is_final && problem.contains("may not serve"),
+            Event::Connected(_) | Event::CacheUnusable(_) => false,
+        };
+        following.has_told("the stream to be judged", judged).await;
+        following.stop().await;
     }
 }

@@ -2,9 +2,11 @@
 
 mod calling;
 mod certificates;
+mod following;
 mod keeping;
 #[path = "../../../proxy/tests/made/mod.rs"]
 mod made;
+mod names;
 mod plane;
 mod refused;
 mod rotation;
