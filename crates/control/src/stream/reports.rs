@@ -79,11 +79,7 @@ async fn take_in(
     loop {
         let silent = |_| Status::deadline_exceeded("no report came within the lease");
         let Some(report) = timeout(LEASE, incoming.message()).await.map_err(silent)?? else { return Ok(()) };
-        let serves = Interest::of_names(&report.serves);
-        // Who speaks for a workload decides whether it is called.
-        if matches!(serves, Interest::Workload(_)) && !peer.may(&serves) {
-            return Err(Status::permission_denied(format!("{} may not report for `{serves}`", peer.name)));
-        }
+        may_report(peer, &report)?;
         let name: Arc<str> = report.proxy.as_str().into();
         let taken = hub.proxies.report(&peer.name, report, Instant::now());
         taken.map_err(|refused| Status::failed_precondition(refused.to_string()))?;
@@ -91,5 +87,64 @@ async fn take_in(
             hub.taps.reaches(&name, outgoing);
             *proxy = Some(name);
         }
+    }
+}
+
+/// Who speaks for a workload decides whether it is called, and who has a proxy's name is sent the orders to show what
+/// passes it. So a sidecar has the name of its workload, and nobody else has one with a slash.
+fn may_report(peer: &Peer, report: &Report) -> Result<(), Status> {
+    let serves = Interest::of_names(&report.serves);
+    if !peer.may(&serves) {
+        return Err(Status::permission_denied(format!("{} may not report for `{serves}`", peer.name)));
+    }
+    let is_its_own = match &peer.may_serve {
+        Interest::Workload(own) => **own == *report.proxy,
+        Interest::All | Interest::Gateways(_) => match &serves {
+            Interest::Workload(workload) => **workload == *report.proxy,
+            Interest::All | Interest::Gateways(_) => !report.proxy.contains('/'),
+        },
+    };
+    match is_its_own {
+        true => Ok(()),
+        false => Err(Status::permission_denied(format!(
+            "{} may not report as `{}`: a sidecar is called like its workload, `namespace/name`, and a gateway has no \
+             slash in its name",
+            peer.name, report.proxy
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(may_serve: Interest) -> Peer {
+        Peer { name: "somebody".into(), may_serve }
+    }
+
+    fn reports(peer: &Peer, proxy: &str, serves: &Interest) -> bool {
+        let report = Report { proxy: proxy.to_owned(), serves: serves.names(), ..Report::default() };
+        may_report(peer, &report).is_ok()
+    }
+
+    #[test]
+    fn nobody_reports_under_the_name_of_a_sidecar_but_that_sidecar() {
+        let workload = |name: &str| Interest::Workload(name.into());
+        let gateways = Interest::Gateways(["shop/edge".into()].into());
+        let (cart, edge, all) = (peer(workload("shop/cart-1")), peer(gateways.clone()), peer(Interest::All));
+
+        assert!(reports(&cart, "shop/cart-1", &workload("shop/cart-1")));
+        for (proxy, serves) in [
+            ("shop/vault-1", workload("shop/cart-1")),
+            ("shop/cart-1", workload("shop/vault-1")),
+            ("shop/vault-1", workload("shop/vault-1")),
+            ("edge-1", gateways.clone()),
+            ("edge-1", Interest::All),
+        ] {
+            assert!(!reports(&cart, proxy, &serves), "{proxy} for {serves}");
+        }
+        assert!(reports(&edge, "edge-1", &gateways) && reports(&all, "edge-1", &gateways));
+        assert!(!reports(&edge, "shop/cart-1", &gateways) && !reports(&all, "shop/cart-1", &Interest::All));
+        assert!(!reports(&edge, "edge-1", &Interest::All));
     }
 }
