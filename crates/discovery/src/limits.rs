@@ -28,8 +28,8 @@ pub const NAME_BYTES_MAX: usize = 63 + 1 + 253;
 pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// How long a proxy counts as alive after its last report.
 pub const LEASE: Duration = Duration::from_secs(10);
-/// By when a proxy that is alive has come back to a control plane that was started, or that leads since then: the longest
-/// time between two tries to reach it, and a lease.
+/// By when a proxy that is alive has come back to a control plane that was started, or that leads since then: the
+/// longest time between two tries to reach it, and a lease.
 pub const COME_BACK: Duration = Duration::from_secs(20);
 /// Most routes whose counters stand in one report; the others wait for the next one.
 pub const ROUTES_REPORTED_MAX: usize = 10_000;

@@ -1,7 +1,7 @@
 //! How many certificates are asked for: under one name, by one holder of a token, and by all of them.
 //!
-//! A flood costs a look-up each and nothing else: no key is verified and nothing is signed for what is over the bound. A
-//! name is chosen by who asks, what it holds is not: one token under many names leaves three quarters to the others.
+//! A flood costs a look-up each and nothing else: no key is verified and nothing is signed for what is over the bound.
+//! A name is chosen by who asks, what it holds is not: one token under many names leaves three quarters to the others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

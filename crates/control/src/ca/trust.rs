@@ -4,8 +4,8 @@
 //! this trust domain. What the handshake has verified is verified again at each request, because a connection may be
 //! older than the day on which a root was distrusted.
 //!
-//! A root that was replaced in good order is still taken here, though nowhere else, until the last certificate of it has
-//! ended. Who was away during a rotation shows an old certificate when it comes back, and has nothing else to show: its
+//! A root that was replaced in good order is still taken here, though nowhere else, until the last certificate of it
+//! has ended. Who was away during a rotation shows an old certificate when it comes back, and has nothing else: its
 //! token may be used up. With the old certificate it asks for a new one.
 
 use std::collections::HashMap;
